@@ -1,0 +1,1 @@
+"""The broadcaster: camera and microphone of a single-board computer, live in many browsers."""

@@ -1,0 +1,8 @@
+"""`python -m broadcaster`, and the command `broadcaster`."""
+
+import sys
+
+from broadcaster.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The composition root: builds all parts from the settings, starts them, waits, and closes them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+from broadcaster.control.signals import signals
+from broadcaster.control.wish import WishFile, state_folder
+from broadcaster.devices.choose import make_sources
+from broadcaster.devices.clock import SystemClock
+from broadcaster.media.packetizer import Packetizer
+from broadcaster.ports import Capacity, StreamReport
+from broadcaster.settings import Settings
+from broadcaster.stream.adaptation import Adaptation
+from broadcaster.stream.fanout import Fanout
+from broadcaster.stream.lag import LoopLag
+from broadcaster.stream.live import Live
+from broadcaster.version import __version__
+from broadcaster.web.server import WebServer
+from broadcaster.webrtc.factory import AiortcPeers, make_streams
+
+log = logging.getLogger(__name__)
+
+Announce = Callable[[int, StreamReport], None]
+
+
+async def serve(settings: Settings, *, live: bool, announce: Announce) -> None:
+    """Run the daemon until a signal ends it.
+
+    `live` means on air at once, whatever `stream.start` says. `announce` is called once with the port and the
+    sources when viewers can come. Raises `BroadcasterError` on a fault that somebody can mend; anything else
+    that comes out is a bug, and ends the daemon as loudly as it should.
+    """
+    await Daemon(settings).run(live=live, announce=announce)
+
+
+class Daemon:
+    """All parts of the daemon, each built once and handed to those that need it."""
+
+    def __init__(self, settings: Settings) -> None:
+        clock = SystemClock()
+        self._start = settings.stream.start
+        self._wishes = WishFile(state_folder(settings.stream.state_dir))
+        video, audio = make_sources(settings.video, settings.audio, clock)
+        packetizer = Packetizer(*make_streams())
+        self._fanout = Fanout(packetizer, clock)
+        self._stream = Live(video, audio, self._fanout, clock, on_wish=self._wishes.save)
+        self._adaptation = Adaptation(self._fanout, video, settings.video.bitrate_min, settings.video.bitrate)
+        self._lag = LoopLag()
+        self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
+        self._server = WebServer(settings.web, self._peers, self._stream, clock, __version__, self._capacity)
+
+    async def run(self, *, live: bool, announce: Announce) -> None:
+        """Start the parts, wait for the end, and close them in reverse."""
+        ending = asyncio.Event()
+        async with AsyncExitStack() as parts:
+            parts.enter_context(signals(self._stream.toggle, ending.set))
+            bug = parts.enter_context(_bugs_of_threads())
+            self._lag.start()
+            parts.callback(self._lag.close)
+            parts.callback(self._adaptation.close)
+            parts.callback(self._stream.watch(self._adaptation.stream_changed))
+            running = asyncio.create_task(self._stream.run(), name="stream")
+            parts.push_async_callback(_finish, running)
+            await self._server.start()
+            parts.push_async_callback(self._server.close)
+            announce(self._server.port, self._stream.report())
+            if live or self._starts_live():
+                self._stream.want(True)
+            await _until(ending, running, bug)
+            log.info("going down")
+
+    def _starts_live(self) -> bool:
+        return self._start == "live" or (self._start == "last" and self._wishes.load())
+
+    def _capacity(self) -> Capacity:
+        return Capacity(
+            bitrate=round(self._fanout.meter.rate),
+            bitrate_wanted=self._adaptation.rate,
+            loop_lag_p99=round(self._lag.share(0.99) * 1000, 1),
+            loop_lag_max=round(self._lag.share(1) * 1000, 1),
+            traffic=self._peers.traffic(),
+        )
+
+
+@contextmanager
+def _bugs_of_threads() -> Iterator[asyncio.Future[None]]:
+    """While inside, an exception that escapes a thread is set on this future: without a thread there is no stream."""
+    loop = asyncio.get_running_loop()
+    bug: asyncio.Future[None] = loop.create_future()
+
+    def fail(error: BaseException) -> None:
+        if not bug.done():
+            bug.set_exception(error)
+
+    def escaped(arguments: threading.ExceptHookArgs) -> None:
+        loop.call_soon_threadsafe(fail, arguments.exc_value or RuntimeError("a thread died"))
+
+    before, threading.excepthook = threading.excepthook, escaped
+    try:
+        yield bug
+    finally:
+        threading.excepthook = before
+        bug.cancel()
+
+
+async def _until(ending: asyncio.Event, *vital: asyncio.Future[Any]) -> None:
+    """Wait for the end; a vital part that dies of a bug takes the daemon with it, and systemd starts all anew."""
+    waiting: asyncio.Future[Any] = asyncio.create_task(ending.wait(), name="end")
+    try:
+        await asyncio.wait({waiting, *vital}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for one in vital:
+        if one.done():
+            one.result()
+
+
+async def _finish(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has cleaned up."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,70 @@
+"""The block that people read when the daemon has started."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from urllib.parse import quote
+
+import segno
+
+from broadcaster.cli.addresses import easiest
+from broadcaster.ports import StreamReport
+from broadcaster.settings import Settings
+from broadcaster.version import __version__
+
+
+def start_block(settings: Settings, report: StreamReport, links: Sequence[str], *, terminal: bool) -> str:
+    """Return the block: where the page is, what is shown on it, and who may watch.
+
+    `links` are the page's addresses. Only a `terminal` gets the viewer token, as part of each link, and a QR code
+    for phones: what is printed elsewhere ends in a journal, which more people read.
+    """
+    if terminal and settings.web.viewer_token:
+        links = [with_token(link, settings.web.viewer_token) for link in links]
+    first, *others = links
+    rows = [
+        ("Open", first),
+        *(("", link) for link in others),
+        ("Source", _source(settings, report)),
+        ("Encoder", _encoder(settings, report)),
+        ("Sound", report.audio_source),
+        ("Viewers", _viewers(settings, terminal=terminal)),
+    ]
+    lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows)]
+    return "\n".join([*lines, "", *([qr_code(easiest(links))] if terminal else [])])
+
+
+def with_token(link: str, token: str) -> str:
+    """Return the link that lets a viewer in: behind `#`, which browsers keep to themselves."""
+    return f"{link}#t={quote(token, safe='')}"
+
+
+def qr_code(link: str) -> str:
+    """Return a QR code of `link` (ISO/IEC 18004), two modules a character high, with its quiet zone."""
+    text = io.StringIO()
+    segno.make_qr(link).terminal(text, compact=True)
+    return text.getvalue()
+
+
+def _source(settings: Settings, report: StreamReport) -> str:
+    """Say what is shown; a file's size and rate are its own, and known when it is opened."""
+    if settings.video.source == "file":
+        return f"{report.video_source}, {settings.video.file}"
+    return f"{report.video_source}, {report.width}×{report.height}, {report.fps:g} pictures a second"
+
+
+def _encoder(settings: Settings, report: StreamReport) -> str:
+    rate = f"{settings.video.bitrate / 1e6:g} Mbit/s"
+    if settings.video.source == "file":
+        most = f"up to {report.width}×{report.height}, {rate}"
+        return f"none where the file's H.264 passes through, else {report.encoder}, {most}"
+    return f"{report.encoder}, {rate}"
+
+
+def _viewers(settings: Settings, *, terminal: bool) -> str:
+    """Say who may watch, and where nothing keeps anybody out, how to change that."""
+    limit = f"up to {settings.web.max_viewers}"
+    if not settings.web.viewer_token:
+        return f"{limit}: everyone who can reach these addresses (web.viewer_token closes them)"
+    return f"{limit}: " + ("whoever has this link" if terminal else "whoever has the token (web.viewer_token)")

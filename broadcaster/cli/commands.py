@@ -1,0 +1,79 @@
+"""What the commands do, and how the process ends: 0 as asked, 1 by a fault, 2 by wrong usage or settings."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from broadcaster import settings
+from broadcaster.cli import logs
+from broadcaster.cli.addresses import reachable_at
+from broadcaster.cli.arguments import parser
+from broadcaster.cli.banner import start_block
+from broadcaster.control.signals import ignore_button
+from broadcaster.errors import BroadcasterError, SettingsError
+from broadcaster.ports import StreamReport
+from broadcaster.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code."""
+    parsed = parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = {"run": _run, "settings": _show}[parsed.command]
+    try:
+        command(parsed)
+    except SettingsError as error:
+        _tell(f"these settings cannot be used{f' ({parsed.settings})' if parsed.settings else ''}:", error.problems)
+        return 2
+    except BroadcasterError as error:
+        _tell(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 0  # Ctrl-C before the daemon took the signal over
+    except Exception:  # noqa: BLE001 - the outermost guard
+        _log.critical("a bug ended the daemon", exc_info=True)
+        return 1
+    return 0
+
+
+def _run(parsed: argparse.Namespace) -> None:
+    effective = _read(parsed)
+    logs.set_up(effective.log.level, sys.stderr, os.environ)
+    ignore_button()
+    # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
+    from broadcaster.app import serve  # noqa: PLC0415
+
+    asyncio.run(serve(effective, live=parsed.live, announce=partial(_announce, effective)))
+
+
+def _show(parsed: argparse.Namespace) -> None:
+    print(settings.render(_read(parsed), changed=parsed.changed), end="")
+
+
+def _read(parsed: argparse.Namespace) -> Settings:
+    """Read file and assignments. Raises `SettingsError`."""
+    try:
+        text = Path(parsed.settings).read_text("utf-8") if parsed.settings else ""
+    except OSError as error:
+        raise SettingsError([f"the file cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"the file is not UTF-8: {error.reason} at byte {error.start}"]) from None
+    return settings.read(text, parsed.set)
+
+
+def _announce(effective: Settings, port: int, report: StreamReport) -> None:
+    """Print the start block, now that the daemon listens on `port`."""
+    links = reachable_at(effective.web.host, port)
+    print(start_block(effective, report, links, terminal=sys.stdout.isatty()), flush=True)
+
+
+def _tell(sentence: str, details: Sequence[str] = ()) -> None:
+    print(f"broadcaster: {sentence}", *(f"  {detail}" for detail in details), sep="\n", file=sys.stderr)

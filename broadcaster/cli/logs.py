@@ -1,0 +1,57 @@
+"""Where log lines go and what they look like: for a person at a terminal, or for journald."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import TextIO
+
+# Third parties whose INFO is the inside of every connection.
+_QUIET = ("aioice", "aiortc", "libav")
+# sd-daemon(3): journald takes a line's priority from this prefix.
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class JournalFormatter(logging.Formatter):
+    """`<6>stream: …`: journald adds the time itself; every line of a traceback carries the priority."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
+        text = f"{_short(record.name)}: {super().format(record)}"
+        return "\n".join(prefix + line for line in text.splitlines())
+
+
+class TerminalFormatter(logging.Formatter):
+    """`12:34:56 info    stream.live: …`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        time = self.formatTime(record, "%H:%M:%S")
+        return f"{time} {record.levelname.lower():8}{_short(record.name)}: {super().format(record)}"
+
+
+def set_up(level: str, stream: TextIO, environ: Mapping[str, str]) -> None:
+    """Send log lines of `level` (`log.level`) and above to `stream`."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JournalFormatter() if is_journal(stream, environ) else TerminalFormatter())
+    handler.setLevel(level.upper())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether `stream` ends in journald: systemd.exec(5) says its device and inode in `$JOURNAL_STREAM`."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # no descriptor behind it, or closed
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("broadcaster.")

@@ -1,0 +1,1 @@
+"""EDGE: who may say go. Signals and buttons."""

@@ -1,0 +1,82 @@
+"""From the words of `video.source` and `audio.source` to sources."""
+
+from __future__ import annotations
+
+import logging
+
+from broadcaster.devices.beep import Beep
+from broadcaster.devices.file_audio import FileAudio
+from broadcaster.devices.file_video import FileVideo
+from broadcaster.devices.media_file import MediaFile
+from broadcaster.devices.testcard import TestCard
+from broadcaster.errors import SettingsError
+from broadcaster.ports import AudioSource, Clock, VideoSource
+from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
+
+log = logging.getLogger(__name__)
+
+_NO_CAMERAS = "this version does not support cameras yet"
+_NO_MICROPHONES = "this version does not support microphones yet"
+
+
+def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
+    """The sources that the settings ask for; None for no sound on purpose.
+
+    What is named is never replaced by something else; only `auto` chooses, and says why when it falls
+    back to the test source or to no sound. It looks into the file for that, blocking. Raises `SettingsError`
+    with all that cannot be had.
+    """
+    problems = _problems(video, audio)
+    if problems:
+        raise SettingsError(problems)
+    if video.source == "auto":
+        log.warning("video.source is auto, and %s: showing the test picture", _NO_CAMERAS)
+    file = MediaFile(video.file)
+    return _video(video, file, clock), _audio(video, audio, file, clock)
+
+
+def _problems(video: VideoSettings, audio: AudioSettings) -> list[str]:
+    problems = []
+    if video.source in ("picamera2", "v4l2"):
+        problems.append(f"video.source = {video.source!r}: {_NO_CAMERAS}; allowed: auto, test, file")
+    if audio.source == "alsa":
+        problems.append(f"audio.source = 'alsa': {_NO_MICROPHONES}; allowed: auto, test, file, none")
+    return problems
+
+
+def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
+    if settings.source == "file":
+        return FileVideo(
+            clock,
+            file,
+            width=settings.width,
+            height=settings.height,
+            fps=settings.fps,
+            bitrate=settings.bitrate,
+            keyframe_interval=settings.keyframe_interval,
+        )
+    return TestCard(
+        clock,
+        width=settings.width,
+        height=settings.height,
+        fps=settings.fps,
+        bitrate=settings.bitrate,
+        keyframe_interval=settings.keyframe_interval,
+    )
+
+
+def _audio(video: VideoSettings, audio: AudioSettings, file: MediaFile, clock: Clock) -> AudioSource | None:
+    source = _with_the_picture(video, file) if audio.source == "auto" else audio.source
+    if source == "none":
+        return None
+    return FileAudio(clock, file) if source == "file" else Beep(clock)
+
+
+def _with_the_picture(video: VideoSettings, file: MediaFile) -> AudioSourceName:
+    """What `auto` means: a file that cannot be read yet may turn out to have sound, as most have."""
+    if video.source != "file":
+        return "test"
+    if file.is_silent():
+        log.info("audio.source is auto, and %s has no sound: the stream has none", file.path)
+        return "none"
+    return "file"

@@ -1,0 +1,63 @@
+"""A camera with a hardware encoder, out of a can."""
+
+from __future__ import annotations
+
+from broadcaster.devices.fakes import canned
+from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
+from broadcaster.media.units import AccessUnit
+from broadcaster.ports import Clock, VideoSink, VideoTraits
+from broadcaster.signaling.words import StreamReason
+
+
+class FakeCamera(FakeDevice[VideoSink]):
+    """`ports.VideoSource` that repeats one second of real constrained baseline H.264, 320x180 at 30 a second.
+
+    It begins with a keyframe and has one each second, and one at the next picture when requested, as long as
+    `forces_keyframes`. What it was asked for stands in `keyframe_requests` and `bitrates`.
+    Faults on request: `fail_open`, `stall`, `vanish`, `shift_time`, `garble`, `bloat`.
+    """
+
+    def __init__(self, clock: Clock, *, real_time: bool = False, forces_keyframes: bool = True) -> None:
+        super().__init__(clock, 1 / canned.FPS, real_time=real_time, lost=StreamReason.CAMERA_LOST)
+        self.keyframe_requests = 0
+        self.bitrates: list[int] = []
+        self._traits = VideoTraits(
+            "fake", "none (canned)", canned.WIDTH, canned.HEIGHT, canned.FPS, forces_keyframes, forces_keyframes
+        )
+        self._pictures = canned.pictures()
+        self._index = 0
+        self._bloated = False
+
+    @property
+    def traits(self) -> VideoTraits:
+        """What it is and can do."""
+        return self._traits
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe, where it can."""
+        self.keyframe_requests += 1
+        if self._traits.can_force_keyframe:
+            self._index = 0
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Remember the rate; what is in the can stays as it is."""
+        if self._traits.can_set_bitrate:
+            self.bitrates.append(bits_per_second)
+
+    def bloat(self) -> None:
+        """Let the next picture be a keyframe of some 100 kB, and the one after it a keyframe of usual size."""
+        self._bloated = True
+
+    def _begin(self) -> None:
+        self._index = 0
+        self._bloated = False
+
+    def _deliver(self, sink: VideoSink, captured: float, *, garbage: bool) -> None:
+        if garbage:
+            sink.picture(AccessUnit(garbage_bytes(), captured, keyframe=False))
+        elif self._bloated:
+            self._bloated, self._index = False, 0
+            sink.picture(AccessUnit(canned.huge_keyframe(), captured, keyframe=True))
+        else:
+            sink.picture(AccessUnit(self._pictures[self._index], captured, keyframe=self._index == 0))
+            self._index = (self._index + 1) % len(self._pictures)

@@ -1,0 +1,60 @@
+"""Real pictures and real sound for the fakes, encoded once in a process and then only repeated."""
+
+from __future__ import annotations
+
+import array
+import math
+import random
+from fractions import Fraction
+from functools import cache
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
+from broadcaster.devices.pattern import Pattern
+
+WIDTH, HEIGHT, FPS = 320, 180, 30
+SECONDS = 1
+_TONE = 440
+"""Hertz."""
+_PEAK = 4000
+"""18 dB below full scale."""
+
+
+@cache
+def pictures() -> tuple[bytes, ...]:
+    """One second of the test picture as constrained baseline access units; only the first is a keyframe.
+
+    After any of them the first may come, as after a forced keyframe; the others only in their order.
+    """
+    pattern = Pattern(WIDTH, HEIGHT, FPS)
+    encoder = Encoder(width=WIDTH, height=HEIGHT, fps=FPS, bitrate=300_000, keyframe_interval=SECONDS)
+    return tuple(encoder.encode(pattern.draw(number, number / FPS), 0.0).data for number in range(SECONDS * FPS))
+
+
+@cache
+def huge_keyframe() -> bytes:
+    """A keyframe of the same size in pixels and of some 100 kB: noise at the finest quantizer."""
+    codec = av.CodecContext.create("libx264", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    codec.framerate, codec.time_base = Fraction(FPS), Fraction(1, FPS)
+    codec.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "qp": "1"}
+    noise = VideoFrame(WIDTH, HEIGHT, "yuv420p")
+    dice = random.Random(0)
+    for plane in noise.planes:
+        plane.update(dice.randbytes(plane.buffer_size))
+    return bytes(codec.encode(noise)[0])
+
+
+@cache
+def sounds() -> tuple[bytes, ...]:
+    """One second of a steady tone as Opus packets of 20 ms."""
+    period = (_PEAK * math.sin(2 * math.pi * _TONE * index / RATE) for index in range(RATE * SECONDS))
+    pcm = array.array("h", map(round, period)).tobytes()
+    encoder = OpusEncoder(1)
+    size = len(pcm) // RATE * FRAME_SAMPLES
+    return tuple(encoder.encode(pcm[start : start + size])[0] for start in range(0, len(pcm), size))

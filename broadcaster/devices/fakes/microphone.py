@@ -1,0 +1,31 @@
+"""A microphone, out of a can."""
+
+from __future__ import annotations
+
+from broadcaster.devices.fakes import canned
+from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
+from broadcaster.devices.opus import FRAME
+from broadcaster.media.units import OpusFrame
+from broadcaster.ports import AudioSink, Clock
+from broadcaster.signaling.words import StreamReason
+
+
+class FakeMicrophone(FakeDevice[AudioSink]):
+    """`ports.AudioSource` that repeats one second of a real tone in Opus, a frame of 20 ms at each step.
+
+    Faults on request: `fail_open`, `stall`, `vanish`, `shift_time`, `garble`.
+    """
+
+    name = "fake"
+
+    def __init__(self, clock: Clock, *, real_time: bool = False) -> None:
+        super().__init__(clock, FRAME, real_time=real_time, lost=StreamReason.INTERNAL)
+        self._frames = canned.sounds()
+        self._index = 0
+
+    def _begin(self) -> None:
+        self._index = 0
+
+    def _deliver(self, sink: AudioSink, captured: float, *, garbage: bool) -> None:
+        sink.frame(OpusFrame(garbage_bytes() if garbage else self._frames[self._index], captured))
+        self._index = (self._index + 1) % len(self._frames)

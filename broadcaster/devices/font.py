@@ -1,0 +1,45 @@
+"""A bitmap font of the few characters on the test picture, so that none of the system's is needed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+GLYPH_WIDTH = 5
+GLYPH_HEIGHT = 7
+ADVANCE = 6
+"""Columns from one glyph to the next."""
+
+_GLYPHS = {
+    " ": ("     ", "     ", "     ", "     ", "     ", "     ", "     "),
+    "0": (" ### ", "#   #", "#  ##", "# # #", "##  #", "#   #", " ### "),
+    "1": ("  #  ", " ##  ", "  #  ", "  #  ", "  #  ", "  #  ", " ### "),
+    "2": (" ### ", "#   #", "    #", "   # ", "  #  ", " #   ", "#####"),
+    "3": (" ### ", "#   #", "    #", "  ## ", "    #", "#   #", " ### "),
+    "4": ("   # ", "  ## ", " # # ", "#  # ", "#####", "   # ", "   # "),
+    "5": ("#####", "#    ", "#### ", "    #", "    #", "#   #", " ### "),
+    "6": (" ### ", "#    ", "#    ", "#### ", "#   #", "#   #", " ### "),
+    "7": ("#####", "    #", "   # ", "  #  ", "  #  ", "  #  ", "  #  "),
+    "8": (" ### ", "#   #", "#   #", " ### ", "#   #", "#   #", " ### "),
+    "9": (" ### ", "#   #", "#   #", " ####", "    #", "    #", " ### "),
+    ":": ("     ", "  #  ", "  #  ", "     ", "  #  ", "  #  ", "     "),
+    ".": ("     ", "     ", "     ", "     ", "     ", " ##  ", " ##  "),
+    "E": ("#####", "#    ", "#    ", "#### ", "#    ", "#    ", "#####"),
+    "S": (" ####", "#    ", "#    ", " ### ", "    #", "    #", "#### "),
+    "T": ("#####", "  #  ", "  #  ", "  #  ", "  #  ", "  #  ", "  #  "),
+}
+
+
+class Font:
+    """The glyphs drawn once, `scale` pixels to a dot, as rows of luma bytes that only need joining."""
+
+    def __init__(self, scale: int, ink: int, paper: int) -> None:
+        dots = {"#": bytes([ink]) * scale, " ": bytes([paper]) * scale}
+        gap = dots[" "] * (ADVANCE - GLYPH_WIDTH)
+        self._rows = {
+            character: [b"".join(dots[dot] for dot in row) + gap for row in glyph]
+            for character, glyph in _GLYPHS.items()
+        }
+
+    def rows(self, text: str) -> Iterator[bytes]:
+        """The luma of one line of `text`, one row of pixels for each of its `GLYPH_HEIGHT` rows of dots."""
+        return (b"".join(self._rows[character][line] for character in text) for line in range(GLYPH_HEIGHT))

@@ -1,0 +1,75 @@
+"""The machine-readable strip along the bottom edge of the test picture. Pure.
+
+From it any test reads loss, order, freeze and true latency off a decoded picture. The strip is 1/18 of the
+picture's height and 40 equal cells over its full width, white (luma 235) = 1, black (16) = 0:
+
+| cells | meaning, highest bit first |
+|---|---|
+| 0, 1 | 1, 0 |
+| 2 to 17 | frame number modulo 2^16 |
+| 18 to 37 | capture time in Unix milliseconds modulo 2^20 (17 minutes) |
+| 38 | even parity of 2 to 37 |
+| 39 | the inverse of 38 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+CELLS = 40
+HEIGHT_SHARE = 18
+"""The strip is one part in this many of the picture's height."""
+NUMBER_BITS = 16
+TIME_BITS = 20
+WHITE = 235
+"""Luma of white (ITU-R BT.601 §2.5.3, limited range)."""
+BLACK = 16
+"""Luma of black, likewise."""
+_THRESHOLD = (WHITE + BLACK) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a strip says: `number` modulo 2^16, `unix_ms` modulo 2^20."""
+
+    number: int
+    unix_ms: int
+
+
+def height(picture_height: int) -> int:
+    """Rows of the strip in a picture of that height."""
+    return picture_height // HEIGHT_SHARE
+
+
+def cells(number: int, unix_ms: int) -> list[bool]:
+    """The 40 cells for a frame number and a capture time in Unix milliseconds."""
+    payload = _bits(number, NUMBER_BITS) + _bits(unix_ms, TIME_BITS)
+    parity = sum(payload) % 2 == 1
+    return [True, False, *payload, parity, not parity]
+
+
+def luma_row(number: int, unix_ms: int, width: int) -> bytes:
+    """One row of luma of the strip, `width` pixels; all its rows are alike."""
+    edges = [width * cell // CELLS for cell in range(CELLS + 1)]
+    return b"".join(
+        bytes([WHITE if cell else BLACK]) * (right - left)
+        for cell, (left, right) in zip(cells(number, unix_ms), pairwise(edges), strict=True)
+    )
+
+
+def read(row: Sequence[int]) -> Reading | None:
+    """What a decoded luma row from the middle of the strip says, or None if it is no strip or damaged."""
+    found = [row[len(row) * (2 * cell + 1) // (2 * CELLS)] > _THRESHOLD for cell in range(CELLS)]
+    number = _value(found[2 : 2 + NUMBER_BITS])
+    unix_ms = _value(found[2 + NUMBER_BITS : CELLS - 2])
+    return Reading(number, unix_ms) if cells(number, unix_ms) == found else None
+
+
+def _bits(value: int, count: int) -> list[bool]:
+    return [bool(value >> bit & 1) for bit in reversed(range(count))]
+
+
+def _value(found: Sequence[bool]) -> int:
+    return sum(1 << bit for bit, cell in enumerate(reversed(found)) if cell)

@@ -1,0 +1,94 @@
+"""The video source `test`: the test picture, encoded in software."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.pace import Pace, SkipCount
+from broadcaster.devices.pattern import Pattern
+from broadcaster.devices.thread import SourceThread
+from broadcaster.media.units import AccessUnit
+from broadcaster.ports import Clock, VideoSink, VideoTraits
+from broadcaster.signaling.words import StreamReason
+
+log = logging.getLogger(__name__)
+
+
+class TestCard:
+    """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
+
+    Pictures are numbered as they are made. If drawing and encoding take longer than a picture lasts,
+    whole pictures are left out, never delayed.
+    """
+
+    __test__ = False  # not a test, whatever pytest thinks of its name
+
+    def __init__(
+        self, clock: Clock, *, width: int, height: int, fps: float, bitrate: int, keyframe_interval: float
+    ) -> None:
+        """Pixels (even), pictures a second, bits a second, seconds."""
+        self._clock = clock
+        self._size = width, height
+        self._fps = fps
+        self._bitrate = bitrate
+        self._keyframe_interval = keyframe_interval
+        self._encoder: Encoder | None = None
+        self._thread: SourceThread[AccessUnit] | None = None
+
+    @property
+    def traits(self) -> VideoTraits:
+        """What it is and can do."""
+        return VideoTraits("test", Encoder.name, *self._size, self._fps, True, True)
+
+    async def open(self, sink: VideoSink) -> None:
+        """Start delivering into `sink`. Raises `SourceError`."""
+        width, height = self._size
+        with libav_errors(StreamReason.ENCODER, "testsrc2"):
+            pattern = await asyncio.to_thread(Pattern, width, height, self._fps)
+        encoder = self._encoder = Encoder(
+            width=width,
+            height=height,
+            fps=self._fps,
+            bitrate=self._bitrate,
+            keyframe_interval=self._keyframe_interval,
+        )
+        self._thread = SourceThread(
+            "test-video", lambda thread: self._run(thread, pattern, encoder), sink.picture, sink.failed
+        )
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Stop delivering; idempotent."""
+        thread, self._thread, self._encoder = self._thread, None, None
+        if thread:
+            await thread.close()
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        if self._encoder:
+            self._encoder.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the encoder's rate while running."""
+        if self._encoder:
+            self._encoder.set_bitrate(bits_per_second)
+
+    def _run(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder) -> None:
+        pace = Pace(self._clock.monotonic(), 1 / self._fps, patience=1 / self._fps)
+        skips = SkipCount()
+        number = 0
+        while True:
+            now = self._clock.monotonic()
+            index, skipped = pace.next(now)
+            if count := skips.add(skipped, now):
+                log.warning("no time for the test picture, pictures left out: %d", count)
+            if not thread.pause(pace.due(index) - now):
+                return
+            captured = self._clock.monotonic()
+            with libav_errors(StreamReason.ENCODER, "testsrc2"):
+                picture = pattern.draw(number, self._clock.unix())
+            thread.deliver(encoder.encode(picture, captured))
+            number += 1

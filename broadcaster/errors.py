@@ -1,0 +1,43 @@
+"""Errors that the broadcaster raises on purpose; anything else that escapes is a bug."""
+
+from __future__ import annotations
+
+
+class BroadcasterError(Exception):
+    """Base of every error that a person can do something about."""
+
+
+class SettingsError(BroadcasterError):
+    """The settings cannot be used.
+
+    `problems` holds one line for each wrong setting, all of them at once.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class SourceError(BroadcasterError):
+    """A camera, microphone, file or encoder could not be opened, or stopped working.
+
+    `reason` is a word of `signaling.words.StreamReason` (a page turns it into a sentence);
+    `detail` is for the owner's log.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class BadMessage(BroadcasterError):
+    """A signaling message that is known but malformed; `field` names the culprit."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BadAnswer(BroadcasterError):
+    """An SDP answer that does not fit the offer, or that no browser would send."""

@@ -1,0 +1,110 @@
+"""H.264 byte streams: NAL units, keyframes, and their RTP payloads (RFC 6184)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+START_CODE = b"\x00\x00\x01"
+"""H.264 Annex B §B.1; a fourth zero byte in front belongs to the padding between NAL units."""
+
+
+class NalType(IntEnum):
+    """NAL unit types that matter here (H.264 table 7-1), and those that RFC 6184 §5.2 adds."""
+
+    SLICE = 1
+    IDR = 5
+    SEI = 6
+    SPS = 7
+    PPS = 8
+    AUD = 9
+    FILLER = 12
+    STAP_A = 24
+    FU_A = 28
+
+
+_TYPE_MASK = 0x1F
+_NRI_MASK = 0x60
+_FU_START = 0x80
+_FU_END = 0x40
+_UNSENT = frozenset({NalType.AUD, NalType.FILLER})
+"""Delimiters and filler tell a receiver nothing that RTP does not."""
+
+
+def nal_type(nal: bytes | memoryview) -> int:
+    """The type of a NAL unit: one of `NalType`, or a number of no interest here."""
+    return nal[0] & _TYPE_MASK
+
+
+def split_nal_units(stream: bytes) -> Iterator[memoryview]:
+    """The NAL units of an Annex B byte stream, without start codes and padding; empty ones are left out."""
+    view = memoryview(stream)
+    start = stream.find(START_CODE)
+    while start >= 0:
+        start += len(START_CODE)
+        following = stream.find(START_CODE, start)
+        end = len(stream) if following < 0 else following
+        while end > start and stream[end - 1] == 0:
+            end -= 1
+        if end > start:
+            yield view[start:end]
+        start = following
+
+
+def is_keyframe(stream: bytes) -> bool:
+    """Whether an access unit is an IDR picture with SPS and PPS in front, so that a decoder can start with it."""
+    seen: set[int] = set()
+    for nal in split_nal_units(stream):
+        kind = nal_type(nal)
+        if kind == NalType.IDR:
+            return {NalType.SPS, NalType.PPS} <= seen
+        seen.add(kind)
+    return False
+
+
+def payloads(stream: bytes, limit: int) -> list[bytes]:
+    """The RTP payloads of one access unit, each of at most `limit` bytes (RFC 6184 §5.6 to §5.8).
+
+    Parameter sets and other small units in front of the picture go together as one STAP-A, a unit that
+    fits goes as it is, a larger one as FU-A fragments of which all but the last are exactly `limit` bytes.
+    """
+    result: list[bytes] = []
+    small: list[memoryview] = []
+    for nal in split_nal_units(stream):
+        kind = nal_type(nal)
+        if kind in _UNSENT:
+            continue
+        if kind in (NalType.SPS, NalType.PPS, NalType.SEI) and _aggregate_size([*small, nal]) <= limit:
+            small.append(nal)
+            continue
+        result += _flush(small)
+        small = []
+        result += [bytes(nal)] if len(nal) <= limit else _fragments(nal, limit)
+    return result + _flush(small)
+
+
+def _aggregate_size(nals: list[memoryview]) -> int:
+    """Size of a STAP-A of `nals`: one header byte, and a 16-bit size before each (RFC 6184 §5.7.1)."""
+    return 1 + sum(2 + len(nal) for nal in nals)
+
+
+def _flush(nals: list[memoryview]) -> list[bytes]:
+    """One payload for `nals`: as it is if there is one, else a STAP-A with the highest of their NRI."""
+    if len(nals) < 2:
+        return [bytes(nal) for nal in nals]
+    importance = max(nal[0] & _NRI_MASK for nal in nals)
+    parts = [bytes([importance | NalType.STAP_A])]
+    for nal in nals:
+        parts += [struct.pack("!H", len(nal)), bytes(nal)]
+    return [b"".join(parts)]
+
+
+def _fragments(nal: memoryview, limit: int) -> Iterator[bytes]:
+    """FU-A payloads of a NAL unit (RFC 6184 §5.8): indicator and header take the place of its first byte."""
+    indicator = nal[0] & ~_TYPE_MASK & 0xFF | NalType.FU_A
+    kind = nal_type(nal)
+    chunk = limit - 2
+    for start in range(1, len(nal), chunk):
+        header = kind | (_FU_START if start == 1 else 0) | (_FU_END if start + chunk >= len(nal) else 0)
+        yield bytes([indicator, header]) + nal[start : start + chunk]

@@ -1,0 +1,276 @@
+"""Every seam of the daemon on one page.
+
+Edges implement these protocols, the stream and the web use them, and `app` alone knows which
+implementation stands behind which. All times named `now`, `captured` or `heard` are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broadcaster.errors import SourceError
+from broadcaster.media.rtp import RtpFrame
+from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.signaling.words import IceCandidate, StreamState, StreamStatus
+
+
+class Clock(Protocol):
+    """Time as an argument: tests put a fake one here."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump; only differences mean anything."""
+
+    def unix(self) -> float:
+        """Wall-clock seconds; may jump, so only shown, never counted with."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTraits:
+    """What a video source is and can do; complete once it is open.
+
+    `encoder` is a name for people ("libx264", "none (H.264 passes through)").
+    """
+
+    source: str
+    encoder: str
+    width: int
+    height: int
+    fps: float
+    can_force_keyframe: bool
+    can_set_bitrate: bool
+
+
+class VideoSink(Protocol):
+    """Where a video source delivers, on the event loop's thread."""
+
+    def picture(self, unit: AccessUnit) -> None:
+        """Take one access unit, in order of capture."""
+
+    def failed(self, error: SourceError) -> None:
+        """The source is done for; nothing comes after this but a `close`."""
+
+
+class VideoSource(Protocol):
+    """A device that gives access units; it can be opened again after `close`, also when `open` failed."""
+
+    @property
+    def traits(self) -> VideoTraits:
+        """What it is and can do."""
+
+    async def open(self, sink: VideoSink) -> None:
+        """Start delivering into `sink`. Raises `SourceError`."""
+
+    async def close(self) -> None:
+        """Stop delivering and let go of the device; idempotent."""
+
+    def request_keyframe(self) -> None:
+        """Make one of the next pictures a keyframe; does nothing where `can_force_keyframe` is false."""
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the encoder's rate while running; does nothing where `can_set_bitrate` is false."""
+
+
+class AudioSink(Protocol):
+    """Where an audio source delivers, on the event loop's thread."""
+
+    def frame(self, frame: OpusFrame) -> None:
+        """Take 20 ms of sound, in order of capture."""
+
+    def failed(self, error: SourceError) -> None:
+        """The source is done for; nothing comes after this but a `close`."""
+
+
+class AudioSource(Protocol):
+    """A device that gives Opus frames; it can be opened again after `close`, also when `open` failed."""
+
+    @property
+    def name(self) -> str:
+        """What it is, for people."""
+
+    async def open(self, sink: AudioSink) -> None:
+        """Start delivering into `sink`. Raises `SourceError`."""
+
+    async def close(self) -> None:
+        """Stop delivering and let go of the device; idempotent."""
+
+
+class Panel(Protocol):
+    """The hardware controls: live button and tally lamp."""
+
+    def open(self, pressed: Callable[[], None]) -> None:
+        """Start watching the button; `pressed` is called on the event loop's thread."""
+
+    def show(self, state: StreamState) -> None:
+        """Let the lamp say `state`."""
+
+    def close(self) -> None:
+        """Lamp off, pins released; idempotent."""
+
+
+class MediaSender(Protocol):
+    """One viewer's way out, as the fan-out sees it."""
+
+    def is_listening(self) -> bool:
+        """Whether anything authentic came from the viewer lately; pictures for nobody are not sent."""
+
+    def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
+        """Send the packets from `first` up to, without, `end` of a picture; never waits.
+
+        Returns how many were taken: fewer when the socket is full. Every picture begins with its packet 0
+        and is finished before the next begins.
+        """
+
+    def send_audio(self, frame: RtpFrame) -> None:
+        """Send 20 ms of sound; never waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An SDP offer and what goes with it in the `offer` message.
+
+    `ice_servers` is as in `RTCConfiguration.iceServers`; `clock` is a video RTP timestamp and the
+    capture time in milliseconds of the monotonic clock that belongs to it, None before the first picture;
+    `addresses` are our own, which no remote candidate may name.
+    """
+
+    sdp: str
+    ice_servers: tuple[Mapping[str, Any], ...] = ()
+    clock: tuple[int, float] | None = None
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStats:
+    """Figures of one peer connection since it was made, and how its viewer fares now.
+
+    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
+    """
+
+    connected: bool = False
+    route: str = ""
+    video_packets: int = 0
+    audio_packets: int = 0
+    bytes_sent: int = 0
+    send_errors: int = 0
+    keyframe_requests: int = 0
+    retransmitted: int = 0
+    nacks: int = 0
+    skipped: int = 0
+    health: str = ""
+    backlog: float = 0.0
+    loss: float = 0.0
+    jitter: float = 0.0
+    round_trip: float | None = None
+    remb: int | None = None
+    datagrams_dropped: int = 0
+
+
+class PeerListener(Protocol):
+    """Who hears what becomes of a peer connection."""
+
+    def peer_connected(self) -> None:
+        """ICE and DTLS are done; media flows."""
+
+    def peer_lost(self) -> None:
+        """The peer connection failed or the browser closed it; media has stopped."""
+
+
+class Peer(Protocol):
+    """One viewer's RTCPeerConnection, always the offering side."""
+
+    async def offer(self) -> Offer:
+        """Gather candidates and make the offer; once."""
+
+    async def answer(self, sdp: str) -> None:
+        """Apply a screened answer, and start connecting. Raises `BadAnswer`."""
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        """Add a screened remote candidate; after `answer` only."""
+
+    def request_keyframe(self) -> None:
+        """The viewer says that its picture is broken."""
+
+    def heard(self) -> float | None:
+        """Monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
+
+    def stats(self) -> PeerStats:
+        """Figures for the operator."""
+
+    async def close(self) -> None:
+        """End it and everything that belongs to it; idempotent, never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What all peer connections have sent together since the daemon started."""
+
+    packets: int = 0
+    bytes_sent: int = 0
+    retransmitted: int = 0
+    pictures_skipped: int = 0
+    send_errors: int = 0
+
+    def __add__(self, stats: PeerStats) -> Traffic:
+        """With one peer connection more."""
+        return Traffic(
+            self.packets + stats.video_packets + stats.audio_packets,
+            self.bytes_sent + stats.bytes_sent,
+            self.retransmitted + stats.retransmitted,
+            self.pictures_skipped + stats.skipped,
+            self.send_errors + stats.send_errors,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How the fan-out fares: bits a second of one viewer's picture (measured, and asked of the encoder), the event
+    loop's lag in ms, and the traffic of all viewers."""
+
+    bitrate: int
+    bitrate_wanted: int
+    loop_lag_p99: float
+    loop_lag_max: float
+    traffic: Traffic
+
+
+class PeerFactory(Protocol):
+    """Makes peer connections that carry the stream; what they send is not its caller's business."""
+
+    def create(self, viewer: str, listener: PeerListener) -> Peer:
+        """A new peer connection for the viewer of that id (for logs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """Figures of the stream for `GET /api/status`; names are for people."""
+
+    video_source: str
+    encoder: str
+    audio_source: str
+    width: int
+    height: int
+    fps: float
+    pictures: int
+    keyframes_forced: int
+
+
+class LiveControl(Protocol):
+    """The one stream, as controls and viewers see it."""
+
+    @property
+    def status(self) -> StreamStatus:
+        """What viewers are told now."""
+
+    def want(self, live: bool) -> str | None:
+        """Ask for on air or off air: None when it is so or will be, else why the state does not allow it."""
+
+    def toggle(self) -> None:
+        """What a press of the live button means: the opposite of what was wanted last."""
+
+    def watch(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
+        """Call `listener` at every change of `status`; returns the function that ends this."""
+
+    def report(self) -> StreamReport:
+        """Figures for the operator."""

@@ -1,0 +1,29 @@
+"""Every setting of the daemon: typed, checked all at once, read from TOML and printed as TOML."""
+
+from broadcaster.settings.ice import IceServer
+from broadcaster.settings.model import (
+    AudioSettings,
+    AudioSourceName,
+    IceSettings,
+    LogSettings,
+    Settings,
+    StreamSettings,
+    VideoSettings,
+    WebSettings,
+)
+from broadcaster.settings.reading import read
+from broadcaster.settings.rendering import render
+
+__all__ = [
+    "AudioSettings",
+    "AudioSourceName",
+    "IceServer",
+    "IceSettings",
+    "LogSettings",
+    "Settings",
+    "StreamSettings",
+    "VideoSettings",
+    "WebSettings",
+    "read",
+    "render",
+]

@@ -1,0 +1,55 @@
+"""What single settings cannot know: those that do not fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broadcaster.settings.model import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Settings, named by `paths`, that do not fit each other when `found` says so."""
+
+    paths: tuple[str, ...]
+    found: Callable[[Settings], bool]
+    wrong: str
+
+
+CONTRADICTIONS = (
+    Contradiction(
+        ("video.source", "video.file"),
+        lambda settings: settings.video.source == "file" and not settings.video.file,
+        'video.source = "file": needs video.file, the file to play',
+    ),
+    Contradiction(
+        ("audio.source", "video.file"),
+        lambda settings: settings.audio.source == "file" and not settings.video.file,
+        'audio.source = "file": needs video.file, the file whose sound to play',
+    ),
+    Contradiction(
+        ("web.viewer_token", "web.operator_token"),
+        lambda settings: settings.web.viewer_token != "" and settings.web.viewer_token == settings.web.operator_token,
+        "web.operator_token = (set): must differ from web.viewer_token, or every viewer can stop the stream",
+    ),
+    Contradiction(
+        ("ice.servers", "ice.turn_secret"),
+        lambda settings: _relays_without_credential(settings) and not settings.ice.turn_secret,
+        "ice.servers: a TURN server needs username and credential, or ice.turn_secret to make them from",
+    ),
+    Contradiction(
+        ("ice.turn_secret", "ice.servers"),
+        lambda settings: settings.ice.turn_secret != "" and not _relays_without_credential(settings),
+        "ice.turn_secret = (set): needs a TURN server without username and credential in ice.servers",
+    ),
+    Contradiction(
+        ("ice.ports", "web.max_viewers"),
+        lambda settings: 0 < len(settings.ice.ports) < settings.web.max_viewers,
+        "ice.ports: must be at least as many as web.max_viewers, as each viewer needs its own",
+    ),
+)
+
+
+def _relays_without_credential(settings: Settings) -> bool:
+    return any(server.wants_credential for server in settings.ice.servers)

@@ -1,0 +1,172 @@
+"""Every setting: its table, type, default, what is allowed, and one line of documentation.
+
+The tables here are what the daemon is built from, what `broadcaster settings` prints, and what the
+README's table is checked against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from broadcaster.settings.ice import IceServer, IceServers, Ports
+from broadcaster.settings.kinds import PRINTABLE, Fraction, Kind, Secret, Text, Texts, Whole, Word
+
+Start = Literal["last", "live", "offline"]
+VideoSourceName = Literal["auto", "test", "file", "picamera2", "v4l2"]
+AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
+Level = Literal["debug", "info", "warning", "error"]
+
+_PATH = Text("a path, or empty", PRINTABLE)
+# Strict, because names and origins end up in response headers.
+_ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
+_NAME = Text("a host name without port", r"[0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_])?")
+_ORIGIN = Text(  # RFC 6454 §6.1
+    "an origin such as https://example.org:8443, without path",
+    rf"https?://({_NAME.pattern}|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?",
+)
+# A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
+_TOKEN = Secret("up to 256 visible ASCII characters", r"[!-~]{0,256}")
+_INTERFACE = Text("the name of a network interface such as eth0", r"[0-9A-Za-z_.:@-]{1,15}")  # IFNAMSIZ, if.h
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known about a setting besides its type and default."""
+
+    doc: str
+    kind: Kind
+
+
+def _setting(default: T, kind: Kind, doc: str) -> T:
+    return field(default=default, repr=not isinstance(kind, Secret), metadata={"about": About(doc, kind)})
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """The one live programme."""
+
+    start: Start = _setting(
+        "last", Word(get_args(Start)), "Whether it is on air when the daemon starts; last: as it was."
+    )
+    state_dir: str = _setting(
+        "", _PATH, "Folder that remembers this; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The page, the signaling, and who may use them."""
+
+    host: str = _setting("", _ADDRESS, "Address to listen on; empty: all addresses of this machine.")
+    port: int = _setting(8080, Whole(0, 65535), "TCP port of page and signaling; 0: any free one.")
+    origins: tuple[str, ...] = _setting(
+        (), Texts(_ORIGIN, "https://example.org"), "Other web sites whose pages may show the stream."
+    )
+    hosts: tuple[str, ...] = _setting(
+        (), Texts(_NAME, "cam.example.org"), "Further names by which browsers may reach this machine."
+    )
+    viewer_token: str = _setting("", _TOKEN, "Secret that a viewer needs; empty: whoever reaches the page may watch.")
+    operator_token: str = _setting("", _TOKEN, "Secret for start and stop over HTTP; empty: only from this machine.")
+    max_viewers: int = _setting(20, Whole(1, 1000), "How many may watch at the same time.")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """The picture."""
+
+    source: VideoSourceName = _setting(
+        "auto", Word(get_args(VideoSourceName)), "Where pictures come from; auto: a camera, else the test picture."
+    )
+    file: str = _setting("", _PATH, "The file that the sources named file play, in a loop.")
+    width: int = _setting(1280, Whole(160, 3840, "pixels", step=2), "Width of the picture in pixels.")
+    height: int = _setting(720, Whole(90, 2160, "pixels", step=2), "Height of the picture in pixels.")
+    fps: int = _setting(30, Whole(1, 120), "Pictures a second.")
+    bitrate: int = _setting(
+        2_500_000, Whole(100_000, 25_000_000, "bits a second"), "Bits a second of the encoded picture."
+    )
+    bitrate_min: int = _setting(
+        300_000,
+        Whole(50_000, 25_000_000, "bits a second"),
+        "The least that is left of it for viewers on slow networks; above it: never less.",
+    )
+    keyframe_interval: float = _setting(
+        2.0, Fraction(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSettings:
+    """The sound."""
+
+    source: AudioSourceName = _setting(
+        "auto", Word(get_args(AudioSourceName)), "Where sound comes from; auto: what goes with the picture."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IceSettings:
+    """Ways from viewer to daemon; at home none of this is needed."""
+
+    servers: tuple[IceServer, ...] = _setting(
+        (), IceServers(), "STUN and TURN servers for viewers; the daemon itself uses the first of each."
+    )
+    turn_secret: str = _setting(
+        "", _TOKEN, "Secret that TURN servers without a credential share with the daemon (coturn: static-auth-secret)."
+    )
+    interfaces: tuple[str, ...] = _setting(
+        (),
+        Texts(_INTERFACE, "eth0"),
+        "Network interfaces for viewers; empty: all but those of containers and virtual machines.",
+    )
+    ports: range = _setting(
+        range(0), Ports(), "UDP ports for viewers, one for each of them, for a firewall; empty: any free one."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the daemon writes to its log."""
+
+    level: Level = _setting("info", Word(get_args(Level)), "How much is written to the log.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of the daemon."""
+
+    stream: StreamSettings = StreamSettings()
+    web: WebSettings = WebSettings()
+    video: VideoSettings = VideoSettings()
+    audio: AudioSettings = AudioSettings()
+    ice: IceSettings = IceSettings()
+    log: LogSettings = LogSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as the tables above describe it."""
+
+    table: str
+    name: str
+    default: Any
+    about: About
+
+    @property
+    def path(self) -> str:
+        """Its name for people, such as `video.width`."""
+        return f"{self.table}.{self.name}"
+
+    def of(self, settings: Settings) -> Any:
+        """Its value in `settings`."""
+        return getattr(getattr(settings, self.table), self.name)
+
+
+def every_setting() -> Iterator[Setting]:
+    """Every setting, in the order of this page."""
+    for table in fields(Settings):
+        for item in fields(table.default):  # type: ignore[arg-type]
+            yield Setting(table.name, item.name, item.default, item.metadata["about"])

@@ -1,0 +1,223 @@
+"""The answer screen: an SDP answer is taken apart before any parser of the peer connection sees it.
+
+What comes out is built anew from the lines that we understand: the one transport that all m-lines share,
+and for each m-line the codecs and extensions that it takes of those offered. A legal-looking answer of
+116 KiB keeps aiortc's parser busy for ten seconds, so size and lines are counted first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from broadcaster.errors import BadAnswer
+
+MOST_BYTES = 16 * 1024
+MOST_LINES = 300
+MOST_RTPMAPS = 32
+MOST_RTCP_FBS = 64
+
+_M_LINE = re.compile(r"([a-z]{1,16}) ([0-9]{1,5}) ([A-Z/]{1,32}) ([0-9]{1,3}(?: [0-9]{1,3})*)")
+_RTPMAP = re.compile(r"([0-9]{1,3}) ([0-9A-Za-z.-]{1,32}/[0-9]{1,6}(?:/[0-9]{1,2})?)")
+_FMTP = re.compile(r"([0-9]{1,3}) ([0-9A-Za-z=;,./+ -]{1,256})")
+_RTCP_FB = re.compile(r"([0-9]{1,3}|\*) ([0-9a-z-]{1,16}(?: [0-9a-z -]{1,32})?)")
+_EXTMAP = re.compile(r"([0-9]{1,5})(?:/[a-z]{4,8})? ([!-~]{1,255})(?: .*)?")
+_SHA_256 = re.compile(r"sha-256 [0-9A-F]{2}(?::[0-9A-F]{2}){31}", re.IGNORECASE)
+_UFRAG = re.compile(r"[0-9A-Za-z+/]{4,256}")  # RFC 8839 §5.4
+_PWD = re.compile(r"[0-9A-Za-z+/]{22,256}")
+_NUMBERS = ("apt", "max-fr", "max-fs", "maxplaybackrate", "minptime", "stereo", "useinbandfec")
+"""Parameters of `fmtp` that must be whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedAnswer:
+    """An answer without candidates, and the candidate lines that were in it (not screened yet)."""
+
+    sdp: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Section:
+    """One m-line and its attributes, or (`m` empty) the lines before the first."""
+
+    m: str = ""
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+    def all(self, name: str) -> list[str]:
+        return [value for attribute, value in self.attributes if attribute == name]
+
+    def one(self, name: str) -> str:
+        values = self.all(name)
+        _require(len(values) == 1, f"one a={name} is needed in each m-line")
+        return values[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Media:
+    """What an m-line says about itself."""
+
+    kind: str
+    port: int
+    profile: str
+    mid: str
+    formats: tuple[str, ...]
+    codecs: dict[str, str]
+    extensions: dict[str, str]
+
+
+def screen_answer(offer: str, answer: str) -> ScreenedAnswer:
+    """Take an answer apart and build it anew. Raises `BadAnswer`."""
+    _count(answer)
+    offered, answered = _sections(offer), _sections(answer)
+    _count_codecs(answered)
+    _require(len(offered) == len(answered), "other m-lines than offered")
+    media = [_screen_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
+    _screen_bundle(answered[0], media)
+    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", *_transport(answered, media)]
+    for section, its in zip(answered[1:], media, strict=True):
+        lines += _rebuild(section, its)
+    candidates = [value for section in answered for value in section.all("candidate")]
+    return ScreenedAnswer("\r\n".join([*lines, ""]), tuple(f"candidate:{value}" for value in candidates))
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise BadAnswer(otherwise)
+
+
+def _count(answer: str) -> None:
+    _require(len(answer) <= MOST_BYTES, f"longer than {MOST_BYTES} bytes")
+    _require(len(answer.splitlines()) <= MOST_LINES, f"more than {MOST_LINES} lines")
+    plain = answer.isascii() and answer.replace("\r", "").replace("\n", "").isprintable()
+    _require(plain, "characters that do not belong in SDP")
+
+
+def _count_codecs(sections: list[_Section]) -> None:
+    rtpmaps = sum(len(section.all("rtpmap")) for section in sections)
+    rtcp_fbs = sum(len(section.all("rtcp-fb")) for section in sections)
+    _require(rtpmaps <= MOST_RTPMAPS, f"more than {MOST_RTPMAPS} a=rtpmap")
+    _require(rtcp_fbs <= MOST_RTCP_FBS, f"more than {MOST_RTCP_FBS} a=rtcp-fb")
+
+
+def _sections(sdp: str) -> list[_Section]:
+    """Split into the session's lines and those of each m-line."""
+    sections = [_Section()]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            sections.append(_Section(line[2:]))
+        elif line.startswith("a="):
+            name, _, value = line[2:].partition(":")
+            sections[-1].attributes.append((name, value))
+    return sections
+
+
+def _read(section: _Section) -> _Media:
+    match = _M_LINE.fullmatch(section.m.strip())
+    if match is None:
+        raise BadAnswer("an m-line that cannot be read")
+    kind, port, profile, formats = match.groups()
+    return _Media(
+        kind,
+        int(port),
+        profile,
+        section.one("mid"),
+        tuple(formats.split()),
+        _pairs(_RTPMAP, section.all("rtpmap"), "rtpmap"),
+        _pairs(_EXTMAP, section.all("extmap"), "extmap"),
+    )
+
+
+def _pairs(pattern: re.Pattern[str], values: Iterable[str], name: str) -> dict[str, str]:
+    """Number → what it stands for."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        match = pattern.fullmatch(value.strip())
+        if match is None or match[1] in pairs:
+            raise BadAnswer(f"an a={name} that cannot be read, or twice the same number")
+        pairs[match[1]] = match[2]
+    return pairs
+
+
+def _screen_media(answer: _Media, offer: _Media) -> _Media:
+    """Refuse what is not a part of what was offered."""
+    same = (answer.kind, answer.mid, answer.profile) == (offer.kind, offer.mid, offer.profile)
+    _require(same, "other m-lines than offered")
+    _require(answer.port != 0, f"{answer.kind} was refused")
+    _require(set(answer.formats) <= set(offer.formats), "payload types that were not offered")
+    _require(set(answer.codecs) <= set(answer.formats), "a=rtpmap for a payload type that its m-line does not have")
+    for number, codec in answer.codecs.items():
+        _require(codec.lower() == offer.codecs.get(number, "").lower(), "renumbered payload types")
+    for number, uri in answer.extensions.items():
+        _require(uri == offer.extensions.get(number), "renumbered header extensions")
+    names = {codec.split("/")[0].upper() for codec in answer.codecs.values()}
+    _require(answer.kind != "video" or "H264" in names, "no H.264 for the picture")
+    return answer
+
+
+def _screen_bundle(session: _Section, media: list[_Media]) -> None:
+    groups = [value.split() for value in session.all("group") if value.startswith("BUNDLE ")]
+    mids = [its.mid for its in media]
+    _require(groups == [["BUNDLE", *mids]], "all m-lines must be bundled on one transport, in their order")
+
+
+def _transport(sections: list[_Section], media: list[_Media]) -> list[str]:
+    """The lines of the one transport, for the whole session."""
+    setup = _same(sections, "setup", "a=setup")
+    _require(setup == "active", "a setup that is not active")
+    ufrag, pwd = _same(sections, "ice-ufrag", "ICE credentials"), _same(sections, "ice-pwd", "ICE credentials")
+    _require(_UFRAG.fullmatch(ufrag) is not None and _PWD.fullmatch(pwd) is not None, "odd ICE credentials")
+    return [
+        f"a=group:BUNDLE {' '.join(its.mid for its in media)}",
+        f"a=ice-ufrag:{ufrag}",
+        f"a=ice-pwd:{pwd}",
+        f"a=fingerprint:{_fingerprint(sections)}",
+        "a=setup:active",
+    ]
+
+
+def _same(sections: list[_Section], name: str, what: str) -> str:
+    """The value that all m-lines share."""
+    values = {value for section in sections for value in section.all(name)}
+    _require(len(values) == 1, f"{what} missing, or not the same in all m-lines")
+    return values.pop()
+
+
+def _fingerprint(sections: list[_Section]) -> str:
+    values = {value.upper() for section in sections for value in section.all("fingerprint")}
+    good = [value for value in values if _SHA_256.fullmatch(value)]
+    _require(len(good) == 1, "no sha-256 fingerprint, or more than one")
+    return good[0].replace("SHA-256", "sha-256")
+
+
+def _rebuild(section: _Section, media: _Media) -> list[str]:
+    """An m-line and its attributes, of those that we understand."""
+    lines = [f"m={media.kind} 9 {media.profile} {' '.join(media.formats)}", "c=IN IP4 0.0.0.0", f"a=mid:{media.mid}"]
+    _require(bool(section.all("rtcp-mux")), "no a=rtcp-mux")
+    lines += ["a=rtcp-mux", "a=recvonly"]
+    lines += [f"a=extmap:{number} {uri}" for number, uri in media.extensions.items()]
+    lines += [f"a=rtpmap:{number} {codec}" for number, codec in media.codecs.items()]
+    lines += [f"a=fmtp:{value}" for value in map(str.strip, section.all("fmtp")) if _screen_fmtp(value, media)]
+    return lines + [
+        f"a=rtcp-fb:{value}" for value in map(str.strip, section.all("rtcp-fb")) if _screen_fb(value, media)
+    ]
+
+
+def _screen_fmtp(value: str, media: _Media) -> bool:
+    match = _FMTP.fullmatch(value)
+    if match is None or match[1] not in media.codecs:
+        raise BadAnswer("an a=fmtp that cannot be read, or for no codec of its m-line")
+    parameters = (parameter.partition("=") for parameter in match[2].split(";"))
+    for name, _, number in parameters:
+        _require(
+            name.strip() not in _NUMBERS or re.fullmatch("[0-9]{1,9}", number) is not None, f"odd {name} in a=fmtp"
+        )
+    return True
+
+
+def _screen_fb(value: str, media: _Media) -> bool:
+    match = _RTCP_FB.fullmatch(value)
+    if match is None or match[1] not in (*media.codecs, "*"):
+        raise BadAnswer("an a=rtcp-fb that cannot be read, or for no codec of its m-line")
+    return True

@@ -1,0 +1,78 @@
+"""All sessions: how many there may be, who comes back to which, and what viewers are told of their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.session import Session
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A session to go on with, and the kept one, if any, that gives its place to it."""
+
+    session: Session
+    displaced: Session | None = None
+
+
+class Sessions:
+    """At most `limit` sessions; `make_secret` gives a new `resume` value."""
+
+    def __init__(self, limit: int, make_secret: Callable[[], str], timings: Timings) -> None:
+        self.limit = limit
+        self._make_secret = make_secret
+        self._timings = timings
+        self._by_resume: dict[str, Session] = {}
+        self._admitted = 0
+        self._told = 0
+        self._may_tell_at = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._by_resume)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_resume.values()))
+
+    def admit(self, resume: str | None, status: StreamStatus, now: float) -> Admission:
+        """Find the session of this `resume` value, or open a new one. Raises `Refusal` when the house is full."""
+        session = self._by_resume.get(resume or "")
+        if session is not None:
+            return Admission(session)
+        displaced = None
+        if len(self) >= self.limit:
+            displaced = self._longest_kept()
+            self.forget(displaced)
+        self._admitted += 1
+        session = Session(f"v{self._admitted}", self._make_secret(), self._timings, status, now)
+        self._by_resume[session.resume] = session
+        return Admission(session, displaced)
+
+    def forget(self, session: Session) -> None:
+        """The session is over; idempotent."""
+        self._by_resume.pop(session.resume, None)
+
+    def full(self) -> Refusal:
+        """What a newcomer is told when there is no place."""
+        return Refusal(ErrorCode.FULL, CloseCode.FULL, f"all {self.limit} places are taken", limit=self.limit)
+
+    def news(self, now: float) -> int | None:
+        """The number of sessions, when it is time to tell everyone: it changed, and a second has passed."""
+        if len(self) == self._told or now < self._may_tell_at:
+            return None
+        self._told = len(self)
+        self._may_tell_at = now + self._timings.viewers
+        return self._told
+
+    def next_news(self) -> float:
+        """When `news` has something."""
+        return float("inf") if len(self) == self._told else self._may_tell_at
+
+    def _longest_kept(self) -> Session:
+        kept = [(session.kept_until, session) for session in self if session.kept_until is not None]
+        if not kept:
+            raise self.full()
+        return min(kept, key=lambda one: one[0])[1]

@@ -1,0 +1,61 @@
+"""Lets the encoder follow what the viewers' networks carry."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from broadcaster.ports import VideoSource
+from broadcaster.signaling.words import StreamState, StreamStatus
+from broadcaster.stream.fanout import Fanout
+from broadcaster.stream.rate import INTERVAL, RateRule
+from broadcaster.stream.slow import Health
+
+log = logging.getLogger(__name__)
+
+
+class Adaptation:
+    """Looks at the viewers once a second while the stream is live; rates in bits a second."""
+
+    def __init__(self, fanout: Fanout, source: VideoSource, lowest: int, highest: int) -> None:
+        self._fanout = fanout
+        self._source = source
+        self._limits = (lowest, highest)
+        self._rule = RateRule(lowest, highest)
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def rate(self) -> int:
+        """The rate that is asked of the encoder now."""
+        return self._rule.rate
+
+    def stream_changed(self, status: StreamStatus) -> None:
+        """Begin when the stream goes live, where the encoder has its highest rate; end when it no longer is."""
+        if status.state is not StreamState.LIVE:
+            self.close()
+        elif self._timer is None and self._source.traits.can_set_bitrate:
+            self._rule = RateRule(*self._limits)
+            self._later()
+
+    def close(self) -> None:
+        """Look no more; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+
+    def _look(self) -> None:
+        self._later()
+        before = self._rule.rate
+        rate = self._rule.step(self._carried())
+        if rate is not None:
+            self._source.set_bitrate(rate)
+            log.debug("bit rate %d → %d kbit/s", before // 1000, rate // 1000)
+
+    def _carried(self) -> list[int]:
+        """What each viewer that keeps up can carry, as far as it has said, ascending; of slow ones where none does."""
+        viewers = self._fanout.viewers.values()
+        heard = [viewer for viewer in viewers if viewer.health is Health.WELL] or viewers
+        return sorted(viewer.remb for viewer in heard if viewer.remb is not None)

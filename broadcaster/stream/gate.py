@@ -1,0 +1,67 @@
+"""The keyframe gate: many ask for a keyframe, few are made.
+
+A keyframe costs ten times an ordinary picture, for every viewer. So PLI, FIR, the `keyframe` message,
+newcomers and skips meet here, are merged, and lead to forced keyframes a minimum time apart.
+"""
+
+from __future__ import annotations
+
+SHORTEST_INTERVAL = 0.5
+"""Seconds between two forced keyframes."""
+
+SHORTEST_INTERVAL_OF_ONE = 2.0
+"""Seconds between two keyframes forced for the same viewer: one with a bad network or mind cannot set the pace."""
+
+
+class KeyframeGate:
+    """Merges requests; `poll` says when to force a keyframe, `passed` that one has come by."""
+
+    def __init__(self) -> None:
+        self.forced = 0
+        self._waiting: set[str] = set()
+        self._forced_at = float("-inf")
+        self._being_made = False
+        self._served_at: dict[str, float] = {}
+
+    def request(self, viewer: str) -> None:
+        """`viewer` needs a keyframe."""
+        self._waiting.add(viewer)
+
+    def serves_newcomers(self, now: float) -> bool:
+        """Whether somebody new who asks now gets a keyframe at once, or the one that is being made for others."""
+        return self._being_made or now >= self._forced_at + SHORTEST_INTERVAL
+
+    def forget(self, viewer: str) -> None:
+        """`viewer` is gone."""
+        self._waiting.discard(viewer)
+        self._served_at.pop(viewer, None)
+
+    def passed(self) -> None:
+        """A keyframe goes to everybody now: nobody waits any more."""
+        self._waiting.clear()
+        self._being_made = False
+
+    def poll(self, now: float) -> bool:
+        """Whether to force a keyframe now; True counts as done.
+
+        Who waits stays waiting until a keyframe has `passed`: a request that the encoder lost is repeated.
+        """
+        due = self.next_deadline()
+        if due is None or now < due:
+            return False
+        for viewer in self._waiting:
+            if self._allowed_at(viewer) <= now:
+                self._served_at[viewer] = now
+        self._forced_at, self._being_made = now, True
+        self.forced += 1
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When `poll` is worth calling: the first moment that the waiting viewers allow; None if nobody waits."""
+        if not self._waiting:
+            return None
+        return min(map(self._allowed_at, self._waiting))
+
+    def _allowed_at(self, viewer: str) -> float:
+        served_at = self._served_at.get(viewer, float("-inf"))
+        return max(self._forced_at + SHORTEST_INTERVAL, served_at + SHORTEST_INTERVAL_OF_ONE)

@@ -1,0 +1,136 @@
+"""The states of the one stream, as a table.
+
+Viewers, lamp and service manager see five states; inside, `failed` has a second phase while a retry is under
+way, and `stopping` one that remembers a start. An event that a phase does not list changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.stream.backoff import retry_delay
+
+STARTING_LIMIT = 10.0
+"""Seconds from opening the sources to the first keyframe."""
+
+
+class Phase(StrEnum):
+    """Where the stream is; `STATES` says what of it is shown."""
+
+    OFFLINE = "offline"
+    STARTING = "starting"
+    LIVE = "live"
+    FAILED = "failed"
+    RETRYING = "retrying"
+    STOPPING = "stopping"
+    RESTARTING = "restarting"
+
+
+class Event(StrEnum):
+    """What happened, or was asked."""
+
+    START = "start"
+    STOP = "stop"
+    KEYFRAME = "keyframe"
+    FAILED = "source failed"
+    TIMEOUT = "timeout"
+    RETRY_DUE = "retry due"
+    CLOSED = "sources closed"
+
+
+class Action(StrEnum):
+    """What to do next."""
+
+    OPEN = "open the sources"
+    CLOSE = "close the sources"
+
+
+STATES = {
+    Phase.OFFLINE: StreamState.OFFLINE,
+    Phase.STARTING: StreamState.STARTING,
+    Phase.LIVE: StreamState.LIVE,
+    Phase.FAILED: StreamState.FAILED,
+    Phase.RETRYING: StreamState.FAILED,
+    Phase.STOPPING: StreamState.STOPPING,
+    Phase.RESTARTING: StreamState.STOPPING,
+}
+
+TABLE: dict[tuple[Phase, Event], tuple[Phase, Action | None]] = {
+    (Phase.OFFLINE, Event.START): (Phase.STARTING, Action.OPEN),
+    (Phase.STARTING, Event.KEYFRAME): (Phase.LIVE, None),
+    (Phase.STARTING, Event.FAILED): (Phase.FAILED, Action.CLOSE),
+    (Phase.STARTING, Event.TIMEOUT): (Phase.FAILED, Action.CLOSE),
+    (Phase.STARTING, Event.STOP): (Phase.STOPPING, Action.CLOSE),
+    (Phase.LIVE, Event.FAILED): (Phase.FAILED, Action.CLOSE),
+    (Phase.LIVE, Event.STOP): (Phase.STOPPING, Action.CLOSE),
+    (Phase.FAILED, Event.START): (Phase.RETRYING, Action.OPEN),
+    (Phase.FAILED, Event.RETRY_DUE): (Phase.RETRYING, Action.OPEN),
+    (Phase.FAILED, Event.STOP): (Phase.STOPPING, Action.CLOSE),
+    (Phase.RETRYING, Event.KEYFRAME): (Phase.LIVE, None),
+    (Phase.RETRYING, Event.FAILED): (Phase.FAILED, Action.CLOSE),
+    (Phase.RETRYING, Event.TIMEOUT): (Phase.FAILED, Action.CLOSE),
+    (Phase.RETRYING, Event.STOP): (Phase.STOPPING, Action.CLOSE),
+    (Phase.STOPPING, Event.CLOSED): (Phase.OFFLINE, None),
+    (Phase.STOPPING, Event.START): (Phase.RESTARTING, None),
+    (Phase.RESTARTING, Event.CLOSED): (Phase.STARTING, Action.OPEN),
+    (Phase.RESTARTING, Event.STOP): (Phase.STOPPING, None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the world sees: `since` is the monotonic time at which `state` began."""
+
+    state: StreamState
+    since: float
+    reason: StreamReason | None = None
+
+
+class StreamMachine:
+    """Steps through the table; time is an argument."""
+
+    def __init__(self, now: float) -> None:
+        self.phase = Phase.OFFLINE
+        self.shown = Shown(StreamState.OFFLINE, now)
+        self._failures = 0
+        self._deadline: float | None = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When to call `tick`: the end of `starting`, or the next retry."""
+        return self._deadline
+
+    def tick(self, now: float) -> Action | None:
+        """What the time alone asks for."""
+        if self._deadline is None or now < self._deadline:
+            return None
+        if self.phase is Phase.FAILED:
+            return self.step(Event.RETRY_DUE, now)
+        return self.step(Event.TIMEOUT, now, StreamReason.CAMERA_STALLED)
+
+    def step(self, event: Event, now: float, reason: StreamReason | None = None) -> Action | None:
+        """Take one event; `reason` belongs to `FAILED` and `TIMEOUT`."""
+        if (self.phase, event) not in TABLE:
+            return None
+        self.phase, action = TABLE[self.phase, event]
+        self._count(event)
+        self._deadline = self._next_deadline(now)
+        state = STATES[self.phase]
+        if state is not self.shown.state:
+            self.shown = Shown(state, now, reason if state is StreamState.FAILED else None)
+        return action
+
+    def _count(self, event: Event) -> None:
+        if event in (Event.FAILED, Event.TIMEOUT):
+            self._failures += 1
+        elif event in (Event.KEYFRAME, Event.STOP):
+            self._failures = 0
+
+    def _next_deadline(self, now: float) -> float | None:
+        if self.phase in (Phase.STARTING, Phase.RETRYING):
+            return now + STARTING_LIMIT
+        if self.phase is Phase.FAILED:
+            return now + retry_delay(self._failures)
+        return None

@@ -1,0 +1,52 @@
+"""The encoder's bit rate follows the viewers that keep up: quickly down, slowly up, never one outlier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+INTERVAL = 1.0
+"""Seconds between two looks: browsers send REMB about as often."""
+
+_ENOUGH = 0.95
+"""Share of the rate that a viewer must be able to carry: REMB begins close to what is sent, and wavers."""
+
+_MARGIN = 0.9
+"""Share of what a too narrow network carries that is used: sound and retransmissions want some too."""
+
+_OUTLIERS = 0.1
+"""Share of the viewers whose wish for less is not heard; they are skipped instead."""
+
+_UP = 1.08
+"""Growth a second at most, as REMB's own: 40 s from a fifth of the rate back to nearly all of it."""
+
+_STEP = 0.05
+"""Changes smaller than this share are not worth a change of the encoder."""
+
+
+class RateRule:
+    """The wanted bit rate between `lowest` and `highest`, in bits a second."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        self.rate = highest
+        self._lowest = min(lowest, highest)
+        self._highest = highest
+
+    def step(self, carried: Sequence[int]) -> int | None:
+        """Once every `INTERVAL`: `carried` is what each viewer that keeps up can carry, ascending.
+
+        Gives the new rate when it is to be changed. Nobody there, or nobody that says: full rate, slowly.
+        """
+        limit = carried[_percentile(len(carried))] if carried else self._highest
+        slowly = max(self.rate, min(limit, self.rate * _UP))
+        wanted = limit * _MARGIN if limit < self.rate * _ENOUGH else slowly
+        rate = round(max(self._lowest, min(self._highest, wanted)))
+        if rate == self.rate or (abs(rate - self.rate) < _STEP * self.rate and rate != self._highest):
+            return None
+        self.rate = rate
+        return rate
+
+
+def _percentile(count: int) -> int:
+    """The place of the viewer that decides: above the outliers, and of three or more never the lowest."""
+    return 0 if count < 3 else max(1, math.floor(count * _OUTLIERS))

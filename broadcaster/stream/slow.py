@@ -1,0 +1,138 @@
+"""When a viewer is too slow for the stream, and when it is well again.
+
+A slow viewer is skipped to the next keyframe, in whole pictures, so that its picture is never broken. It is tried
+with each keyframe and the pictures after it, faster and faster. Much lost, or too late, ends the trial; when it has
+caught up with the stream, the viewer is well again, whatever REMB says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from broadcaster.media.rtp import MAX_PACKET
+from broadcaster.stream.trial import MUCH_LOSS, Trial
+
+LONGEST_BACKLOG = 0.2
+"""Seconds that the oldest picture may wait to be sent."""
+
+LONGEST_TRIAL = 2.0
+"""Seconds that it may wait in a trial: longer than it takes to get faster than the stream, and to catch up."""
+
+LOW_SHARE = 0.8
+"""A REMB below this share of the stream's rate means that the viewer's network carries less than is sent."""
+
+LOW_FOR = 2.0
+"""Seconds for which REMB must be low without a rise; at once when there is much loss too."""
+
+LOSS_WINDOW = 0.5
+"""Seconds over which loss is measured: reports come with every NACK, and speak of a few packets each."""
+
+HOPELESS_LOSS = 0.5
+"""Share that counts alone: RTX cannot mend it, and the first REMB takes seconds."""
+
+
+class Health(StrEnum):
+    """How a viewer keeps up."""
+
+    WELL = "well"
+    SKIPPING = "skipping"
+    TRYING = "trying"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a receiver report and REMB say: share lost since the last one, packets lost in all, bits a second."""
+
+    loss: float
+    lost: int
+    remb: int | None
+
+
+class LossMeter:
+    """The share of a stream's packets that a viewer lost, window by window."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._began = float("-inf")
+        self._lost = 0
+
+    def add(self, lost: int, rate: float, now: float) -> None:
+        """So many packets of a stream of `rate` were lost in all."""
+        if now - self._began >= LOSS_WINDOW:
+            bits = (lost - self._lost) * MAX_PACKET * 8
+            self.share = bits / (rate * (now - self._began)) if rate else 0.0
+            self._began, self._lost = now, lost
+
+
+class SlowRule:
+    """One viewer's health; rates in bits a second, time is an argument."""
+
+    def __init__(self) -> None:
+        self.health = Health.WELL
+        self._remb: int | None = None
+        self._is_doubted = False
+        self._loss = LossMeter()
+        self._trial = Trial(0)
+        self._lost = 0
+        self._low_since: float | None = None
+        self._rate = 0.0
+
+    @property
+    def carried(self) -> int | None:
+        """What the viewer's network carries, as far as REMB says it; None while it has not recovered from a pause."""
+        return None if self._is_doubted else self._remb
+
+    def backlog(self, age: float) -> bool:
+        """The oldest waiting picture is `age` seconds old; True when that is too long."""
+        if self.health is Health.TRYING:
+            return age > LONGEST_TRIAL and self._skip()
+        return self.health is Health.WELL and age > LONGEST_BACKLOG and self._skip()
+
+    def report(self, report: Report, rate: float, now: float) -> bool:
+        """Take a report in a stream of `rate`; True when what waits is to be left out."""
+        self._rate, self._lost = rate, report.lost
+        self._loss.add(report.lost, rate, now)
+        low_long = self._is_low_long(report.remb, now)
+        if self.health is Health.WELL:
+            much = self._loss.share > (MUCH_LOSS if self._low_since is not None else HOPELESS_LOSS)
+            return (low_long or much) and self._skip()
+        return self.health is Health.TRYING and self._trial.has_failed(report.lost) and self._skip()
+
+    def keyframe(self) -> None:
+        """A trial begins with a keyframe."""
+        self.health = Health.TRYING
+        self._trial = Trial(self._rate)
+
+    def pace(self, pace: float, now: float) -> float:
+        """Bits a second at which the viewer gets what waits, where `pace` is a healthy viewer's."""
+        return pace if self.health is Health.WELL else min(pace, self._trial.at(now))
+
+    def sent(self, packets: int) -> None:
+        """So many packets were sent at that pace."""
+        self._trial.packets += packets
+
+    def left(self, keyframe: bool, caught_up: bool, now: float) -> None:
+        """A picture has left; `caught_up` when no other waits."""
+        if self.health is not Health.TRYING:
+            return
+        if keyframe:
+            self._trial.keyframe_left(self._lost, now)
+        elif caught_up and self._trial.at(now) >= self._rate:
+            self.health, self._is_doubted = Health.WELL, True
+
+    def _is_low_long(self, remb: int | None, now: float) -> bool:
+        """Whether REMB is low, and has not risen for long."""
+        before, self._remb = self._remb, remb
+        if remb is None or remb >= LOW_SHARE * self._rate:
+            self._low_since, self._is_doubted = None, False
+            return False
+        if before is None or remb < before:
+            self._is_doubted = False
+        if self._low_since is None or self._is_doubted or remb > (before or 0):
+            self._low_since = now
+        return now - self._low_since >= LOW_FOR
+
+    def _skip(self) -> bool:
+        self.health = Health.SKIPPING
+        return True

@@ -1,0 +1,1 @@
+"""EDGE: the only place for aiohttp. Server, signaling endpoint, API, access rules."""

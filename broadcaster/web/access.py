@@ -1,0 +1,115 @@
+"""Who may ask what: names of this machine, origins, tokens, operators. Pure functions."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,5}))?")
+"""RFC 3986 §3.2, without zone ids and percent signs: what passes here is written into a header."""
+
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/@]+)", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOME_SUFFIXES = ("", ".local", ".lan", ".home.arpa", ".fritz.box")
+_FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-ip|true-client-ip", re.IGNORECASE)
+_BEARER = re.compile(r"bearer +(?P<token>[!-~]+)", re.IGNORECASE)
+_IPV6_SITE = 64
+"""Bits of an IPv6 address that one household has to itself at most (RFC 6177): it may use all the others."""
+
+
+def own_names(hostname: str, hosts: Iterable[str]) -> frozenset[str]:
+    """Names by which this machine may be called: localhost, its own with the suffixes of home networks, `web.hosts`."""
+    full = _plain(hostname)
+    short = full.split(".")[0]
+    own = {f"{short}{suffix}" for suffix in _HOME_SUFFIXES} | {full} if short else set()
+    return frozenset({"localhost", *own, *map(_plain, hosts)})
+
+
+def is_own_host(host: str, names: frozenset[str]) -> bool:
+    """Whether a `Host` header means us. Any IP address does: DNS rebinding needs a name."""
+    match = _HOST.fullmatch(host)
+    return match is not None and (_is_ip(match["name"]) or _plain(match["name"]) in names)
+
+
+def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
+    """Whether a page of that origin may talk to us: our own page, or one of `web.origins`.
+
+    The scheme does not matter for our own: behind a proxy we do not know it.
+    """
+    theirs = _split_origin(origin)
+    if theirs is None:
+        return False
+    scheme, name, port = theirs
+    ours = _HOST.fullmatch(host)
+    if ours is not None and (name, port) == (_plain(ours["name"]), int(ours["port"] or _DEFAULT_PORTS[scheme])):
+        return True
+    return theirs in map(_split_origin, origins)
+
+
+def is_token(given: str, expected: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of an `Authorization` header (RFC 6750 §2.1), if it has one."""
+    match = _BEARER.fullmatch(authorization or "")
+    return match and match["token"]
+
+
+def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from this machine itself, and was not forwarded by a proxy on it."""
+    match = _HOST.fullmatch(host)
+    name = "" if match is None else _plain(match["name"]).strip("[]")
+    forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
+    return is_loopback(address) and (name == "localhost" or is_loopback(name)) and not forwarded
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this is an IP address of the machine to itself."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def plain_address(remote: str | None) -> str:
+    """A peer address as people write it: no zone id, and IPv4 as IPv4."""
+    text = (remote or "").split("%")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
+
+
+def neighbourhood(address: str) -> str:
+    """What limits by address count: an IPv4 address, or the network that an IPv6 address is from."""
+    if ":" not in address:
+        return address
+    return str(ip_network((address, _IPV6_SITE), strict=False))
+
+
+def _split_origin(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, name and port of an origin (RFC 6454 §6.2); None for `null` and what is none."""
+    match = _ORIGIN.fullmatch(origin)
+    host = match and _HOST.fullmatch(match["host"])
+    if match is None or host is None:
+        return None
+    scheme = match["scheme"].lower()
+    return scheme, _plain(host["name"]), int(host["port"] or _DEFAULT_PORTS[scheme])
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""The `/ws` endpoint: who may open a WebSocket, the way to a session, and back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+
+from aiohttp import WSMessage, WSMsgType, hdrs, web
+
+from broadcaster.ports import Clock
+from broadcaster.signaling.budget import TokenAttempts
+from broadcaster.signaling.messages import Hello
+from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import SUBPROTOCOL, CloseCode, ErrorCode
+from broadcaster.web import access
+from broadcaster.web.log import OutsideLog
+from broadcaster.web.viewer_task import Viewer
+from broadcaster.web.viewers import Viewers
+from broadcaster.web.websocket import WebSocket, is_end, open_websocket
+
+UNWELCOMED_AN_ADDRESS = 16
+"""WebSockets of one address that have not been welcomed; this machine's own are not counted."""
+
+SPARE_SOCKETS = 64
+"""WebSockets beyond one for each place: newcomers, take-overs, and those who are told that the house is full."""
+
+
+class Endpoint:
+    """Takes WebSockets, hears their `hello`, and feeds their frames to their viewer."""
+
+    def __init__(self, viewers: Viewers, token: str, clock: Clock, timings: Timings, log: OutsideLog) -> None:
+        self._viewers = viewers
+        self._token = token
+        self._clock = clock
+        self._timings = timings
+        self._log = log
+        self._attempts = TokenAttempts()
+        self._numbers = itertools.count(1)
+        self._sockets: dict[int, WebSocket] = {}
+        self._unwelcomed: Counter[str] = Counter()
+        self._closed = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one WebSocket from handshake to end. Host and Origin were checked before."""
+        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+        if SUBPROTOCOL not in map(str.strip, offered):
+            raise web.HTTPBadRequest(text=f"This is a WebSocket of subprotocol {SUBPROTOCOL}.\n")
+        if self._closed:
+            raise web.HTTPServiceUnavailable(text="Going away.\n")
+        address = access.plain_address(request.remote)
+        socket = await open_websocket(request, next(self._numbers), address, self._timings.farewell)
+        self._sockets[socket.number] = socket
+        try:
+            await self._serve(socket)
+        finally:
+            del self._sockets[socket.number]
+            socket.abandon()
+        return socket.response
+
+    def close(self) -> None:
+        """Take no more WebSockets, and say goodbye on those that there are."""
+        self._closed = True
+        for socket in self._sockets.values():
+            socket.close(CloseCode.GOING_AWAY)
+
+    async def _serve(self, socket: WebSocket) -> None:
+        viewer = await self._open(socket)
+        if viewer is not None:
+            await self._feed(viewer, socket)
+        await self._discard(socket)
+        await socket.finish()
+
+    async def _open(self, socket: WebSocket) -> Viewer | None:
+        """Bring this WebSocket to its session; None when it is refused, or gone."""
+        neighbourhood = access.neighbourhood(socket.address)
+        self._unwelcomed[neighbourhood] += 1
+        try:
+            self._check_room(socket, neighbourhood)
+            hello = await self._hear_hello(socket)
+            return None if hello is None else self._welcome(hello, socket)
+        except Refusal as refusal:
+            self._log.info("refused", f"refused {socket.address}: {refusal}")
+            socket.send(refusal.text)
+            socket.close(refusal.close)
+            return None
+        finally:
+            self._unwelcomed -= Counter([neighbourhood])
+
+    def _check_room(self, socket: WebSocket, neighbourhood: str) -> None:
+        """Refuse who has, or where there are, too many WebSockets. Raises `Refusal`."""
+        if self._unwelcomed[neighbourhood] > UNWELCOMED_AN_ADDRESS and not access.is_loopback(socket.address):
+            raise too_many("connections")
+        staying = sum(not other.is_closing for other in self._sockets.values())
+        if staying > self._viewers.limit + SPARE_SOCKETS:
+            raise self._viewers.full() or too_many("connections")
+
+    async def _hear_hello(self, socket: WebSocket) -> Hello | None:
+        """Wait for `hello`; None when the connection ends before. Raises `Refusal`."""
+        opening = Opening()
+        try:
+            async with asyncio.timeout(self._timings.hello):
+                while not socket.is_closing:
+                    message = await socket.receive()
+                    if is_end(message):
+                        return None
+                    hello = self._listen(opening, message, socket)
+                    if hello is not None:
+                        return hello
+        except TimeoutError:
+            raise no_hello() from None
+        return None
+
+    def _listen(self, opening: Opening, message: WSMessage, socket: WebSocket) -> Hello | None:
+        """Take one frame before the `hello`, if it is not that itself. Raises `Refusal`."""
+        now = self._clock.monotonic()
+        if message.type is WSMsgType.BINARY:
+            socket.close(CloseCode.UNSUPPORTED_DATA)
+            return None
+        if message.type is not WSMsgType.TEXT:
+            opening.ping(now)
+            return None
+        heard = opening.receive(message.data, now)
+        if isinstance(heard, str):
+            socket.send(heard)
+            return None
+        return heard
+
+    def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
+        if self._token:
+            self._check_token(hello.token, access.neighbourhood(socket.address))
+        return self._viewers.welcome(hello.resume, socket)
+
+    def _check_token(self, token: str | None, neighbourhood: str) -> None:
+        """Raises `Refusal`. Even the right token has to wait after five wrong ones, or guessing would go on."""
+        now = self._clock.monotonic()
+        if not token:
+            raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
+        if self._attempts.must_wait(neighbourhood, now):
+            raise too_many("wrong tokens")
+        if not access.is_token(token, self._token):
+            self._attempts.wrong(neighbourhood, now)
+            raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
+
+    async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:
+        """Hand every frame to the viewer, until the WebSocket is at its end or is closed from here."""
+        end: WSMessage | None = None
+        try:
+            while end is None and not socket.is_closing:
+                message = await socket.receive()
+                if is_end(message):
+                    end = message
+                else:
+                    viewer.take(socket, message)
+        finally:
+            viewer.detach(socket, end)
+
+    async def _discard(self, socket: WebSocket) -> None:
+        """Read until the viewer has closed, too: closing with unread data would tear our close frame away."""
+        while not is_end(await socket.receive()):
+            pass

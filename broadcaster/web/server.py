@@ -1,0 +1,155 @@
+"""The web server: builds the routes, guards them, and serves them until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, http_exceptions, web
+
+from broadcaster.ports import Capacity, Clock, LiveControl, PeerFactory
+from broadcaster.settings import WebSettings
+from broadcaster.signaling.timings import Timings
+from broadcaster.web import access
+from broadcaster.web.api import Api
+from broadcaster.web.endpoint import Endpoint
+from broadcaster.web.listen import open_listeners
+from broadcaster.web.log import OutsideLog, quoted
+from broadcaster.web.page import Page, page_headers, viewer_folder
+from broadcaster.web.viewers import Viewers
+
+log = logging.getLogger(__name__)
+
+_LARGEST_BODY = 4096
+_CLOSING = 1.0
+"""Seconds that whoever is being served has at the end."""
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_GUARDED_BY_ORIGIN = ("/ws", "/api/live")
+
+
+class WebServer:
+    """The page, the signaling and the API on one port."""
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        peers: PeerFactory,
+        live: LiveControl,
+        clock: Clock,
+        version: str,
+        capacity: Callable[[], Capacity],
+        timings: Timings | None = None,
+    ) -> None:
+        timings = timings or Timings()
+        self._settings = settings
+        self._names = access.own_names(socket.gethostname(), settings.hosts)
+        self._log = OutsideLog(log, clock)
+        self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
+        self._endpoint = Endpoint(self._viewers, settings.viewer_token, clock, timings, self._log)
+        self._api = Api(self._viewers, live, settings.operator_token, clock, version, capacity, self._log)
+        self._runner: web.AppRunner | None = None
+        self._port = settings.port
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; with `web.port` 0 it is known after `start`."""
+        return self._port
+
+    @property
+    def viewers(self) -> int:
+        """How many sessions are open."""
+        return len(self._viewers)
+
+    async def start(self) -> None:
+        """Listen and serve. Raises `BroadcasterError` when the port cannot be had."""
+        listeners = await open_listeners(self._settings.host, self._settings.port)
+        self._port = listeners[0].getsockname()[1]
+        self._runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            logger=_quiet_logger(self._log),
+            handler_cancellation=True,
+            keepalive_timeout=5,
+            shutdown_timeout=_CLOSING / 2,
+            lingering_time=_CLOSING,
+            max_line_size=8190,
+            max_field_size=8190,
+            max_headers=64,
+            auto_decompress=False,
+        )
+        await self._runner.setup()
+        for listener in listeners:
+            await web.SockSite(self._runner, listener).start()
+        self._viewers.start()
+
+    async def close(self) -> None:
+        """Say goodbye to every viewer and stop serving, all within 2 s; idempotent."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        for site in list(runner.sites):
+            await site.stop()
+        self._endpoint.close()
+        try:
+            async with asyncio.timeout(_CLOSING):
+                await self._viewers.close()
+        except TimeoutError:
+            log.warning("viewers were still there %g s after the goodbye", _CLOSING)
+        await runner.cleanup()
+
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard])
+        page = Page(viewer_folder())
+        app.router.add_get("/", page.index)
+        app.router.add_get("/viewer/{path:.+}", page.file)
+        app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
+        app.router.add_get("/api/status", self._api.status)
+        app.router.add_post("/api/live", self._api.live)
+        app.router.add_get("/healthz", self._api.health)
+        app.on_response_prepare.append(self._add_headers)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Refuse a Host that is not ours (DNS rebinding), and pages of other origins."""
+        host = self._own_host(request)
+        if host is None:
+            given = quoted(request.headers.get(hdrs.HOST, ""))
+            self._log.info("host", f"refused {access.plain_address(request.remote)}: Host {given} is not in web.hosts")
+            raise web.HTTPMisdirectedRequest(
+                text="This machine does not answer to that name. Its owner can add it to web.hosts.\n"
+            )
+        origin = request.headers.get(hdrs.ORIGIN)
+        guarded = origin is not None and request.path in _GUARDED_BY_ORIGIN
+        if guarded and not access.is_allowed_origin(origin or "", host, self._settings.origins):
+            where = access.plain_address(request.remote)
+            self._log.info("origin", f"refused {where}: Origin {quoted(origin or '')} is not in web.origins")
+            raise web.HTTPForbidden(text="Pages of that origin may not use this; web.origins lists who may.\n")
+        return await handler(request)
+
+    def _own_host(self, request: web.Request) -> str | None:
+        """The request's Host, if it is one of ours."""
+        hosts = request.headers.getall(hdrs.HOST, [])
+        return hosts[0] if len(hosts) == 1 and access.is_own_host(hosts[0], self._names) else None
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(page_headers(self._own_host(request), self._settings.origins))
+        response.headers[hdrs.SERVER] = "broadcaster"
+
+
+def _quiet_logger(outside: OutsideLog) -> logging.Logger:
+    """aiohttp's logger, without a traceback for who speaks no HTTP or has gone."""
+
+    def pass_on(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            outside.info("http", f"bad request: {error.message}")
+        return not isinstance(error, http_exceptions.HttpProcessingError | ConnectionError)
+
+    quiet = logging.Logger("broadcaster.web.http")
+    quiet.parent = log
+    quiet.addFilter(pass_on)
+    return quiet

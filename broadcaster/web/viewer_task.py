@@ -1,0 +1,246 @@
+"""One viewer: carries out what its session machine asks for, on its WebSocket and its peer connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import WSMessage, WSMsgType
+
+from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.ports import Clock, Peer, PeerFactory
+from broadcaster.signaling import replies
+from broadcaster.signaling.actions import (
+    Action,
+    AddCandidate,
+    ApplyAnswer,
+    AskKeyframe,
+    ClosePeer,
+    CloseSocket,
+    End,
+    Log,
+    OpenPeer,
+    Ping,
+    Send,
+)
+from broadcaster.signaling.session import Session
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
+from broadcaster.web.log import OutsideLog
+from broadcaster.web.websocket import WebSocket, close_code, is_too_big
+
+PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerContext:
+    """What all viewers share; `ended` is told of each session that is over."""
+
+    peers: PeerFactory
+    clock: Clock
+    timings: Timings
+    log: OutsideLog
+    ended: Callable[[Session], None]
+
+
+class Viewer:
+    """Owns one session, the task that works on its peer connections, and its timer."""
+
+    def __init__(self, session: Session, context: ViewerContext) -> None:
+        self.session = session
+        self.address = ""
+        self._context = context
+        self._socket: WebSocket | None = None
+        self._sockets: dict[int, WebSocket] = {}
+        self._peers: dict[int, Peer] = {}
+        self._jobs: asyncio.Queue[PeerAction] = asyncio.Queue()
+        self._timer: asyncio.TimerHandle | None = None
+        self.task = asyncio.create_task(self._work(), name=f"viewer {session.viewer}")
+
+    def attach(self, socket: WebSocket, viewers: int) -> None:
+        """Go on over this WebSocket."""
+        word = "resumed" if self.address else "joined"
+        self.address = socket.address
+        self._log(word, word)
+        self._socket = self._sockets[socket.number] = socket
+        self._input(lambda now: self.session.attach(socket.number, viewers, now))
+
+    def take(self, socket: WebSocket, message: WSMessage) -> None:
+        """Take one frame of that WebSocket, other than its end."""
+        number, data = socket.number, message.data
+        match message.type:
+            case WSMsgType.TEXT:
+                self._input(lambda now: self.session.receive(number, data, now))
+            case WSMsgType.PING:
+                self._input(lambda now: self.session.ping(number, now))
+            case WSMsgType.PONG:
+                self._input(lambda now: self.session.pong(number, bytes(data), now))
+            case WSMsgType.BINARY:
+                self._misused(number, CloseCode.UNSUPPORTED_DATA, "binary message")
+
+    def detach(self, socket: WebSocket, message: WSMessage | None) -> None:
+        """That WebSocket is at its end: closed with this frame, or (None) torn away."""
+        if message is not None and is_too_big(message):
+            self._misused(socket.number, CloseCode.MESSAGE_TOO_BIG, "message too big")
+        code = None if message is None else close_code(message)
+        self._input(lambda now: self.session.closed(socket.number, code, now, self._heard()))
+        self._sockets.pop(socket.number, None)
+
+    def stream_changed(self, status: StreamStatus) -> None:
+        """The one stream is something else now."""
+        self._input(lambda now: self.session.stream_changed(status, now))
+
+    def viewers_changed(self, count: int) -> None:
+        """So many sessions are open."""
+        self._input(lambda now: self.session.viewers_changed(count))
+
+    def peer_connected(self, id: int) -> None:
+        """Media flows over that peer connection."""
+        self._input(lambda now: self.session.connected(id, now))
+
+    def peer_lost(self, id: int) -> None:
+        """That peer connection is over."""
+        self._input(lambda now: self.session.lost(id, now))
+
+    def end(self, reason: str, code: CloseCode) -> None:
+        """End the session; `task` ends when its peer connections are closed."""
+        self._input(lambda now: self.session.end(reason, now, code))
+
+    def figures(self) -> dict[str, Any]:
+        """What the operator sees of this viewer."""
+        peers = {id: peer.stats() for id, peer in self._peers.items()}
+        return {
+            "viewer": self.session.viewer,
+            "address": self.address,
+            "connected": self.session.is_connected,
+            "kept": self.session.kept_until is not None,
+            "candidates_dropped": self.session.candidates_dropped,
+            "peers": [{"id": id, **asdict(stats)} for id, stats in peers.items()],
+        }
+
+    def _input(self, step: Callable[[float], list[Action]]) -> None:
+        """Let the session machine take one step, and do what it says."""
+        with self._guard():
+            self._apply(step(self._context.clock.monotonic()))
+        self._set_timer()
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        """What a viewer does wrong, or breaks in a parser, ends that viewer only."""
+        try:
+            yield
+        except BroadcasterError as error:
+            self._break_off(str(error), None)
+        except Exception as error:  # noqa: BLE001
+            self._break_off(repr(error), error)
+
+    def _break_off(self, what: str, bug: Exception | None) -> None:
+        """End the viewer and tell both sides; only a bug gets a traceback in the log."""
+        who = f"viewer {self.session.viewer} ({self.address})"
+        self._context.log.warning("internal", f"{who} ended by {what}", bug)
+        text = replies.serialize_error(ErrorCode.INTERNAL, "something broke here; try again")
+        now = self._context.clock.monotonic()
+        self._apply(self.session.end("internal error", now, CloseCode.RESTART, text))
+
+    def _apply(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(text) if self._socket is not None:
+                    self._socket.send(text)
+                case Ping(payload) if self._socket is not None:
+                    self._socket.ping(payload)
+                case CloseSocket(socket, code) if socket in self._sockets:
+                    self._sockets[socket].close(code)
+                case AskKeyframe(id) if id in self._peers:
+                    self._peers[id].request_keyframe()
+                case OpenPeer() | ApplyAnswer() | AddCandidate() | ClosePeer():
+                    self._jobs.put_nowait(action)
+                case Log(kind, text):
+                    self._log(kind, text)
+                case End(reason, seconds):
+                    self._end(reason, seconds)
+
+    def _end(self, reason: str, seconds: float) -> None:
+        self._log("left", f"left after {seconds:.1f} s: {reason}")
+        self._context.ended(self.session)
+        if asyncio.current_task() is not self.task:
+            self.task.cancel()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.session.next_deadline()
+        if deadline < math.inf:
+            delay = max(0.0, deadline - self._context.clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._step)
+
+    def _step(self) -> None:
+        self._input(lambda now: self.session.step(now, self._heard()))
+
+    def _heard(self) -> float | None:
+        """When the last authenticated datagram came, over whichever peer connection."""
+        times = (peer.heard() for peer in self._peers.values())
+        return max((time for time in times if time is not None), default=None)
+
+    async def _work(self) -> None:
+        """Work on the peer connections, one thing after the other; in the end, close them."""
+        try:
+            while not self.session.is_over:
+                job = await self._jobs.get()
+                with self._guard():
+                    await self._do(job)
+        finally:
+            for id in list(self._peers):
+                with self._guard():
+                    await self._do(ClosePeer(id))
+
+    async def _do(self, job: PeerAction) -> None:
+        async with asyncio.timeout(self._context.timings.peer):
+            match job:
+                case OpenPeer(id):
+                    await self._open_peer(id)
+                case ApplyAnswer(id, sdp) if id in self._peers:
+                    await self._apply_answer(id, sdp)
+                case AddCandidate(id, candidate) if id in self._peers:
+                    await self._peers[id].add_candidate(candidate)
+                case ClosePeer(id) if id in self._peers:
+                    await self._peers[id].close()
+                    del self._peers[id]
+
+    async def _open_peer(self, id: int) -> None:
+        peer = self._context.peers.create(self.session.viewer, _Listener(self, id))
+        self._peers[id] = peer
+        offer = await peer.offer()
+        self._input(lambda now: self.session.offered(id, offer, now))
+
+    async def _apply_answer(self, id: int, sdp: str) -> None:
+        try:
+            await self._peers[id].answer(sdp)
+        except BadAnswer as error:
+            why = str(error)
+            self._input(lambda now: self.session.refused(id, why, now))
+
+    def _misused(self, socket: int, code: CloseCode, reason: str) -> None:
+        self._input(lambda now: self.session.misused(socket, code, reason, now))
+
+    def _log(self, kind: str, text: str) -> None:
+        self._context.log.info(kind, f"viewer {self.session.viewer} ({self.address}) {text}")
+
+
+class _Listener:
+    """Tells a viewer what becomes of one of its peer connections (`ports.PeerListener`)."""
+
+    def __init__(self, viewer: Viewer, id: int) -> None:
+        self._viewer = viewer
+        self._id = id
+
+    def peer_connected(self) -> None:
+        self._viewer.peer_connected(self._id)
+
+    def peer_lost(self) -> None:
+        self._viewer.peer_lost(self._id)

@@ -1,0 +1,104 @@
+"""All viewers: who is let in, and what everyone is told."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from broadcaster.ports import Clock, LiveControl, PeerFactory
+from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.session import Session
+from broadcaster.signaling.sessions import Sessions
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import CloseCode, StreamStatus
+from broadcaster.web.log import OutsideLog
+from broadcaster.web.viewer_task import Viewer, ViewerContext
+from broadcaster.web.websocket import WebSocket
+
+
+class Viewers:
+    """Owns every `Viewer` from its first `hello` until its task has ended."""
+
+    def __init__(
+        self, limit: int, peers: PeerFactory, live: LiveControl, clock: Clock, timings: Timings, log: OutsideLog
+    ) -> None:
+        self._live = live
+        self._clock = clock
+        self._sessions = Sessions(limit, lambda: secrets.token_urlsafe(24), timings)
+        self._context = ViewerContext(peers, clock, timings, log, self._ended)
+        self._viewers: dict[str, Viewer] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._unwatch: Callable[[], None] = lambda: None
+
+    def __len__(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    @property
+    def limit(self) -> int:
+        """How many there may be."""
+        return self._sessions.limit
+
+    def start(self) -> None:
+        """Begin to tell viewers of the stream's changes."""
+        self._unwatch = self._live.watch(self._stream_changed)
+
+    async def close(self) -> None:
+        """Say goodbye to everyone, and wait until their peer connections are closed; idempotent."""
+        self._unwatch()
+        viewers = list(self._viewers.values())
+        for viewer in viewers:
+            viewer.end("the daemon goes away", CloseCode.GOING_AWAY)
+        await asyncio.gather(*(viewer.task for viewer in viewers), return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def welcome(self, resume: str | None, socket: WebSocket) -> Viewer:
+        """Give this WebSocket its session. Raises `Refusal` when the house is full."""
+        admission = self._sessions.admit(resume, self._live.status, self._clock.monotonic())
+        if admission.displaced is not None:
+            self._viewers[admission.displaced.viewer].end("gave its place to a newcomer", CloseCode.FULL)
+        viewer = self._viewer_of(admission.session)
+        viewer.attach(socket, len(self))
+        self._tell_number()
+        return viewer
+
+    def full(self) -> Refusal | None:
+        """What a newcomer is told when there is no place, not even a kept one."""
+        crowded = len(self) >= self.limit and all(session.kept_until is None for session in self._sessions)
+        return self._sessions.full() if crowded else None
+
+    def figures(self) -> list[dict[str, Any]]:
+        """What the operator sees of each viewer."""
+        return [viewer.figures() for viewer in self._viewers.values()]
+
+    def _viewer_of(self, session: Session) -> Viewer:
+        viewer = self._viewers.get(session.viewer)
+        if viewer is None:
+            viewer = self._viewers[session.viewer] = Viewer(session, self._context)
+            viewer.task.add_done_callback(lambda task: self._viewers.pop(session.viewer, None))
+        return viewer
+
+    def _ended(self, session: Session) -> None:
+        self._sessions.forget(session)
+        self._tell_number()
+
+    def _stream_changed(self, status: StreamStatus) -> None:
+        for viewer in list(self._viewers.values()):
+            viewer.stream_changed(status)
+
+    def _tell_number(self) -> None:
+        """Tell everyone how many there are, now or when a second has passed since the last time."""
+        now = self._clock.monotonic()
+        count = self._sessions.news(now)
+        if count is not None:
+            for viewer in list(self._viewers.values()):
+                viewer.viewers_changed(count)
+        next_news = self._sessions.next_news()
+        if self._timer is not None:
+            self._timer.cancel()
+        if next_news < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, next_news - now), self._tell_number)

@@ -1,0 +1,91 @@
+"""Makes peer connections that carry the stream."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import partial
+
+from broadcaster.media.packetizer import Packetizer
+from broadcaster.media.rtp import RtpStream
+from broadcaster.media.rtx import RtxStream
+from broadcaster.ports import Clock, Peer, PeerListener, Traffic
+from broadcaster.settings import IceSettings
+from broadcaster.stream.fanout import Fanout
+from broadcaster.webrtc import internals
+from broadcaster.webrtc.ice import IceConnection, IceRoom
+from broadcaster.webrtc.peer import PLAYOUT_DELAY, AiortcPeer, PeerContext
+from broadcaster.webrtc.profiles import processor_features, profile_order
+from broadcaster.webrtc.reports import CaptureClock
+from broadcaster.webrtc.servers import Servers, own_servers, to_browser
+
+_PLAYOUT_DELAY_NUMBER = 4
+"""Its id among the header extensions of the bundle: aiortc has 1 to 3."""
+
+_H264_PAYLOAD_TYPE = 101
+_RTX_PAYLOAD_TYPE = 102
+_OPUS_PAYLOAD_TYPE = 96
+"""aiortc's numbers; the screen refuses answers that change them, and a contract test compares."""
+
+_ANY_WAY = IceSettings()
+"""No servers, every interface and every port."""
+
+
+def make_streams() -> tuple[RtpStream, RtpStream]:
+    """The identities of video and audio, the same for every viewer while the daemon runs."""
+    video_ssrc, audio_ssrc = random.sample(range(1, 1 << 32), 2)
+    return RtpStream(video_ssrc, _H264_PAYLOAD_TYPE, "0"), RtpStream(audio_ssrc, _OPUS_PAYLOAD_TYPE, "1")
+
+
+class AiortcPeers:
+    """`ports.PeerFactory` on aiortc.
+
+    Raises `BroadcasterError` when the installed aiortc is not one we know.
+    """
+
+    def __init__(
+        self,
+        fanout: Fanout,
+        packetizer: Packetizer,
+        clock: Clock,
+        *,
+        with_audio: bool,
+        ice: IceSettings = _ANY_WAY,
+    ) -> None:
+        internals.check()
+        internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_NUMBER)
+        self._open: set[AiortcPeer] = set()
+        self._past = Traffic()
+        self._room = IceRoom(clock, ice.interfaces, ice.ports)
+        self._servers = Servers(ice.servers, ice.turn_secret, clock)
+        self._context = PeerContext(
+            fanout=fanout,
+            packetizer=packetizer,
+            clock=clock,
+            capture_clock=CaptureClock(clock.unix() - clock.monotonic()),
+            rtx=RtxStream(random.randrange(1, 1 << 32), _RTX_PAYLOAD_TYPE),
+            with_audio=with_audio,
+            ice_servers=(),
+            profile_order=profile_order(processor_features()),
+        )
+
+    def create(self, viewer: str, listener: PeerListener) -> Peer:
+        """A new peer connection for the viewer of that id."""
+        servers = self._servers.for_offer(viewer)
+        context = replace(self._context, ice_servers=tuple(map(to_browser, servers)))
+        with internals.connections_from(partial(IceConnection, self._room, own_servers(servers))):
+            peer = AiortcPeer(viewer, listener, context, self._closed)
+        self._open.add(peer)
+        return peer
+
+    def traffic(self) -> Traffic:
+        """What all peer connections have sent so far, the closed ones too."""
+        traffic = self._past
+        for peer in self._open:
+            traffic += peer.stats()
+        return traffic
+
+    def _closed(self, peer: AiortcPeer) -> None:
+        if peer in self._open:
+            self._open.remove(peer)
+            self._past += peer.stats()

@@ -1,0 +1,158 @@
+"""One viewer's way out: numbers and encrypts the shared frames in place, sends them, and repeats what was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import randrange
+
+from aiortc import RTCDtlsTransport
+
+from broadcaster.media.packetizer import Packetizer
+from broadcaster.media.rtp import MAX_PACKET, RtpFrame, RtpKind, RtpStream, send_time_element
+from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
+from broadcaster.media.timestamps import RtpClock
+from broadcaster.webrtc.datagrams import Datagrams
+from broadcaster.webrtc.internals import Scratch, Srtp, SrtpError, ice_connection
+from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, goodbye, sender_report
+
+log = logging.getLogger(__name__)
+
+COPIES = 2
+"""How often a lost packet is repeated at once: a repeat that is lost too costs the viewer another tenth of a second."""
+
+_scratch = Scratch()
+"""One for all viewers: they are served one after the other, on the loop's thread."""
+
+
+def first_sequence() -> int:
+    """Where a stream's numbers begin: at random, below 32768.
+
+    A receiver that joins just before the wrap and loses a packet would have the wrong rollover count for ever.
+    """
+    return randrange(1 << 15)
+
+
+@dataclass(slots=True)
+class Track:
+    """One media stream as this viewer gets it; `cname` is the offer's."""
+
+    stream: RtpStream
+    clock: RtpClock
+    kind: RtpKind
+    cname: str
+    sent: SentCounter = field(default_factory=SentCounter)
+    frames: SentFrames = field(default_factory=lambda: SentFrames(first_sequence()))
+    reported_at: float = float("-inf")
+
+
+class ViewerSender:
+    """Sends video and audio frames over a connected DTLS transport (`ports.MediaSender`).
+
+    `is_listening` tells whether the viewer was heard lately. Sequence numbers stay contiguous over skipped
+    pictures, and none is ever used for two different packets.
+    """
+
+    def __init__(
+        self,
+        viewer: str,
+        transport: RTCDtlsTransport,
+        packetizer: Packetizer,
+        capture_clock: CaptureClock,
+        is_listening: Callable[[], bool],
+    ) -> None:
+        self.is_listening = is_listening
+        self.datagrams = Datagrams(ice_connection(transport))
+        self.budget = RtxBudget()
+        self.video: Track | None = None
+        self.audio: Track | None = None
+        self._viewer = viewer
+        self._srtp = Srtp(transport)
+        self._packetizer = packetizer
+        self._capture_clock = capture_clock
+        self._rtx: RtxStream | None = None
+        self._rtx_sequence = first_sequence()
+
+    @property
+    def tag(self) -> int:
+        """Bytes that SRTP adds to each packet."""
+        return self._srtp.tag
+
+    def start_video(self, kind: RtpKind, cname: str, rtx: RtxStream | None) -> None:
+        """The viewer takes video, in packets of that kind, and retransmissions if there is a stream for them."""
+        self.video = Track(self._packetizer.video, self._packetizer.video_clock, kind, cname)
+        self._rtx = rtx
+
+    def start_audio(self, kind: RtpKind, cname: str) -> None:
+        """The viewer takes audio, in packets of that kind."""
+        self.audio = Track(self._packetizer.audio, self._packetizer.audio_clock, kind, cname)
+
+    def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
+        """Send packets of a picture; returns how many were taken, 0 while the socket is full."""
+        if self.video is None or self.datagrams.is_full():
+            return 0
+        self._send(self.video, frame, first, end, now)
+        return end - first
+
+    def send_audio(self, frame: RtpFrame) -> None:
+        """Send 20 ms of sound, or leave them out while the socket is full."""
+        if self.audio is not None and not self.datagrams.is_full():
+            self._send(self.audio, frame, 0, len(frame), frame.send_time)
+
+    def retransmit(self, lost: Sequence[int], now: float) -> None:
+        """Repeat the video packets with these 16-bit numbers, as far as they are kept and the budget lasts."""
+        track, rtx = self.video, self._rtx
+        if track is None or rtx is None or self.datagrams.is_full():
+            return
+        for number in lost:
+            found = track.frames.find(number)
+            if found is None or not self.budget.take(number, COPIES * MAX_PACKET, now):
+                continue
+            frame, index = found
+            for _ in range(COPIES):
+                packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
+                self._rtx_sequence += 1
+                self.datagrams.send(self._srtp.protect(packet))
+
+    def close(self) -> None:
+        """Say goodbye and let go of the socket; idempotent."""
+        for track in (self.video, self.audio):
+            if track is not None and self.datagrams.route:
+                self._send_rtcp(goodbye(track.stream.ssrc, track.cname))
+        self.video = self.audio = None
+        self.datagrams.close()
+
+    def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
+        if first == 0:
+            track.frames.begin(frame)
+        burst = frame.image(track.kind).burst(first, end)
+        number = track.kind.abs_send_time
+        send_time = send_time_element(number, now) if number and now != frame.send_time else None
+        sequence = track.frames.next - len(frame.payloads) + first
+        try:
+            _scratch.protect(self._srtp, burst, sequence, send_time)
+        except SrtpError as error:
+            self.datagrams.errors += 1
+            log.warning("%s: %s", self._viewer, error)
+            return
+        self.datagrams.send_batches(_scratch.view, burst.batches)
+        track.sent.packets += end - first
+        track.sent.octets += burst.octets
+        self.budget.sent(burst.octets)
+        self._report(track, now)
+
+    def _report(self, track: Track, now: float) -> None:
+        """A sender report right after the first packet, and about every second from then on."""
+        if now - track.reported_at >= REPORT_INTERVAL:
+            track.reported_at = now
+            self._send_rtcp(
+                sender_report(track.stream.ssrc, track.cname, track.clock, self._capture_clock, now, track.sent)
+            )
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        try:
+            self.datagrams.send(self._srtp.protect_rtcp(packet))
+        except SrtpError as error:
+            self.datagrams.errors += 1
+            log.warning("%s: %s", self._viewer, error)

@@ -1,0 +1,100 @@
+"""STUN and TURN servers: credentials that expire, what viewers are told, and what the daemon asks itself."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from broadcaster.ports import Clock
+from broadcaster.settings import IceServer
+
+log = logging.getLogger(__name__)
+
+CREDENTIAL_LIFETIME = 86_400
+"""Seconds: a day, as draft-uberti-behave-turn-rest-00 §2.2 advises. Some servers look at it at every refresh of an
+allocation, so it must outlast an evening of watching; a viewer that stays longer gets a new one with its next offer.
+"""
+
+_CLOCK_IS_SET = 1_735_689_600
+"""The first second of 2025 (UTC): a Pi has no battery for its clock, and starts somewhere before."""
+
+_URI = re.compile(
+    r"(?P<scheme>stuns?|turns?):(?P<host>[^][:?]+|\[[^]]+\])(:(?P<port>[0-9]+))?(\?transport=(?P<transport>udp|tcp))?"
+)
+"""RFC 7064 §3.1 and RFC 7065 §3.1."""
+
+
+def turn_credential(secret: str, user: str, unix: float) -> tuple[str, str]:
+    """The username and password that a TURN server with this shared secret takes from `user` for a day."""
+    username = f"{int(unix) + CREDENTIAL_LIFETIME}:{user}"
+    password = hmac.digest(secret.encode(), username.encode(), "sha1")
+    return username, base64.b64encode(password).decode()
+
+
+class Servers:
+    """The servers of the settings, with fresh credentials for each offer."""
+
+    def __init__(self, servers: tuple[IceServer, ...], secret: str, clock: Clock) -> None:
+        self._servers = servers
+        self._secret = secret
+        self._clock = clock
+        self._warned = False
+
+    def for_offer(self, viewer: str) -> tuple[IceServer, ...]:
+        """The servers as this viewer and its peer connection may use them."""
+        if not any(server.wants_credential for server in self._servers):
+            return self._servers
+        now = self._clock.unix()
+        self._look_at_clock(now)
+        username, credential = turn_credential(self._secret, viewer, now)
+        return tuple(
+            replace(server, username=username, credential=credential) if server.wants_credential else server
+            for server in self._servers
+        )
+
+    def _look_at_clock(self, now: float) -> None:
+        if now < _CLOCK_IS_SET and not self._warned:
+            self._warned = True
+            log.warning("clock not set: TURN servers will refuse the credentials made from ice.turn_secret")
+
+
+def to_browser(server: IceServer) -> dict[str, Any]:
+    """A server as `RTCConfiguration.iceServers` of a browser has it."""
+    fields = {"urls": list(server.urls), "username": server.username, "credential": server.credential}
+    return {name: value for name, value in fields.items() if value}
+
+
+def own_servers(servers: Iterable[IceServer]) -> dict[str, Any]:
+    """Keyword arguments of aioice's `Connection`: the first STUN and the first TURN server that it can talk to."""
+    arguments: dict[str, Any] = {}
+    for server in servers:
+        for url in server.urls:
+            for name, value in _arguments(server, url).items():
+                arguments.setdefault(name, value)
+    return arguments
+
+
+def _arguments(server: IceServer, url: str) -> dict[str, Any]:
+    """What one URL adds; nothing where aioice has no such transport (STUN over TLS, TURN over DTLS)."""
+    parts = _URI.fullmatch(url)
+    if parts is None:
+        return {}
+    secure = parts["scheme"] in ("stuns", "turns")
+    address = parts["host"].strip("[]"), int(parts["port"] or (5349 if secure else 3478))
+    if parts["scheme"] == "stun":
+        return {"stun_server": address}
+    transport = parts["transport"] or ("tcp" if secure else "udp")
+    if parts["scheme"] == "stuns" or (secure and transport == "udp"):
+        return {}
+    return {
+        "turn_server": address,
+        "turn_username": server.username,
+        "turn_password": server.credential,
+        "turn_ssl": secure,
+        "turn_transport": transport,
+    }

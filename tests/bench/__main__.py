@@ -1,0 +1,58 @@
+"""`python -m tests.bench [NAME …] [OPTIONS]`: measure what is named, or all that is quick, and print the figures."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from tests.bench import churn, fanout, joining, latency, memory, profiling, resources, scale, shaped, storm
+from tests.bench.figures import table
+from tests.bench.options import Options
+
+QUICK = {
+    "joining": joining.measure,
+    "latency": latency.measure,
+    "resources": resources.measure,
+    "fanout": fanout.measure,
+}
+WHEN_NAMED = {
+    "profile": profiling.measure,
+    "scale": scale.measure,
+    "storm": storm.measure,
+    "memory": memory.measure,
+    "churn": churn.measure,
+    "shaped": shaped.measure,
+}
+MEASUREMENTS = QUICK | WHEN_NAMED
+
+
+def main() -> int:
+    """One after the other: they share the machine with what they measure."""
+    parsed = vars(_parser().parse_args())
+    names = parsed.pop("names") or list(QUICK)
+    for name in names:
+        print(table(asyncio.run(MEASUREMENTS[name](Options(**parsed)))), flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
+    quick, others = ", ".join(QUICK), ", ".join(WHEN_NAMED)
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (these by default), {others}")
+    parser.add_argument("--viewers", type=int, help="how many watch (fanout, profile, scale, storm, memory, churn)")
+    parser.add_argument("--seconds", type=int, help="how long is measured (fanout, profile, scale)")
+    parser.add_argument("--rounds", type=int, help="how often (fanout)")
+    parser.add_argument("--minutes", type=float, help="how long (churn)")
+    parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn)")
+    return parser
+
+
+def _name(name: str) -> str:
+    if name not in MEASUREMENTS:
+        raise argparse.ArgumentTypeError(f"there is no {name}")
+    return name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""What a measurement can be told on the command line; what is not told is the measurement's own default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`seconds` is the length of the measured window, `minutes` that of `churn`."""
+
+    viewers: int | None = None
+    seconds: int | None = None
+    rounds: int | None = None
+    minutes: float | None = None
+    seed: int = 1

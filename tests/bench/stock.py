@@ -1,0 +1,138 @@
+"""What we compare with: aiortc's own sender, fed with encoded packets, behind our web server and signaling."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from fractions import Fraction
+
+import av
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+
+from broadcaster.media.timestamps import VIDEO_RATE
+from broadcaster.media.units import AccessUnit
+from broadcaster.ports import Offer, PeerListener, PeerStats
+from broadcaster.signaling.words import IceCandidate
+from tests.bench.pictures import SyntheticSource
+
+
+class PacketTrack(MediaStreamTrack):
+    """Yields encoded pictures from the moment that aiortc first asks for one."""
+
+    kind = "video"
+
+    def __init__(self, factory: StockPeers) -> None:
+        super().__init__()
+        self._factory = factory
+        self._pictures: asyncio.Queue[av.Packet] = asyncio.Queue()
+
+    async def recv(self) -> av.Packet:
+        self._factory.begin(self._pictures)
+        return await self._pictures.get()
+
+    def stop(self) -> None:
+        self._factory.end(self._pictures)
+        super().stop()
+
+
+class StockPeers:
+    """`ports.PeerFactory` on nothing but aiortc; each picture becomes one `av.Packet` for all viewers."""
+
+    def __init__(self, source: SyntheticSource) -> None:
+        self._source = source
+        self._queues: dict[int, asyncio.Queue[av.Packet]] = {}
+        source.watch(self._picture)
+
+    def create(self, viewer: str, listener: PeerListener) -> StockPeer:
+        return StockPeer(PacketTrack(self), listener)
+
+    def begin(self, pictures: asyncio.Queue[av.Packet]) -> None:
+        """From now on these get every picture, soon a keyframe."""
+        if id(pictures) not in self._queues:
+            self._queues[id(pictures)] = pictures
+            self._source.request_keyframe()
+
+    def end(self, pictures: asyncio.Queue[av.Packet]) -> None:
+        self._queues.pop(id(pictures), None)
+
+    def _picture(self, unit: AccessUnit) -> None:
+        packet = av.Packet(unit.data)
+        packet.pts = round(unit.captured * VIDEO_RATE)
+        packet.time_base = Fraction(1, VIDEO_RATE)
+        for pictures in self._queues.values():
+            pictures.put_nowait(packet)
+
+
+class StockPeer:
+    """`ports.Peer`: a peer connection as aiortc's documentation makes it, with the codec that we need."""
+
+    def __init__(self, track: PacketTrack, listener: PeerListener) -> None:
+        self._listener = listener
+        self._track = track
+        configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._pc = RTCPeerConnection(configuration)
+        self._pc.on("connectionstatechange", self._state_changed)
+        transceiver = self._pc.addTransceiver(track, direction="sendonly")
+        transceiver.setCodecPreferences([codec for codec in _codecs() if _is_wanted(codec)])
+        self._sender = transceiver.sender
+
+    async def offer(self) -> Offer:
+        await self._pc.setLocalDescription(await self._pc.createOffer())
+        candidates = self._sender.transport.transport.iceGatherer.getLocalCandidates()
+        return Offer(self._pc.localDescription.sdp, addresses=frozenset(candidate.ip for candidate in candidates))
+
+    async def answer(self, sdp: str) -> None:
+        await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        await self._pc.addIceCandidate(
+            RTCIceCandidate(
+                candidate.component,
+                candidate.foundation,
+                candidate.address,
+                candidate.port,
+                candidate.priority,
+                candidate.protocol,
+                candidate.type,
+                sdpMLineIndex=0,
+            )
+        )
+
+    def request_keyframe(self) -> None:
+        """aiortc's sender swallows it for encoded packets."""
+
+    def heard(self) -> float | None:
+        return time.monotonic() if self._pc.connectionState == "connected" else None
+
+    def stats(self) -> PeerStats:
+        """aiortc's own count; `getStats` has it too, but would have to be awaited."""
+        sent: int = self._sender._RTCRtpSender__packet_count
+        return PeerStats(connected=self._pc.connectionState == "connected", video_packets=sent)
+
+    async def close(self) -> None:
+        self._track.stop()
+        await self._pc.close()
+
+    def _state_changed(self) -> None:
+        if self._pc.connectionState == "connected":
+            self._listener.peer_connected()
+        elif self._pc.connectionState in ("failed", "closed"):
+            self._listener.peer_lost()
+
+
+def _codecs() -> list[RTCRtpCodecCapability]:
+    return RTCRtpSender.getCapabilities("video").codecs
+
+
+def _is_wanted(codec: RTCRtpCodecCapability) -> bool:
+    """H.264 constrained baseline and retransmission, as in our own offer."""
+    return codec.mimeType == "video/rtx" or codec.parameters.get("profile-level-id") == "42e01f"

@@ -1,0 +1,159 @@
+"""The page in real Chromium against the real daemon: what a viewer sees and hears."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+from urllib.parse import urlsplit
+
+from playwright.async_api import async_playwright
+
+from tests.rigs.browser import Viewer, latencies, launch
+from tests.rigs.daemon import Daemon, free_port
+
+# Playwright keeps every page in the foreground, so hiding is said by the page's own means.
+SHOW_PAGE = """
+() => {{
+  Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+  Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+  document.dispatchEvent(new Event('visibilitychange'));
+}}
+"""
+
+
+async def test_picture_and_sound_arrive(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        pictures = await viewer.pictures(3)
+        readable = [picture for picture in pictures if picture]
+        assert len(readable) > 45
+        assert len(readable) >= 0.95 * len(pictures)
+        numbers = [number for _, number, _ in readable]
+        # The same number twice: a late look at a picture that the next one has already replaced.
+        assert all((b - a) % 65536 < 32768 for a, b in itertools.pairwise(numbers))
+        assert len(set(numbers)) > 45
+        assert sorted(latencies(pictures))[len(readable) // 2] < 500
+        sound = await viewer.inbound("audio")
+        assert sound["packetsReceived"] > 100
+        await viewer.page.keyboard.press("m")
+        await asyncio.sleep(2.5)
+        assert (await viewer.inbound("audio"))["totalAudioEnergy"] > 0
+        assert (await viewer.attribute("data-sound")) == "on"
+
+
+async def test_live_is_said_only_after_a_picture_was_shown(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        states = await viewer.evaluate("window.testStates")
+        first_picture = await viewer.evaluate("window.testFirstPicture")
+        said = next(entry["at"] for entry in states if entry["state"] == "live")
+        assert said >= first_picture
+        assert states[0]["state"] == "connecting"
+
+
+async def test_stop_and_start_are_seen_within_a_second(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        await daemon.set_live(False)
+        await viewer.state("standby", limit=1)
+        await daemon.set_live(True)
+        await viewer.state("starting", "connecting", "live", limit=1)
+        await viewer.state("live", limit=3)
+        assert viewer.errors == []
+
+
+async def test_the_page_waits_off_air_and_starts_by_itself(open_page):
+    async with Daemon(live=False, stream__start="offline") as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("standby")
+        daemon.signal(signal.SIGUSR1)
+        await viewer.state("live", limit=5)
+
+
+async def test_a_killed_daemon_that_comes_back_brings_the_picture_back(open_page):
+    port = free_port()
+    async with Daemon(port=port) as first:
+        viewer = await open_page(first.url)
+        await viewer.state("live")
+        await first.stop(signal.SIGKILL)
+        await viewer.state("reconnecting", limit=5)
+    async with Daemon(port=port):
+        await viewer.state("live", limit=12)
+        assert len(await viewer.pictures(1)) > 10
+
+
+async def test_a_second_and_a_tenth_viewer_join_without_a_gap_for_the_first(open_page):
+    small = {"video__width": 320, "video__height": 180, "video__fps": 10, "video__bitrate": 200_000}
+    async with Daemon(**small) as daemon:
+        first = await open_page(daemon.url)
+        await first.state("live")
+        lost_before = (await first.inbound("video"))["packetsLost"]
+        others = [await open_page(daemon.url) for _ in range(9)]
+        for viewer in others:
+            await viewer.state("live", limit=20)
+        assert (await daemon.status())["viewers"] == 10
+        video = await first.inbound("video")
+        assert video["packetsLost"] == lost_before
+        assert len(await others[-1].pictures(2)) > 4
+        await first.page.wait_for_function("document.querySelector('live-view').dataset.viewers === '10'", timeout=3000)
+
+
+async def test_a_full_house_says_so(open_page):
+    async with Daemon(web__max_viewers=1) as daemon:
+        first = await open_page(daemon.url)
+        await first.state("live")
+        second = await open_page(daemon.url)
+        await second.state("full")
+        assert await second.page.locator("h1").inner_text() == "All 1 places are taken."
+
+
+async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
+    async with Daemon(web__viewer_token="correct-horse", web__operator_token="battery-staple") as daemon:
+        for link, title in (
+            (daemon.url, "This stream is private."),
+            (f"{daemon.url}#t=wrong", "This link is not valid."),
+        ):
+            viewer = await open_page(link)
+            await viewer.state("denied")
+            assert await viewer.page.locator("h1").inner_text() == title
+        viewer = await open_page(f"{daemon.url}#t=correct-horse")
+        await viewer.state("live")
+        assert "#" not in await viewer.evaluate("location.href")
+        assert "correct-horse" not in daemon.log
+
+
+async def test_the_page_works_in_an_insecure_context():
+    async with Daemon(web__hosts='["pi.test"]') as daemon, async_playwright() as playwright:
+        browser = await launch(playwright, "--host-resolver-rules=MAP pi.test 127.0.0.1")
+        viewer = Viewer(await browser.new_page())
+        await viewer.open(f"http://pi.test:{daemon.port}/")
+        assert await viewer.evaluate("window.isSecureContext") is False
+        await viewer.state("live")
+        assert viewer.errors == []
+        await browser.close()
+
+
+async def test_hidden_and_shown_again_it_is_the_same_session(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        await viewer.evaluate(SHOW_PAGE.format(hidden="true", state="hidden"))
+        await asyncio.sleep(9)
+        assert await viewer.evaluate("document.hidden")
+        await viewer.evaluate(SHOW_PAGE.format(hidden="false", state="visible"))
+        await viewer.state("live", limit=3)
+        assert len(await viewer.evaluate("window.testPeers")) == 1
+        assert daemon.log.count("joined") == 1
+
+
+async def test_no_error_on_the_console_and_no_request_to_another_host(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(f"{daemon.url}?stats=1")
+        await viewer.state("live")
+        await asyncio.sleep(2)
+        assert viewer.errors == []
+        assert {urlsplit(url).netloc for url in viewer.requests} == {f"127.0.0.1:{daemon.port}"}

@@ -1,0 +1,141 @@
+"""For the tests of sources: a sink that remembers, and small media files made on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+from av.filter import Graph
+from av.video.frame import PictureType
+
+from broadcaster.errors import SourceError
+from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.ports import AudioSource, VideoSource
+
+WIDTH, HEIGHT, FPS = 320, 180, 25
+BASELINE = {"profile": "baseline", "preset": "ultrafast", "g": "25"}
+
+
+class Sink:
+    """Remembers all that a source delivers."""
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.errors: list[SourceError] = []
+        self._news = asyncio.Event()
+
+    def picture(self, unit: AccessUnit) -> None:
+        self.items.append(unit)
+        self._news.set()
+
+    def frame(self, frame: OpusFrame) -> None:
+        self.items.append(frame)
+        self._news.set()
+
+    def failed(self, error: SourceError) -> None:
+        self.errors.append(error)
+        self._news.set()
+
+    async def until(self, count: int, limit: float = 10.0) -> list[Any]:
+        """Wait for that many items in all."""
+        async with asyncio.timeout(limit):
+            while len(self.items) < count and not self.errors:
+                self._news.clear()
+                await self._news.wait()
+        assert not self.errors
+        return self.items
+
+    async def failure(self, limit: float = 5.0) -> SourceError:
+        """Wait for the source to fail."""
+        async with asyncio.timeout(limit):
+            while not self.errors:
+                self._news.clear()
+                await self._news.wait()
+        return self.errors[0]
+
+
+@contextlib.asynccontextmanager
+async def opened(source: VideoSource | AudioSource) -> AsyncIterator[Sink]:
+    """The source open into a `Sink`, closed at the end."""
+    sink = Sink()
+    await source.open(sink)
+    try:
+        yield sink
+    finally:
+        await source.close()
+
+
+def times(items: list[Any]) -> list[float]:
+    return [item.captured for item in items]
+
+
+def steps(items: list[Any]) -> list[float]:
+    """Seconds between one item and the next."""
+    moments = times(items)
+    return [after - before for before, after in pairwise(moments)]
+
+
+def decoded(units: list[AccessUnit]) -> list[av.VideoFrame]:
+    """The pictures of access units, one for each."""
+    decoder = av.CodecContext.create("h264", "r")
+    return [frame for unit in units for frame in decoder.decode(av.Packet(unit.data))]
+
+
+def pictures(count: int, width: int = WIDTH, height: int = HEIGHT) -> Iterator[av.VideoFrame]:
+    graph = Graph()
+    graph.link_nodes(graph.add("testsrc2", f"size={width}x{height}:rate={FPS}"), graph.add("buffersink")).configure()
+    for _ in range(count):
+        picture = graph.vpull()
+        picture.pict_type = PictureType.NONE  # the filter says I, and an encoder would make each a keyframe
+        yield picture
+
+
+def make_file(
+    path: Path,
+    *,
+    video: str | None = "libx264",
+    audio: str | None = None,
+    seconds: float = 1.0,
+    sound_seconds: float | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    options: dict[str, str] | None = None,
+    rotation: int = 0,
+) -> str:
+    """A media file of a moving picture and a tone; returns its path."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        if video:
+            stream = container.add_stream(video, rate=FPS, options=BASELINE if options is None else options)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            if rotation:
+                stream.set_display_rotation(rotation)
+            streams.append((stream, pictures(round(seconds * FPS), *size)))
+        if audio:
+            sound = container.add_stream(audio, rate=48000 if "opus" in audio else 44100)
+            streams.append((sound, tone(sound, sound_seconds or seconds)))
+        for stream, frames in streams:
+            for frame in frames:
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return str(path)
+
+
+def tone(stream: av.AudioStream, seconds: float) -> Iterator[av.AudioFrame]:
+    """Frames of a loud square wave in the stream's format."""
+    size = stream.codec_context.frame_size or 1024
+    width = stream.format.bytes
+    # An eighth of full scale and its negative, as integer or float, 24 samples each.
+    high, low = {2: (b"\x00\x10", b"\x00\xf0"), 4: (b"\x00\x00\x00\x3e", b"\x00\x00\x00\xbe")}[width]
+    period = high * 24 + low * 24
+    for index in range(round(seconds * stream.rate / size)):
+        frame = av.AudioFrame(stream.format.name, stream.layout.name, size)
+        for plane in frame.planes:
+            plane.update((period * (plane.buffer_size // len(period) + 1))[: plane.buffer_size])
+        frame.sample_rate, frame.pts, frame.time_base = stream.rate, index * size, Fraction(1, stream.rate)
+        yield frame

@@ -1,0 +1,173 @@
+"""The daemon as a process: how it starts, what signals do, how it ends, and what viewers leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.daemon import Daemon, free_port
+from tests.rigs.light import LightViewer
+from tests.rigs.light_process import LightProcess
+from tests.rigs.process import footprint
+
+SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
+
+
+async def gone(daemon: Daemon, limit: float) -> float:
+    """Seconds until no viewer is left."""
+    began = time.monotonic()
+    while (await daemon.status())["viewers"]:
+        assert time.monotonic() - began < limit
+        await asyncio.sleep(0.05)
+    return time.monotonic() - began
+
+
+async def test_a_viewer_joins_and_gets_every_packet():
+    async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
+        assert await viewer.keyframe() < 3
+        await asyncio.sleep(2)
+        assert viewer.packets > 50
+        assert viewer.gaps == 0
+        welcome = await viewer.message("welcome")
+        assert welcome["stream"]["state"] == "live"
+
+
+async def test_sigusr1_is_the_live_button():
+    async with Daemon(live=False, stream__start="offline", **SMALL) as daemon, LightViewer(daemon.port) as viewer:
+        assert (await viewer.message("welcome"))["stream"]["state"] == "offline"
+        daemon.signal(signal.SIGUSR1)
+        await viewer.message("stream", state="live")
+        await viewer.keyframe()
+        daemon.signal(signal.SIGUSR1)
+        await viewer.message("bye", reason="stopped")
+        await viewer.message("stream", state="offline")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_in_order_within_three_seconds(number):
+    async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        began = time.monotonic()
+        assert await daemon.stop(number) == 0
+        assert time.monotonic() - began < 3
+        await asyncio.sleep(0.1)
+        assert viewer.close_code == 1001
+        assert "Traceback" not in daemon.log
+        assert "never retrieved" not in daemon.log
+
+
+async def test_the_wish_survives_a_crash():
+    async with Daemon(live=False, stream__start="last", **SMALL) as daemon:
+        await daemon.set_live(True)
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
+        async with LightViewer(daemon.port) as viewer:
+            await viewer.keyframe()
+        await daemon.set_live(False)
+        await daemon.stop(signal.SIGKILL)
+        await daemon.start()
+        assert (await daemon.status())["stream"]["state"] == "offline"
+
+
+async def test_a_vanished_viewer_is_gone_within_seven_and_a_half_seconds():
+    async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as other:
+        await other.keyframe()
+        before = footprint(daemon.pid)
+        async with LightProcess(daemon.port) as vanishing:
+            assert (await daemon.status())["viewers"] == 2
+            vanishing.process.send_signal(signal.SIGSTOP)
+            stopped = time.monotonic()
+            while (await daemon.status())["viewers"] == 2:
+                assert time.monotonic() - stopped < 9
+                await asyncio.sleep(0.05)
+            assert time.monotonic() - stopped < 7.5 + 0.5  # the status is polled, and machines are shared
+            await asyncio.sleep(1)
+            after = footprint(daemon.pid)
+            assert after.descriptors <= before.descriptors
+            assert other.gaps == 0
+
+
+async def test_many_joins_and_leaves_leave_nothing_behind():
+    async with Daemon(**SMALL) as daemon:
+        async with LightViewer(daemon.port) as viewer:
+            await viewer.keyframe()
+        await gone(daemon, 3)
+        await asyncio.sleep(1)
+        before = footprint(daemon.pid)
+        for _ in range(5):
+            viewers = [LightViewer(daemon.port) for _ in range(6)]
+            await asyncio.gather(*(viewer.__aenter__() for viewer in viewers))
+            await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
+            await asyncio.gather(*(viewer.leave() for viewer in viewers))
+        await gone(daemon, 3)
+        await asyncio.sleep(1)
+        after = footprint(daemon.pid)
+        assert after.descriptors <= before.descriptors
+        assert after.threads <= before.threads
+
+
+async def test_a_source_that_cannot_be_opened_is_said_and_never_replaced(tmp_path):
+    async with Daemon(video__source="file", video__file=tmp_path / "nothing.mp4") as daemon:
+        async with LightViewer(daemon.port) as viewer:
+            told = (await viewer.message("welcome"))["stream"]
+            if told["state"] != "failed":
+                told = await viewer.message("stream", state="failed")
+            assert told["reason"] == "file"
+        assert "nothing.mp4" in daemon.log
+
+
+async def test_a_port_in_use_is_an_error_that_names_the_setting():
+    async with Daemon(**SMALL) as daemon:
+        command = [sys.executable, "-m", "broadcaster", "run", "--set", f"web.port={daemon.port}"]
+        command += ["--set", "stream.start=offline"]
+        ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=20)
+        assert ended.returncode == 1
+        assert "web.port" in ended.stderr
+        assert str(daemon.port) in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_wrong_settings_end_with_code_2_before_anything_is_opened():
+    command = [sys.executable, "-m", "broadcaster", "run", "--set", "web.prot=1", "--set", f"web.port={free_port()}x"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 2
+    assert "web.port" in ended.stderr
+    assert "web.prot" in ended.stderr
+
+
+async def test_an_impatient_second_signal_changes_nothing():
+    async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        daemon.signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        assert await daemon.stop(signal.SIGTERM) == 0
+
+
+async def test_a_button_pressed_while_it_starts_does_not_end_it():
+    daemon = Daemon(live=False, stream__start="offline", **SMALL)
+    starting = asyncio.create_task(daemon.__aenter__())
+    try:
+        presses = 0
+        while not starting.done():
+            await asyncio.sleep(0.02)
+            if daemon.process is not None and ignores_button(daemon.pid):
+                daemon.signal(signal.SIGUSR1)
+                presses += 1
+        await starting
+        assert presses > 0
+        assert daemon.process.returncode is None
+    finally:
+        await daemon.__aexit__()
+
+
+def ignores_button(pid: int) -> bool:
+    """Whether the process has come so far that it ignores SIGUSR1 (proc(5), SigIgn)."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(mask, 16) >> (signal.SIGUSR1 - 1) & 1)

@@ -1,0 +1,99 @@
+"""The software encoder with real libx264: what comes out is what a browser takes."""
+
+import pytest
+
+from broadcaster.devices.encoder import BUFFER, Encoder
+from broadcaster.devices.pattern import Pattern
+from broadcaster.media.h264 import NalType, is_keyframe, nal_type, split_nal_units
+from broadcaster.media.units import AccessUnit
+from tests.edges.devices_rig import decoded
+
+FPS = 30
+RATE = 1_000_000
+SIZE = 640, 360
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Four seconds of pictures for all tests here; the encoder does not keep them."""
+    pattern = Pattern(*SIZE, FPS)
+    return [pattern.draw(number, number / FPS) for number in range(4 * FPS)]
+
+
+def new_encoder(rate: int = RATE, interval: float = 2.0) -> Encoder:
+    return Encoder(width=SIZE[0], height=SIZE[1], fps=FPS, bitrate=rate, keyframe_interval=interval)
+
+
+def encode(encoder: Encoder, pictures, start: int = 0, count: int = 120) -> list[AccessUnit]:
+    return [encoder.encode(pictures[index % 120], index / FPS) for index in range(start, start + count)]
+
+
+def rate_of(units: list[AccessUnit]) -> float:
+    return sum(len(unit.data) for unit in units) * 8 * FPS / len(units)
+
+
+def keyframes(units: list[AccessUnit]) -> list[int]:
+    return [index for index, unit in enumerate(units) if unit.keyframe]
+
+
+def test_every_picture_comes_out_at_once_and_decodes_without_delay(pictures):
+    units = encode(new_encoder(), pictures, count=90)
+    assert [unit.captured for unit in units] == [index / FPS for index in range(90)]
+    assert len(decoded(units)) == 90
+
+
+def test_it_is_constrained_baseline_of_the_right_level(pictures):
+    unit = encode(new_encoder(), pictures, count=1)[0]
+    sps = next(nal for nal in split_nal_units(unit.data) if nal_type(nal) == NalType.SPS)
+    profile, constraints, level = sps[1], sps[2], sps[3]
+    assert (profile, constraints & 0xC0) == (66, 0xC0)
+    assert level == 30  # 640x360 at 30: 27600 macroblocks a second (H.264 table A-1)
+
+
+def test_one_slice_a_picture_where_one_thread_keeps_up(pictures):
+    for unit in encode(new_encoder(), pictures, count=3):
+        kinds = [nal_type(nal) for nal in split_nal_units(unit.data)]
+        assert sum(kind in (NalType.SLICE, NalType.IDR) for kind in kinds) == 1
+
+
+def test_keyframes_come_at_the_interval_with_parameter_sets_in_front(pictures):
+    units = encode(new_encoder(interval=1.0), pictures, count=65)
+    assert keyframes(units) == [0, 30, 60]
+    assert [is_keyframe(unit.data) for unit in units] == [unit.keyframe for unit in units]
+
+
+def test_a_requested_keyframe_is_the_next_picture_and_starts_the_interval_anew(pictures):
+    encoder = new_encoder(interval=1.0)
+    first = encode(encoder, pictures, count=10)
+    encoder.request_keyframe()
+    encoder.request_keyframe()
+    assert keyframes(first + encode(encoder, pictures, 10, 40)) == [0, 10, 40]
+
+
+def test_no_keyframe_is_much_larger_than_the_buffer_allows(pictures):
+    units = encode(new_encoder(), pictures)
+    assert max(len(unit.data) for unit in units) * 8 < RATE * BUFFER * 1.1
+
+
+def test_the_rate_is_kept_and_changed_while_running(pictures):
+    encoder = new_encoder()
+    assert rate_of(encode(encoder, pictures)) == pytest.approx(RATE, rel=0.15)
+    encoder.set_bitrate(300_000)
+    encode(encoder, pictures, count=30)
+    assert rate_of(encode(encoder, pictures, 30)) == pytest.approx(300_000, rel=0.15)
+    encoder.set_bitrate(2_000_000)
+    encode(encoder, pictures, 30, count=60)
+    assert rate_of(encode(encoder, pictures, 90)) == pytest.approx(2_000_000, rel=0.15)
+
+
+def test_pictures_stay_decodable_over_all_changes(pictures):
+    encoder = new_encoder()
+    units = []
+    for index, rate in enumerate([RATE, 200_000, 3_000_000, 500_000]):
+        encoder.set_bitrate(rate)
+        encoder.request_keyframe()
+        units += encode(encoder, pictures, 20 * index, 20)
+    assert keyframes(units) == [0, 20, 40, 60]
+    frames = decoded(units)
+    assert len(frames) == 80
+    assert not any(frame.is_corrupt for frame in frames)

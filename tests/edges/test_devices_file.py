@@ -1,0 +1,258 @@
+"""The sources `file` in real time: through or encoded, in a loop without a jump, picture and sound in step."""
+
+import asyncio
+import logging
+import os
+import time
+
+import av
+import pytest
+
+from broadcaster.devices.choose import make_sources
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.file_audio import FileAudio
+from broadcaster.devices.file_video import FileVideo
+from broadcaster.devices.fit import Fit
+from broadcaster.devices.media_file import PATIENCE, MediaFile
+from broadcaster.devices.opus import FRAME_SAMPLES, RATE, packet_samples
+from broadcaster.errors import SourceError
+from broadcaster.media.h264 import is_keyframe
+from broadcaster.settings import AudioSettings, VideoSettings
+from tests.edges.devices_rig import FPS, HEIGHT, WIDTH, Sink, decoded, make_file, opened, steps, times
+
+HIGH = {"profile": "high", "preset": "veryfast", "bf": "2"}
+
+
+def video_of(file: MediaFile, width: int = WIDTH, height: int = HEIGHT) -> FileVideo:
+    return FileVideo(SystemClock(), file, width=width, height=height, fps=30, bitrate=400_000, keyframe_interval=1.0)
+
+
+def loudnesses(frames: list) -> list[float]:
+    """The peak of each frame of Opus."""
+    decoder = av.CodecContext.create("opus", "r")
+    decoder.sample_rate = RATE
+    sounds = [decoder.decode(av.Packet(frame.data))[0] for frame in frames]
+    return [max(map(abs, memoryview(bytes(sound.planes[0])).cast("f")[: sound.samples])) for sound in sounds]
+
+
+async def played(path: str, count: int) -> tuple[FileVideo, list]:
+    """The video source of a file after its first `count` pictures, and these."""
+    video = video_of(MediaFile(path))
+    async with opened(video) as sink:
+        return video, (await sink.until(count))[:count]
+
+
+async def test_baseline_passes_through_two_loops_without_a_jump(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = make_file(tmp_path / "a.mp4", seconds=0.4)
+    video, units = await played(path, 25)
+    assert steps(units) == pytest.approx([1 / FPS] * 24)
+    assert [index for index, unit in enumerate(units) if unit.keyframe] == [0, 10, 20]
+    assert [is_keyframe(unit.data) for unit in units] == [unit.keyframe for unit in units]
+    assert units[0].data == units[10].data
+    assert len(decoded(units)) == 25
+    assert (video.traits.can_force_keyframe, video.traits.can_set_bitrate) == (False, False)
+    assert [record.message for record in caplog.records] == [f"{path}: its H.264 passes through without encoding"]
+
+
+async def test_anything_else_is_encoded_through_two_loops_without_a_jump(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = make_file(tmp_path / "a.mp4", seconds=0.4, options=HIGH)
+    video, units = await played(path, 25)
+    # A busy machine may leave pictures out, but all are where they belong.
+    assert [round(step * FPS, 3) % 1 for step in steps(units)] == [0.0] * 24
+    assert steps(units).count(pytest.approx(1 / FPS)) > 15
+    assert len(decoded(units)) == 25
+    assert (video.traits.encoder, video.traits.can_force_keyframe, video.traits.can_set_bitrate) == (
+        "libx264",
+        True,
+        True,
+    )
+    assert f"{path}: encoded anew as {WIDTH}x{HEIGHT}, because its profile is High" in caplog.text
+
+
+async def test_pictures_come_when_they_are_due_not_earlier(tmp_path):
+    video = video_of(MediaFile(make_file(tmp_path / "a.mp4")))
+    async with opened(video) as sink:
+        await sink.until(10)
+        assert max(times(sink.items)) <= time.monotonic()
+        began = sink.items[0].captured
+        await sink.until(20)
+        assert time.monotonic() - began > 19 / FPS
+
+
+async def test_a_keyframe_is_forced_and_the_rate_is_set_only_where_it_is_encoded(tmp_path):
+    video = video_of(MediaFile(make_file(tmp_path / "a.mp4", seconds=4.0, options={**HIGH, "g": "100"})))
+    async with opened(video) as sink:
+        await sink.until(5)
+        seen = len(sink.items)
+        video.request_keyframe()
+        video.set_bitrate(200_000)
+        units = (await sink.until(seen + 3))[seen:]
+    assert any(unit.keyframe for unit in units[:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "box", "size"),
+    [
+        ({"size": (640, 360), "options": HIGH}, (320, 320), (320, 180)),
+        ({"size": (160, 120), "options": HIGH}, (320, 180), (160, 120)),
+        ({"size": (320, 180), "options": HIGH, "rotation": 90}, (320, 180), (102, 180)),
+        (
+            {"video": "libvpx-vp9", "size": (320, 180), "options": {"deadline": "realtime", "cpu-used": "8"}},
+            (320, 180),
+            (320, 180),
+        ),
+    ],
+    ids=["too large", "small", "turned", "vp9"],
+)
+async def test_a_file_is_made_to_fit(tmp_path, options, box, size):
+    path = make_file(tmp_path / ("a.webm" if "video" in options else "a.mp4"), seconds=0.4, **options)
+    video = video_of(MediaFile(path), *box)
+    async with opened(video) as sink:
+        frame = decoded((await sink.until(3))[:3])[0]
+    assert (frame.width, frame.height) == size
+    assert (video.traits.width, video.traits.height) == size
+
+
+def test_a_turned_picture_is_turned_upright(tmp_path):
+    """The camera was turned by 90 degrees: what was on the left of the sensor is at the bottom or the top."""
+    path = make_file(tmp_path / "a.mp4", seconds=0.2, rotation=90)
+    with av.open(path) as container:
+        frame = next(container.decode(video=0))
+    assert frame.rotation == 90  # counterclockwise: the right edge comes to the top
+    upright = Fit(HEIGHT, WIDTH).fit(frame)
+    right_edge = [bytes(frame.planes[0])[y * frame.planes[0].line_size + WIDTH - 4] for y in range(HEIGHT)]
+    top_row = bytes(upright.planes[0])[3 * upright.planes[0].line_size :][:HEIGHT]
+    assert sum(abs(a - b) for a, b in zip(right_edge, top_row, strict=True)) / HEIGHT < 8
+
+
+async def test_sound_is_opus_in_steps_of_20_ms_over_two_loops(tmp_path):
+    file = MediaFile(make_file(tmp_path / "a.mp4", audio="aac", seconds=0.3, sound_seconds=0.5))
+    async with opened(FileAudio(SystemClock(), file)) as sink:
+        frames = (await sink.until(40))[:40]
+    assert {packet_samples(frame.data) for frame in frames} == {FRAME_SAMPLES}
+    assert steps(frames) == pytest.approx([0.02] * 39, abs=1e-6)
+
+
+async def test_opus_passes_through_as_it_is(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = make_file(tmp_path / "a.mkv", audio="libopus", seconds=0.3)
+    with av.open(path) as container:
+        packets = {bytes(packet) for packet in container.demux(audio=0) if packet.size}
+    async with opened(FileAudio(SystemClock(), MediaFile(path))) as sink:
+        frames = (await sink.until(25))[:25]
+    assert {frame.data for frame in frames} <= packets
+    assert all(0.0199 < step < 0.05 for step in steps(frames))
+    assert f"{path}: its sound (opus) passes through without encoding" in caplog.text
+
+
+async def test_sound_that_ends_before_the_picture_is_followed_by_silence(tmp_path):
+    path = make_file(tmp_path / "a.mp4", audio="aac", seconds=0.6, sound_seconds=0.2)
+    async with opened(FileAudio(SystemClock(), MediaFile(path))) as sink:
+        frames = (await sink.until(40))[:40]
+    loud = [loudness > 0.01 for loudness in loudnesses(frames)]
+    assert all(loud[1:9])
+    assert not any(loud[12:29])
+    assert all(loud[32:39])  # the second loop
+
+
+async def test_picture_and_sound_share_one_timeline(tmp_path):
+    file = MediaFile(make_file(tmp_path / "a.mp4", audio="aac", seconds=0.6))
+    video, audio = video_of(file), FileAudio(SystemClock(), file)
+    async with opened(video) as pictures, opened(audio) as sounds:
+        await pictures.until(20)
+        await sounds.until(40)
+    assert pictures.items[15].keyframe  # the second loop has begun
+    # The encoder looks 6.5 ms ahead, so that much of the first frame lies before the beginning.
+    assert pictures.items[0].captured - sounds.items[0].captured == pytest.approx(0.0065, abs=0.001)
+
+
+async def test_whoever_comes_later_joins_where_the_other_is(tmp_path):
+    file = MediaFile(make_file(tmp_path / "a.mp4", audio="aac", seconds=3.0))
+    async with opened(video_of(file)) as pictures:
+        await pictures.until(round(1.2 * FPS))
+        async with opened(FileAudio(SystemClock(), file)) as sounds:
+            await sounds.until(3)
+            assert sounds.items[0].captured > pictures.items[0].captured + 1.1
+            assert abs(sounds.items[2].captured - time.monotonic()) < 0.3
+
+
+async def test_playing_begins_anew_when_all_have_left(tmp_path):
+    video = video_of(MediaFile(make_file(tmp_path / "a.mp4", seconds=3.0)))
+    first = []
+    for _ in range(2):
+        async with opened(video) as sink:
+            first.append((await sink.until(5))[0])
+    assert first[0].data == first[1].data
+    assert first[1].captured > first[0].captured
+
+
+def test_lost_time_is_given_up_for_picture_and_sound_alike():
+    file = MediaFile("unused")
+    file.enter(100.0)
+    start = file.due(0.0)
+    assert file.lateness(1.0, start + 1.0 + PATIENCE) == pytest.approx(PATIENCE)
+    assert file.lateness(1.0, start + 0.5) == pytest.approx(-0.5)
+    assert file.lateness(1.0, start + 61.0) == 0.0
+    assert file.due(1.0) == pytest.approx(start + 61.0)
+    assert file.lateness(1.0, start + 61.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("missing", ["picture", "sound"])
+async def test_a_file_without_it_says_so(tmp_path, missing):
+    streams = {"video": None, "audio": "aac"} if missing == "picture" else {}
+    file = MediaFile(make_file(tmp_path / ("a.m4a" if streams else "a.mp4"), **streams))
+    source = video_of(file) if missing == "picture" else FileAudio(SystemClock(), file)
+    with pytest.raises(SourceError, match=f"has no {missing}") as caught:
+        await source.open(Sink())
+    assert caught.value.reason == "file"
+    await source.close()
+
+
+async def test_a_missing_file_is_an_error_and_found_once_it_is_there(tmp_path):
+    path = tmp_path / "a.mp4"
+    video = video_of(MediaFile(str(path)))
+    with pytest.raises(SourceError, match="No such file") as caught:
+        await video.open(Sink())
+    assert caught.value.reason == "file"
+    make_file(path)
+    async with opened(video) as sink:
+        assert (await sink.until(1))[0].keyframe
+
+
+async def test_a_file_that_vanishes_fails_the_source_at_the_next_loop(tmp_path):
+    path = make_file(tmp_path / "a.mp4", seconds=0.4)
+    video = video_of(MediaFile(path))
+    async with opened(video) as sink:
+        await sink.until(2)
+        os.unlink(path)
+        error = await sink.failure()
+    assert (error.reason, "No such file" in error.detail) == ("file", True)
+
+
+async def test_close_is_prompt_and_nothing_follows(tmp_path):
+    file = MediaFile(make_file(tmp_path / "a.mp4", audio="aac", options=HIGH))
+    video, audio = video_of(file), FileAudio(SystemClock(), file)
+    pictures, sounds = Sink(), Sink()
+    await video.open(pictures)
+    await audio.open(sounds)
+    await pictures.until(3)
+    began = time.monotonic()
+    await asyncio.gather(video.close(), audio.close())
+    assert time.monotonic() - began < 0.5
+    counts = len(pictures.items), len(sounds.items)
+    await asyncio.sleep(0.1)
+    assert counts == (len(pictures.items), len(sounds.items))
+
+
+async def test_auto_means_no_sound_on_purpose_for_a_file_that_has_none(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    silent = VideoSettings(source="file", file=str(make_file(tmp_path / "silent.mp4")))
+    sounding = VideoSettings(source="file", file=str(make_file(tmp_path / "a.mp4", audio="aac")))
+    assert make_sources(silent, AudioSettings(), SystemClock())[1] is None
+    assert [record.message for record in caplog.records] == [
+        f"audio.source is auto, and {silent.file} has no sound: the stream has none"
+    ]
+    assert isinstance(make_sources(sounding, AudioSettings(), SystemClock())[1], FileAudio)
+    assert isinstance(make_sources(silent, AudioSettings(source="file"), SystemClock())[1], FileAudio), "as it is named"

@@ -1,0 +1,71 @@
+"""The test picture, drawn and encoded: its strip survives, its flash is on time."""
+
+import pytest
+
+from broadcaster.devices import strip
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.pattern import Pattern
+from tests.edges.devices_rig import decoded
+
+
+def row(frame, y: int) -> bytes:
+    plane = frame.planes[0]
+    return bytes(plane)[y * plane.line_size :][: frame.width]
+
+
+def strip_of(frame) -> strip.Reading | None:
+    return strip.read(row(frame, frame.height - strip.height(frame.height) // 2))
+
+
+@pytest.mark.parametrize("size", [(640, 360), (160, 90), (1280, 720), (854, 480), (360, 640)])
+def test_the_strip_is_as_high_and_wide_as_it_should(size):
+    frame = Pattern(*size, 30).draw(513, 1_700_000_000.25)
+    top = size[1] - strip.height(size[1])
+    expected = strip.luma_row(513, 1_700_000_000_250, size[0])
+    assert (frame.width, frame.height, frame.format.name) == (*size, "yuv420p")
+    assert {row(frame, y) for y in range(top, size[1])} == {expected}
+    assert row(frame, top - 2) != expected
+
+
+@pytest.mark.parametrize("size", [(640, 360), (854, 480)])
+def test_strip_and_text_have_no_colour(size):
+    frame = Pattern(*size, 30).draw(0, 0.5)
+    for plane in frame.planes[1:]:
+        rows = [bytes(plane)[y * plane.line_size :][: size[0] // 2] for y in range(size[1] // 2)]
+        assert set(b"".join(rows[-strip.height(size[1]) // 2 :])) == {128}
+        assert set(rows[0]) == {128}
+        assert len(set(rows[size[1] // 4])) > 1
+
+
+def test_the_strip_survives_300_kbit_a_second_at_640x360():
+    pattern = Pattern(640, 360, 30)
+    encoder = Encoder(width=640, height=360, fps=30, bitrate=300_000, keyframe_interval=2.0)
+    moments = [1_700_000_000.0 + number / 30 for number in range(120)]
+    units = [encoder.encode(pattern.draw(number, unix), unix) for number, unix in enumerate(moments)]
+    assert sum(len(unit.data) for unit in units) * 8 / 4 < 330_000
+    readings = [strip_of(frame) for frame in decoded(units)]
+    assert readings == [strip.Reading(n, int(unix * 1000) % 2**20) for n, unix in enumerate(moments)]
+
+
+@pytest.mark.parametrize("fps", [30, 5, 2])
+def test_it_flashes_in_the_first_pictures_of_each_second(fps):
+    pattern = Pattern(320, 180, fps)
+    frames = [pattern.draw(number, 1_700_000_000.001 + number / fps) for number in range(2 * fps)]
+    flashes = [number for number, frame in enumerate(frames) if row(frame, 0)[0] == strip.WHITE]
+    each = max(1, round(fps * 0.1))
+    assert flashes == [*range(each), *range(fps, fps + each)]
+
+
+def test_text_changes_with_number_and_time_and_the_background_moves():
+    pattern = Pattern(640, 360, 30)
+    first, second = pattern.draw(1, 10.5), pattern.draw(2, 10.5)
+    later = pattern.draw(2, 11.5)
+
+    def band(frame, lines: slice) -> list[bytes]:
+        return [row(frame, y) for y in range(*lines.indices(360))]
+
+    upper, lower, below = slice(10, 45), slice(55, 90), slice(110, 330)
+    assert band(first, upper) != band(second, upper)
+    assert band(first, lower) == band(second, lower)
+    assert band(second, lower) != band(later, lower)
+    assert band(first, below) != band(second, below)

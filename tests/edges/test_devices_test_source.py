@@ -1,0 +1,92 @@
+"""The sources `test` in real time: pace, stamps, flash and beep together, prompt close."""
+
+import time
+
+import av
+import pytest
+
+from broadcaster.devices import strip
+from broadcaster.devices.beep import Beep
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.opus import RATE
+from broadcaster.devices.testcard import TestCard
+from broadcaster.media.h264 import is_keyframe
+from tests.edges.devices_rig import decoded, opened, steps
+
+
+def new_card(fps: float = 30) -> TestCard:
+    return TestCard(SystemClock(), width=320, height=180, fps=fps, bitrate=300_000, keyframe_interval=2.0)
+
+
+def reading(frame) -> strip.Reading | None:
+    plane = frame.planes[0]
+    return strip.read(bytes(plane)[175 * plane.line_size :][: frame.width])
+
+
+async def test_pictures_come_numbered_and_stamped_with_their_capture():
+    offset = time.time() - time.monotonic()
+    async with opened(new_card()) as sink:
+        units = (await sink.until(20))[:20]
+    readings = [reading(frame) for frame in decoded(units)]
+    assert [found.number for found in readings] == list(range(20))
+    for unit, found in zip(units, readings, strict=True):
+        assert ((unit.captured + offset) * 1000 - found.unix_ms + 500) % 2**20 == pytest.approx(500, abs=20)
+    assert units[0].keyframe
+    assert all(step > 0 for step in steps(units))
+
+
+async def test_a_requested_keyframe_comes_within_two_pictures():
+    card = new_card()
+    async with opened(card) as sink:
+        await sink.until(3)
+        seen = len(sink.items)
+        card.request_keyframe()
+        units = (await sink.until(seen + 3))[seen : seen + 3]
+    assert any(unit.keyframe and is_keyframe(unit.data) for unit in units[:2])
+
+
+async def test_it_closes_at_once_delivers_nothing_after_and_opens_again():
+    card = new_card(fps=1)
+    async with opened(card) as sink:
+        await sink.until(1)
+        began = time.monotonic()
+        await card.close()
+        assert time.monotonic() - began < 0.5  # though the next picture is nearly a second away
+        await card.close()
+        assert len(sink.items) == 1
+    card.request_keyframe()
+    card.set_bitrate(100_000)
+    async with opened(card) as sink:
+        assert (await sink.until(1))[0].keyframe
+
+
+async def test_sound_comes_in_steps_of_exactly_20_ms_and_not_ahead_of_time():
+    async with opened(Beep(SystemClock())) as sink:
+        frames = (await sink.until(15))[:15]
+        assert frames[0].captured < time.monotonic()
+    for step in steps(frames):
+        assert round(step / 0.02) * 0.02 == pytest.approx(step, abs=1e-6)
+    assert steps(frames).count(pytest.approx(0.02, abs=1e-6)) >= 10
+
+
+async def test_the_beep_begins_at_the_full_second():
+    offset = time.time() - time.monotonic()
+    async with opened(Beep(SystemClock())) as sink:
+        await sink.until(60, limit=20)
+    onset = onset_of(sink.items)
+    assert abs((onset + offset + 0.5) % 1.0 - 0.5) < 0.005
+
+
+def onset_of(frames) -> float:
+    """The monotonic time at which silence turns into sound."""
+    decoder = av.CodecContext.create("opus", "r")
+    decoder.sample_rate = RATE
+    quiet = False
+    for opus in frames:
+        for frame in decoder.decode(av.Packet(opus.data)):
+            samples = memoryview(bytes(frame.planes[0])).cast("f")[: frame.samples]
+            loud = [index for index, sample in enumerate(samples) if abs(sample) > 0.02]
+            if loud and quiet:
+                return opus.captured + loud[0] / RATE
+            quiet = not loud
+    raise AssertionError("no beep")

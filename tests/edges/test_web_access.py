@@ -1,0 +1,128 @@
+"""Who may ask what: pure rules, and log lines that nobody outside can forge."""
+
+import logging
+
+import pytest
+
+from broadcaster.web import access
+from broadcaster.web.log import OutsideLog, quoted
+
+NAMES = access.own_names("Pi.example.org", ["Cam.Example.com."])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST:8080", "localhost.", "127.0.0.1", "192.168.1.2:80", "[fe80::1]:8080", "[::1]",
+        "8.8.8.8", "pi", "PI:8080", "pi.local", "pi.local.:80", "pi.lan", "pi.home.arpa", "pi.fritz.box",
+        "pi.example.org", "cam.example.com", "CAM.example.com:443",
+    ],
+)  # fmt: skip
+def test_our_names(host: str) -> None:
+    assert access.is_own_host(host, NAMES)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", "evil.example", "pi.evil.example", "pi.local.evil.example", "xpi.local", "localhost.evil.example",
+        "127.0.0.1.evil.example", "pi:port", "pi:123456", "user@pi", "pi/", "pi;script-src *", "pi local", "[::1",
+        "[fe80::1%25eth0]", "[::1;]", "[pi]", "2130706433", "0x7f.1", "pi:80:80",
+    ],
+)  # fmt: skip
+def test_not_our_names(host: str) -> None:
+    assert not access.is_own_host(host, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed"),
+    [
+        ("http://pi.local:8080", "pi.local:8080", True),
+        ("http://PI.local.:8080", "pi.local:8080", True),
+        ("http://pi.local", "pi.local", True),
+        ("http://pi.local", "pi.local:80", True),
+        ("https://pi.local", "pi.local", True),
+        ("https://pi.local", "pi.local:443", True),
+        ("http://[::1]:8080", "[::1]:8080", True),
+        ("http://pi.local", "pi.local:8080", False),
+        ("http://pi.local:8081", "pi.local:8080", False),
+        ("http://pi.lan:8080", "pi.local:8080", False),
+        ("https://site.example", "pi.local", True),
+        ("https://site.example:8443", "pi.local", False),
+        ("null", "pi.local", False),
+        ("", "pi.local", False),
+        ("file://", "pi.local", False),
+        ("http://pi.local:8080/", "pi.local:8080", False),
+        ("http://evil@pi.local:8080", "pi.local:8080", False),
+    ],
+)
+def test_origins(origin: str, host: str, allowed: bool) -> None:
+    assert access.is_allowed_origin(origin, host, ["https://site.example"]) is allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "headers", "local"),
+    [
+        ("127.0.0.1", "localhost:8080", {}, True),
+        ("::1", "[::1]:8080", {}, True),
+        ("127.0.0.1", "127.0.0.2", {"Accept": "*/*"}, True),
+        ("192.168.1.2", "localhost", {}, False),
+        ("127.0.0.1", "pi.local", {}, False),
+        ("127.0.0.1", "192.168.1.2", {}, False),
+        ("127.0.0.1", "localhost", {"x-forwarded-for": "1.2.3.4"}, False),
+        ("127.0.0.1", "localhost", {"FORWARDED": "for=1.2.3.4"}, False),
+        ("127.0.0.1", "localhost", {"Via": "1.1 proxy"}, False),
+        ("127.0.0.1", "localhost", {"X-Real-IP": "1.2.3.4"}, False),
+        ("127.0.0.1", "", {}, False),
+    ],
+)
+def test_requests_from_this_machine(address: str, host: str, headers: dict[str, str], local: bool) -> None:
+    assert access.is_local_request(address, host, headers) is local
+
+
+def test_tokens() -> None:
+    assert access.is_token("gehëim", "gehëim")
+    assert not access.is_token("gehëim ", "gehëim")
+    assert access.bearer_token("Bearer abc") == access.bearer_token("bearer  abc") == "abc"
+    assert access.bearer_token("Basic abc") is access.bearer_token(None) is access.bearer_token("Bearer ") is None
+
+
+def test_addresses() -> None:
+    assert access.plain_address("::ffff:192.0.2.1") == "192.0.2.1"
+    assert access.plain_address("fe80::1%eth0") == "fe80::1"
+    assert access.plain_address(None) == ""
+    assert access.neighbourhood("192.0.2.1") == "192.0.2.1"
+    assert access.neighbourhood("2001:db8:1:2:3::4") == access.neighbourhood("2001:db8:1:2::9") == "2001:db8:1:2::/64"
+
+
+def test_log_text_is_escaped_and_cut() -> None:
+    assert quoted("a\nb\x1b[31m\u202e\ud800") == "a\\nb\\x1b[31m\\u202e\\ud800"
+    assert len(quoted("\n" * 1000)) == len(quoted("x" * 1000)) == 200
+    assert quoted("Käse") == "Käse"
+
+
+class Hand:
+    """A clock set by hand."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def unix(self) -> float:
+        return self.now
+
+
+def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Hand()
+    log = OutsideLog(logging.getLogger("outside"), clock)
+    for _ in range(50):
+        log.info("joined", "one")
+    log.info("left", "two")
+    clock.now = 1.0
+    log.info("joined", "three")
+    assert [record.message for record in caplog.records] == ["one"] * 10 + [
+        "two",
+        "three (and 40 more lines like this)",
+    ]

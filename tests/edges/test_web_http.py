@@ -1,0 +1,227 @@
+"""The page, the API and the server itself over real HTTP."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from broadcaster.errors import BroadcasterError
+from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.web import page
+from broadcaster.web.page import viewer_folder
+from tests.edges.web_rig import served
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_the_page_and_its_headers() -> None:
+    async with served(origins=("https://site.example",)) as rig, rig.client.get(rig.url) as response:
+        assert response.status == 200
+        assert response.content_type == "text/html"
+        assert response.headers["Cache-Control"] == "no-cache"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        for denied in ("camera", "microphone", "geolocation", "display-capture"):
+            assert f"{denied}=()" in response.headers["Permissions-Policy"]
+        host = f"127.0.0.1:{rig.server.port}"
+        assert response.headers["Content-Security-Policy"].split("; ") == [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' blob:",
+            f"connect-src 'self' ws://{host} wss://{host}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self' https://site.example",
+        ]
+
+
+async def test_files_of_the_page_have_their_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "icons").mkdir()
+    for name in ("index.html", "a.js", "b.mjs", "c.css", "icons/d.svg", "secret.env", "x.py"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr("broadcaster.web.server.viewer_folder", lambda: tmp_path)
+    types = {"a.js": "text/javascript", "b.mjs": "text/javascript", "c.css": "text/css", "icons/d.svg": "image/svg+xml"}
+    async with served() as rig:
+        for name, kind in types.items():
+            async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
+                assert (response.status, response.content_type) == (200, kind)
+                assert response.headers["Cache-Control"] == "no-cache"
+                etag = response.headers["ETag"]
+            async with rig.client.get(f"{rig.url}/viewer/{name}", headers={"If-None-Match": etag}) as response:
+                assert response.status == 304
+        for name in ("secret.env", "x.py", "icons", "missing.js", "a" * 5000 + ".js", "%00.js"):
+            async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
+                assert response.status in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/viewer/../outside.js",
+        "/viewer/%2e%2e/outside.js",
+        "/viewer/..%2foutside.js",
+        "/viewer/%2e%2e%2foutside.js",
+        "/viewer//etc/passwd",
+        "/viewer/%2fetc%2fpasswd",
+        "/viewer/link.js",
+    ],
+)
+async def test_nothing_outside_the_folder_is_served(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "viewer"
+    folder.mkdir()
+    (tmp_path / "outside.js").write_text("secret")
+    (folder / "link.js").symlink_to(tmp_path / "outside.js")
+    monkeypatch.setattr("broadcaster.web.server.viewer_folder", lambda: folder)
+    async with served() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 404")
+        assert b"secret" not in answer
+
+
+def test_the_page_of_a_checkout_is_found() -> None:
+    assert (viewer_folder() / "index.html").is_file()
+
+
+def test_the_page_of_a_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "viewer").mkdir()
+    monkeypatch.setattr(page, "__file__", str(tmp_path / "page.py"))
+    assert viewer_folder() == tmp_path / "viewer"
+
+
+async def test_status_shows_the_stream_to_everyone_and_viewers_to_the_operator() -> None:
+    async with served(operator_token="op") as rig:
+        talk = await rig.talk()
+        await talk.play()
+        await talk.say("keyframe")
+        async with rig.client.get(f"{rig.url}/api/status") as response:
+            status = await response.json()
+        assert status["stream"] == {"state": "live", "since": 1.0, "sound": "on"}
+        assert (status["viewers"], status["limit"], status["version"]) == (1, 20, "1.2.3")
+        assert (status["source"], status["encoder"]) == ("test picture", "libx264")
+        assert 0 <= status["uptime"] < 5
+        assert "viewer_figures" not in status
+        async with rig.client.get(f"{rig.url}/api/status", headers={"Authorization": "Bearer op"}) as response:
+            (figures,) = (await response.json())["viewer_figures"]
+        assert (figures["viewer"], figures["address"], figures["connected"]) == ("v1", "127.0.0.1", True)
+        assert figures["peers"][0]["bytes_sent"] == 77
+
+
+@pytest.mark.parametrize("live", [True, False])
+async def test_live_starts_and_stops(live: bool) -> None:
+    async with served() as rig:
+        async with rig.client.post(f"{rig.url}/api/live", json={"live": live}) as response:
+            assert response.status == 200
+        assert rig.live.wishes == [live]
+
+
+async def test_live_says_why_not() -> None:
+    async with served() as rig:
+        rig.live.refuses = "no source"
+        async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
+            assert response.status == 409
+            assert await response.json() == {"reason": "no source"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        (JSON, '{"live": 1}', 400),
+        (JSON, "[]", 400),
+        (JSON, "[" * 4000, 400),
+        (JSON, "\xff", 400),
+        (JSON, '{"live": true}' + " " * 5000, 413),
+        ({"Content-Type": "text/plain"}, '{"live": true}', 415),
+        ({**JSON, "Origin": "http://evil.example"}, '{"live": true}', 403),
+        ({**JSON, "Origin": "null"}, '{"live": true}', 403),
+        ({**JSON, "Host": "rebound.example"}, '{"live": true}', 421),
+        ({**JSON, "Host": "192.168.1.2:8080"}, '{"live": true}', 403),
+        ({**JSON, "X-Forwarded-For": "192.0.2.1"}, '{"live": true}', 403),
+        ({**JSON, "Forwarded": "for=192.0.2.1"}, '{"live": true}', 403),
+    ],
+)
+async def test_live_is_guarded(headers: dict[str, str], body: str, status: int) -> None:
+    async with served() as rig:
+        async with rig.client.post(f"{rig.url}/api/live", data=body.encode("latin-1"), headers=headers) as response:
+            assert response.status == status
+        assert rig.live.wishes == []
+
+
+async def test_live_with_an_operator_token() -> None:
+    async with served(operator_token="op") as rig:
+
+        async def post(**headers: str) -> int:
+            async with rig.client.post(f"{rig.url}/api/live", json={"live": True}, headers=headers) as response:
+                return response.status
+
+        assert await post() == 401, "loopback alone does not do then"
+        assert await post(Authorization="Bearer op", Host="192.168.1.2") == 200
+        for _ in range(5):
+            assert await post(Authorization="Bearer guess") == 401
+        assert await post(Authorization="Bearer op") == 429
+        assert rig.live.wishes == [True]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [(StreamState.OFFLINE, 200), (StreamState.LIVE, 200), (StreamState.FAILED, 503)]
+)
+async def test_health(state: StreamState, status: int) -> None:
+    async with served() as rig:
+        rig.live.become(state, StreamReason.CAMERA_LOST if state is StreamState.FAILED else None)
+        async with rig.client.get(f"{rig.url}/healthz") as response:
+            assert response.status == status
+            if status == 503:
+                assert (await response.json())["reason"] == "camera-lost"
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(200)) + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_makes_no_traceback(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+        writer.write(garbage)
+        answer = await asyncio.wait_for(reader.read(12), 2)
+        assert answer in (b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 421", b"HTTP/1.0 421", b"HTTP/1.1 431")
+        writer.transport.abort()
+        async with rig.client.get(f"{rig.url}/healthz") as response:
+            assert response.status == 200
+    assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
+
+
+async def test_a_port_in_use_is_named_with_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BroadcasterError, match=rf"web\.port.*{port}.*in use"):
+            async with served(port=port):
+                pass
+
+
+async def test_a_host_that_is_not_ours_is_named_with_its_setting() -> None:
+    with pytest.raises(BroadcasterError, match=r"web\.host"):
+        async with served(host="192.0.2.77"):
+            pass
+
+
+async def test_empty_host_listens_on_every_family() -> None:
+    async with served(host="") as rig:
+        for address in ("127.0.0.1", "[::1]"):
+            try:
+                async with rig.client.get(f"http://{address}:{rig.server.port}/healthz") as response:
+                    assert response.status == 200
+            except aiohttp.ClientConnectorError:
+                assert address == "[::1]", "a machine may have no IPv6"

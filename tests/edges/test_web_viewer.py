@@ -1,0 +1,361 @@
+"""Viewers over real WebSockets: joining, leaving, coming back, and being thrown out."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import StreamState
+from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
+
+
+async def test_joins_plays_and_leaves_without_a_trace(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with served() as rig:
+        talk = await rig.talk()
+        welcome = await talk.play()
+        assert welcome["resumed"] is False
+        assert welcome["viewers"] == 1
+        await talk.say("candidate", id=1, candidate=CANDIDATE)
+        await talk.say("keyframe")
+        await talk.say("heartbeat", t=5)
+        assert (await talk.hear("heartbeat"))["t"] == 5
+        (peer,) = rig.peers.made
+        assert peer.calls == ["offer", "answer", "keyframe"]
+        assert [candidate.address for candidate in peer.candidates] == ["192.0.2.7"]
+        await talk.say("bye")
+        assert await talk.close_code() == 1000
+        assert await rig.is_clean()
+    lines = [record.message for record in caplog.records if record.message.startswith("viewer v1 (127.0.0.1)")]
+    assert [line.split(") ")[1].split(" ")[0] for line in lines] == ["joined", "connected", "left"]
+    assert "said bye" in lines[-1]
+
+
+async def test_the_stream_starts_stops_and_fails() -> None:
+    async with served(StreamState.OFFLINE) as rig:
+        talk = await rig.talk()
+        await talk.say("hello")
+        assert (await talk.hear("welcome"))["stream"]["state"] == "offline"
+        rig.live.become(StreamState.LIVE)
+        assert (await talk.hear("stream"))["state"] == "live"
+        await talk.say("answer", id=(await talk.hear("offer"))["id"], sdp=CHROMIUM)
+        rig.live.become(StreamState.OFFLINE)
+        assert (await talk.hear("bye"))["reason"] == "stopped"
+        await asyncio.sleep(0.05)
+        assert rig.peers.made[0].closed
+
+
+async def test_everyone_is_told_how_many_watch() -> None:
+    async with served(timings=FAST) as rig:
+        first, second = await rig.talk(), await rig.talk()
+        await first.say("hello")
+        await first.hear("welcome")
+        await second.say("hello")
+        assert (await second.hear("welcome"))["viewers"] == 2
+        assert (await first.hear("viewers"))["count"] == 2
+        await second.socket.close()
+        assert (await first.hear("viewers"))["count"] == 1
+
+
+async def test_a_take_over_leaves_media_alone_and_closes_the_old_socket() -> None:
+    async with served() as rig:
+        old = await rig.talk()
+        welcome = await old.play()
+        new = await rig.talk()
+        await new.say("hello", resume=welcome["resume"])
+        again = await new.hear("welcome")
+        assert (again["resumed"], again["session"], again["viewers"]) == (True, welcome["session"], 1)
+        assert await old.close_code() == 4004
+        await new.say("heartbeat")
+        await new.hear("heartbeat")
+        assert [peer.closed for peer in rig.peers.made] == [False]
+
+
+async def test_a_session_is_kept_while_its_media_is_alive() -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        welcome = await talk.play()
+        await cut(talk.socket)
+        await asyncio.sleep(0.05)
+        assert rig.server.viewers == 1
+        back = await rig.talk()
+        await back.say("hello", resume=welcome["resume"])
+        assert (await back.hear("welcome"))["resumed"] is True
+        assert [peer.closed for peer in rig.peers.made] == [False]
+
+
+async def test_a_kept_session_ends_in_time() -> None:
+    async with served(timings=FAST) as rig:
+        talk = await rig.talk()
+        await talk.play()
+        await cut(talk.socket)
+        await asyncio.sleep(0.3)
+        assert rig.server.viewers == 1
+        assert await rig.is_clean()
+
+
+async def test_a_cut_ends_it_at_once_when_media_is_dead() -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        await talk.play()
+        rig.peers.made[0].alive = False
+        await cut(talk.socket)
+        assert await rig.is_clean(0.5)
+
+
+async def test_a_full_house_says_so_and_a_kept_session_gives_way() -> None:
+    async with served(max_viewers=1) as rig:
+        first = await rig.talk()
+        await first.play()
+        second = await rig.talk()
+        await second.say("hello")
+        error = await second.hear("error")
+        assert (error["code"], error["limit"]) == ("full", 1)
+        assert await second.close_code() == 4003
+        await cut(first.socket)
+        await asyncio.sleep(0.05)
+        third = await rig.talk()
+        await third.say("hello")
+        assert (await third.hear("welcome"))["viewers"] == 1
+        await asyncio.sleep(0.05)
+        assert rig.peers.made[0].closed
+
+
+async def test_a_join_storm_lets_in_exactly_the_limit() -> None:
+    async with served(max_viewers=5) as rig:
+
+        async def join() -> str:
+            talk = await rig.talk()
+            await talk.say("hello")
+            message = json.loads((await talk.socket.receive()).data)
+            return str(message.get("code", message["type"]))
+
+        words = await asyncio.gather(*(join() for _ in range(50)))
+        assert words.count("welcome") == 5
+        assert words.count("full") == 45
+
+
+async def test_a_hundred_joins_and_leaves_leave_nothing() -> None:
+    async with served() as rig:
+        for _ in range(100):
+            talk = await rig.talk()
+            await talk.play()
+            await talk.socket.close()
+        assert await rig.is_clean()
+        assert len(rig.peers.made) == 100
+
+
+async def test_answered_pings_do_not_save_a_page_that_hangs() -> None:
+    async with served(timings=FAST) as rig:
+        talk = await rig.talk()
+        began = time.monotonic()
+        await talk.say("hello")
+        assert (await talk.hear("heartbeat"))["ask"] is True
+        assert await talk.close_code() == 4002
+        assert 0.55 < time.monotonic() - began < 0.9
+
+
+async def test_an_answered_ask_keeps_a_hidden_tab() -> None:
+    async with served(timings=FAST) as rig:
+        talk = await rig.talk()
+        await talk.say("hello")
+        for _ in range(3):
+            assert (await talk.hear("heartbeat"))["ask"] is True
+            await talk.say("heartbeat")
+            await talk.hear("heartbeat")
+        assert rig.server.viewers == 1
+
+
+async def test_who_answers_no_ping_is_gone() -> None:
+    async with served(timings=FAST) as rig, raw_viewer(rig.server.port) as raw:
+        rig.peers.made[0].alive = False
+        began = time.monotonic()
+        while (opcode := await raw.frame()) != CLOSE:
+            if opcode == PING:
+                raw.text({"type": "heartbeat"})
+        assert 0.4 < time.monotonic() - began < 0.8
+        assert await rig.is_clean()
+
+
+async def test_who_stops_reading_is_ended_and_little_is_buffered() -> None:
+    async with served(timings=Timings(answer=600)) as rig, raw_viewer(rig.server.port):
+        rig.peers.made[0].alive = False
+        said = 0
+        while rig.server.viewers and said < 20_000:
+            rig.live.become(StreamState.LIVE if said % 2 else StreamState.FAILED)
+            said += 1
+            await asyncio.sleep(0)
+        assert said * 60 < 512 * 1024, "with what the kernel holds on both sides"
+        assert await rig.is_clean()
+
+
+async def test_who_never_answers_is_told() -> None:
+    async with served(timings=Timings(answer=0.2)) as rig:
+        talk = await rig.talk()
+        await talk.say("hello")
+        await talk.hear("offer")
+        bye = await talk.hear("bye")
+        assert (bye["id"], bye["reason"]) == (1, "no-answer")
+        await asyncio.sleep(0.05)
+        assert rig.peers.made[0].closed
+        await talk.say("restart", id=1, reason="ice-failed")
+        assert (await talk.hear("offer"))["id"] == 2
+
+
+async def test_a_restart_closes_the_old_when_the_new_offer_is_out() -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        await talk.play()
+        await talk.say("restart", id=1, reason="no-frames")
+        assert (await talk.hear("bye"))["reason"] == "replaced"
+        assert (await talk.hear("offer"))["id"] == 2
+        await asyncio.sleep(0.05)
+        assert [peer.closed for peer in rig.peers.made] == [True, False]
+
+
+async def test_a_lost_peer_connection_is_told() -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        await talk.play()
+        await talk.say("keyframe")
+        await asyncio.sleep(0.05)
+        rig.peers.made[0].listener.peer_lost()
+        assert (await talk.hear("bye"))["reason"] == "lost"
+
+
+async def test_a_bad_answer_ends_only_its_peer_connection() -> None:
+    async with served() as rig:
+        rig.peers.breaks = BadAnswer("codec of the moon")
+        talk = await rig.talk()
+        await talk.play()
+        error = await talk.hear("error")
+        assert (error["code"], error["message"]) == ("bad-answer", "codec of the moon")
+        await talk.say("heartbeat")
+        await talk.hear("heartbeat")
+        assert rig.peers.open == []
+
+
+@pytest.mark.parametrize("broken", [KeyError("mid"), AssertionError(), StopIteration(), struct.error("short")])
+async def test_what_breaks_a_parser_ends_that_viewer_only(broken: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as rig:
+        healthy = await rig.talk()
+        await healthy.play()
+        rig.peers.breaks = broken
+        talk = await rig.talk()
+        await talk.play()
+        assert (await talk.hear("error"))["code"] == "internal"
+        assert await talk.close_code() == 1012
+        await healthy.say("heartbeat")
+        await healthy.hear("heartbeat")
+        assert len(rig.peers.open) == 1
+    assert "ended by" in caplog.text
+
+
+async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, monkeypatch) -> None:
+    async with served() as rig:
+
+        def no_port(viewer: str, listener: object) -> None:
+            raise BroadcasterError("no way from viewers to here: no port is free")
+
+        monkeypatch.setattr(rig.peers, "create", no_port)
+        talk = await rig.talk()
+        await talk.say("hello")
+        assert (await talk.hear("error"))["code"] == "internal"
+        assert await rig.is_clean()
+    assert "ended by no way from viewers to here" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def test_an_offer_that_never_comes_ends_the_viewer() -> None:
+    async with served(timings=Timings(peer=0.2)) as rig:
+        rig.peers.hangs = True
+        talk = await rig.talk()
+        await talk.say("hello")
+        assert (await talk.hear("error"))["code"] == "internal"
+        assert await rig.is_clean()
+
+
+async def test_leaving_while_the_offer_is_made_leaves_nothing() -> None:
+    async with served() as rig:
+        rig.peers.hangs = True
+        talk = await rig.talk()
+        await talk.say("hello")
+        await talk.hear("welcome")
+        await talk.socket.close()
+        assert await rig.is_clean()
+
+
+async def test_closing_says_1001_to_all_within_two_seconds() -> None:
+    async with served() as rig, raw_viewer(rig.server.port):  # which does not answer our close frame
+        talks = [await rig.talk() for _ in range(3)]
+        await talks[0].play()
+        await talks[1].play()
+        began = time.monotonic()
+        codes, _ = await asyncio.gather(asyncio.gather(*(talk.close_code() for talk in talks)), rig.server.close())
+        assert codes == [1001, 1001, 1001]
+        assert time.monotonic() - began < 2
+
+
+async def cut(talk: aiohttp.ClientWebSocketResponse) -> None:
+    """End the TCP connection without a close frame."""
+    assert talk._response.connection is not None
+    transport = talk._response.connection.transport
+    assert transport is not None
+    transport.abort()
+    await asyncio.sleep(0.01)
+
+
+CLOSE, PING = 8, 9
+"""Opcodes (RFC 6455 §5.2)."""
+
+
+class RawViewer:
+    """A WebSocket by hand, which answers no ping and no close, and reads only when told to."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def text(self, message: object) -> None:
+        payload = json.dumps(message).encode()
+        self._writer.write(bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
+
+    async def frame(self) -> int:
+        """Read one frame; its opcode."""
+        first, length = await self._reader.readexactly(2)
+        if length == 126:
+            (length,) = struct.unpack("!H", await self._reader.readexactly(2))
+        await self._reader.readexactly(length)
+        return first & 0x0F
+
+
+@contextlib.asynccontextmanager
+async def raw_viewer(port: int) -> AsyncIterator[RawViewer]:
+    """One that has said hello and has its welcome, with little room for what it does not read."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=narrow, limit=4096)
+    writer.write(
+        f"GET /ws HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Protocol: broadcaster.v1\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    viewer = RawViewer(reader, writer)
+    viewer.text({"type": "hello"})
+    await viewer.frame()
+    try:
+        yield viewer
+    finally:
+        writer.transport.abort()
+        await asyncio.sleep(0)

@@ -1,0 +1,185 @@
+"""A real TURN server (Debian's coturn): the daemon relays by a credential made for the offer, and so does a viewer."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+import ifaddr
+import pytest
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
+
+from broadcaster.settings import IceServer, IceSettings
+from broadcaster.signaling.candidates import screen_candidate
+from broadcaster.webrtc import internals
+from broadcaster.webrtc.guard import Drop
+from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
+from broadcaster.webrtc.sockets import open_socket
+from tests.edges.test_webrtc_ice import (
+    HELLO,
+    candidates,
+    connection,
+    create,
+    free_udp_ports,
+    on_air_with,
+    send_as_viewer,
+)
+from tests.edges.webrtc_rig import Listener, Rig, inbound, without_candidates
+
+pytestmark = pytest.mark.skipif(shutil.which("turnserver") is None, reason="no turnserver here: apt install coturn")
+
+SECRET = "north-wind"
+RELAY = "127.0.0.2"
+"""The relay has an address of its own, so that it can be told from ours."""
+
+
+@dataclass
+class Turn:
+    """A TURN server that takes credentials made from the secret."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+
+@pytest.fixture
+async def turn(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((RELAY, 0))
+        port = probe.getsockname()[1]
+    server = await asyncio.create_subprocess_exec(
+        "turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--allow-loopback-peers", "--log-file=stdout",
+        f"--listening-ip={RELAY}", f"--relay-ip={RELAY}", f"--listening-port={port}", "--realm=example.org",
+        "--use-auth-secret", f"--static-auth-secret={SECRET}", f"--userdb={tmp_path}/db", f"--pidfile={tmp_path}/pid",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    reading = asyncio.create_task(_echo(server.stdout))
+    await _until_listening(port)
+    yield Turn(f"turn:{RELAY}:{port}", server)
+    with contextlib.suppress(ProcessLookupError):
+        server.terminate()
+    await server.wait()
+    await reading
+
+
+async def _echo(log: asyncio.StreamReader) -> None:
+    """What the server says belongs to a failed test's output."""
+    async for line in log:
+        sys.stdout.write(line.decode(errors="replace"))
+
+
+async def _until_listening(port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(RELAY, port)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def relayed_only(url: str):
+    """A stream on air that has no way out but the relay: every port that it may use is taken."""
+    ports = free_udp_ports(1)
+    with contextlib.ExitStack() as others:
+        for address in host_addresses(ifaddr.get_adapters(), ()) or [LOOPBACK]:
+            others.enter_context(open_socket(address, ports))
+        async with on_air_with(IceSettings((IceServer((url,)),), SECRET, ports=ports)) as rig:
+            yield rig
+
+
+async def join(rig: Rig, configuration: RTCConfiguration | None = None):
+    """A viewer; as long as nothing else is said, one that can only relay itself."""
+    listener = Listener()
+    ours = rig.peers.create("v1", listener)
+    offer = await ours.offer()
+    theirs = RTCPeerConnection(configuration or viewer_configuration(offer))
+    await theirs.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+    await theirs.setLocalDescription(await theirs.createAnswer())
+    await ours.answer(without_candidates(theirs.localDescription.sdp))
+    for line in theirs.localDescription.sdp.splitlines():
+        if line.startswith("a=candidate:"):
+            # All are on this one machine, where a viewer's address may be loopback or ours.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("broadcaster.signaling.candidates._refused", lambda _: None)
+                await ours.add_candidate(screen_candidate(line, frozenset()))
+    await asyncio.wait_for(listener.connected.wait(), 5)
+    return ours, theirs, offer
+
+
+def viewer_configuration(offer) -> RTCConfiguration:
+    servers = [RTCIceServer(**server) for server in offer.ice_servers]
+    return RTCConfiguration(iceServers=servers, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_media_reaches_a_viewer_through_our_relay(turn, transport):
+    async with relayed_only(f"{turn.url}?transport={transport}") as rig:
+        ours, theirs, offer = await join(rig, RTCConfiguration(iceServers=[]))
+        assert {(host, kind) for host, _, kind in candidates(offer.sdp)} == {(RELAY, "relay")}
+        assert not offer.addresses
+        await asyncio.sleep(1)
+        received = await inbound(theirs)
+        assert received["video"][0] > 10
+        assert received["video"][1] == received["audio"][1] == 0
+        assert ours.stats().route == "relayed"
+        assert ours.is_listening()
+        await theirs.close()
+        await ours.close()
+
+
+async def test_a_viewer_that_can_only_relay_gets_there_with_the_offers_credential(turn):
+    async with relayed_only(turn.url) as rig:
+        ours, theirs, offer = await join(rig)
+        (server,) = offer.ice_servers
+        assert server["username"].endswith(":v1")
+        await asyncio.sleep(0.5)
+        assert (await inbound(theirs))["video"][0] > 5
+        await theirs.close()
+        await ours.close()
+
+
+async def test_the_guard_stands_before_the_relay_too(turn):
+    """Whoever shares the viewer's address (a permission has no port, RFC 8656 §9) gets through the relay, not to us."""
+    async with relayed_only(turn.url) as rig:
+        ours, theirs, offer = await join(rig, RTCConfiguration(iceServers=[]))
+        ((host, port, _),) = set(candidates(offer.sdp))
+        pair = internals.nominated_pair(theirs.getTransceivers()[0].receiver.transport.transport._connection)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as neighbour:
+            neighbour.bind((pair.local_candidate.host, 0))
+            for data in (b"", HELLO, b"GET /", b"\0\1junk"):
+                neighbour.sendto(data, (host, port))
+        send_as_viewer(theirs, [b""])
+        await asyncio.sleep(0.3)
+        assert {Drop.EMPTY, Drop.STRANGER, Drop.FOREIGN, Drop.MALFORMED} <= set(connection(ours).dropped)
+        before = (await inbound(theirs))["video"][0]
+        await asyncio.sleep(0.2)
+        assert (await inbound(theirs))["video"][0] > before
+        await theirs.close()
+        await ours.close()
+
+
+async def test_a_wrong_secret_is_said_and_the_offer_goes_out_without_a_relay(turn, caplog):
+    peer = create(IceSettings((IceServer((turn.url,)),), "south-wind"))
+    offer = await peer.offer()
+    assert {kind for _, _, kind in candidates(offer.sdp)} == {"host"}
+    assert f"nothing from TURN server {RELAY}: STUN transaction failed (401 - Unauthorized)" in caplog.text
+    assert "south-wind" not in caplog.text
+    await peer.close()
+
+
+async def test_a_turn_server_that_is_gone_does_not_hold_up_the_end(turn):
+    async with relayed_only(turn.url) as rig:
+        ours, theirs, _ = await join(rig, RTCConfiguration(iceServers=[]))
+        turn.process.kill()
+        await turn.process.wait()
+        await theirs.close()
+        began = time.monotonic()
+        await ours.close()
+        assert time.monotonic() - began < 1.5
+    await asyncio.sleep(0.1)
+    assert not [task for task in asyncio.all_tasks() if "Turn" in repr(task.get_coro())]

@@ -1,0 +1,130 @@
+"""The sender under trouble, against a real aiortc peer: lost packets, no offload, a viewer that went silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tests.edges.webrtc_rig import Camera, inbound, on_air
+
+
+def drop_video(theirs, chosen: Callable[[int], bool], ssrc: int) -> list[int]:
+    """Let the viewer's transport lose the first copy of chosen video packets; gives their numbers."""
+    transport = theirs.getReceivers()[0].transport
+    receive, dropped, count = transport._handle_rtp_data, [], 0
+
+    async def lossy(data: bytes, arrival_time_ms: int) -> None:
+        nonlocal count
+        if int.from_bytes(data[8:12], "big") == ssrc:
+            count += 1
+            if chosen(count):
+                dropped.append(int.from_bytes(data[2:4], "big"))
+                return
+        await receive(data, arrival_time_ms)
+
+    transport._handle_rtp_data = lossy
+    return dropped
+
+
+async def pictures(theirs, number: int) -> int:
+    """Decode that many pictures."""
+    video = next(receiver.track for receiver in theirs.getReceivers() if receiver.track.kind == "video")
+    for _ in range(number):
+        await asyncio.wait_for(video.recv(), 5)
+    return number
+
+
+async def test_lost_packets_are_repeated_and_the_picture_goes_on():
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 5)
+        before = rig.fanout.gate.forced
+        dropped = drop_video(theirs, lambda count: count % 20 == 0, rig.packetizer.video.ssrc)
+        await pictures(theirs, 60)
+        assert len(dropped) > 15
+        stats = ours.stats()
+        assert len(dropped) * 0.8 <= stats.retransmitted <= len(dropped) * 1.5
+        assert stats.nacks > 0
+        assert rig.fanout.gate.forced == before
+        await theirs.close()
+        await ours.close()
+
+
+async def test_a_storm_of_nacks_is_held_by_the_budget():
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 5)
+        receiver = next(r for r in theirs.getReceivers() if r.track.kind == "video")
+        for _ in range(50):
+            first = ours._sender.video.frames.next
+            await receiver._send_rtcp_nack(rig.packetizer.video.ssrc, [first - 300 + n for n in range(300)])
+            await asyncio.sleep(0.02)
+        stats = ours.stats()
+        assert stats.nacks == 50
+        assert stats.retransmitted < 0.3 * stats.video_packets + 100
+        assert ours._sender.budget.refused > 5000
+        await theirs.close()
+        await ours.close()
+
+
+async def test_without_offload_everything_still_arrives(monkeypatch):
+    monkeypatch.setattr("broadcaster.webrtc.datagrams._UDP_SEGMENT", 9999)
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 20)
+        assert (await inbound(theirs))["video"][1] == 0
+        assert ours.stats().send_errors == 0
+        await theirs.close()
+        await ours.close()
+
+
+async def test_sequence_numbers_wrap(monkeypatch):
+    monkeypatch.setattr("broadcaster.webrtc.sender.first_sequence", lambda: 65_300)
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 60)
+        assert ours._sender.video.frames.next > 65_536
+        assert (await inbound(theirs))["video"][1] == 0
+        await theirs.close()
+        await ours.close()
+
+
+async def test_reports_tell_how_the_viewer_fares():
+    async with on_air() as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 60)
+        stats = ours.stats()
+        assert stats.round_trip is not None
+        assert 0 <= stats.round_trip < 1
+        assert (stats.loss, stats.health, stats.skipped) == (0, "well", 0)
+        await theirs.close()
+        await ours.close()
+
+
+async def test_the_end_is_said_by_rtcp():
+    async with on_air() as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 3)
+        transport, said = theirs.getReceivers()[0].transport, []
+        receive = transport._handle_rtcp_data
+
+        async def listen(data: bytes) -> None:
+            said.append(data)
+            await receive(data)
+
+        transport._handle_rtcp_data = listen
+        await ours.close()
+        await asyncio.sleep(0.1)
+        assert any(data[-7] == 203 for data in said)
+        await theirs.close()
+
+
+async def test_traffic_counts_closed_peers_too():
+    async with on_air() as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 5)
+        await ours.close()
+        packets = rig.peers.traffic().packets
+        assert packets > 5
+        await theirs.close()
+        assert rig.peers.traffic().packets == packets

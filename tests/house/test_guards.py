@@ -1,0 +1,25 @@
+"""Broad `except` stands in two places: the guard around one viewer, and the outermost."""
+
+import ast
+
+from tests.house.project import modules
+
+PLACES = ["broadcaster/cli/commands.py", "broadcaster/web/viewer_task.py"]
+BROAD = {"Exception", "BaseException"}
+
+
+def test_broad_except_stands_in_two_places_only():
+    assert [module.path for module in modules() for node in module.walk() if _is_broad(node)] == PLACES
+
+
+def _is_broad(node: ast.AST) -> bool:
+    if isinstance(node, ast.ExceptHandler):
+        return node.type is None or not BROAD.isdisjoint(_names(node.type))
+    if isinstance(node, ast.Call) and "suppress" in _names(node.func):
+        return any(not BROAD.isdisjoint(_names(argument)) for argument in node.args)
+    return False
+
+
+def _names(tree: ast.AST) -> set[str]:
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return found | {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

@@ -1,0 +1,38 @@
+"""Every place that names a version names the same one."""
+
+import re
+import tomllib
+
+from broadcaster.version import __version__
+from tests.house.project import read
+
+PYTHONS = ["3.11", "3.12", "3.13"]
+PROJECT = tomllib.loads(read("pyproject.toml"))
+
+
+def test_pyproject():
+    classifiers = " ".join(PROJECT["project"]["classifiers"])
+    assert PROJECT["project"]["requires-python"] == f">={PYTHONS[0]}"
+    assert re.findall(r"Python :: (3\.\d+)", classifiers) == PYTHONS
+
+
+def test_tools():
+    assert PROJECT["tool"]["mypy"]["python_version"] == PYTHONS[0]
+    assert PROJECT["tool"]["ruff"]["target-version"] == f"py{PYTHONS[0].replace('.', '')}"
+
+
+def test_makefile_and_readme():
+    above = f"3, {int(PYTHONS[-1].split('.')[1]) + 1}"
+    assert f"({PYTHONS[0].replace('.', ', ')}) <= sys.version_info < ({above})" in read("Makefile")
+    assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}" in read("Makefile")
+    assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}" in read("README.md")
+
+
+def test_workflow():
+    assert f"python: {PYTHONS!s}".replace("'", '"') in read(".github/workflows/check.yml")
+
+
+def test_changelog():
+    newest = re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == __version__

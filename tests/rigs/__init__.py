@@ -1,0 +1,1 @@
+"""What tests and benchmarks put together: the real daemon as a process, light viewers, a real browser."""

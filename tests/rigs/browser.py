@@ -1,0 +1,170 @@
+"""Real Chromium, and what a person would see in it: pictures read back from the strip of the test source."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, Playwright, Request
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_chromium() -> str | None:
+    """The browser of this machine."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+async def launch(playwright: Playwright, *extra: str) -> Browser:
+    """A browser with a new profile; skips the test, with the reason, where there is none."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium on this machine: sudo apt install chromium")
+    return await playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *extra])
+
+
+# Reads the strip of each presented picture: 40 cells along the bottom edge, see the README of the test source.
+# Each entry is [presented at (Unix ms), frame number mod 2^16, capture time (Unix ms mod 2^20)], or null for
+# a picture whose strip could not be read. Time is taken first: reading back takes milliseconds.
+_WATCH = """
+() => {
+  const videos = (root) => [...root.querySelectorAll('*')].flatMap((element) =>
+    [...(element.tagName === 'VIDEO' ? [element] : []), ...(element.shadowRoot ? videos(element.shadowRoot) : [])]);
+  const CELLS = 40, canvas = new OffscreenCanvas(CELLS * 8, 8);
+  const draw = canvas.getContext('2d', { willReadFrequently: true });
+  const number = (bits) => bits.reduce((sum, bit) => sum * 2 + bit, 0);
+  const read = (video) => {
+    const height = video.videoHeight / 18;
+    draw.drawImage(video, 0, video.videoHeight - height, video.videoWidth, height, 0, 0, CELLS * 8, 8);
+    const pixels = draw.getImageData(0, 4, CELLS * 8, 1).data;
+    const bits = Array.from({ length: CELLS }, (_, cell) => (pixels[(cell * 8 + 4) * 4 + 1] > 127 ? 1 : 0));
+    const parity = bits.slice(2, 38).reduce((sum, bit) => sum ^ bit, 0);
+    const good = bits[0] === 1 && bits[1] === 0 && bits[38] === parity && bits[39] === 1 - bits[38];
+    return good ? [number(bits.slice(2, 18)), number(bits.slice(18, 38))] : null;
+  };
+  window.testPictures = [];
+  const watched = new WeakSet();
+  const watch = (video) => {
+    watched.add(video);
+    const presented = () => {
+      const at = Date.now(), strip = read(video);
+      window.testPictures.push(strip && [at, ...strip]);
+      video.requestVideoFrameCallback(presented);
+    };
+    video.requestVideoFrameCallback(presented);
+  };
+  const look = () => videos(document).filter((video) => !watched.has(video)).forEach(watch);
+  look();
+  setInterval(look, 50);
+}
+"""
+
+# Runs before the page's own script: keeps the peer connections, and the times of the first presented picture and
+# of each change of `data-state`.
+_INSTRUMENT = """
+() => {
+  window.testPeers = [];
+  window.testStates = [];
+  window.testFirstPicture = null;
+  const Peer = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Peer {
+    constructor(...given) { super(...given); window.testPeers.push(this); }
+  };
+  const video = HTMLVideoElement.prototype, request = video.requestVideoFrameCallback;
+  video.requestVideoFrameCallback = function (callback) {
+    return request.call(this, (...given) => {
+      window.testFirstPicture ??= performance.now();
+      callback(...given);
+    });
+  };
+  const note = () => {
+    const state = document.querySelector('live-view')?.getAttribute('data-state');
+    if (state && state !== window.testStates.at(-1)?.state) window.testStates.push({ state, at: performance.now() });
+  };
+  new MutationObserver(note).observe(document, { subtree: true, childList: true, attributeFilter: ['data-state'] });
+}
+"""
+
+_INBOUND = """
+async () => {
+  const found = [];
+  for (const peer of window.testPeers)
+    for (const report of (await peer.getStats()).values()) if (report.type === 'inbound-rtp') found.push(report);
+  return found;
+}
+"""
+
+_TAKE = "() => window.testPictures.splice(0)"
+
+
+class Viewer:
+    """A page of the daemon, open in a browser tab."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._request)
+
+    async def open(self, url: str) -> None:
+        """Load the page and watch its pictures."""
+        await self.page.add_init_script(f"({_INSTRUMENT})()")
+        await self.page.goto(url)
+        await self.page.evaluate(_WATCH)
+
+    async def attribute(self, name: str) -> str | None:
+        """An attribute of the `<live-view>` element."""
+        return await self.page.locator("live-view").get_attribute(name)
+
+    async def state(self, *wanted: str, limit: float = 10.0) -> None:
+        """Wait until the page is in one of these states."""
+        selector = ", ".join(f'live-view[data-state="{state}"]' for state in wanted)
+        await self.page.wait_for_selector(selector, state="attached", timeout=limit * 1000)
+
+    async def pictures(self, seconds: float) -> list[list[int] | None]:
+        """The pictures that are presented in the coming seconds."""
+        await self.page.evaluate(_TAKE)
+        await self.page.wait_for_timeout(seconds * 1000)
+        taken: list[list[int] | None] = await self.page.evaluate(_TAKE)
+        return taken
+
+    async def inbound(self, kind: str) -> dict[str, Any]:
+        """`RTCInboundRtpStreamStats` of the newest peer connection."""
+        reports: list[dict[str, Any]] = await self.page.evaluate(_INBOUND)
+        return next(report for report in reversed(reports) if report["kind"] == kind)
+
+    async def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression in the page."""
+        return await self.page.evaluate(script)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+
+def latencies(pictures: list[list[int] | None]) -> list[int]:
+    """Capture to presentation in ms of each picture that could be read; both clocks are this machine's."""
+    return [(at - captured) % (1 << 20) for picture in pictures if picture for at, _, captured in [picture]]
+
+
+def missing(pictures: list[list[int] | None]) -> int:
+    """Pictures that were left out between the first and the last one read."""
+    numbers = [picture[1] for picture in pictures if picture]
+    steps = [(b - a) % (1 << 16) for a, b in itertools.pairwise(numbers)]
+    return sum(step - 1 for step in steps if step)

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx
+# As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
+set -eu
+
+any_of() {
+    for program; do
+        if command -v "$program" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+packages=
+for tool; do
+    case $tool in
+        browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
+        node) any_of node || packages="$packages nodejs" ;;
+        npx) any_of npx || packages="$packages npm" ;;
+    esac
+done
+[ -n "$packages" ] || exit 0
+
+system=$(. /etc/os-release 2>/dev/null && echo "$ID" || true)
+case $system-$(id -u) in
+    debian-0 | raspbian-0)
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive exec apt-get install -qq --yes --no-install-recommends $packages >/dev/null ;;
+esac
+echo "Something is missing here. Please type: sudo apt install$packages" >&2
+exit 1

@@ -1,0 +1,54 @@
+import logging
+
+import pytest
+
+from broadcaster.devices.beep import Beep
+from broadcaster.devices.choose import make_sources
+from broadcaster.devices.fakes import FakeClock
+from broadcaster.devices.file_audio import FileAudio
+from broadcaster.devices.file_video import FileVideo
+from broadcaster.devices.testcard import TestCard
+from broadcaster.errors import SettingsError
+from broadcaster.settings import AudioSettings, VideoSettings
+
+NONE = type(None)
+
+
+@pytest.mark.parametrize(
+    ("video", "audio", "sources"),
+    [
+        ("test", "test", (TestCard, Beep)),
+        ("test", "auto", (TestCard, Beep)),
+        ("test", "none", (TestCard, NONE)),
+        ("test", "file", (TestCard, FileAudio)),
+        ("file", "auto", (FileVideo, FileAudio)),
+        ("file", "test", (FileVideo, Beep)),
+        ("file", "none", (FileVideo, NONE)),
+        ("auto", "auto", (TestCard, Beep)),
+    ],
+)
+def test_words_become_sources(video, audio, sources):
+    made = make_sources(VideoSettings(source=video, file="a.mp4"), AudioSettings(source=audio), FakeClock())
+    assert tuple(type(source) for source in made) == sources
+
+
+def test_auto_says_once_why_it_shows_the_test_picture(caplog):
+    make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "this version does not support cameras" in record.message
+
+
+def test_a_named_source_is_never_replaced(caplog):
+    with pytest.raises(SettingsError) as caught:
+        make_sources(VideoSettings(source="v4l2"), AudioSettings(source="alsa"), FakeClock())
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "video.source = 'v4l2'",
+        "audio.source = 'alsa'",
+    ]
+    assert not caplog.records
+
+
+def test_the_traits_before_opening_are_those_of_the_settings():
+    video, _ = make_sources(VideoSettings(source="test", width=640, height=360), AudioSettings(), FakeClock())
+    assert (video.traits.width, video.traits.height, video.traits.can_force_keyframe) == (640, 360, True)

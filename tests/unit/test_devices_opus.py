@@ -1,0 +1,23 @@
+import pytest
+
+from broadcaster.devices.opus import packet_samples
+
+
+@pytest.mark.parametrize(
+    ("packet", "samples"),
+    [
+        (b"", 0),
+        (bytes([31 << 3]), 960),  # CELT 20 ms, one frame
+        (bytes([28 << 3]), 120),  # CELT 2.5 ms
+        (bytes([1 << 3]), 960),  # SILK 20 ms
+        (bytes([3 << 3]), 2880),  # SILK 60 ms
+        (bytes([12 << 3]), 480),  # hybrid 10 ms
+        (bytes([15 << 3]), 960),  # hybrid 20 ms
+        (bytes([30 << 3 | 1]), 960),  # two frames of 10 ms
+        (bytes([30 << 3 | 2]), 960),
+        (bytes([29 << 3 | 3, 4]), 960),  # four of 5 ms
+        (bytes([29 << 3 | 3]), 0),  # cut short
+    ],
+)
+def test_a_packet_tells_its_length(packet, samples):
+    assert packet_samples(packet) == samples

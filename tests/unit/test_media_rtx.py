@@ -1,0 +1,83 @@
+"""Retransmission: finding what a viewer lost, repeating it, and not repeating too much."""
+
+from aiortc.rtp import RtpPacket, unwrap_rtx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, send_time_element
+from broadcaster.media.rtx import KEPT_SECONDS, SHARE, RtxBudget, RtxStream, SentFrames, retransmission
+
+VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
+KIND = RtpKind(tag=16, mid=1, abs_send_time=3, playout_delay=4)
+RTX = RtxStream(ssrc=9, payload_type=102)
+
+
+def frame(number: int, packets: int = 3, now: float = 0.0) -> RtpFrame:
+    return RtpFrame(VIDEO, [bytes([number, index]) for index in range(packets)], number, now, keyframe=True)
+
+
+def test_a_repeated_packet_is_what_another_implementation_unwraps():
+    sent = frame(5)
+    data = retransmission(RTX, sent, KIND, index=2, lost=41, sequence=0x10007, now=3.0)
+    packet = RtpPacket.parse(data)
+    assert (packet.ssrc, packet.payload_type, packet.sequence_number, packet.marker) == (9, 102, 7, 1)
+    assert send_time_element(3, 3.0) in data
+    original = unwrap_rtx(packet, payload_type=101, ssrc=7)
+    assert (original.sequence_number, original.payload, original.timestamp) == (41, bytes([5, 2]), 5)
+
+
+def test_a_repeated_packet_without_extensions():
+    data = retransmission(RTX, frame(5), RtpKind(tag=10), index=0, lost=1, sequence=0, now=0.0)
+    assert data[12:] == b"\x00\x01" + bytes([5, 0])
+
+
+@given(st.integers(0, 70_000), st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_every_number_leads_to_its_packet_also_across_the_wrap(first, sizes):
+    sent, expected = SentFrames(first), {}
+    for number, size in enumerate(sizes):
+        current = frame(number, size)
+        for index in range(size):
+            expected[sent.next + index & 0xFFFF] = (current, index)
+        sent.begin(current)
+    for number, packet in expected.items():
+        assert sent.find(number) == packet
+
+
+def test_unknown_numbers_lead_nowhere():
+    sent = SentFrames(100)
+    assert sent.find(99) is None
+    assert sent.find(100) is None
+    sent.begin(frame(1))
+    assert sent.find(99) is None
+    assert sent.find(103) is None
+
+
+def test_old_frames_are_let_go():
+    sent = SentFrames(0)
+    sent.begin(frame(1, now=0.0))
+    sent.begin(frame(2, now=KEPT_SECONDS + 0.1))
+    assert sent.find(0) is None
+    assert sent.find(3) is not None
+
+
+def test_a_packet_is_repeated_once_in_a_round_trip():
+    budget = RtxBudget()
+    budget.round_trip = 0.1
+    assert budget.take(1, 1200, 0.0)
+    assert not budget.take(1, 1200, 0.05)
+    assert budget.take(2, 1200, 0.05)
+    assert budget.take(1, 1200, 0.11)
+
+
+def test_a_storm_of_nacks_gets_its_share_and_no_more():
+    budget = RtxBudget()
+    for number in range(5000):
+        budget.take(number, 1200, 0.0)
+    at_once = budget.packets
+    assert at_once < 100
+    for second in range(1, 11):
+        budget.sent(300_000)
+        for number in range(5000):
+            budget.take(number, 1200, float(second))
+    assert (budget.packets - at_once) * 1200 <= 10 * 300_000 * SHARE + 1200
+    assert budget.refused > 0

@@ -1,0 +1,268 @@
+"""Settings in: TOML, assignments, and all that is wrong with them at once."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.errors import SettingsError
+from broadcaster.settings import IceServer, Settings, VideoSettings, read
+from broadcaster.settings.model import every_setting
+
+
+def problems(toml: str = "", *assignments: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(toml, assignments)
+    return caught.value.problems
+
+
+def test_nothing_gives_the_defaults():
+    assert read() == Settings()
+
+
+def test_a_file_changes_what_it_names_and_nothing_else():
+    assert read("[video]\nwidth = 640\nheight = 360\n") == Settings(video=VideoSettings(width=640, height=360))
+
+
+def test_assignments_win_over_the_file_and_the_last_one_over_all():
+    settings = read("[video]\nwidth = 640\nfps = 15", ["video.width=800", "video.width = 960"])
+    assert (settings.video.width, settings.video.fps) == (960, 15)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "table", "name", "value"),
+    [
+        ('video.file=/films/a = b\'s "best".mp4', "video", "file", '/films/a = b\'s "best".mp4'),
+        ("video.file=", "video", "file", ""),
+        ("video.file=640", "video", "file", "640"),
+        ("web.viewer_token=true", "web", "viewer_token", "true"),
+        ("stream.start=live", "stream", "start", "live"),
+        ("web.port=0x1F90", "web", "port", 8080),
+        ("video.bitrate=1_000_000", "video", "bitrate", 1_000_000),
+        ("video.keyframe_interval=1", "video", "keyframe_interval", 1.0),
+        (
+            'web.origins=["https://a.example", "http://[::1]:81"]',
+            "web",
+            "origins",
+            ("https://a.example", "http://[::1]:81"),
+        ),
+        ("web.hosts=['cam.example.org']", "web", "hosts", ("cam.example.org",)),
+    ],
+)
+def test_text_is_taken_as_it_stands_and_all_else_as_toml(assignment, table, name, value):
+    assert getattr(getattr(read("", [assignment]), table), name) == value
+
+
+@pytest.mark.parametrize(
+    ("assignment", "problem"),
+    [
+        ("video.width=1281", "video.width = 1281: must be an even number of pixels from 160 to 3840"),
+        ("video.height=88", "video.height = 88: must be an even number of pixels from 90 to 2160"),
+        ("video.fps=thirty", 'video.fps = "thirty": must be a whole number from 1 to 120'),
+        ("video.fps=30.0", "video.fps = 30.0: must be a whole number from 1 to 120"),
+        ("video.fps=1\nwidth = 640", 'video.fps = "1\\nwidth = 640": must be a whole number from 1 to 120'),
+        ("web.port=65536", "web.port = 65536: must be a whole number from 0 to 65535"),
+        ("web.port=true", "web.port = true: must be a whole number from 0 to 65535"),
+        ("web.max_viewers=0", "web.max_viewers = 0: must be a whole number from 1 to 1000"),
+        ("video.keyframe_interval=nan", "video.keyframe_interval = nan: must be a number of seconds from 0.5 to 30"),
+        ("video.keyframe_interval=true", "video.keyframe_interval = true: must be a number of seconds from 0.5 to 30"),
+        ("stream.start=Live", 'stream.start = "Live": must be one of last, live, offline; did you mean live?'),
+        ("log.level=loud", 'log.level = "loud": must be one of debug, info, warning, error'),
+        ("web.host=http://a", 'web.host = "http://a": must be an IP address, a host name, or empty'),
+        ("web.origins=https://a", 'web.origins = "https://a": must be a list such as ["https://example.org"]'),
+        (
+            'web.origins=["https://a", "https://b/c", 3]',
+            'web.origins[1] = "https://b/c": must be an origin such as https://example.org:8443, without path',
+        ),
+        ('web.hosts=["a;b"]', 'web.hosts[0] = "a;b": must be a host name without port'),
+    ],
+)
+def test_a_problem_names_the_path_the_value_and_what_is_allowed(assignment, problem):
+    assert problems("", assignment)[0] == problem
+
+
+@pytest.mark.parametrize(
+    ("assignment", "problem"),
+    [
+        ("video.widht=640", "video.widht: no such setting; did you mean video.width?"),
+        ("widht=640", "widht: no such setting; did you mean video.width?"),
+        ("fps=30", "fps: no such setting; did you mean video.fps?"),
+        ("audio.fps=30", "audio.fps: no such setting; did you mean video.fps?"),
+        ("chat.enabled=true", "chat.enabled: no such setting"),
+        ("video.fps", "--set video.fps: must be KEY=VALUE, such as video.width=640"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_known_one(assignment, problem):
+    assert problems("", assignment) == [problem]
+
+
+def test_unknown_tables_and_keys_of_a_file_are_named_too():
+    assert problems("port = 80\nlog = 3\n[vidoe]\nfps = 3\n[web]\nprt = 1\n") == [
+        "port: no such table or setting; did you mean web.port?",
+        "log: must be a table, [log]",
+        "vidoe: no such table or setting; did you mean video?",
+        "web.prt: no such setting; did you mean web.port?",
+    ]
+
+
+def test_a_syntax_error_names_its_line_and_the_assignments_are_checked_all_the_same():
+    first, second = problems("[web]\nport = 80\nhost 3\n", "web.port=-1")
+    assert first.startswith("not TOML: ")
+    assert "line 3" in first
+    assert second.startswith("web.port = -1: ")
+
+
+def test_all_problems_come_at_once():
+    found = problems(
+        '[video]\nwidth = 1\nheight = "a"\nfoo = 1\n[ice]\nservers = 3\n', "web.port=x", "audio.source=file"
+    )
+    assert [problem.split(" ")[0] for problem in found] == [
+        "video.foo:", "video.width", "video.height", "ice.servers:", "web.port", "audio.source",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["video", "audio"])
+def test_a_file_source_needs_a_file(source):
+    assert problems("", f"{source}.source=file")[0].startswith(f'{source}.source = "file": needs video.file')
+    assert read("", [f"{source}.source=file", "video.file=/a.mp4"]).video.file == "/a.mp4"
+
+
+def test_a_contradiction_with_a_setting_that_is_wrong_by_itself_is_not_reported_twice():
+    assert len(problems("[video]\nfile = 3\n", "video.source=file")) == 1
+
+
+def test_viewers_must_not_hold_the_operators_token():
+    (problem,) = problems("", "web.viewer_token=same-secret", "web.operator_token=same-secret")
+    assert "must differ" in problem
+
+
+SECRETS = [
+    ("", "web.viewer_token=hush hush"),
+    ("", "web.operator_token=hush\n"),
+    ("", "web.viewr_token=hush"),
+    ("web = {viewer_token = ['hush']}", ""),
+    ("web = 'hush'", ""),
+    ("[web]\npassword = 'hush'", ""),
+    ("[ice]\nservers = 'hush'", ""),
+    ("[ice]\nservers = ['hush']", ""),
+    ("", "ice.servers=[{urls = ['turn:a'], username = 'me', credential = 'hush'}"),
+    ("", "ice.servers=[{urls = ['turn:a'], username = 'me', credential = ['hush']}]"),
+    ("", "ice.servers=[{urls = ['turn:a'], username = 'me', credentail = 'hush'}]"),
+    ("", "ice.servers=[{urls = ['turn:a'], credential = 'hush'}]"),
+    ("", "ice.servers=[{urls = ['turn:me:hush@a'], username = 'me', credential = 'hush'}]"),
+    ("", "web.viewer_token=hush-hush\nhush"),
+]
+
+
+@pytest.mark.parametrize(("toml", "assignment"), SECRETS)
+def test_a_secret_is_in_no_problem(toml, assignment):
+    assert "hush" not in "\n".join(problems(toml, *filter(None, [assignment])))
+
+
+def test_no_secret_is_in_the_repr_of_settings():
+    ice = "ice.servers=[{urls = ['turn:a'], username = 'me', credential = 'hush'}]"
+    assert "hush" not in repr(read("", ["web.viewer_token=hush1", "web.operator_token=hush2", ice]))
+
+
+def test_ice_servers():
+    settings = read('[[ice.servers]]\nurls = ["stun:stun.example.org", "stuns:[2001:db8::1]:5349"]\n')
+    assert settings.ice.servers == (IceServer(("stun:stun.example.org", "stuns:[2001:db8::1]:5349")),)
+    turn = "ice.servers=[{urls = ['turn:a.example:3478?transport=udp'], username = 'me', credential = 'hush'}]"
+    assert read("", [turn]).ice.servers == (IceServer(("turn:a.example:3478?transport=udp",), "me", "hush"),)
+
+
+@pytest.mark.parametrize(
+    ("servers", "problem"),
+    [
+        ("[{}]", "ice.servers[0].urls: must name at least one server"),
+        ("[{urls = ['http://a']}]", 'ice.servers[0].urls[0] = "http://a": must be a URI such as '),
+        ("[{urls = ['stun:a?transport=udp']}]", 'ice.servers[0].urls[0] = "stun:a?transport=udp": must be a URI'),
+        ("[{urls = ['turn:a']}]", "ice.servers: a TURN server needs username and credential, or ice.turn_secret"),
+        ("[{urls = ['turn:a'], username = 'me'}]", "ice.servers[0]: username and credential belong together"),
+        (
+            "[{urls = ['stun:a'], user = 'me'}]",
+            "ice.servers[0].user: no such field; there are urls, username, credential",
+        ),
+        ("{urls = ['stun:a']}", "ice.servers: must be a list of tables such as "),
+    ],
+)
+def test_ice_servers_that_are_none(servers, problem):
+    (found,) = problems("", f"ice.servers={servers}")
+    assert found.startswith(problem)
+
+
+def test_a_turn_server_may_have_a_secret_instead_of_a_credential():
+    settings = read("", ["ice.servers=[{urls = ['turn:a.example']}]", "ice.turn_secret=hush"])
+    assert settings.ice.servers == (IceServer(("turn:a.example",)),)
+    assert settings.ice.turn_secret == "hush"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "servers", ["[]", "[{urls = ['stun:a']}]", "[{urls = ['turn:a'], username = 'me', credential = 'x'}]"]
+)
+def test_a_secret_that_no_server_takes_is_a_problem(servers):
+    (problem,) = problems("", f"ice.servers={servers}", "ice.turn_secret=hush")
+    assert problem.startswith("ice.turn_secret = (set): needs a TURN server")
+
+
+def test_ports_are_a_range_with_both_ends():
+    assert read("", ["ice.ports=50000-50100"]).ice.ports == range(50000, 50101)
+    assert read("[ice]\nports = ''").ice.ports == range(0)
+
+
+@pytest.mark.parametrize(
+    "text", ["50100-50000", "80-90", "65000-65536", "50000", "50000-", "a-b", "5e4-5e4", "٥٠٠٠-٦٠٠٠"]
+)
+def test_ports_that_are_no_range(text):
+    (problem,) = problems("", f"ice.ports={text}")
+    assert problem.startswith("ice.ports = ")
+    assert problem.endswith('must be a range of ports from 1024 to 65535 such as "50000-50100", or empty')
+
+
+def test_there_is_a_port_for_every_viewer():
+    (problem,) = problems("", "ice.ports=50000-50018")
+    assert problem.startswith("ice.ports: must be at least as many as web.max_viewers")
+    assert read("", ["ice.ports=50000-50019"])
+
+
+def test_interfaces_are_names():
+    assert read("", ["ice.interfaces=['eth0', 'wlan0']"]).ice.interfaces == ("eth0", "wlan0")
+    (problem,) = problems("", "ice.interfaces=['eth0', 'a/b']")
+    assert problem == 'ice.interfaces[1] = "a/b": must be the name of a network interface such as eth0'
+
+
+def test_a_long_value_is_cut():
+    (problem,) = problems("", f"web.host={'/' * 10_000}")
+    assert len(problem) < 250
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "[" * 5000, "\ud800"])
+def test_values_that_break_parsers_are_problems_like_others(value):
+    assert len(problems("", f"video.fps={value}", f"log.level={value}")) == 2
+    if value.isprintable():
+        assert problems(f"[video]\nfps = {value}\n")
+
+
+# What people and machines write into a settings file, in any order.
+_KEYS = st.sampled_from([setting.path for setting in every_setting()]) | st.text(max_size=20)
+_VALUES = (
+    st.text(max_size=30)
+    | st.integers().map(str)
+    | st.floats().map(str)
+    | st.sampled_from(["[]", "[{}]", "[{urls=[]}]", '["a"]', "true", "1979-05-27", "{}", "''"])
+)
+
+
+@given(st.lists(st.tuples(_KEYS, _VALUES), max_size=5))
+def test_any_text_is_taken_or_refused_in_words(pairs):
+    lines = [f"{key}={value}" for key, value in pairs]
+    for toml, assignments in (("", lines), ("\n".join(lines), [])):
+        try:
+            settings = read(toml, assignments)
+        except SettingsError as error:
+            refused = error.problems
+        else:
+            refused = [""] if math.isnan(settings.video.keyframe_interval) else ["taken"]
+        assert all(refused)

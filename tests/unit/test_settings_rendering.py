@@ -1,0 +1,86 @@
+"""Settings out: commented TOML that reads back."""
+
+import tomllib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings, read, render
+from broadcaster.settings.kinds import Fraction, Whole, Word
+from broadcaster.settings.model import every_setting
+from broadcaster.settings.toml import spell
+
+_PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40)
+
+
+def _values(kind):
+    """Values that a setting of `kind` takes."""
+    if isinstance(kind, Word):
+        return st.sampled_from(kind.choices)
+    if isinstance(kind, Whole):
+        return st.integers(kind.low // kind.step, kind.high // kind.step).map(lambda number: number * kind.step)
+    if isinstance(kind, Fraction):
+        return st.floats(kind.low, kind.high)
+    return None
+
+
+_ASSIGNMENTS = st.fixed_dictionaries(
+    {},
+    optional={item.path: values for item in every_setting() if (values := _values(item.about.kind)) is not None}
+    | {"video.file": _PRINTABLE.filter(bool), "stream.state_dir": _PRINTABLE},
+).map(lambda chosen: {"video.file": "/a.mp4"} | chosen)
+
+
+@given(_ASSIGNMENTS)
+def test_what_is_rendered_reads_back_to_the_same_settings(chosen):
+    settings = read("", [f"{path}={value}" for path, value in chosen.items()])
+    assert read(render(settings)) == settings
+    assert read(render(settings, changed=True)) == settings
+
+
+def test_lists_and_servers_read_back():
+    web = WebSettings(origins=("https://a.example", "http://[::1]:81"), hosts=("cam.example.org",))
+    settings = Settings(web=web, ice=IceSettings((IceServer(("stun:a.example",)),)))
+    assert read(render(settings)) == settings
+
+
+def test_ports_read_back():
+    settings = Settings(ice=IceSettings(ports=range(50000, 50101)))
+    assert 'ports = "50000-50100"\n' in render(settings)
+    assert read(render(settings)) == settings
+
+
+def test_every_setting_is_there_with_its_documentation_and_what_is_allowed():
+    text = render(Settings())
+    for item in every_setting():
+        kind = item.about.kind
+        assert f"# {item.about.doc} ({kind.allowed})\n{item.name} = {kind.show(item.default)}\n" in text
+    assert "# Width of the picture in pixels. (an even number of pixels from 160 to 3840)\nwidth = 1280\n" in text
+
+
+def test_changed_shows_only_what_differs():
+    assert render(Settings(), changed=True) == ""
+    shown = render(Settings(video=VideoSettings(fps=15)), changed=True)
+    assert tomllib.loads(shown) == {"video": {"fps": 15}}
+
+
+def test_secrets_are_masked_and_their_lines_are_comments():
+    server = IceServer(("turn:turn.example.org",), "me", "hush")
+    secret = Settings(web=WebSettings(viewer_token="hush", operator_token="hush2"), ice=IceSettings((server,)))
+    for text in (render(secret), render(secret, changed=True)):
+        assert "hush" not in text
+        assert "# viewer_token = (set)\n" in text
+        assert '# servers = [{urls = ["turn:turn.example.org"], username = "me", credential = "(set)"}]\n' in text
+        assert read(text) == Settings()
+
+
+@given(
+    st.recursive(
+        st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda parts: (
+            st.lists(parts, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), parts, max_size=3)
+        ),
+    )
+)
+def test_spelled_values_are_toml(value):
+    assert tomllib.loads(f"value = {spell(value)}") == {"value": value}

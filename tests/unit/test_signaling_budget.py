@@ -1,0 +1,38 @@
+"""Sliding windows over messages and wrong tokens."""
+
+from broadcaster.signaling.budget import Budget, TokenAttempts
+
+
+def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
+    budget = Budget()
+    assert all(budget.spend(index * 0.1) for index in range(30))
+    assert not budget.spend(9.9)
+
+
+def test_the_window_slides() -> None:
+    budget = Budget()
+    assert all(budget.spend(index * 0.34) for index in range(300))
+
+
+def test_a_bad_one_counts_three() -> None:
+    budget = Budget()
+    assert all(budget.spend(0.0, 3) for _ in range(10))
+    assert not budget.spend(0.0)
+    assert budget.spend(40.0)
+
+
+def test_after_five_wrong_tokens_an_address_waits_a_minute() -> None:
+    attempts = TokenAttempts()
+    for at in range(5):
+        assert not attempts.must_wait("192.0.2.1", at)
+        attempts.wrong("192.0.2.1", at)
+    assert attempts.must_wait("192.0.2.1", 59.9)
+    assert not attempts.must_wait("192.0.2.2", 5)
+    assert not attempts.must_wait("192.0.2.1", 60.1), "never for ever"
+
+
+def test_addresses_do_not_pile_up() -> None:
+    attempts = TokenAttempts()
+    for index in range(5000):
+        attempts.wrong(f"192.0.2.{index}", 0.0)
+    assert len(attempts._budgets) == 1024

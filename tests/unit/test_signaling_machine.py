@@ -1,0 +1,173 @@
+"""No order of events breaks a session: whatever happens, its promises hold."""
+
+import json
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from broadcaster.signaling.actions import (
+    Action,
+    AddCandidate,
+    ApplyAnswer,
+    AskKeyframe,
+    ClosePeer,
+    CloseSocket,
+    End,
+    OpenPeer,
+    Ping,
+    Send,
+)
+from broadcaster.signaling.session import Session
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import CloseCode, StreamState
+from tests.unit.signaling_samples import CHROMIUM
+from tests.unit.test_signaling_session import CANDIDATE, Offered, status
+
+ids = st.integers(-1, 6)
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Plays the edge: it has sockets and peer connections, and checks each action against them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.state = StreamState.LIVE
+        self.session = Session("v1", "secret", Timings(), status(self.state), self.now)
+        self.sockets: list[int] = []
+        self.closed: set[int] = set()
+        self.open_peers: set[int] = set()
+        self.answered: set[int] = set()
+        self.offers: list[int] = []
+        self.newest = 0
+        self.ended = False
+        self.attach()
+
+    def do(self, actions: list[Action]) -> None:
+        for action in actions:
+            assert not self.ended, "an action after the end"
+            self.check(action)
+
+    def check(self, action: Action) -> None:
+        match action:
+            case Send(text):
+                assert self.sockets[-1] not in self.closed, "words for a closed socket"
+                message = json.loads(text)
+                if message["type"] == "offer":
+                    self.offers.append(message["id"])
+            case Ping():
+                assert self.sockets[-1] not in self.closed
+            case CloseSocket(socket):
+                assert socket not in self.closed
+                self.closed.add(socket)
+            case OpenPeer(id):
+                assert id > self.newest, "ids grow"
+                self.newest = id
+                self.open_peers.add(id)
+            case ApplyAnswer(id):
+                assert id in self.open_peers
+                assert id not in self.answered, "one answer an offer"
+                self.answered.add(id)
+            case AddCandidate(id):
+                assert id in self.open_peers & self.answered
+            case AskKeyframe(id):
+                assert id in self.open_peers
+            case ClosePeer(id):
+                self.open_peers.remove(id)
+            case End():
+                self.ended = True
+
+    @precondition(lambda self: not self.ended)
+    @rule()
+    def attach(self) -> None:
+        self.sockets.append(len(self.sockets) + 1)
+        self.do(self.session.attach(self.sockets[-1], 1, self.now))
+
+    @rule(seconds=st.floats(0, 4), alive=st.booleans())
+    def pass_time(self, seconds: float, alive: bool) -> None:
+        self.now += seconds
+        self.do(self.session.step(self.now, self.now if alive else None))
+
+    @rule(back=st.integers(0, 1), code=st.sampled_from([None, 1000, 1001, 3000]), alive=st.booleans())
+    def close(self, back: int, code: int | None, alive: bool) -> None:
+        socket = self.sockets[-1 - back % len(self.sockets)]
+        before = socket in self.closed
+        actions = self.session.closed(socket, code, self.now, self.now if alive else None)
+        self.do(actions)
+        if not before:
+            self.closed.add(socket)
+
+    @rule(state=st.sampled_from(StreamState))
+    def stream(self, state: StreamState) -> None:
+        self.state = state
+        self.do(self.session.stream_changed(status(state), self.now))
+
+    @rule(id=ids)
+    def offered(self, id: int) -> None:
+        self.do(self.session.offered(id, Offered(), self.now))
+
+    @rule()
+    def newest_offered(self) -> None:
+        self.do(self.session.offered(self.newest, Offered(), self.now))
+
+    @rule(id=ids)
+    def connected(self, id: int) -> None:
+        self.do(self.session.connected(id, self.now))
+
+    @rule(id=ids)
+    def lost(self, id: int) -> None:
+        self.do(self.session.lost(id, self.now))
+
+    @rule(id=ids)
+    def refused(self, id: int) -> None:
+        self.do(self.session.refused(id, "odd", self.now))
+
+    @rule(
+        back=st.integers(0, 1),
+        message=st.one_of(
+            st.builds(lambda i, s: {"type": "answer", "id": i, "sdp": s}, ids, st.sampled_from([CHROMIUM, "v=0"])),
+            st.builds(lambda i: {"type": "candidate", "id": i, "candidate": {"candidate": CANDIDATE}}, ids),
+            st.builds(lambda i: {"type": "restart", "id": i, "reason": "no-frames"}, ids),
+            st.sampled_from([{"type": "keyframe"}, {"type": "heartbeat"}, {"type": "later"}, {"type": "bye"}, 7]),
+        ),
+    )
+    def say(self, back: int, message: object) -> None:
+        socket = self.sockets[-1 - back % len(self.sockets)]
+        if socket not in self.closed:
+            self.do(self.session.receive(socket, json.dumps(message), self.now))
+
+    @precondition(lambda self: not self.ended and self.newest > 2)
+    @rule()
+    def end(self) -> None:
+        self.do(self.session.end("enough", self.now, CloseCode.NORMAL))
+
+    @invariant()
+    def at_most_one_peer_and_one_in_the_making(self) -> None:
+        assert len(self.open_peers) <= 2
+        assert len(self.open_peers & set(self.offers)) <= 1
+
+    @invariant()
+    def ids_of_offers_grow(self) -> None:
+        assert self.offers == sorted(set(self.offers))
+
+    @invariant()
+    def the_end_leaves_nothing(self) -> None:
+        assert self.session.is_over == self.ended
+        if self.ended:
+            assert not self.open_peers
+            assert self.session.next_deadline() == float("inf")
+
+    @invariant()
+    def off_air_there_is_no_peer(self) -> None:
+        if self.state in (StreamState.OFFLINE, StreamState.STOPPING):
+            assert not self.open_peers
+
+    @invariant()
+    def a_deadline_always_comes(self) -> None:
+        if not self.ended:
+            assert self.session.next_deadline() <= self.now + 10.0
+
+
+SessionMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+TestSessionMachine = SessionMachine.TestCase

@@ -1,0 +1,170 @@
+"""Viewers' messages are read field by field; the daemon's are written as PROTOCOL.md has them."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broadcaster.errors import BadMessage
+from broadcaster.signaling import replies
+from broadcaster.signaling.messages import (
+    VIEWER_MESSAGES,
+    Answer,
+    Bye,
+    Candidate,
+    Heartbeat,
+    Hello,
+    Keyframe,
+    Restart,
+    Unknown,
+    parse_message,
+)
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import (
+    ByeReason,
+    ErrorCode,
+    RestartReason,
+    Sound,
+    StreamReason,
+    StreamState,
+    StreamStatus,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"type":"hello"}', Hello()),
+        ('{"type":"hello","token":"t","resume":"r","later":[1]}', Hello("t", "r")),
+        ('{"type":"answer","id":1,"sdp":"v=0"}', Answer(1, "v=0")),
+        ('{"type":"candidate","id":2,"candidate":{"candidate":"c","sdpMid":"0","sdpMLineIndex":0}}', Candidate(2, "c")),
+        ('{"type":"candidate","id":2,"candidate":{"candidate":""}}', Candidate(2, "")),
+        ('{"type":"candidate","id":2,"candidate":null}', Candidate(2, "")),
+        ('{"type":"heartbeat"}', Heartbeat()),
+        ('{"type":"heartbeat","t":1234.5}', Heartbeat(1234.5)),
+        ('{"type":"restart","id":3,"reason":"no-frames"}', Restart(3, RestartReason.NO_FRAMES)),
+        ('{"type":"keyframe"}', Keyframe()),
+        ('{"type":"bye"}', Bye()),
+        ('{"type":"chat","text":"hi"}', Unknown("chat")),
+    ],
+)
+def test_reads_every_message(text: str, message: object) -> None:
+    assert parse_message(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("", "type"),
+        ("hello", "type"),
+        ("[]", "type"),
+        ('"hello"', "type"),
+        ("null", "type"),
+        ("[" * 60_000, "type"),
+        ('{"type":"heartbeat","t":NaN}', "type"),
+        ('{"type":"heartbeat","t":-Infinity}', "type"),
+        ("{}", "type"),
+        ('{"type":7}', "type"),
+        ('{"type":"\\ud800"}', "type"),
+        ('{"type":"hello","token":5}', "token"),
+        ('{"type":"hello","token":null}', "token"),
+        ('{"type":"hello","resume":["r"]}', "resume"),
+        ('{"type":"hello","token":"\\udfff"}', "token"),
+        ('{"type":"answer","sdp":"v=0"}', "id"),
+        ('{"type":"answer","id":true,"sdp":"v=0"}', "id"),
+        ('{"type":"answer","id":1.0,"sdp":"v=0"}', "id"),
+        ('{"type":"answer","id":1e400,"sdp":"v=0"}', "id"),
+        ('{"type":"answer","id":' + "9" * 60_000 + ',"sdp":"v=0"}', "id"),
+        ('{"type":"answer","id":1}', "sdp"),
+        ('{"type":"candidate","id":1}', "candidate"),
+        ('{"type":"candidate","id":1,"candidate":"c"}', "candidate"),
+        ('{"type":"candidate","id":1,"candidate":{}}', "candidate"),
+        ('{"type":"heartbeat","t":"now"}', "t"),
+        ('{"type":"heartbeat","t":9007199254740994}', "t"),
+        ('{"type":"restart","id":1}', "reason"),
+        ('{"type":"restart","id":1,"reason":"bored"}', "reason"),
+    ],
+)
+def test_names_the_field_that_is_wrong(text: str, field: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        parse_message(text)
+    assert caught.value.field == field
+
+
+def test_a_long_message_is_read_at_once() -> None:
+    began = time.perf_counter()
+    parse_message(json.dumps({"type": "answer", "id": 1, "sdp": "é" * 10_000}))
+    assert time.perf_counter() - began < 0.02
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+fields = st.sampled_from(["id", "sdp", "candidate", "t", "token", "resume", "reason"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*VIEWER_MESSAGES, "later"]), st.dictionaries(fields, json_values))
+def test_whatever_comes_is_read_or_refused(name: str, rest: dict[str, object]) -> None:
+    try:
+        message = parse_message(json.dumps({**rest, "type": name}))
+    except BadMessage:
+        assert name != "later"
+    else:
+        assert isinstance(message, Unknown) == (name == "later")
+
+
+STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, Sound.LOST, StreamReason.CAMERA_LOST)
+
+
+def test_welcome_has_all_that_the_protocol_promises() -> None:
+    assert json.loads(replies.serialize_welcome("v1", "secret", True, Timings(), STATUS, 3)) == {
+        "type": "welcome",
+        "session": "v1",
+        "resume": "secret",
+        "resumed": True,
+        "heartbeat": {"ping_interval": 3, "pong_timeout": 4, "idle": 5, "server_timeout": 7},
+        "stream": {"state": "failed", "since": 1700000000.123, "sound": "lost", "reason": "camera-lost"},
+        "viewers": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        (
+            replies.serialize_offer(4, "v=0", [{"urls": "stun:s"}], (90000, 12.5)),
+            {
+                "type": "offer",
+                "id": 4,
+                "sdp": "v=0",
+                "ice_servers": [{"urls": "stun:s"}],
+                "clock": {"rtp": 90000, "at": 12.5},
+            },
+        ),
+        (replies.serialize_offer(4, "v=0", [], None), {"type": "offer", "id": 4, "sdp": "v=0", "ice_servers": []}),
+        (
+            replies.serialize_stream(StreamStatus(StreamState.LIVE, 7, Sound.ON)),
+            {"type": "stream", "state": "live", "since": 7, "sound": "on"},
+        ),
+        (replies.serialize_viewers(2), {"type": "viewers", "count": 2}),
+        (replies.serialize_heartbeat(1.5, 77.25), {"type": "heartbeat", "now": 1500.0, "t": 77.25}),
+        (replies.serialize_heartbeat(1.5, ask=True), {"type": "heartbeat", "now": 1500.0, "ask": True}),
+        (replies.serialize_bye(3, ByeReason.NO_ANSWER), {"type": "bye", "id": 3, "reason": "no-answer"}),
+        (
+            replies.serialize_error(ErrorCode.FULL, "m", limit=20),
+            {"type": "error", "code": "full", "message": "m", "limit": 20},
+        ),
+        (
+            replies.serialize_error(ErrorCode.BAD_MESSAGE, "m", field="t"),
+            {"type": "error", "code": "bad-message", "message": "m", "field": "t"},
+        ),
+    ],
+)
+def test_writes_every_message(text: str, fields: dict[str, object]) -> None:
+    assert json.loads(text) == fields
+    assert fields["type"] in replies.DAEMON_MESSAGES

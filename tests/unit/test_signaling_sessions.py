@@ -1,0 +1,124 @@
+"""Who is let in, who comes back, who gives way; and the first words of a WebSocket."""
+
+import itertools
+import json
+
+import pytest
+
+from broadcaster.signaling.messages import Hello
+from broadcaster.signaling.opening import Opening, Refusal
+from broadcaster.signaling.session import Session
+from broadcaster.signaling.sessions import Sessions
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import CloseCode, StreamState
+from tests.unit.test_signaling_session import Offered, status
+
+
+def make(limit: int) -> Sessions:
+    numbers = itertools.count()
+    return Sessions(limit, lambda: f"secret{next(numbers)}", Timings())
+
+
+def admit(sessions: Sessions, now: float = 0.0) -> Session:
+    session = sessions.admit(None, status(StreamState.LIVE), now).session
+    session.attach(1, len(sessions), now)
+    return session
+
+
+def keep(session: Session, now: float) -> None:
+    session.offered(1, Offered(), now)
+    session.closed(1, None, now, now)
+    assert session.kept_until is not None
+
+
+def test_exactly_the_limit_is_let_in() -> None:
+    sessions = make(2)
+    assert {admit(sessions).viewer, admit(sessions).viewer} == {"v1", "v2"}
+    with pytest.raises(Refusal) as caught:
+        admit(sessions)
+    told = json.loads(caught.value.text)
+    assert (told["code"], told["limit"], caught.value.close) == ("full", 2, CloseCode.FULL)
+
+
+def test_resume_finds_the_session_even_in_a_full_house() -> None:
+    sessions = make(1)
+    session = admit(sessions)
+    assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
+
+
+@pytest.mark.parametrize("resume", ["", "unknown", None])
+def test_an_unknown_value_opens_a_new_session(resume: str | None) -> None:
+    sessions = make(2)
+    first = admit(sessions)
+    assert sessions.admit(resume, status(StreamState.LIVE), 1.0).session is not first
+
+
+def test_the_longest_kept_gives_its_place() -> None:
+    sessions = make(3)
+    one, two, three = (admit(sessions) for _ in range(3))
+    keep(two, 5.0)
+    keep(three, 4.0)
+    admission = sessions.admit(None, status(StreamState.LIVE), 6.0)
+    assert admission.displaced is three
+    assert len(sessions) == 3
+    assert three not in list(sessions)
+    assert one in list(sessions)
+
+
+def test_the_number_is_told_at_once_and_then_once_a_second() -> None:
+    sessions = make(9)
+    admit(sessions)
+    assert sessions.news(10.0) == 1
+    assert sessions.next_news() == float("inf")
+    second = admit(sessions)
+    assert sessions.news(10.5) is None
+    assert sessions.next_news() == 11.0
+    admit(sessions)
+    assert sessions.news(11.0) == 3
+    sessions.forget(second)
+    sessions.forget(second)
+    assert sessions.news(11.5) is None
+    assert sessions.news(12.0) == 2
+
+
+def test_a_change_and_back_is_no_news() -> None:
+    sessions = make(9)
+    first = admit(sessions)
+    sessions.news(10.0)
+    second = admit(sessions)
+    sessions.forget(second)
+    assert sessions.news(20.0) is None
+    assert list(sessions) == [first]
+
+
+class TestOpening:
+    def test_hello_opens(self) -> None:
+        assert Opening().receive('{"type":"hello","resume":"r"}', 0.0) == Hello(resume="r")
+
+    def test_another_message_first_is_a_protocol_error(self) -> None:
+        with pytest.raises(Refusal) as caught:
+            Opening().receive('{"type":"heartbeat"}', 0.0)
+        assert caught.value.close is CloseCode.PROTOCOL_ERROR
+        assert json.loads(caught.value.text)["code"] == "no-hello"
+
+    def test_a_later_version_may_say_something_before(self) -> None:
+        opening = Opening()
+        assert opening.receive('{"type":"greeting"}', 0.0) is None
+        assert opening.receive('{"type":"hello"}', 0.0) == Hello()
+
+    def test_a_bad_hello_may_be_repeated_but_not_for_ever(self) -> None:
+        opening = Opening()
+        for _ in range(10):
+            answer = opening.receive('{"type":"hello","token":1}', 0.0)
+            assert isinstance(answer, str)
+            assert json.loads(answer)["field"] == "token"
+        with pytest.raises(Refusal) as caught:
+            opening.receive("nonsense", 0.0)
+        assert caught.value.close is CloseCode.TOO_MANY
+
+    def test_pings_are_counted(self) -> None:
+        opening = Opening()
+        for _ in range(30):
+            opening.ping(0.0)
+        with pytest.raises(Refusal):
+            opening.ping(0.0)

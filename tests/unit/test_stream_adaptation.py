@@ -1,0 +1,99 @@
+"""The encoder follows the viewers while the stream is live, on a clock that costs no time."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from broadcaster.ports import VideoTraits
+from broadcaster.signaling.words import Sound, StreamState, StreamStatus
+from broadcaster.stream.adaptation import Adaptation
+from broadcaster.stream.slow import Health
+from tests.rigs.timetravel import TravelClock, travel
+
+LOWEST, HIGHEST = 300_000, 2_500_000
+
+
+class Encoder:
+    def __init__(self, *, can_set_bitrate: bool = True) -> None:
+        self.traits = VideoTraits("fake", "fake", 640, 360, 30, True, can_set_bitrate)
+        self.rates: list[int] = []
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        self.rates.append(bits_per_second)
+
+
+class Rig:
+    def __init__(self, **traits: bool) -> None:
+        self.viewers: dict[str, SimpleNamespace] = {}
+        self.encoder = Encoder(**traits)
+        fanout = SimpleNamespace(viewers=self.viewers)
+        self.adaptation = Adaptation(fanout, self.encoder, LOWEST, HIGHEST)
+
+    def viewer(self, name: str, remb: int | None, health: Health = Health.WELL) -> None:
+        self.viewers[name] = SimpleNamespace(remb=remb, health=health)
+
+    def tell(self, state: StreamState) -> None:
+        self.adaptation.stream_changed(StreamStatus(state, 0.0, Sound.ON))
+
+
+def test_it_looks_only_while_the_stream_is_live():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.viewer("a", 500_000)
+        rig.tell(StreamState.STARTING)
+        await asyncio.sleep(5)
+        assert rig.encoder.rates == []
+        rig.tell(StreamState.LIVE)
+        await asyncio.sleep(1.1)
+        assert rig.encoder.rates == [450_000]
+        rig.tell(StreamState.FAILED)
+        await asyncio.sleep(5)
+        assert rig.encoder.rates == [450_000]
+        rig.tell(StreamState.LIVE)
+        assert rig.adaptation.rate == HIGHEST
+        rig.adaptation.close()
+        rig.adaptation.close()
+
+    travel(scenario)
+
+
+def test_a_change_of_sound_does_not_begin_it_anew():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.viewer("a", 500_000)
+        rig.tell(StreamState.LIVE)
+        await asyncio.sleep(1.1)
+        rig.tell(StreamState.LIVE)
+        assert rig.adaptation.rate == 450_000
+        rig.adaptation.close()
+
+    travel(scenario)
+
+
+def test_those_who_keep_up_decide_and_where_none_does_the_slow_ones():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.viewer("slow", 400_000, Health.SKIPPING)
+        rig.viewer("well", 5_000_000)
+        rig.viewer("silent", None)
+        rig.tell(StreamState.LIVE)
+        await asyncio.sleep(3)
+        assert rig.encoder.rates == []
+        del rig.viewers["well"], rig.viewers["silent"]
+        await asyncio.sleep(1)
+        assert rig.encoder.rates == [360_000]
+        rig.adaptation.close()
+
+    travel(scenario)
+
+
+def test_a_source_with_a_rate_of_its_own_is_left_alone():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(can_set_bitrate=False)
+        rig.viewer("a", 500_000)
+        rig.tell(StreamState.LIVE)
+        await asyncio.sleep(3)
+        assert rig.encoder.rates == []
+
+    travel(scenario)

@@ -1,0 +1,84 @@
+"""The keyframe gate, by a fake clock."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.stream.gate import SHORTEST_INTERVAL, SHORTEST_INTERVAL_OF_ONE, KeyframeGate
+
+
+def test_the_first_request_is_served_at_once():
+    gate = KeyframeGate()
+    assert not gate.poll(0.0)
+    gate.request("a")
+    assert gate.poll(0.0)
+
+
+def test_requests_within_the_interval_are_merged_into_one():
+    gate = KeyframeGate()
+    gate.request("a")
+    assert gate.poll(10.0)
+    gate.passed()
+    gate.request("b")
+    gate.request("c")
+    assert not gate.poll(10.4)
+    assert gate.next_deadline() == 10.5
+    assert gate.poll(10.5)
+    gate.passed()
+    assert not gate.poll(99.0)
+    assert gate.forced == 2
+
+
+def test_one_viewer_cannot_set_the_pace():
+    gate = KeyframeGate()
+    gate.request("a")
+    assert gate.poll(0.0)
+    gate.passed()
+    gate.request("a")
+    assert not gate.poll(1.9)
+    assert gate.poll(2.0)
+
+
+def test_a_lost_request_is_repeated():
+    gate = KeyframeGate()
+    gate.request("a")
+    assert gate.poll(0.0)
+    assert not gate.poll(1.0)
+    assert gate.poll(2.0)
+
+
+def test_newcomers_are_served_at_once_or_with_others():
+    gate = KeyframeGate()
+    assert gate.serves_newcomers(0.0)
+    gate.request("a")
+    assert gate.poll(0.0)
+    assert gate.serves_newcomers(0.03)
+    gate.passed()
+    assert not gate.serves_newcomers(0.4)
+    assert gate.serves_newcomers(0.5)
+
+
+def test_who_is_gone_waits_for_nothing():
+    gate = KeyframeGate()
+    gate.request("a")
+    gate.forget("a")
+    assert gate.next_deadline() is None
+    assert not gate.poll(0.0)
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.3), st.sampled_from("abc"), st.booleans()), max_size=60))
+def test_intervals_hold_under_any_storm(steps):
+    gate, now, forced, mine = KeyframeGate(), 0.0, [], []
+    for delay, viewer, keyframe in steps:
+        now += delay
+        gate.request(viewer)
+        alone = gate._waiting == {"a"}
+        if gate.poll(now):
+            forced.append(now)
+            if alone:
+                mine.append(now)
+        if keyframe:
+            gate.passed()
+    assert all(b - a >= SHORTEST_INTERVAL for a, b in itertools.pairwise(forced))
+    assert all(b - a >= SHORTEST_INTERVAL_OF_ONE for a, b in itertools.pairwise(mine))

@@ -1,0 +1,88 @@
+"""The stream's states, by a fake clock."""
+
+import pytest
+
+from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.stream.machine import STARTING_LIMIT, STATES, TABLE, Action, Event, Phase, StreamMachine
+
+LOST = StreamReason.CAMERA_LOST
+
+
+def machine_in(phase: Phase, now: float = 0.0) -> StreamMachine:
+    paths = {
+        Phase.OFFLINE: [],
+        Phase.STARTING: [Event.START],
+        Phase.LIVE: [Event.START, Event.KEYFRAME],
+        Phase.FAILED: [Event.START, Event.FAILED],
+        Phase.RETRYING: [Event.START, Event.FAILED, Event.RETRY_DUE],
+        Phase.STOPPING: [Event.START, Event.STOP],
+        Phase.RESTARTING: [Event.START, Event.STOP, Event.START],
+    }
+    machine = StreamMachine(now)
+    for event in paths[phase]:
+        machine.step(event, now, LOST)
+    assert machine.phase is phase
+    return machine
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("event", Event)
+def test_every_event_in_every_phase_does_what_the_table_says(phase, event):
+    machine = machine_in(phase)
+    expected, action = TABLE.get((phase, event), (phase, None))
+    assert machine.step(event, 1.0, LOST) is action
+    assert machine.phase is expected
+    assert machine.shown.state is STATES[expected]
+
+
+@pytest.mark.parametrize("phase", set(Phase) - {Phase.OFFLINE, Phase.STOPPING})
+def test_stop_is_allowed_everywhere_but_offline(phase):
+    machine = machine_in(phase)
+    machine.step(Event.STOP, 1.0)
+    assert machine.phase is Phase.STOPPING
+    machine.step(Event.CLOSED, 2.0)
+    assert machine.phase is Phase.OFFLINE
+
+
+def test_a_start_while_stopping_is_done_next():
+    machine = machine_in(Phase.STOPPING)
+    assert machine.step(Event.START, 1.0) is None
+    assert machine.shown.state is StreamState.STOPPING
+    assert machine.step(Event.CLOSED, 2.0) is Action.OPEN
+    assert machine.shown.state is StreamState.STARTING
+
+
+def test_starting_lasts_ten_seconds_at_most():
+    machine = machine_in(Phase.STARTING, now=100.0)
+    assert machine.next_deadline == 100.0 + STARTING_LIMIT
+    assert machine.tick(109.9) is None
+    assert machine.tick(110.0) is Action.CLOSE
+    assert (machine.shown.state, machine.shown.reason) == (StreamState.FAILED, StreamReason.CAMERA_STALLED)
+
+
+def test_retries_back_off_and_the_shown_failure_does_not_flicker():
+    machine = machine_in(Phase.FAILED, now=0.0)
+    shown, now, delays = machine.shown, 0.0, []
+    for _ in range(7):
+        delays.append(machine.next_deadline - now)
+        now = machine.next_deadline
+        assert machine.tick(now) is Action.OPEN
+        assert machine.shown is shown
+        machine.step(Event.FAILED, now, StreamReason.CAMERA_BUSY)
+        assert machine.shown is shown
+    assert delays == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_back_off_begins_anew_after_a_picture():
+    machine = machine_in(Phase.FAILED)
+    machine.step(Event.RETRY_DUE, 1.0)
+    machine.step(Event.FAILED, 1.0, LOST)
+    machine.step(Event.RETRY_DUE, 3.0)
+    machine.step(Event.KEYFRAME, 3.5)
+    assert (machine.shown.state, machine.shown.since, machine.next_deadline) == (StreamState.LIVE, 3.5, None)
+    machine.step(Event.FAILED, 10.0, LOST)
+    assert machine.next_deadline == 11.0
+
+
+def test_start_in_failed_retries_now():
+    assert machine_in(Phase.FAILED).step(Event.START, 0.1) is Action.OPEN

@@ -1,0 +1,145 @@
+"""How protected packets leave: in one call where the kernel cuts them, singly elsewhere, and never twice."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from broadcaster.media.rtp import Batch
+from broadcaster.webrtc.datagrams import Datagrams
+
+ADDRESS = ("192.0.2.7", 5000)
+DATA = memoryview(b"a" * 10 + b"b" * 10 + b"c" * 4)
+BATCHES = (Batch(0, 24, 10),)
+SINGLY = [b"a" * 10, b"b" * 10, b"c" * 4]
+
+
+@dataclass
+class Socket:
+    """Notes what is sent; `refuse` lists the errors of the coming calls, None for success."""
+
+    refuse: list[type[OSError] | OSError | None] = field(default_factory=list)
+    batches: list[bytes] = field(default_factory=list)
+    packets: list[bytes] = field(default_factory=list)
+    closed: bool = False
+
+    def dup(self) -> Socket:
+        return self
+
+    def close(self) -> None:
+        self.closed = True
+
+    def sendmsg(self, buffers, ancillary, flags, address) -> None:
+        assert address == ADDRESS
+        assert ancillary[0][:2] == (socket.IPPROTO_UDP, 103)
+        self._refuse()
+        self.batches.append(b"".join(map(bytes, buffers)))
+
+    def sendto(self, data, address) -> None:
+        assert address == ADDRESS
+        self._refuse()
+        self.packets.append(bytes(data))
+
+    def _refuse(self) -> None:
+        if self.refuse and (error := self.refuse.pop(0)) is not None:
+            raise error
+
+
+def connection(out: Socket | None, *, kind: str = "host"):
+    relayed: list[bytes] = []
+    transport = SimpleNamespace(
+        get_extra_info=lambda name: out, sendto=lambda data, address: relayed.append(bytes(data))
+    )
+    protocol = SimpleNamespace(transport=transport)
+    pair = SimpleNamespace(protocol=protocol, remote_addr=ADDRESS, local_candidate=SimpleNamespace(type=kind))
+    return SimpleNamespace(_nominated={1: pair}, relayed=relayed)
+
+
+def test_a_batch_is_one_system_call():
+    out = Socket()
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    assert (out.batches, out.packets) == ([bytes(DATA)], [])
+    assert datagrams.bytes_sent == len(DATA)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
+def test_without_offload_packets_go_singly_from_then_on(number):
+    out = Socket(refuse=[OSError(number, "no")])
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    datagrams.send_batches(DATA, BATCHES)
+    assert (out.batches, out.packets) == ([], SINGLY * 2)
+    assert datagrams.errors == 0
+
+
+def test_a_single_packet_needs_no_offload():
+    out = Socket()
+    Datagrams(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10),))
+    assert (out.batches, out.packets) == ([], [SINGLY[0]])
+
+
+def test_what_a_full_socket_refuses_is_sent_later_as_it_was():
+    out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
+    datagrams = Datagrams(connection(out))
+    scratch = bytearray(DATA)
+    datagrams.send_batches(memoryview(scratch), (*BATCHES, Batch(0, 10, 10)))
+    scratch[:] = bytes(len(scratch))
+    assert datagrams.is_full()
+    assert out.batches == []
+    assert not datagrams.is_full()
+    assert (out.batches, out.packets) == ([bytes(DATA)], [SINGLY[0]])
+
+
+def test_singly_it_goes_on_where_the_socket_was_full():
+    out = Socket(refuse=[OSError(errno.EIO, "no"), None, BlockingIOError()])
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    assert out.packets == SINGLY[:1]
+    assert not datagrams.is_full()
+    assert out.packets == SINGLY
+
+
+def test_what_may_be_lost_does_not_wait_behind_a_full_socket():
+    out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    datagrams.send(b"report")
+    assert datagrams.is_full()
+    assert not datagrams.is_full()
+    assert out.packets == []
+
+
+def test_other_errors_are_counted_and_forgotten():
+    out = Socket(refuse=[OSError(errno.ENETUNREACH, "no")])
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    assert datagrams.errors == 1
+    assert not datagrams.is_full()
+
+
+def test_a_relayed_pair_goes_through_the_relay():
+    room = connection(None, kind="relay")
+    datagrams = Datagrams(room)
+    datagrams.send_batches(DATA, BATCHES)
+    assert room.relayed == SINGLY
+    assert datagrams.route == "relayed"
+
+
+def test_a_changed_pair_is_followed_and_a_vanished_one_counted():
+    first, second = Socket(), Socket()
+    room = connection(first)
+    datagrams = Datagrams(room)
+    datagrams.send(b"one")
+    room._nominated = connection(second)._nominated
+    datagrams.send(b"two")
+    assert (first.packets, first.closed, second.packets) == ([b"one"], True, [b"two"])
+    room._nominated = {}
+    datagrams.send(b"three")
+    assert (datagrams.errors, datagrams.route, second.closed) == (1, "", True)
+    datagrams.close()
+    datagrams.close()

@@ -1,0 +1,85 @@
+"""What a viewer's RTCP says, also when it says it badly."""
+
+from __future__ import annotations
+
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    pack_remb_fci,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.stream.slow import Report
+from broadcaster.webrtc.feedback import Feedback, lost_packets
+from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
+
+OURS, THEIRS = 7, 8
+
+
+def report(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0) -> RtcpRrPacket:
+    block = RtcpReceiverInfo(
+        ssrc=ssrc, fraction_lost=64, packets_lost=9, highest_sequence=1, jitter=900, lsr=lsr, dlsr=dlsr
+    )
+    return RtcpRrPacket(ssrc=THEIRS, reports=[block])
+
+
+def test_a_report_about_our_video_is_taken():
+    feedback = Feedback(OURS)
+    assert feedback.take(report(), ntp=0) == Report(loss=0.25, lost=9, remb=None)
+    assert (feedback.loss, feedback.lost, feedback.jitter, feedback.round_trip) == (0.25, 9, 0.01, None)
+
+
+def test_reports_about_others_are_of_no_interest():
+    assert Feedback(OURS).take(report(ssrc=99), ntp=0) is None
+
+
+def test_the_round_trip_leaves_out_what_the_viewer_waited():
+    feedback = Feedback(OURS)
+    sent, waited, trip = 1000 << 16, 1 << 15, 6554
+    feedback.take(report(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16)
+    assert abs(feedback.round_trip - 0.1) < 0.001
+
+
+def test_a_report_from_the_future_gives_no_round_trip():
+    feedback = Feedback(OURS)
+    feedback.take(report(lsr=5 << 16), ntp=1 << 32)
+    assert feedback.round_trip is None
+
+
+def test_remb_is_remembered_for_the_next_report():
+    feedback = Feedback(OURS)
+    remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=pack_remb_fci(1_500_000, [OURS]))
+    assert feedback.take(remb, ntp=0) is None
+    assert 1_490_000 < feedback.take(report(), ntp=0).remb <= 1_500_000
+
+
+@given(st.binary(max_size=24))
+def test_a_malformed_remb_is_nothing(fci):
+    feedback = Feedback(OURS)
+    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=b"REMB" + fci), ntp=0)
+    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=fci), ntp=0)
+
+
+@given(st.binary(max_size=80))
+def test_malformed_rtcp_has_no_packets(data):
+    assert isinstance(list(parse_rtcp(data)), list)
+
+
+def test_a_nack_for_our_video_names_what_was_lost():
+    nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=THEIRS, media_ssrc=OURS, lost=[5, 6, 21])
+    assert list(lost_packets(nack, OURS)) == [5, 6, 21]
+    assert list(lost_packets(nack, 99)) == []
+    assert list(lost_packets(report(), OURS)) == []
+
+
+def test_pli_and_fir_ask_for_a_keyframe():
+    for fmt, asks in ((RTCP_PSFB_PLI, True), (4, True), (RTCP_PSFB_APP, False)):
+        packet = RtcpPsfbPacket(fmt=fmt, ssrc=THEIRS, media_ssrc=OURS, fci=b"")
+        assert asks_for_keyframe(packet) is asks
+    assert not asks_for_keyframe(report())

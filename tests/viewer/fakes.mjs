@@ -1,0 +1,154 @@
+/** A viewer with nothing real around it: time stands until it is moved, sockets and peers do what the test says. */
+
+import { Viewer } from "../../viewer/viewer.mjs";
+
+export const HEARTBEAT = { ping_interval: 3, pong_timeout: 4, idle: 5, server_timeout: 7 };
+const TICK = 200;
+const FRAME = 40;
+
+class FakeSignaling {
+  sent = [];
+  buffered = 0;
+  dropped = null;
+
+  constructor(listener) {
+    this.listener = listener;
+  }
+
+  send(message) {
+    this.sent.push(JSON.parse(JSON.stringify(message)));
+    return true;
+  }
+
+  drop(code) {
+    this.dropped = code;
+  }
+}
+
+class FakePeer {
+  closed = false;
+  packets = 0;
+
+  constructor(offer, listener) {
+    this.id = offer.id;
+    this.clock = offer.clock ?? null;
+    this.listener = listener;
+  }
+
+  async stats() {
+    return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived: this.packets }];
+  }
+
+  close() {
+    this.closed = true;
+  }
+}
+
+export class Stage {
+  time = 50_000;
+  asleep = 0;
+  hidden = false;
+  token = undefined;
+  why = null;
+  random = 1;
+  frames = false;
+  arriving = false;
+  sockets = [];
+  peers = [];
+  states = [];
+  log = [];
+  reloads = 0;
+  picture = {
+    idle: "", calls: [],
+    show() { this.calls.push("show"); },
+    hold() { this.calls.push("hold"); },
+    drop() { this.calls.push("drop"); },
+    play() { this.calls.push("play"); this.idle = ""; },
+    revive() { this.calls.push("revive"); },
+  };
+
+  constructor(more = {}) {
+    Object.assign(this, more);
+    this.viewer = new Viewer({
+      now: () => this.time,
+      wall: () => this.time + this.asleep,
+      random: () => this.random,
+      hidden: () => this.hidden,
+      token: () => this.token,
+      signaling: (listener) => this.sockets[this.sockets.push(new FakeSignaling(listener)) - 1],
+      peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
+      picture: this.picture,
+      unplayable: () => this.why,
+      changed: (view) => this.states.at(-1) !== view.state && this.states.push(view.state),
+      reload: () => (this.reloads += 1),
+      log: (text) => this.log.push(text),
+    });
+    this.viewer.start();
+  }
+
+  get view() { return this.viewer.view; }
+  get state() { return this.viewer.view.state; }
+  get socket() { return this.sockets.at(-1); }
+  get peer() { return this.peers.at(-1); }
+
+  /** The messages of one type that were sent on the newest socket. */
+  sent(type) {
+    return this.socket.sent.filter((message) => message.type === type);
+  }
+
+  hear(type, fields = {}) {
+    this.socket.listener.message(JSON.stringify({ type, ...fields }));
+  }
+
+  close(code) {
+    this.socket.listener.close(code);
+  }
+
+  welcome(state = "live", more = {}) {
+    this.socket.listener.open();
+    this.hear("welcome", {
+      session: "s", resume: "secret", resumed: false, heartbeat: HEARTBEAT, viewers: 1, stream: { state, since: 1, sound: "on" }, ...more,
+    });
+  }
+
+  stream(state, more = {}) {
+    this.hear("stream", { state, since: 1, sound: "on", ...more });
+  }
+
+  offer(id = 1, more = {}) {
+    this.hear("offer", { id, sdp: "v=0", ice_servers: [], ...more });
+  }
+
+  /** From `welcome` to a moving picture. */
+  async play(id = 1, more = {}) {
+    this.welcome();
+    this.offer(id, more);
+    this.peer.listener.network("connected");
+    await this.run(400, { frames: true });
+  }
+
+  /**
+   * Lets time go on, with frames or without; the daemon answers heartbeats while `answers`.
+   * @param {number} ms
+   */
+  async run(ms, { frames = false, packets = frames, answers = true } = {}) {
+    const end = this.time + ms;
+    while (this.time < end) {
+      this.time += FRAME;
+      if (frames) this.viewer.frame(this.time, 0);
+      if (packets && this.peer) this.peer.packets += 1;
+      if (this.time % TICK === 0) await this.tick(answers);
+    }
+  }
+
+  async tick(answers = true) {
+    const before = this.socket.sent.length;
+    const { socket } = this;
+    this.viewer.tick();
+    for (const message of socket.sent.slice(before)) {
+      if (message.type === "heartbeat" && answers && this.socket === socket) this.hear("heartbeat", { t: message.t, now: this.time + 1000 });
+    }
+    await null; // getStats
+    await null;
+  }
+}

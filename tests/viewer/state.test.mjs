@@ -1,0 +1,265 @@
+/** The connection table, row by row. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { CLOSE_CODES, STREAM_STATES } from "../../viewer/protocol.mjs";
+import { TABLE, step } from "../../viewer/state.mjs";
+
+const STATES = [
+  "connecting", "standby", "starting", "live", "blocked", "unstable", "reconnecting", "noroute", "failed", "unreachable", "full",
+  "denied", "stopped", "unsupported",
+];
+const ACTIONS = [
+  "connect", "retry-soon", "retry-later", "retry-slowly", "again", "leave", "reload", "restart-ice", "restart-frames",
+  "restart-decoder", "keyframe", "probe", "play", "drop-picture",
+];
+
+/** All that happens, state by state, one line each: what a reader would check VIEWER.md and PROTOCOL.md against. */
+const EXPECTED = `
+connecting  page:start connecting connect
+connecting  page:wake connecting again
+connecting  page:retry connecting again
+connecting  page:unplayable unsupported
+connecting  signal:lost reconnecting retry-soon
+connecting  signal:unanswered connecting retry-soon
+connecting  signal:silent unreachable
+connecting  signal:busy reconnecting retry-later
+connecting  signal:full full drop-picture retry-later
+connecting  signal:denied denied drop-picture
+connecting  signal:stopped stopped drop-picture
+connecting  stream:offline standby drop-picture
+connecting  stream:stopping standby drop-picture
+connecting  stream:starting starting
+connecting  stream:failed failed
+connecting  peer:failed connecting restart-ice
+connecting  peer:failed-again noroute retry-slowly
+connecting  peer:refused reconnecting restart-decoder
+connecting  peer:refused-again unsupported leave
+connecting  frame:new live
+connecting  frame:flat connecting keyframe
+connecting  frame:silent connecting probe
+connecting  frame:gone reconnecting restart-frames
+connecting  play:refused blocked
+connecting  play:paused blocked
+standby  page:start connecting connect
+standby  signal:lost reconnecting retry-soon
+standby  signal:busy reconnecting retry-later
+standby  signal:full full drop-picture retry-later
+standby  signal:denied denied drop-picture
+standby  signal:stopped stopped drop-picture
+standby  stream:offline standby drop-picture
+standby  stream:stopping standby drop-picture
+standby  stream:starting starting
+standby  stream:live connecting
+standby  stream:failed failed
+starting  page:start connecting connect
+starting  signal:lost reconnecting retry-soon
+starting  signal:busy reconnecting retry-later
+starting  signal:full full drop-picture retry-later
+starting  signal:denied denied drop-picture
+starting  signal:stopped stopped drop-picture
+starting  stream:offline standby drop-picture
+starting  stream:stopping standby drop-picture
+starting  stream:starting starting
+starting  stream:live connecting
+starting  stream:failed failed
+live  page:start connecting connect
+live  signal:lost reconnecting retry-soon
+live  signal:busy reconnecting retry-later
+live  signal:full full drop-picture retry-later
+live  signal:denied denied drop-picture
+live  signal:stopped stopped drop-picture
+live  stream:offline standby drop-picture
+live  stream:stopping standby drop-picture
+live  stream:starting starting
+live  stream:failed failed
+live  peer:new connecting
+live  peer:failed reconnecting restart-ice
+live  peer:failed-again noroute retry-slowly
+live  peer:refused reconnecting restart-decoder
+live  peer:refused-again unsupported leave
+live  frame:weak unstable
+live  frame:gone reconnecting restart-frames
+live  play:refused blocked
+live  play:paused blocked
+blocked  page:start connecting connect
+blocked  page:tap blocked play
+blocked  signal:lost reconnecting retry-soon
+blocked  signal:busy reconnecting retry-later
+blocked  signal:full full drop-picture retry-later
+blocked  signal:denied denied drop-picture
+blocked  signal:stopped stopped drop-picture
+blocked  stream:offline standby drop-picture
+blocked  stream:stopping standby drop-picture
+blocked  stream:starting starting
+blocked  stream:failed failed
+blocked  peer:new connecting
+blocked  peer:failed reconnecting restart-ice
+blocked  peer:failed-again noroute retry-slowly
+blocked  peer:refused reconnecting restart-decoder
+blocked  peer:refused-again unsupported leave
+blocked  frame:new live
+blocked  frame:gone reconnecting restart-frames
+unstable  page:start connecting connect
+unstable  signal:lost reconnecting retry-soon
+unstable  signal:busy reconnecting retry-later
+unstable  signal:full full drop-picture retry-later
+unstable  signal:denied denied drop-picture
+unstable  signal:stopped stopped drop-picture
+unstable  stream:offline standby drop-picture
+unstable  stream:stopping standby drop-picture
+unstable  stream:starting starting
+unstable  stream:failed failed
+unstable  peer:new connecting
+unstable  peer:failed reconnecting restart-ice
+unstable  peer:failed-again noroute retry-slowly
+unstable  peer:refused reconnecting restart-decoder
+unstable  peer:refused-again unsupported leave
+unstable  frame:new live
+unstable  frame:flat unstable keyframe
+unstable  frame:silent unstable probe
+unstable  frame:gone reconnecting restart-frames
+unstable  play:refused blocked
+unstable  play:paused blocked
+reconnecting  page:start connecting connect
+reconnecting  page:wake reconnecting again
+reconnecting  page:try reconnecting again
+reconnecting  page:retry reconnecting again
+reconnecting  signal:lost reconnecting retry-soon
+reconnecting  signal:unanswered reconnecting retry-soon
+reconnecting  signal:silent unreachable
+reconnecting  signal:busy reconnecting retry-later
+reconnecting  signal:full full drop-picture retry-later
+reconnecting  signal:denied denied drop-picture
+reconnecting  signal:stopped stopped drop-picture
+reconnecting  stream:offline standby drop-picture
+reconnecting  stream:stopping standby drop-picture
+reconnecting  stream:starting starting
+reconnecting  stream:failed failed
+reconnecting  peer:failed reconnecting restart-ice
+reconnecting  peer:failed-again noroute retry-slowly
+reconnecting  peer:refused reconnecting restart-decoder
+reconnecting  peer:refused-again unsupported leave
+reconnecting  frame:new live
+reconnecting  frame:flat reconnecting keyframe
+reconnecting  frame:silent reconnecting probe
+reconnecting  frame:gone reconnecting restart-frames
+reconnecting  play:refused blocked
+reconnecting  play:paused blocked
+noroute  page:start connecting connect
+noroute  page:wake connecting again
+noroute  page:try connecting again
+noroute  page:retry noroute again retry-slowly
+noroute  signal:lost reconnecting retry-soon
+noroute  signal:busy reconnecting retry-later
+noroute  signal:full full drop-picture retry-later
+noroute  signal:denied denied drop-picture
+noroute  signal:stopped stopped drop-picture
+noroute  stream:offline standby drop-picture
+noroute  stream:stopping standby drop-picture
+noroute  stream:starting starting
+noroute  stream:failed failed
+noroute  frame:new live
+failed  page:start connecting connect
+failed  signal:lost reconnecting retry-soon
+failed  signal:busy reconnecting retry-later
+failed  signal:full full drop-picture retry-later
+failed  signal:denied denied drop-picture
+failed  signal:stopped stopped drop-picture
+failed  stream:offline standby drop-picture
+failed  stream:stopping standby drop-picture
+failed  stream:starting starting
+failed  stream:live connecting
+failed  stream:failed failed
+unreachable  page:start connecting connect
+unreachable  page:wake unreachable again
+unreachable  page:try unreachable again
+unreachable  page:retry unreachable again
+unreachable  signal:unanswered unreachable retry-soon
+unreachable  signal:lost reconnecting retry-soon
+unreachable  signal:busy reconnecting retry-later
+unreachable  signal:full full drop-picture retry-later
+unreachable  signal:denied denied drop-picture
+unreachable  signal:stopped stopped drop-picture
+unreachable  stream:offline standby drop-picture
+unreachable  stream:stopping standby drop-picture
+unreachable  stream:starting starting
+unreachable  stream:live connecting
+unreachable  stream:failed failed
+full  page:start connecting connect
+full  page:retry full again
+full  signal:unanswered reconnecting retry-soon
+full  signal:lost reconnecting retry-soon
+full  signal:busy reconnecting retry-later
+full  signal:full full drop-picture retry-later
+full  signal:denied denied drop-picture
+full  signal:stopped stopped drop-picture
+full  stream:offline standby drop-picture
+full  stream:stopping standby drop-picture
+full  stream:starting starting
+full  stream:live connecting
+full  stream:failed failed
+denied  page:start connecting connect
+denied  page:token connecting connect
+stopped  page:start connecting connect
+stopped  page:try stopped reload
+`.trim().split("\n").map((line) => line.split(/\s+/));
+
+const transitions = Object.entries(TABLE).flatMap(([state, row]) =>
+  Object.entries(row).filter(([, found]) => found).map(([event, [next, ...actions]]) => ({ state, event, next, actions })),
+);
+
+test("the table has VIEWER.md's states", () => {
+  assert.deepEqual(Object.keys(TABLE), STATES);
+});
+
+for (const [state, event, next, ...actions] of EXPECTED) {
+  test(`${state}: ${event} → ${[next, ...actions].join(" ")}`, () => {
+    assert.deepEqual(step(state, event), { state: next, actions });
+  });
+}
+
+test("nothing else happens", () => {
+  const expected = EXPECTED.map(([state, event]) => `${state} ${event}`).sort();
+  assert.deepEqual(transitions.map(({ state, event }) => `${state} ${event}`).sort(), expected);
+});
+
+test("every state can be reached from the first one", () => {
+  const reached = new Set(["connecting"]);
+  for (const state of reached) for (const found of transitions) if (found.state === state) reached.add(found.next);
+  assert.deepEqual([...reached].sort(), [...STATES].sort());
+});
+
+test("every action is one that exists, and every one is used", () => {
+  assert.deepEqual([...new Set(transitions.flatMap(({ actions }) => actions))].sort(), [...ACTIONS].sort());
+});
+
+test("only a new frame makes it live", () => {
+  const ways = transitions.filter(({ next, state }) => next === "live" && state !== "live");
+  assert.ok(ways.length > 0);
+  for (const { event } of ways) assert.equal(event, "frame:new");
+});
+
+test("no state is a dead end, but the one where only another browser helps", () => {
+  for (const state of STATES) {
+    const ways = transitions.filter((found) => found.state === state && (found.next !== state || found.actions.length > 0));
+    assert.equal(ways.length === 0, state === "unsupported", state);
+  }
+});
+
+test("a state with a peer connection knows every close code, and every stream state", () => {
+  const events = [...Object.values(CLOSE_CODES), ...STREAM_STATES.map((state) => `stream:${state}`)];
+  for (const event of events) {
+    if (event !== "stream:live") assert.ok(step("live", event), event);
+    assert.ok(step("standby", event), event);
+  }
+});
+
+test("what a state does not list changes nothing", () => {
+  assert.equal(step("live", "frame:new"), null);
+  assert.equal(step("live", "stream:live"), null);
+  assert.equal(step("failed", "frame:new"), null);
+  assert.equal(step("standby", "frame:new"), null);
+  assert.equal(step("unsupported", "page:start"), null);
+});

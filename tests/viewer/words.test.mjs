@@ -1,0 +1,110 @@
+/** Words for every state, reason and code, in both languages. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+
+import { lines } from "../../viewer/stats.mjs";
+import { BYE_REASONS, ERROR_CODES, SOUND, STREAM_REASONS } from "../../viewer/protocol.mjs";
+import { KEYS } from "../../viewer/controls.mjs";
+import { TABLE } from "../../viewer/state.mjs";
+import { LANGUAGES, describe, fill, language } from "../../viewer/words.mjs";
+
+const load = (tongue) => JSON.parse(readFileSync(new URL(`../../viewer/words.${tongue}.json`, import.meta.url), "utf8"));
+const en = load("en");
+const view = (state, more = {}) => ({ state, reason: "", limit: 0, up: true, retryIn: null, ...more });
+
+/** The page's own reasons beside the protocol's. */
+const OWN = ["signal", "frames", "paused", "refused", "no-webrtc", "too-old", "no-h264"];
+const STOPPED = ["1000", "1003", "1009", "4000", "4004"];
+
+for (const tongue of LANGUAGES) {
+  const words = load(tongue);
+
+  test(`${tongue}: words for every state`, () => {
+    assert.deepEqual(Object.keys(words.states).sort(), Object.keys(TABLE).sort());
+    for (const state of Object.keys(TABLE)) assert.ok(describe(words, view(state, { limit: 20 })).title, state);
+  });
+
+  test(`${tongue}: words for every reason and code`, () => {
+    const reasons = [...STREAM_REASONS, ...BYE_REASONS, ...ERROR_CODES, ...OWN, ...STOPPED, "4001", "4005"];
+    for (const reason of reasons) assert.ok(words.reasons[reason]?.title, reason);
+    assert.deepEqual(Object.keys(words.reasons).sort(), [...new Set(reasons)].sort());
+    for (const sound of [...SOUND, "muted"]) assert.ok(words.sound[sound], sound);
+  });
+
+  test(`${tongue}: reasons of one state are told apart`, () => {
+    for (const [state, reasons] of [
+      ["failed", STREAM_REASONS], ["stopped", STOPPED], ["denied", ["token-missing", "token-wrong", "token-expired"]],
+      ["unsupported", ["no-webrtc", "too-old", "no-h264", "bad-answer"]],
+    ]) {
+      const said = reasons.map((reason) => JSON.stringify(describe(words, view(state, { reason }))));
+      assert.equal(new Set(said).size, reasons.length, state);
+    }
+  });
+
+  test(`${tongue}: the same keys as English, and nothing empty`, () => {
+    const keys = (value, path = "") =>
+      typeof value === "string" ? (assert.ok(value.trim(), path), [path]) : Object.keys(value).flatMap((key) => keys(value[key], `${path}.${key}`));
+    assert.deepEqual(keys(words).sort(), keys(en).sort());
+  });
+
+  test(`${tongue}: labels for every command and figure`, () => {
+    for (const command of Object.values(KEYS)) assert.ok(words.controls[command], command);
+    const figures = lines({ figures: null, latencyMs: null, joinMs: null, freezes: 0 }, words).map(([key]) => key);
+    assert.deepEqual(Object.keys(words.figures).sort(), [...figures].sort());
+  });
+
+  test(`${tongue}: what is to be filled in is filled in`, () => {
+    const full = describe(words, view("full", { limit: 20, up: false, retryIn: 15 }));
+    assert.match(full.title, /20/);
+    assert.match(full.retry, /15/);
+    assert.doesNotMatch(describe(words, view("full")).title, /\{|\b0\b/);
+    assert.match(fill(words.viewers, { count: 7 }), /7/);
+  });
+}
+
+test("the words of VIEWER.md", () => {
+  const said = (...args) => {
+    const { title, detail, retry } = describe(en, view(...args));
+    return [title, detail, retry].filter(Boolean).join(" ");
+  };
+  assert.equal(said("connecting"), "Connecting…");
+  assert.equal(said("standby"), "Not live right now. This page starts by itself.");
+  assert.match(said("starting"), /^Starting…/);
+  assert.equal(said("live"), "LIVE");
+  assert.equal(said("blocked", { reason: "refused" }), "Tap to play");
+  assert.equal(said("unstable"), "Weak connection");
+  assert.equal(said("reconnecting", { reason: "signal", up: false, retryIn: 3 }), "Connection lost. Trying again in 3 s");
+  assert.equal(said("failed"), "The camera stopped. Restarting it…");
+  assert.match(said("noroute"), /^The picture can't get through this network\. .{40}/);
+  assert.equal(said("unreachable"), "Can't reach the camera. Is it switched on, and are you on its network?");
+  assert.equal(said("full", { limit: 20 }), "All 20 places are taken. Waiting for one.");
+  assert.equal(said("denied", { reason: "token-expired" }), "This link has ended. Ask for a new one.");
+  assert.match(said("stopped", { reason: "4004" }), /^This page was opened elsewhere\./);
+  assert.match(said("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
+});
+
+test("a lost connection says what is being done", () => {
+  assert.equal(describe(en, view("reconnecting", { reason: "signal", up: false })).retry, "Trying again…");
+  assert.equal(describe(en, view("reconnecting", { reason: "signal", up: true })).detail, "Getting the picture back…");
+  assert.equal(describe(en, view("reconnecting", { reason: "4005", up: false, retryIn: 15 })).title, "Too many tries.");
+});
+
+test("a reason of a later version falls back to the state's own words", () => {
+  assert.equal(describe(en, view("failed", { reason: "meteor" })).title, "The camera stopped.");
+});
+
+test("the actions of VIEWER.md", () => {
+  const actions = Object.keys(TABLE).filter((state) => describe(en, view(state)).action);
+  assert.deepEqual(actions.sort(), ["blocked", "noroute", "reconnecting", "stopped", "unreachable"]);
+});
+
+test("the viewer's languages, in their order", () => {
+  assert.equal(language(["zh-Hans-CN", "en"]), "zh");
+  assert.equal(language(["de-DE", "zh"]), "zh");
+  assert.equal(language(["en-GB", "zh"]), "en");
+  assert.equal(language(["fr"]), "en");
+  assert.equal(language([]), "en");
+  assert.equal(language(undefined), "en");
+});

@@ -1,0 +1,183 @@
+/** The bar, the keys, and what they do to the picture. */
+
+/** Which key does what. @type {Readonly<Record<string, Command>>} */
+export const KEYS = {
+  " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help",
+};
+
+/**
+ * The command of a key press; null while typing, with a modifier, or for space on a button.
+ * @param {KeyPress} event
+ * @returns {Command | null}
+ */
+export function command(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return null;
+  const { tagName = "", type = "", isContentEditable = false } = event.target ?? {};
+  const tag = tagName.toLowerCase();
+  const typing = isContentEditable || tag === "textarea" || tag === "select" || (tag === "input" && type !== "range");
+  if (typing || (event.key === " " && (tag === "button" || tag === "a"))) return null;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  return Object.hasOwn(KEYS, key) ? KEYS[key] : null;
+}
+
+/** The controls go this long after the last movement or touch, in ms. */
+const LINGER = 3000;
+
+export class Controls {
+  /**
+   * @param {HTMLElement} view  the `<live-view>`
+   * @param {import("./picture.mjs").LivePicture} picture
+   * @param {Pick<Deeds, "pause" | "stats">} deeds  what is not done here
+   */
+  constructor(view, picture, deeds) {
+    this.view = view;
+    this.picture = picture;
+    /** @type {any} Safari's own names live on it too */
+    this.video = picture.video;
+    this.part = (/** @type {string} */ selector) => /** @type {any} */ (view.querySelector(selector));
+    this.volume = this.part(".volume");
+    this.lingering = 0;
+    /** @type {Deeds} */
+    this.deeds = {
+      ...deeds,
+      mute: () => this.picture.toggleSound(),
+      full: () => this.toggleFull(),
+      pip: () => this.togglePip(),
+      snapshot: () => this.save(),
+      help: () => this.toggleHelp(),
+    };
+    this.#hideUseless();
+    this.#listen();
+  }
+
+  /** Names everything, for eyes and for screen readers. @param {Words} words */
+  label({ controls, tapForSound }) {
+    this.part(".unmute span").textContent = tapForSound;
+    this.part(".bar").ariaLabel = controls.bar;
+    this.volume.ariaLabel = controls.volume;
+    this.video.ariaLabel = controls.video;
+    this.part(".help h2").textContent = controls.help;
+    this.part(".help button").textContent = controls.close;
+    for (const [key, deed] of Object.entries(KEYS)) {
+      const button = this.part(`.bar [data-command=${deed}]`);
+      if (button) button.ariaLabel = button.title = `${controls[deed]} (${key})`;
+      if (key !== " ") this.part(".help dl").append(cell("dt", key === "k" ? "k ␣" : key), cell("dd", controls[deed]));
+    }
+  }
+
+  /** No button for what this device cannot do, as the volume on iPhones. */
+  #hideUseless() {
+    this.part("[data-command=pip]").hidden = !document.pictureInPictureEnabled;
+    this.part("[data-command=full]").hidden = !document.fullscreenEnabled && !this.video.webkitEnterFullscreen;
+    this.video.volume = 0.5;
+    this.volume.hidden = this.video.volume !== 0.5;
+    this.video.volume = 1;
+  }
+
+  #listen() {
+    const stage = this.part(".stage");
+    this.view.addEventListener("click", (event) => this.#clicked(/** @type {any} */ (event.target)));
+    this.view.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.linger());
+    stage.addEventListener("click", () => this.linger(matchMedia("(hover: none)").matches));
+    stage.addEventListener("dblclick", () => this.toggleFull());
+    this.volume.addEventListener("input", () => this.#setVolume());
+    document.addEventListener("keydown", (event) => this.#pressed(event));
+  }
+
+  /** @param {Element} target */
+  #clicked(target) {
+    const button = /** @type {HTMLElement | null} */ (target.closest("[data-command]"));
+    if (button) this.#do(/** @type {Command} */ (button.dataset.command));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #pressed(event) {
+    const deed = command(event);
+    if (!deed) return;
+    event.preventDefault();
+    this.#do(deed);
+  }
+
+  /** @param {Command} deed */
+  #do(deed) {
+    this.linger();
+    this.deeds[deed]();
+  }
+
+  /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides them */
+  linger(toggle = false) {
+    clearTimeout(this.lingering);
+    const { dataset } = this.view;
+    const hide = () => (dataset.controls = "hidden");
+    if (toggle && dataset.controls === "shown") return void hide();
+    dataset.controls = "shown";
+    this.lingering = window.setTimeout(hide, LINGER);
+  }
+
+  #setVolume() {
+    this.video.volume = this.volume.valueAsNumber;
+    this.video.muted = this.video.volume === 0;
+  }
+
+  async toggleFull() {
+    if (document.fullscreenElement) return document.exitFullscreen();
+    if (document.fullscreenEnabled) return this.view.requestFullscreen({ navigationUI: "hide" }).catch(() => {});
+    this.video.webkitEnterFullscreen?.();
+  }
+
+  async togglePip() {
+    if (document.pictureInPictureElement) return document.exitPictureInPicture();
+    return this.video.requestPictureInPicture().catch(() => {});
+  }
+
+  toggleHelp() {
+    const help = this.part(".help");
+    if (help.open) help.close();
+    else help.showModal();
+  }
+
+  /** Saves the picture on the screen as a PNG file named by the time. */
+  save() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!width) return;
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    canvas.getContext("2d")?.drawImage(this.video, 0, 0);
+    canvas.toBlob((blob) => blob && download(blob, `${new Date().toLocaleString("sv").replace(/\D/g, "-")}.png`));
+  }
+
+  /**
+   * @param {string} stream  `on`, `none` or `lost`, as the daemon says
+   * @param {Words | null} words
+   */
+  showSound(stream, words) {
+    const off = this.video.muted || this.video.volume === 0;
+    const sound = stream !== "on" ? "none" : off ? "muted" : "on";
+    const { dataset } = this.view;
+    if (sound === "on") dataset.heard = "";
+    dataset.sound = sound;
+    this.volume.value = this.video.muted ? 0 : this.video.volume;
+    this.volume.disabled = sound === "none";
+    const mute = this.part(".bar [data-command=mute]");
+    mute.disabled = sound === "none";
+    mute.ariaPressed = String(sound === "on");
+    if (words) mute.title = words.sound[stream === "on" ? sound : stream];
+  }
+}
+
+/**
+ * @param {string} tag
+ * @param {string} textContent
+ */
+export function cell(tag, textContent) {
+  return Object.assign(document.createElement(tag), { textContent });
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function download(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

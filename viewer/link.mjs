@@ -1,0 +1,154 @@
+/** The way to the daemon: connects, watches the heartbeat, comes back with back-off. */
+
+import { ATTEMPT, Heartbeat, LATER, SETTLED, SILENT, retryDelay } from "./liveness.mjs";
+import { CLOSE_CODES, parse } from "./protocol.mjs";
+
+/** Closes a connection that is given up: 1000 or 1001 would end the session. */
+const GIVEN_UP = 4002;
+/** A burst of wake-ups makes one attempt, in ms. */
+const BURST = 500;
+
+export class Link {
+  /** @type {Signaling | null} */
+  signaling = null;
+  /** @type {Heartbeat | null} there from `welcome` on */
+  heartbeat = null;
+  attempt = 0;
+  startedAt = 0;
+  welcomedAt = 0;
+  /** @type {number | null} */
+  lostAt = null;
+  /** @type {number | null} */
+  retryAt = null;
+  /** @type {Set<string>} */
+  logged = new Set();
+  /** what was wrong with the token */
+  denial = "";
+
+  /** @param {LinkPorts} ports */
+  constructor(ports) {
+    this.ports = ports;
+  }
+
+  /** Whether a session is open on a living connection. */
+  get up() {
+    return this.heartbeat !== null;
+  }
+
+  /** Opens a new connection; the one before, if any, counts no more. */
+  connect() {
+    const now = this.ports.now();
+    if (this.signaling && !this.up && now - this.startedAt < BURST) return;
+    this.#drop(GIVEN_UP);
+    this.startedAt = now;
+    this.lostAt ??= now;
+    this.retryAt = null;
+    this.denial = "";
+    this.signaling = this.ports.signaling({
+      open: () => this.send(this.ports.hello()),
+      message: (data) => this.#heard(data),
+      close: (code) => this.#closed(code),
+    });
+  }
+
+  retrySoon() {
+    const now = this.ports.now();
+    this.retryAt = now + retryDelay(this.attempt, now - (this.lostAt ?? now), this.ports.random());
+    this.attempt += 1;
+  }
+
+  /** The daemon answered, so this is no silence. @param {number} [times]  in vain so far; each doubles the wait */
+  retryLater(times = 0) {
+    this.retryAt = this.ports.now() + LATER * 2 ** Math.min(times, 2);
+    if (!this.up) this.lostAt = this.retryAt;
+  }
+
+  /** Leaves for good: the session ends at once. */
+  leave() {
+    this.send({ type: "bye" });
+    this.#drop(1000);
+    this.lostAt = this.retryAt = null;
+  }
+
+  /** @param {Outgoing} message */
+  send(message) {
+    if (!this.signaling?.send(message)) return;
+    this.heartbeat?.sent(this.ports.now());
+  }
+
+  /** Sends a heartbeat; its answer also tells the daemon's clock. */
+  beat() {
+    if (!this.signaling || !this.heartbeat) return;
+    const now = this.ports.now();
+    this.signaling.send({ type: "heartbeat", t: now });
+    this.heartbeat.beat(now, this.signaling.buffered);
+  }
+
+  /** There is doubt about the connection: an answer within 1.5 s, or it is given up. */
+  probe() {
+    this.beat();
+    this.heartbeat?.doubt(this.ports.now());
+  }
+
+  /** @param {number} idle  seconds, from `welcome` */
+  welcomed(idle) {
+    const now = this.ports.now();
+    this.heartbeat = new Heartbeat(idle * 1000, now);
+    this.welcomedAt = now;
+    this.lostAt = null;
+  }
+
+  /** To be called a few times a second. */
+  tick() {
+    const now = this.ports.now();
+    const due = this.signaling && this.heartbeat?.due(now, this.signaling.buffered);
+    if (due === "beat") this.beat();
+    if (due === "dead" || (this.signaling && !this.up && now - this.startedAt >= ATTEMPT)) this.#lose();
+    if (this.lostAt !== null && now - this.lostAt >= SILENT) this.ports.event("signal:silent");
+    if (this.retryAt === null || now < this.retryAt) return;
+    this.retryAt = null;
+    this.ports.event("page:retry");
+  }
+
+  /** @param {unknown} data */
+  #heard(data) {
+    this.heartbeat?.heard();
+    const found = parse(data);
+    if (typeof found === "string") return this.#ignore(found);
+    if (found.type === "heartbeat" && found.ask) this.beat();
+    if (found.type === "error" && found.code.startsWith("token-")) this.denial = found.code;
+    this.ports.message(found);
+  }
+
+  /** Says once what is not understood. @param {string} why */
+  #ignore(why) {
+    if (!this.logged.has(why)) this.ports.log(`ignored: ${why}`);
+    this.logged.add(why);
+  }
+
+  /** @param {number} code */
+  #closed(code) {
+    const event = CLOSE_CODES[code] ?? "signal:lost";
+    if (event === "signal:lost") return this.#lose();
+    this.#drop(1000);
+    this.lostAt = this.retryAt = null;
+    this.ports.event(event, (event === "signal:denied" && this.denial) || String(code));
+  }
+
+  /** The connection is gone, or none came about. */
+  #lose() {
+    const wasUp = this.up;
+    const now = this.ports.now();
+    this.#drop(GIVEN_UP);
+    if (wasUp && now - this.welcomedAt >= SETTLED) this.attempt = 0;
+    this.lostAt ??= now;
+    this.ports.event(wasUp ? "signal:lost" : "signal:unanswered", "signal");
+  }
+
+  /** @param {number} code */
+  #drop(code) {
+    this.signaling?.drop(code);
+    this.signaling = null;
+    this.heartbeat = null;
+  }
+}

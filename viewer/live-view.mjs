@@ -1,0 +1,158 @@
+/**
+ * `<live-view>`: the whole page. It owns the DOM, lets a `Viewer` decide, and shows that viewer's view: as words, and as
+ * attributes (`data-state`, `data-sound`, `data-picture`, …) that drive the CSS.
+ */
+
+import { Controls, cell } from "./controls.mjs";
+import { LivePicture } from "./picture.mjs";
+import { lines } from "./stats.mjs";
+import { TokenStore, tokenOf } from "./token.mjs";
+import { Peer, Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
+import { Viewer } from "./viewer.mjs";
+import { describe, fill, language, loadWords } from "./words.mjs";
+
+/** How often time is looked at, in ms. */
+const TICK = 200;
+
+/** The sign above the words, where it is not the camera. @type {Partial<Record<State, string>>} */
+const SIGNS = {
+  blocked: "play", reconnecting: "unplugged", unreachable: "unplugged", noroute: "wall", failed: "camera-off", full: "places",
+  denied: "lock", stopped: "stopped", unsupported: "unsupported",
+};
+
+export class LiveView extends HTMLElement {
+  /** @type {Words | null} null until they are there */
+  words = null;
+  tokens = new TokenStore(() => sessionStorage);
+  /** @type {LivePicture} */
+  picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
+    frame: (now, rtpTimestamp) => this.viewer.frame(now, rtpTimestamp),
+    sound: () => this.controls.showSound(this.viewer.view.sound, this.words),
+  });
+  controls = new Controls(this, this.picture, {
+    pause: () => this.picture.toggle(),
+    stats: () => this.#toggleStats(),
+  });
+  /** @type {Viewer} */
+  viewer = new Viewer({
+    now: () => performance.now(),
+    wall: Date.now,
+    random: Math.random,
+    hidden: () => document.hidden,
+    token: () => this.tokens.token,
+    signaling: (listener) => new Signaling(signalingUrl(location), listener),
+    peer: (offer, listener) => new Peer(offer, listener),
+    picture: this.picture,
+    unplayable: () => unplayable(window),
+    changed: (view) => this.#show(view),
+    reload: () => location.reload(),
+    log: (text) => console.info(text),
+  });
+  /** the figures on the page @type {Figures | null} */
+  figures = null;
+
+  connectedCallback() {
+    this.tokens.take(location, history);
+    this.#listen();
+    this.viewer.start();
+    warmUp();
+    const tongue = language(navigator.languages);
+    document.documentElement.lang = tongue;
+    loadWords(tongue).then((words) => this.#speak(words));
+    if (new URLSearchParams(location.search).get("stats") === "1") this.#toggleStats();
+  }
+
+  /**
+   * @param {string} selector
+   * @returns {any}
+   */
+  #part(selector) {
+    return this.querySelector(selector);
+  }
+
+  /** @param {Words} words */
+  #speak(words) {
+    this.words = words;
+    this.controls.label(words);
+    this.#part(".stats").ariaLabel = words.controls.stats;
+    this.#part(".token input").ariaLabel = this.#part(".token input").placeholder = words.token;
+    this.#part(".token button").textContent = words.join;
+    this.#show(this.viewer.view);
+  }
+
+  #listen() {
+    const { viewer } = this;
+    setInterval(() => viewer.tick(), TICK);
+    addEventListener("online", () => viewer.wake());
+    addEventListener("pagehide", () => viewer.stop());
+    addEventListener("pageshow", (event) => event.persisted && viewer.start());
+    addEventListener("hashchange", () => this.tokens.take(location, history) && (viewer.stop(), viewer.start()));
+    document.addEventListener("visibilitychange", () => viewer.tick());
+    this.#part(".action").addEventListener("click", () => viewer.fire(viewer.view.state === "blocked" ? "page:tap" : "page:try"));
+    this.#part(".stage").addEventListener("click", () => viewer.fire("page:tap"));
+    this.#part(".token").addEventListener("submit", (/** @type {Event} */ event) => this.#enter(event));
+  }
+
+  /** @param {Event} event */
+  #enter(event) {
+    event.preventDefault();
+    const field = this.#part(".token input");
+    const token = field.value.trim();
+    if (!token) return;
+    field.value = "";
+    this.tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // perhaps the whole link was pasted
+    this.viewer.fire("page:token");
+  }
+
+  #toggleStats() {
+    const stats = this.#part(".stats");
+    stats.hidden = !stats.hidden;
+    this.#part("[data-command=stats]").ariaPressed = String(!stats.hidden);
+    this.figures = null;
+    this.#show(this.viewer.view);
+  }
+
+  /** @param {View} view */
+  #show(view) {
+    const { state, picture, viewers, joinMs, latencyMs } = view;
+    for (const [name, value] of Object.entries({ state, picture, viewers, joinMs, latencyMs })) {
+      const text = typeof value === "number" ? value.toFixed() : value;
+      if (text === null) delete this.dataset[name];
+      else if (this.dataset[name] !== text) this.dataset[name] = text;
+    }
+    this.controls.showSound(view.sound, this.words);
+    this.#say(view);
+    this.#showFigures(view);
+  }
+
+  /** Once a second, where they are wanted. @param {View} view */
+  #showFigures(view) {
+    const { words } = this;
+    if (!words || this.#part(".stats").hidden || (this.figures && this.figures === view.figures)) return;
+    this.figures = view.figures;
+    const rows = lines(view, words).map(([key, text]) => [cell("dt", words.figures[key]), cell("dd", text ?? words.unknown)]);
+    this.#part(".stats dl").replaceChildren(...rows.flat());
+  }
+
+  /** Puts the view into words, where they changed: they are read out. @param {View} view */
+  #say(view) {
+    const { words } = this;
+    if (!words) return;
+    const { title, detail, retry, action } = describe(words, view);
+    const count = view.viewers ?? 0;
+    const texts = {
+      h1: title, ".detail": detail, ".retry": retry, ".action": action, ".pill span": title, ".status": `${title} ${detail}`,
+      ".count span": `${count}`, ".count .unseen": fill(words.viewers, { count }),
+    };
+    for (const [selector, text] of Object.entries(texts)) {
+      if (this.#part(selector).textContent !== text) this.#part(selector).textContent = text;
+    }
+    this.#part(".action").hidden = !action;
+    this.#part(".token").hidden = view.state !== "denied";
+    this.#part(".count").hidden = view.viewers === null;
+    this.#part(".orb use").setAttribute("href", `#i-${SIGNS[view.state] ?? "camera"}`);
+    document.title = `${title} · ${words.name}`;
+  }
+}
+
+customElements.define("live-view", LiveView);

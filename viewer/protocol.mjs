@@ -1,0 +1,102 @@
+/** Signaling protocol 1: names and closed sets, which are the daemon's too, and from text to message and back. */
+
+export const SUBPROTOCOL = "broadcaster.v1";
+
+export const TO_DAEMON = ["hello", "answer", "candidate", "heartbeat", "restart", "keyframe", "bye"];
+export const FROM_DAEMON = ["welcome", "offer", "candidate", "stream", "viewers", "heartbeat", "bye", "error"];
+
+export const STREAM_STATES = ["offline", "starting", "live", "stopping", "failed"];
+export const STREAM_REASONS = ["no-camera", "camera-busy", "camera-lost", "camera-stalled", "encoder", "file", "internal"];
+export const SOUND = ["on", "none", "lost"];
+export const BYE_REASONS = ["stopped", "no-answer", "lost", "replaced"];
+export const ERROR_CODES = ["bad-message", "bad-answer", "no-hello", "token-missing", "token-wrong", "token-expired", "full", "too-many", "internal"];
+export const RESTART_REASONS = ["ice-failed", "no-frames", "decoder"];
+
+/**
+ * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
+ * @type {Readonly<Record<number, Happening>>}
+ */
+export const CLOSE_CODES = {
+  1000: "signal:stopped",
+  1001: "signal:lost",
+  1003: "signal:stopped",
+  1009: "signal:stopped",
+  1012: "signal:lost",
+  4000: "signal:stopped",
+  4001: "signal:denied",
+  4002: "signal:lost",
+  4003: "signal:full",
+  4004: "signal:stopped",
+  4005: "signal:busy",
+};
+
+/** @type {Check} */ const text = (value) => typeof value === "string";
+/** @type {Check} */ const truth = (value) => typeof value === "boolean";
+/** @type {Check} */ const number = (value) => Number.isFinite(value);
+/** @type {Check} */ const count = (value) => Number.isSafeInteger(value) && value >= 0;
+/** @type {(set: string[]) => Check} */ const oneOf = (set) => (value) => set.includes(value);
+/** @type {(check: Check) => Check} */ const optional = (check) => (value) => value == null || check(value);
+/** @type {(fields: Record<string, Check>) => Check} */ const object = (fields) => (value) => wrong(value, fields) === null;
+
+const STREAM = { state: oneOf(STREAM_STATES), reason: optional(text), since: number, sound: oneOf(SOUND) };
+
+/** @type {Record<string, Record<string, Check>>} */
+const FIELDS = {
+  welcome: {
+    session: text, resume: text, resumed: truth, stream: object(STREAM), viewers: count,
+    heartbeat: object({ idle: (value) => number(value) && value > 0 }),
+  },
+  offer: { id: count, sdp: text, ice_servers: Array.isArray, clock: optional(object({ rtp: count, at: number })) },
+  candidate: { id: count },
+  stream: STREAM,
+  viewers: { count },
+  heartbeat: { t: optional(number), now: number, ask: optional(truth) },
+  bye: { id: count, reason: text },
+  error: { code: text, message: optional(text), field: optional(text), limit: optional(count) },
+};
+
+/**
+ * The first field of `value` that is missing or wrong, or null.
+ * @param {any} value
+ * @param {Record<string, Check>} fields
+ * @returns {string | null}
+ */
+function wrong(value, fields) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "type";
+  return Object.keys(fields).find((name) => !fields[name](value[name])) ?? null;
+}
+
+/**
+ * One message of the daemon; or, as text, why it is none: a type of a later version, or its first wrong field.
+ * @param {unknown} data  what the WebSocket gave
+ * @returns {Message | string}
+ */
+export function parse(data) {
+  let value;
+  try {
+    value = JSON.parse(/** @type {string} */ (data));
+  } catch {
+    return "no JSON";
+  }
+  const type = value?.type;
+  if (typeof type !== "string") return "a message without a type";
+  if (!FROM_DAEMON.includes(type)) return `a message of type ${type}`;
+  const field = wrong(value, FIELDS[type]);
+  return field === null ? value : `a bad ${type}.${field}`;
+}
+
+/** The text of one message to the daemon. @param {Outgoing} message  fields that are undefined are left out */
+export function serialize(message) {
+  if (!TO_DAEMON.includes(message.type)) throw new TypeError(`no message of ours: ${message.type}`);
+  return JSON.stringify(message);
+}
+
+/**
+ * Whether the daemon can use a candidate: no `.local` names, no TCP.
+ * (RFC 8839 §5.1: `candidate:foundation component transport priority address …`)
+ * @param {string} candidate
+ */
+export function isUsefulCandidate(candidate) {
+  const [, , transport = "", , address = ""] = candidate.split(" ");
+  return transport.toLowerCase() === "udp" && !address.endsWith(".local");
+}

@@ -1,0 +1,147 @@
+/** Figures for people: from `getStats()`, heartbeats and frames to text. Pure; ms, and bits a second. */
+
+/** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
+const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
+
+/**
+ * How the media travels: in the `same` network, `direct` through others, or `relayed`.
+ * @param {any} local  the candidates' reports
+ * @param {any} remote
+ * @returns {Route}
+ */
+export function route(local, remote) {
+  if (!local || !remote) return "";
+  if (local.candidateType === "relay" || remote.candidateType === "relay") return "relayed";
+  return PRIVATE.test(remote.address ?? "") ? "same" : "direct";
+}
+
+/**
+ * The reports that matter. Browsers differ in how they mark the candidate pair in use.
+ * @param {any[]} reports  the values of an `RTCStatsReport`
+ * @param {number} at
+ * @returns {Snapshot}
+ */
+export function snapshot(reports, at) {
+  const byId = (/** @type {string} */ id) => reports.find((report) => report.id === id);
+  const inbound = (/** @type {string} */ kind) =>
+    reports.find((report) => report.type === "inbound-rtp" && report.kind === kind) ?? {};
+  const used = reports.find((report) => report.type === "transport")?.selectedCandidatePairId;
+  const pair = byId(used) ?? reports.find((report) => report.nominated && report.state === "succeeded") ?? {};
+  const [video, audio] = [inbound("video"), inbound("audio")];
+  return {
+    at,
+    video,
+    bytes: (video.bytesReceived ?? 0) + (audio.bytesReceived ?? 0),
+    trip: pair.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1000,
+    route: route(byId(pair.localCandidateId), byId(pair.remoteCandidateId)),
+    codec: [video, audio].map(({ codecId }) => byId(codecId)?.mimeType.split("/")[1]).filter(Boolean).join(" · "),
+  };
+}
+
+/**
+ * What happened between two snapshots of one peer connection; rates are null without a first one.
+ * @param {Snapshot | null} before
+ * @param {Snapshot} after
+ * @returns {Figures}
+ */
+export function figures(before, after) {
+  const { video, trip, route, codec } = after;
+  const grown = (/** @type {string} */ name) => (video[name] ?? 0) - (before?.video[name] ?? 0);
+  const each = (/** @type {number} */ amount, /** @type {number} */ count) => (before && count > 0 ? amount / count : null);
+  const seconds = (after.at - (before?.at ?? 0)) / 1000;
+  return {
+    width: video.frameWidth ?? 0,
+    height: video.frameHeight ?? 0,
+    fps: each(grown("framesDecoded"), seconds),
+    bitrate: each((after.bytes - (before?.bytes ?? 0)) * 8, seconds),
+    buffer: each(grown("jitterBufferDelay") * 1000, grown("jitterBufferEmittedCount")),
+    decode: each(grown("totalDecodeTime") * 1000, grown("framesDecoded")),
+    lost: video.packetsLost ?? 0,
+    repaired: video.retransmittedPacketsReceived ?? 0,
+    keyframes: video.keyFramesDecoded ?? 0,
+    plis: video.pliCount ?? 0,
+    nacks: video.nackCount ?? 0,
+    trip,
+    route,
+    codec,
+  };
+}
+
+/** Heartbeats remembered: clocks drift. */
+const SAMPLES = 8;
+/** RTP timestamps of video count at 90 kHz (RFC 6184 §8.2.1) and wrap at 2^32. */
+const TICKS = 90;
+const WRAP = 2 ** 32 / TICKS;
+
+/** The daemon's clock, seen from here. */
+export class ClockOffset {
+  /** @type {{trip: number, offset: number}[]} */
+  samples = [];
+
+  /**
+   * A heartbeat came back.
+   * @param {number | undefined} sent  the page's clock; none: it is no answer
+   * @param {number} there  the daemon's clock
+   * @param {number} received  the page's clock
+   */
+  add(sent, there, received) {
+    if (sent == null) return;
+    const trip = received - sent;
+    this.samples.push({ trip, offset: there - (sent + received) / 2 });
+    if (this.samples.length > SAMPLES) this.samples.shift();
+  }
+
+  /** The daemon's clock minus the page's, from the quickest heartbeat; null before the first. */
+  get offset() {
+    if (this.samples.length === 0) return null;
+    return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best)).offset;
+  }
+}
+
+/**
+ * From capture to now, or null while something is not known. The wrap needs no history: of the capture times that fit
+ * (one each 13 hours) the right one is the nearest to now.
+ * @param {CaptureClock | null | undefined} clock
+ * @param {number | undefined} rtpTimestamp  of the frame on the screen
+ * @param {number | null} offset
+ * @param {number} now  the page's clock
+ * @returns {number | null}
+ */
+export function latency(clock, rtpTimestamp, offset, now) {
+  if (!clock || rtpTimestamp === undefined || offset === null) return null;
+  const captured = clock.at + (rtpTimestamp - clock.rtp) / TICKS;
+  const late = now + offset - captured;
+  return late - WRAP * Math.round(late / WRAP);
+}
+
+/** The middle value; null of none. @param {readonly number[]} values */
+export function median(values) {
+  if (values.length === 0) return null;
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+/** The panel's lines: how many digits a number has, and its unit. @type {Record<string, [number?, string?]>} */
+const LINES = {
+  latency: [0, " ms"], join: [0, " ms"], size: [], bitrate: [2, " Mbit/s"], codec: [], buffer: [1, " ms"], decode: [1, " ms"],
+  trip: [1, " ms"], route: [], lost: [], repaired: [], freezes: [], keyframes: [], plis: [], nacks: [],
+};
+
+/**
+ * The figures as text; null where one is not known.
+ * @param {View} view
+ * @param {Words} words
+ * @returns {[string, string | null][]}  label key and text
+ */
+export function lines({ figures, latencyMs, joinMs, freezes }, words) {
+  const { width, height, fps, bitrate, route } = figures ?? /** @type {Partial<Figures>} */ ({});
+  const size = width && `${width}×${height}${fps ? ` @ ${fps.toFixed()}` : ""}`;
+  /** @type {Record<string, unknown>} */
+  const values = {
+    ...figures, latency: latencyMs, join: joinMs, freezes, size: size || null, bitrate: bitrate && bitrate / 1e6,
+    route: words.routes[route ?? ""],
+  };
+  return Object.entries(LINES).map(([key, [digits, unit = ""]]) => {
+    const value = values[key];
+    return [key, typeof value === "number" ? value.toFixed(digits) + unit : String(value || "") || null];
+  });
+}

@@ -1,0 +1,132 @@
+/** The two ways to the daemon, thin: a WebSocket and an RTCPeerConnection. */
+
+import { SUBPROTOCOL, isUsefulCandidate, serialize } from "./protocol.mjs";
+
+/** One WebSocket. After `drop` nothing of it is heard any more, not even its close. */
+export class Signaling {
+  /**
+   * @param {string} url
+   * @param {SignalingListener} listener
+   */
+  constructor(url, listener) {
+    this.socket = new WebSocket(url, SUBPROTOCOL);
+    this.socket.onopen = () => listener.open();
+    this.socket.onmessage = (event) => listener.message(event.data);
+    this.socket.onclose = (event) => listener.close(event.code);
+  }
+
+  /** Bytes that have not left this machine yet. */
+  get buffered() {
+    return this.socket.bufferedAmount;
+  }
+
+  /** False when the socket is not open. @param {Outgoing} message */
+  send(message) {
+    if (this.socket.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(serialize(message));
+    return true;
+  }
+
+  /** Closes and forgets it. @param {number} code  1000, or 3000 and above */
+  drop(code) {
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close(code);
+  }
+}
+
+/** The daemon's WebSocket address. @param {{protocol: string, host: string}} place  `location` */
+export function signalingUrl({ protocol, host }) {
+  return `${protocol.replace("http", "ws")}//${host}/ws`;
+}
+
+/** `disconnected` often mends itself; it is taken for failed only after this, in ms. */
+export const DISCONNECTED = 2000;
+
+/** @type {RTCPeerConnection | null} */
+let spare = null;
+
+/** A page's first peer connection takes 20 ms: better while the WebSocket opens. */
+export function warmUp() {
+  if (globalThis.RTCPeerConnection) spare = makeConnection([]);
+}
+
+/** @param {RTCIceServer[]} iceServers */
+function makeConnection(iceServers) {
+  /** @type {RTCConfiguration} */
+  const settings = { iceServers, bundlePolicy: "max-bundle" };
+  const connection = spare ?? new RTCPeerConnection(settings);
+  connection.setConfiguration(settings);
+  spare = null;
+  return connection;
+}
+
+/** Answers one offer; the next offer makes a new one. */
+export class Peer {
+  /**
+   * @param {Offer} offer
+   * @param {PeerListener} listener
+   */
+  constructor(offer, listener) {
+    this.id = offer.id;
+    this.clock = offer.clock ?? null;
+    this.listener = listener;
+    this.connection = makeConnection(offer.ice_servers);
+    this.connection.ontrack = (event) => this.#track(event);
+    this.connection.onicecandidate = (event) => this.#candidate(event.candidate);
+    this.connection.oniceconnectionstatechange = this.connection.onconnectionstatechange = () => this.#network();
+    this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
+  }
+
+  /** Answers at once; candidates follow by themselves. @param {string} sdp */
+  async #answer(sdp) {
+    await this.connection.setRemoteDescription({ type: "offer", sdp });
+    const answer = await this.connection.createAnswer();
+    await this.connection.setLocalDescription(answer);
+    this.listener.answer(answer.sdp ?? "");
+  }
+
+  /** Video is asked to hold nothing back; `playoutDelayHint` is the older name. @param {any} event */
+  #track({ track, receiver }) {
+    if (track.kind === "video") receiver["jitterBufferTarget" in receiver ? "jitterBufferTarget" : "playoutDelayHint"] = 0;
+    this.listener.track(track);
+  }
+
+  /** @param {RTCIceCandidate | null} candidate */
+  #candidate(candidate) {
+    if (!candidate?.candidate) this.listener.candidate(null);
+    else if (isUsefulCandidate(candidate.candidate)) this.listener.candidate(candidate.toJSON());
+  }
+
+  /** `iceConnectionState` is the quicker one, but a failed DTLS handshake shows only in the other. */
+  #network() {
+    const { iceConnectionState: ice, connectionState } = this.connection;
+    if (ice === "failed" || connectionState === "failed") this.listener.network("failed");
+    else if (ice === "disconnected") this.listener.network("disconnected");
+    else if (ice === "connected" || ice === "completed") this.listener.network("connected");
+  }
+
+  /** The values of `getStats()`. */
+  async stats() {
+    const reports = /** @type {any} */ (await this.connection.getStats());
+    return [...reports.values()];
+  }
+
+  /** Closes it; that fires no event. */
+  close() {
+    this.connection.close();
+  }
+}
+
+/**
+ * Why this browser cannot play, or null. One that does not list its codecs is given the benefit of the doubt; one that cannot
+ * tell when a frame is on the screen (Firefox before 132, Safari before 15.4) could never say LIVE.
+ * @param {any} browser  `window`
+ * @returns {"no-webrtc" | "too-old" | "no-h264" | null}
+ */
+export function unplayable(browser) {
+  if (!browser.RTCPeerConnection) return "no-webrtc";
+  if (!browser.HTMLVideoElement.prototype.requestVideoFrameCallback) return "too-old";
+  const codecs = browser.RTCRtpReceiver?.getCapabilities?.("video")?.codecs;
+  const h264 = (/** @type {{mimeType: string}} */ codec) => codec.mimeType.toLowerCase() === "video/h264";
+  return codecs && !codecs.some(h264) ? "no-h264" : null;
+}

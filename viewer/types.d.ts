@@ -1,0 +1,142 @@
+/** The shapes that the page's modules hand to each other. For the type check only: no browser loads this file. */
+
+/* The connection table */
+
+type State =
+  | "connecting" | "standby" | "starting" | "live" | "blocked" | "unstable" | "reconnecting" | "noroute"
+  | "failed" | "unreachable" | "full" | "denied" | "stopped" | "unsupported";
+
+type Happening =
+  | "page:start" | "page:try" | "page:retry" | "page:wake" | "page:token" | "page:tap" | "page:unplayable"
+  | "signal:lost" | "signal:unanswered" | "signal:silent" | "signal:full" | "signal:busy" | "signal:denied" | "signal:stopped"
+  | "stream:offline" | "stream:starting" | "stream:live" | "stream:stopping" | "stream:failed"
+  | "peer:new" | "peer:failed" | "peer:failed-again" | "peer:refused" | "peer:refused-again"
+  | "play:refused" | "play:paused"
+  | "frame:new" | Finding;
+
+/** What the watch over the frames finds. */
+type Finding = "frame:weak" | "frame:flat" | "frame:silent" | "frame:gone";
+
+type Action =
+  | "connect" | "retry-soon" | "retry-later" | "retry-slowly" | "again" | "leave" | "reload"
+  | "restart-ice" | "restart-frames" | "restart-decoder" | "keyframe" | "probe" | "play" | "drop-picture";
+
+type Row = Readonly<Partial<Record<Happening, readonly [State, ...Action[]]>>>;
+
+/* Messages (PROTOCOL.md) */
+
+type Outgoing = { type: string } & Record<string, unknown>;
+
+/** A video RTP timestamp and the capture time that belongs to it, in ms of the daemon's clock. */
+type CaptureClock = { rtp: number; at: number };
+type Stream = { state: string; reason?: string; since: number; sound: string };
+
+type Welcome = {
+  type: "welcome"; session: string; resume: string; resumed: boolean; stream: Stream; viewers: number;
+  /** seconds */
+  heartbeat: { idle: number };
+};
+type Offer = { type: "offer"; id: number; sdp: string; ice_servers: RTCIceServer[]; clock?: CaptureClock };
+type Heartbeat = { type: "heartbeat"; t?: number; now: number; ask?: boolean };
+type Bye = { type: "bye"; id: number; reason: string };
+type Refusal = { type: "error"; code: string; message?: string; field?: string; limit?: number };
+type Message =
+  | Welcome | Offer | Heartbeat | Bye | Refusal
+  | ({ type: "stream" } & Stream)
+  | { type: "viewers"; count: number }
+  | { type: "candidate"; id: number };
+
+/** Checks one field of a message. */
+type Check = (value: any) => boolean;
+
+/* Transports */
+
+type SignalingListener = { open: () => void; message: (data: unknown) => void; close: (code: number) => void };
+type Network = "connected" | "disconnected" | "failed";
+type PeerListener = {
+  answer: (sdp: string) => void;
+  candidate: (candidate: RTCIceCandidateInit | null) => void;
+  track: (track: MediaStreamTrack) => void;
+  network: (state: Network) => void;
+  refused: (why: unknown) => void;
+};
+
+type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "drop" | "buffered">;
+type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "stats" | "close">;
+type OpenSignaling = (listener: SignalingListener) => Signaling;
+
+/** What a link needs from outside; times in ms of one monotonic clock. */
+type LinkPorts = {
+  now: () => number;
+  random: () => number;
+  signaling: OpenSignaling;
+  hello: () => Outgoing;
+  message: (message: Message) => void;
+  event: (event: Happening, reason?: string) => void;
+  log: (text: string) => void;
+};
+
+/** What a viewer needs from outside; `wall` is the wall clock in ms, which goes on while the machine sleeps. */
+type ViewerPorts = {
+  now: () => number;
+  wall: () => number;
+  random: () => number;
+  hidden: () => boolean;
+  token: () => string | undefined;
+  signaling: OpenSignaling;
+  peer: (offer: Offer, listener: PeerListener) => Peer;
+  picture: Picture;
+  unplayable: () => string | null;
+  changed: (view: View) => void;
+  reload: () => void;
+  log: (text: string) => void;
+};
+
+/* Picture and figures */
+
+/** Why the picture does not play though it could: the viewer paused it, or the browser wants a tap first. */
+type Idle = "" | "paused" | "refused";
+type Picture = {
+  readonly idle: Idle;
+  show: (track: MediaStreamTrack) => void;
+  hold: () => void;
+  drop: () => void;
+  play: () => void;
+  revive: () => void;
+};
+/** `now` is `performance.now()` inside the frame callback. */
+type FrameListener = (now: number, rtpTimestamp?: number) => void;
+
+type Route = "same" | "direct" | "relayed" | "";
+/** `video` is the report `inbound-rtp` as browsers give it; `at` in ms. */
+type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
+/** `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
+type Figures = {
+  width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
+  lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
+};
+
+/** All that there is to show. `retryIn` in whole seconds. */
+type View = {
+  state: State; reason: string; limit: number; up: boolean; retryIn: number | null; sound: string; viewers: number | null;
+  picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; figures: Figures | null;
+};
+
+/* Words and keys */
+
+type Command = "pause" | "mute" | "full" | "pip" | "snapshot" | "stats" | "help";
+type Deeds = Record<Command, () => void>;
+type KeyPress = {
+  key: string; ctrlKey?: boolean; metaKey?: boolean; altKey?: boolean; repeat?: boolean; defaultPrevented?: boolean; target: any;
+};
+type Sentence = { title: string; detail?: string; action?: string };
+/** A file `words.*.json`; `{…}` in its texts is filled in. */
+type Words = {
+  name: string; retryIn: string; retrying: string; viewers: string; tapForSound: string; token: string; join: string; unknown: string;
+  states: Record<State, Sentence>;
+  reasons: Record<string, Sentence>;
+  sound: Record<string, string>;
+  controls: Record<string, string>;
+  figures: Record<string, string>;
+  routes: Record<string, string>;
+};
