@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from broadcaster.devices.beep import Beep
-from broadcaster.devices.file_audio import FileAudio
-from broadcaster.devices.file_video import FileVideo
-from broadcaster.devices.media_file import MediaFile
-from broadcaster.devices.testcard import TestCard
+from broadcaster.devices.file.audio import FileAudio
+from broadcaster.devices.file.media_file import MediaFile
+from broadcaster.devices.file.video import FileVideo
+from broadcaster.devices.testcard.beep import Beep
+from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import SettingsError
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings

@@ -2,12 +2,12 @@ import logging
 
 import pytest
 
-from broadcaster.devices.beep import Beep
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.fakes import FakeClock
-from broadcaster.devices.file_audio import FileAudio
-from broadcaster.devices.file_video import FileVideo
-from broadcaster.devices.testcard import TestCard
+from broadcaster.devices.file.audio import FileAudio
+from broadcaster.devices.file.video import FileVideo
+from broadcaster.devices.testcard.beep import Beep
+from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import SettingsError
 from broadcaster.settings import AudioSettings, VideoSettings
 

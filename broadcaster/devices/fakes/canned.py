@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
-from broadcaster.devices.pattern import Pattern
+from broadcaster.devices.testcard.pattern import Pattern
 
 WIDTH, HEIGHT, FPS = 320, 180, 30
 SECONDS = 1

@@ -5,11 +5,11 @@ import time
 import av
 import pytest
 
-from broadcaster.devices import strip
-from broadcaster.devices.beep import Beep
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.opus import RATE
-from broadcaster.devices.testcard import TestCard
+from broadcaster.devices.testcard import strip
+from broadcaster.devices.testcard.beep import Beep
+from broadcaster.devices.testcard.source import TestCard
 from broadcaster.media.h264 import is_keyframe
 from tests.edges.devices_rig import decoded, opened, steps
 

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcaster.devices.file.tape import STEREO_BYTES, TOLERANCE, Tape
 from broadcaster.devices.opus import FRAME_SAMPLES
-from broadcaster.devices.tape import STEREO_BYTES, TOLERANCE, Tape
 
 FOREVER = 10**9
 

@@ -8,7 +8,7 @@ import logging
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import Pace, SkipCount
-from broadcaster.devices.pattern import Pattern
+from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.devices.thread import SourceThread
 from broadcaster.media.units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits

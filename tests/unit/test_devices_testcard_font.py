@@ -1,4 +1,4 @@
-from broadcaster.devices.font import ADVANCE, GLYPH_HEIGHT, Font
+from broadcaster.devices.testcard.font import ADVANCE, GLYPH_HEIGHT, Font
 
 
 def test_a_line_is_rows_of_equal_length():

@@ -9,7 +9,7 @@ import math
 
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, RATE, SAMPLE_BYTES, OpusEncoder
 from broadcaster.devices.pace import Pace, SkipCount
-from broadcaster.devices.pattern import FLASH
+from broadcaster.devices.testcard.pattern import FLASH
 from broadcaster.devices.thread import SourceThread
 from broadcaster.media.units import OpusFrame
 from broadcaster.ports import AudioSink, Clock

@@ -5,7 +5,7 @@ import itertools
 import av
 import pytest
 
-from broadcaster.devices.survey import AudioTrack, survey
+from broadcaster.devices.file.survey import AudioTrack, survey
 from broadcaster.errors import SourceError
 from tests.edges.devices_rig import BASELINE, FPS, HEIGHT, WIDTH, make_file, tone
 

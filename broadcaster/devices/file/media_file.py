@@ -14,9 +14,9 @@ from av.frame import Frame
 from av.packet import Packet
 from av.stream import Stream
 
+from broadcaster.devices.file.survey import Stamps, Survey, audio_of, rate_of, survey, video_of
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME
-from broadcaster.devices.survey import Stamps, Survey, audio_of, rate_of, survey, video_of
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
 

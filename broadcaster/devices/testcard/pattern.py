@@ -12,8 +12,8 @@ from datetime import datetime
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from broadcaster.devices import strip
-from broadcaster.devices.font import ADVANCE, GLYPH_HEIGHT, Font
+from broadcaster.devices.testcard import strip
+from broadcaster.devices.testcard.font import ADVANCE, GLYPH_HEIGHT, Font
 
 FLASH = 0.1
 """Seconds that flash and beep last, from each full second of the wall clock."""

@@ -1,7 +1,7 @@
 import array
 
-from broadcaster.devices.beep import BeepTrack
 from broadcaster.devices.opus import FRAME
+from broadcaster.devices.testcard.beep import BeepTrack
 
 
 def play(track: BeepTrack, start: float, frames: int) -> list[int]:

@@ -10,10 +10,10 @@ from contextlib import closing
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from broadcaster.devices.media_file import MediaFile, Run
+from broadcaster.devices.file.media_file import MediaFile, Run
+from broadcaster.devices.file.survey import Survey, seconds
+from broadcaster.devices.file.tape import STEREO_BYTES, Tape
 from broadcaster.devices.opus import FRAME, RATE, OpusEncoder
-from broadcaster.devices.survey import Survey, seconds
-from broadcaster.devices.tape import STEREO_BYTES, Tape
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError
 from broadcaster.media.units import OpusFrame

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.devices import strip
+from broadcaster.devices.testcard import strip
 
 NUMBERS = st.integers(0, 2**40)
 WIDTHS = st.integers(160, 3840).map(lambda width: width // 2 * 2)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from broadcaster.devices import strip
 from broadcaster.devices.encoder import Encoder
-from broadcaster.devices.pattern import Pattern
+from broadcaster.devices.testcard import strip
+from broadcaster.devices.testcard.pattern import Pattern
 from tests.edges.devices_rig import decoded
 
 

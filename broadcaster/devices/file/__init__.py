@@ -1,0 +1,1 @@
+"""A media file as picture and sound, in a loop."""
