@@ -13,8 +13,8 @@ from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
+from broadcaster.figures import Capacity, StreamReport
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.ports import Capacity, StreamReport
 from broadcaster.settings import Settings
 from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.fanout import Fanout

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from broadcaster.errors import SourceError
+from broadcaster.figures import PeerStats, StreamReport
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.media.units import AccessUnit, OpusFrame
 from broadcaster.signaling.words import IceCandidate, StreamState, StreamStatus
@@ -141,32 +142,6 @@ class Offer:
     addresses: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PeerStats:
-    """Figures of one peer connection since it was made, and how its viewer fares now.
-
-    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
-    """
-
-    connected: bool = False
-    route: str = ""
-    video_packets: int = 0
-    audio_packets: int = 0
-    bytes_sent: int = 0
-    send_errors: int = 0
-    keyframe_requests: int = 0
-    retransmitted: int = 0
-    nacks: int = 0
-    skipped: int = 0
-    health: str = ""
-    backlog: float = 0.0
-    loss: float = 0.0
-    jitter: float = 0.0
-    round_trip: float | None = None
-    remb: int | None = None
-    datagrams_dropped: int = 0
-
-
 class PeerListener(Protocol):
     """Who hears what becomes of a peer connection."""
 
@@ -202,58 +177,11 @@ class Peer(Protocol):
         """End it and everything that belongs to it; idempotent, never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What all peer connections have sent together since the daemon started."""
-
-    packets: int = 0
-    bytes_sent: int = 0
-    retransmitted: int = 0
-    pictures_skipped: int = 0
-    send_errors: int = 0
-
-    def __add__(self, stats: PeerStats) -> Traffic:
-        """With one peer connection more."""
-        return Traffic(
-            self.packets + stats.video_packets + stats.audio_packets,
-            self.bytes_sent + stats.bytes_sent,
-            self.retransmitted + stats.retransmitted,
-            self.pictures_skipped + stats.skipped,
-            self.send_errors + stats.send_errors,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """How the fan-out fares: bits a second of one viewer's picture (measured, and asked of the encoder), the event
-    loop's lag in ms, and the traffic of all viewers."""
-
-    bitrate: int
-    bitrate_wanted: int
-    loop_lag_p99: float
-    loop_lag_max: float
-    traffic: Traffic
-
-
 class PeerFactory(Protocol):
     """Makes peer connections that carry the stream; what they send is not its caller's business."""
 
     def create(self, viewer: str, listener: PeerListener) -> Peer:
         """A new peer connection for the viewer of that id (for logs)."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReport:
-    """Figures of the stream for `GET /api/status`; names are for people."""
-
-    video_source: str
-    encoder: str
-    audio_source: str
-    width: int
-    height: int
-    fps: float
-    pictures: int
-    keyframes_forced: int
 
 
 class LiveControl(Protocol):

@@ -18,7 +18,7 @@ from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.control.signals import ignore_button
 from broadcaster.errors import BroadcasterError, SettingsError
-from broadcaster.ports import StreamReport
+from broadcaster.figures import StreamReport
 from broadcaster.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable
 
 from broadcaster.errors import SourceError
+from broadcaster.figures import StreamReport
 from broadcaster.media.units import AccessUnit
-from broadcaster.ports import AudioSource, Clock, StreamReport, VideoSource
+from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.signaling.words import StreamReason, StreamStatus
 from broadcaster.stream.fanout import Fanout
 from broadcaster.stream.machine import Action, Event, Phase, StreamMachine

@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from broadcaster.ports import Capacity, Clock, LiveControl
+from broadcaster.figures import Capacity
+from broadcaster.ports import Clock, LiveControl
 from broadcaster.signaling.budget import TokenAttempts
 from broadcaster.signaling.replies import stream_fields
 from broadcaster.signaling.words import StreamState

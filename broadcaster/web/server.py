@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, http_exceptions, web
 
-from broadcaster.ports import Capacity, Clock, LiveControl, PeerFactory
+from broadcaster.figures import Capacity
+from broadcaster.ports import Clock, LiveControl, PeerFactory
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.web import access

@@ -6,10 +6,11 @@ import random
 from dataclasses import replace
 from functools import partial
 
+from broadcaster.figures import Traffic
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.media.rtx import RtxStream
-from broadcaster.ports import Clock, Peer, PeerListener, Traffic
+from broadcaster.ports import Clock, Peer, PeerListener
 from broadcaster.settings import IceSettings
 from broadcaster.stream.fanout import Fanout
 from broadcaster.webrtc import internals

@@ -21,10 +21,11 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.errors import BadAnswer
+from broadcaster.figures import PeerStats
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpKind, rtp_kind
 from broadcaster.media.rtx import RtxStream
-from broadcaster.ports import Clock, Offer, PeerListener, PeerStats
+from broadcaster.ports import Clock, Offer, PeerListener
 from broadcaster.signaling.words import IceCandidate
 from broadcaster.stream.fanout import Fanout
 from broadcaster.webrtc import internals

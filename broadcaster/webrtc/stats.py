@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broadcaster.ports import PeerStats
+from broadcaster.figures import PeerStats
 from broadcaster.stream.outgoing import Outgoing
 from broadcaster.webrtc.feedback import Feedback
 from broadcaster.webrtc.sender import ViewerSender

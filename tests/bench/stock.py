@@ -18,9 +18,10 @@ from aiortc import (
 )
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
+from broadcaster.figures import PeerStats
 from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.media.units import AccessUnit
-from broadcaster.ports import Offer, PeerListener, PeerStats
+from broadcaster.ports import Offer, PeerListener
 from broadcaster.signaling.words import IceCandidate
 from tests.bench.pictures import SyntheticSource
 

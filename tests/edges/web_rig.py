@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from broadcaster.ports import Capacity, Offer, PeerListener, PeerStats, StreamReport, Traffic
+from broadcaster.figures import Capacity, PeerStats, StreamReport, Traffic
+from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.signaling.words import SUBPROTOCOL, IceCandidate, Sound, StreamReason, StreamState, StreamStatus

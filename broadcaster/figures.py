@@ -1,0 +1,78 @@
+"""What the parts tell about themselves, for `GET /api/status` and the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStats:
+    """Figures of one peer connection since it was made, and how its viewer fares now.
+
+    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
+    """
+
+    connected: bool = False
+    route: str = ""
+    video_packets: int = 0
+    audio_packets: int = 0
+    bytes_sent: int = 0
+    send_errors: int = 0
+    keyframe_requests: int = 0
+    retransmitted: int = 0
+    nacks: int = 0
+    skipped: int = 0
+    health: str = ""
+    backlog: float = 0.0
+    loss: float = 0.0
+    jitter: float = 0.0
+    round_trip: float | None = None
+    remb: int | None = None
+    datagrams_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What all peer connections have sent together since the daemon started."""
+
+    packets: int = 0
+    bytes_sent: int = 0
+    retransmitted: int = 0
+    pictures_skipped: int = 0
+    send_errors: int = 0
+
+    def __add__(self, stats: PeerStats) -> Traffic:
+        """With one peer connection more."""
+        return Traffic(
+            self.packets + stats.video_packets + stats.audio_packets,
+            self.bytes_sent + stats.bytes_sent,
+            self.retransmitted + stats.retransmitted,
+            self.pictures_skipped + stats.skipped,
+            self.send_errors + stats.send_errors,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How the fan-out fares: bits a second of one viewer's picture (measured, and asked of the encoder), the event
+    loop's lag in ms, and the traffic of all viewers."""
+
+    bitrate: int
+    bitrate_wanted: int
+    loop_lag_p99: float
+    loop_lag_max: float
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """Figures of the stream for `GET /api/status`; names are for people."""
+
+    video_source: str
+    encoder: str
+    audio_source: str
+    width: int
+    height: int
+    fps: float
+    pictures: int
+    keyframes_forced: int
