@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
+from broadcaster.control.notify import NotifySocket, watchdog_interval
+from broadcaster.control.service import Service
 from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
 from broadcaster.devices.choose import make_sources
@@ -54,6 +57,8 @@ class Daemon:
         self._lag = LoopLag()
         self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
         self._server = WebServer(settings.web, self._peers, self._stream, clock, __version__, self._capacity)
+        notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
+        self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
     async def run(self, *, live: bool, announce: Announce) -> None:
         """Start the parts, wait for the end, and close them in reverse."""
@@ -72,7 +77,10 @@ class Daemon:
             announce(self._server.port, self._stream.report())
             if live or self._starts_live():
                 self._stream.want(True)
-            await _until(ending, running, bug)
+            reporting = asyncio.create_task(self._service.run(), name="service")
+            parts.push_async_callback(_finish, reporting)
+            parts.callback(self._service.stopping)
+            await _until(ending, running, reporting, bug)
             log.info("going down")
 
     def _starts_live(self) -> bool:

@@ -66,7 +66,10 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """Figures of the stream for `GET /api/status`; names are for people."""
+    """Figures of the stream for `GET /api/status`; names are for people.
+
+    `openings` is how often the sources were opened, in vain or not.
+    """
 
     video_source: str
     encoder: str
@@ -76,3 +79,4 @@ class StreamReport:
     fps: float
     pictures: int
     keyframes_forced: int
+    openings: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import sys
@@ -22,6 +23,9 @@ from broadcaster.figures import StreamReport
 from broadcaster.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+_STDERR = 2
+"""Where a crash prints what every thread was doing, also when systemd's watchdog ends a daemon that hangs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> None:
     effective = _read(parsed)
     logs.set_up(effective.log.level, sys.stderr, os.environ)
+    faulthandler.enable(_STDERR)
     ignore_button()
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415

@@ -51,6 +51,7 @@ class Live:
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._picture_at = 0.0
+        self._openings = 0
         self._closing = False
 
     @property
@@ -91,6 +92,7 @@ class Live:
             fps=traits.fps,
             pictures=self._fanout.pictures,
             keyframes_forced=self._fanout.gate.forced,
+            openings=self._openings,
         )
 
     async def run(self) -> None:
@@ -125,6 +127,7 @@ class Live:
         """Open the sources; the sound follows the picture, and never holds it up."""
         if self._machine.phase not in (Phase.STARTING, Phase.RETRYING):
             return
+        self._openings += 1
         self._fanout.attach(self._video)
         try:
             await self._video.open(self)
