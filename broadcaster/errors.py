@@ -31,6 +31,10 @@ class SourceError(BroadcasterError):
         self.detail = detail
 
 
+class PanelError(BroadcasterError):
+    """Button and lamp cannot be used; says why, and what to do."""
+
+
 class BadMessage(BroadcasterError):
     """A signaling message that is known but malformed; `field` names the culprit."""
 

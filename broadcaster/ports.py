@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Protocol
 
 from broadcaster.errors import SourceError
@@ -97,17 +98,32 @@ class AudioSource(Protocol):
         """Stop delivering and let go of the device; idempotent."""
 
 
+class Control(StrEnum):
+    """What a hand at the panel did."""
+
+    TOGGLE = "live button"
+    START = "start button"
+    STOP = "stop button"
+    HOLD = "long press"
+
+
 class Panel(Protocol):
-    """The hardware controls: live button and tally lamp."""
+    """The hardware controls: buttons, tally lamp, and a lamp for "someone watches"."""
 
-    def open(self, pressed: Callable[[], None]) -> None:
-        """Start watching the button; `pressed` is called on the event loop's thread."""
+    def open(self, used: Callable[[Control], None]) -> None:
+        """Start watching the buttons; `used` is called on the event loop's thread. Raises `PanelError`."""
 
-    def show(self, state: StreamState) -> None:
-        """Let the lamp say `state`."""
+    def show(self, state: StreamState, *, muted: bool) -> None:
+        """Let the tally lamp say `state`, and whether the sound is muted."""
+
+    def show_viewers(self, count: int) -> None:
+        """Let the second lamp say whether someone watches."""
+
+    def acknowledge(self) -> None:
+        """Let the tally lamp flicker for a moment: a long press was understood."""
 
     def close(self) -> None:
-        """Lamp off, pins released; idempotent."""
+        """Lamps off, pins released; idempotent."""
 
 
 class MediaSender(Protocol):
@@ -196,6 +212,13 @@ class LiveControl(Protocol):
 
     def toggle(self) -> None:
         """What a press of the live button means: the opposite of what was wanted last."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether the sound is kept back."""
+
+    def mute(self, muted: bool) -> None:
+        """Keep the sound back, or no more; without a source of sound nothing changes."""
 
     def watch(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
         """Call `listener` at every change of `status`; returns the function that ends this."""

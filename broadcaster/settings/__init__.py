@@ -4,8 +4,10 @@ from broadcaster.settings.ice import IceServer
 from broadcaster.settings.model import (
     AudioSettings,
     AudioSourceName,
+    HoldAction,
     IceSettings,
     LogSettings,
+    PanelSettings,
     Settings,
     StreamSettings,
     VideoSettings,
@@ -17,9 +19,11 @@ from broadcaster.settings.rendering import render
 __all__ = [
     "AudioSettings",
     "AudioSourceName",
+    "HoldAction",
     "IceServer",
     "IceSettings",
     "LogSettings",
+    "PanelSettings",
     "Settings",
     "StreamSettings",
     "VideoSettings",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 from broadcaster.settings.model import Settings
 
@@ -17,7 +18,27 @@ class Contradiction:
     wrong: str
 
 
+_PINS = ("button", "start", "stop", "lamp", "watch_lamp")
+
+
+def _same_pin(one: str, other: str) -> Contradiction:
+    def found(settings: Settings) -> bool:
+        pin = getattr(settings.panel, one)
+        return pin is not None and pin == getattr(settings.panel, other)
+
+    paths = (f"panel.{one}", f"panel.{other}")
+    return Contradiction(paths, found, f"{paths[0]} and {paths[1]}: must not be the same pin")
+
+
+_SAME_PINS = tuple(_same_pin(one, other) for one, other in combinations(_PINS, 2))
+
 CONTRADICTIONS = (
+    *_SAME_PINS,
+    Contradiction(
+        ("panel.pull", "panel.button_active"),
+        lambda settings: (settings.panel.pull, settings.panel.button_active) in (("up", "high"), ("down", "low")),
+        "panel.pull: must pull away from panel.button_active, or a button counts as pressed while nobody touches it",
+    ),
     Contradiction(
         ("video.source", "video.file"),
         lambda settings: settings.video.source == "file" and not settings.video.file,

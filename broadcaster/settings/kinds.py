@@ -17,6 +17,10 @@ PRINTABLE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"
 """Text without control characters and surrogates: what a TOML file and a log line can carry as it stands."""
 
 
+_LAST_PIN = 27
+"""The 40-pin header carries GPIO 0 to 27 on every board that has one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with a value.
@@ -177,6 +181,39 @@ class Fraction(Plain):
         if isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high:
             return float(value)
         raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Plain):
+    """Yes or no."""
+
+    allowed: str = "true or false"
+
+    def read(self, value: object) -> bool:
+        """See `Kind`."""
+        if isinstance(value, bool):
+            return value
+        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pin(Plain):
+    """A pin of the 40-pin header by its BCM number, or None for no pin, spelt "off"."""
+
+    allowed: str = 'a BCM number from 0 to 27, or "off"'
+
+    def read(self, value: object) -> int | None:
+        """See `Kind`."""
+        if value == "off":
+            return None
+        # Not `isinstance`: true and false are no numbers here.
+        if type(value) is int and 0 <= value <= _LAST_PIN:
+            return value
+        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+
+    def show(self, value: object) -> str:
+        """See `Kind`."""
+        return spell("off" if value is None else value)
 
 
 def read_each(kind: Kind, values: Sequence[object]) -> list[Any]:

@@ -11,11 +11,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.settings.ice import IceServer, IceServers, Ports
-from broadcaster.settings.kinds import PRINTABLE, Fraction, Kind, Secret, Text, Texts, Whole, Word
+from broadcaster.settings.kinds import PRINTABLE, Fraction, Kind, Pin, Secret, Switch, Text, Texts, Whole, Word
 
 Start = Literal["last", "live", "offline"]
 VideoSourceName = Literal["auto", "test", "file", "picamera2", "v4l2"]
 AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
+HoldAction = Literal["nothing", "mute", "shutdown"]
+Pull = Literal["up", "down", "none"]
+Active = Literal["low", "high"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _PATH = Text("a path, or empty", PRINTABLE)
@@ -128,6 +131,28 @@ class IceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelSettings:
+    """Button and lamp at the pins of the 40-pin header, by their BCM numbers."""
+
+    enabled: bool = _setting(False, Switch(), "Whether button and lamp are used.")
+    button: int | None = _setting(17, Pin(), "The live button: a short press starts or stops.")
+    start: int | None = _setting(None, Pin(), "A button that only starts.")
+    stop: int | None = _setting(None, Pin(), "A button that only stops.")
+    hold_action: HoldAction = _setting(
+        "nothing", Word(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: switches the Pi off."
+    )
+    pull: Pull = _setting("up", Word(get_args(Pull)), "The pins' own resistors at the buttons; none: you wired some.")
+    button_active: Active = _setting(
+        "low", Word(get_args(Active)), "Level of a pressed button; low: it goes to ground."
+    )
+    lamp: int | None = _setting(27, Pin(), "The tally lamp: lit while pictures leave the camera.")
+    watch_lamp: int | None = _setting(None, Pin(), "A second lamp: lit while someone watches.")
+    lamp_active: Active = _setting(
+        "high", Word(get_args(Active)), "Level of a lit lamp; low: its other end is at 3.3 V."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What the daemon writes to its log."""
 
@@ -143,6 +168,7 @@ class Settings:
     video: VideoSettings = VideoSettings()
     audio: AudioSettings = AudioSettings()
     ice: IceSettings = IceSettings()
+    panel: PanelSettings = PanelSettings()
     log: LogSettings = LogSettings()
 
 

@@ -75,6 +75,15 @@ class Live:
         """Ask for the opposite of what was wanted last."""
         self.want(not self._wish)
 
+    @property
+    def muted(self) -> bool:
+        """Whether the sound is kept back."""
+        return self._sound.muted
+
+    def mute(self, muted: bool) -> None:
+        """Keep the sound back, or no more; without a source of sound nothing changes."""
+        self._sound.mute(muted)
+
     def watch(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` at every change of `status`; returns the function that ends this."""
         self._listeners.append(listener)

@@ -28,13 +28,25 @@ class SoundKeeper:
         publish: Callable[[OpusFrame], None],
         changed: Callable[[], None],
     ) -> None:
-        self.state = Sound.NONE if source is None else Sound.ON
+        self.muted = False
+        self._state = Sound.NONE if source is None else Sound.ON
         self._source = source
         self._publish = publish
         self._changed = changed
         self._failures = 0
         self._failure: asyncio.Future[SourceError] | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> Sound:
+        """What viewers are told; muted is no sound on purpose."""
+        return Sound.NONE if self.muted else self._state
+
+    def mute(self, muted: bool) -> None:
+        """Keep the sound back, or no more; it stays so when the source is closed and opened anew."""
+        if self._source is not None and muted is not self.muted:
+            self.muted = muted
+            self._changed()
 
     def open(self) -> None:
         """Start; what goes wrong from here on is logged, shown as `lost`, and tried again."""
@@ -55,7 +67,8 @@ class SoundKeeper:
         """The source's frames come in here (`ports.AudioSink`)."""
         self._failures = 0
         self._set(Sound.ON)
-        self._publish(frame)
+        if not self.muted:
+            self._publish(frame)
 
     def failed(self, error: SourceError) -> None:
         """The source gave up (`ports.AudioSink`)."""
@@ -82,6 +95,6 @@ class SoundKeeper:
             await source.close()
 
     def _set(self, state: Sound) -> None:
-        if state is not self.state:
-            self.state = state
+        before, self._state = self.state, state
+        if self.state is not before:
             self._changed()

@@ -64,6 +64,10 @@ class WebServer:
         """How many sessions are open."""
         return len(self._viewers)
 
+    def watch_viewers(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with the number of sessions when it has changed, at most once a second."""
+        self._viewers.watch(listener)
+
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had."""
         listeners = await open_listeners(self._settings.host, self._settings.port)

@@ -32,6 +32,7 @@ class Viewers:
         self._viewers: dict[str, Viewer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] = lambda: None
+        self._listeners: list[Callable[[int], None]] = []
 
     def __len__(self) -> int:
         """How many sessions are open."""
@@ -41,6 +42,10 @@ class Viewers:
     def limit(self) -> int:
         """How many there may be."""
         return self._sessions.limit
+
+    def watch(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with their number when it has changed, at most once a second."""
+        self._listeners.append(listener)
 
     def start(self) -> None:
         """Begin to tell viewers of the stream's changes."""
@@ -97,6 +102,8 @@ class Viewers:
         if count is not None:
             for viewer in list(self._viewers.values()):
                 viewer.viewers_changed(count)
+            for listener in self._listeners:
+                listener(count)
         next_news = self._sessions.next_news()
         if self._timer is not None:
             self._timer.cancel()

@@ -3,9 +3,10 @@ import pytest
 
 from broadcaster.devices.fakes import FakeCamera, FakeClock, FakeMicrophone, FakePanel
 from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
-from broadcaster.errors import SourceError
+from broadcaster.errors import PanelError, SourceError
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.ports import Control
 from broadcaster.signaling.words import StreamReason, StreamState
 
 
@@ -186,18 +187,32 @@ def test_the_fake_clock_only_goes_on():
 
 
 def test_the_fake_panel_is_pressed_and_looked_at():
-    presses: list[int] = []
+    used: list[Control] = []
     panel = FakePanel()
     panel.press()
-    panel.show(StreamState.LIVE)
-    panel.open(lambda: presses.append(1))
+    panel.show(StreamState.LIVE, muted=False)
+    panel.open(used.append)
     panel.press()
-    panel.show(StreamState.OFFLINE)
-    panel.show(StreamState.STARTING)
+    panel.press(Control.HOLD)
+    panel.show(StreamState.OFFLINE, muted=False)
+    panel.show(StreamState.LIVE, muted=True)
+    panel.show_viewers(2)
+    panel.acknowledge()
     with pytest.raises(RuntimeError):
-        panel.open(lambda: None)
+        panel.open(used.append)
     panel.close()
     panel.close()
     panel.press()
-    assert presses == [1]
-    assert panel.shown == [StreamState.OFFLINE, StreamState.STARTING]
+    panel.show_viewers(0)
+    panel.acknowledge()
+    assert used == [Control.TOGGLE, Control.HOLD]
+    assert list(zip(panel.shown, panel.muted, strict=True)) == [("offline", False), ("live", True)]
+    assert (panel.viewers, panel.acknowledged) == ([2], 1)
+
+
+def test_a_missing_fake_panel_cannot_be_opened():
+    panel = FakePanel()
+    panel.missing = True
+    with pytest.raises(PanelError):
+        panel.open(lambda control: None)
+    assert not panel.is_open

@@ -1,5 +1,6 @@
 """Settings in: TOML, assignments, and all that is wrong with them at once."""
 
+import itertools
 import math
 
 import pytest
@@ -89,7 +90,7 @@ def test_a_problem_names_the_path_the_value_and_what_is_allowed(assignment, prob
         ("widht=640", "widht: no such setting; did you mean video.width?"),
         ("fps=30", "fps: no such setting; did you mean video.fps?"),
         ("audio.fps=30", "audio.fps: no such setting; did you mean video.fps?"),
-        ("chat.enabled=true", "chat.enabled: no such setting"),
+        ("chat.colour=true", "chat.colour: no such setting"),
         ("video.fps", "--set video.fps: must be KEY=VALUE, such as video.width=640"),
     ],
 )
@@ -225,6 +226,50 @@ def test_there_is_a_port_for_every_viewer():
     (problem,) = problems("", "ice.ports=50000-50018")
     assert problem.startswith("ice.ports: must be at least as many as web.max_viewers")
     assert read("", ["ice.ports=50000-50019"])
+
+
+def test_pins_are_numbers_or_off():
+    panel = read("[panel]\nlamp = 0\nstop = 27", ["panel.button=off", "panel.enabled=true"]).panel
+    assert (panel.button, panel.lamp, panel.stop, panel.start) == (None, 0, 27, None)
+    assert panel.enabled is True
+
+
+@pytest.mark.parametrize("value", ["28", "-1", "true", "17.0", "GPIO17", "[17]", ""])
+def test_pins_that_are_none(value):
+    (problem,) = problems("", f"panel.button={value}")
+    assert problem.endswith('must be a BCM number from 0 to 27, or "off"')
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "", '"true"'])
+def test_a_switch_is_true_or_false(value):
+    (problem,) = problems("", f"panel.enabled={value}")
+    assert problem.endswith("must be true or false")
+
+
+PINS = ["button", "start", "stop", "lamp", "watch_lamp"]
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(PINS, 2)))
+def test_a_pin_has_one_function(one, other):
+    assert problems("", f"panel.{one}=5", f"panel.{other}=5") == [
+        f"panel.{one} and panel.{other}: must not be the same pin"
+    ]
+
+
+def test_no_pin_twice_is_no_contradiction():
+    read("", [f"panel.{name}=off" for name in PINS])
+
+
+@pytest.mark.parametrize(("pull", "level", "fits"), [
+    ("up", "low", True), ("up", "high", False), ("down", "low", False), ("down", "high", True),
+    ("none", "low", True), ("none", "high", True),
+])  # fmt: skip
+def test_a_button_is_pulled_away_from_where_it_goes(pull, level, fits):
+    given = ["panel.pull=" + pull, "panel.button_active=" + level]
+    if fits:
+        read("", given)
+    else:
+        assert "while nobody touches it" in problems("", *given)[0]
 
 
 def test_interfaces_are_names():

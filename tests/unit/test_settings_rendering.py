@@ -5,8 +5,8 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings, read, render
-from broadcaster.settings.kinds import Fraction, Whole, Word
+from broadcaster.settings import IceServer, IceSettings, PanelSettings, Settings, VideoSettings, WebSettings, read, render
+from broadcaster.settings.kinds import Fraction, Switch, Whole, Word
 from broadcaster.settings.model import every_setting
 from broadcaster.settings.toml import spell
 
@@ -19,6 +19,8 @@ def _values(kind):
         return st.sampled_from(kind.choices)
     if isinstance(kind, Whole):
         return st.integers(kind.low // kind.step, kind.high // kind.step).map(lambda number: number * kind.step)
+    if isinstance(kind, Switch):
+        return st.sampled_from(["true", "false"])
     if isinstance(kind, Fraction):
         return st.floats(kind.low, kind.high)
     return None
@@ -27,7 +29,8 @@ def _values(kind):
 _ASSIGNMENTS = st.fixed_dictionaries(
     {},
     optional={item.path: values for item in every_setting() if (values := _values(item.about.kind)) is not None}
-    | {"video.file": _PRINTABLE.filter(bool), "stream.state_dir": _PRINTABLE},
+    | {"video.file": _PRINTABLE.filter(bool), "stream.state_dir": _PRINTABLE}
+    | {"panel.pull": st.sampled_from(["up", "none"]), "panel.button_active": st.just("low")},
 ).map(lambda chosen: {"video.file": "/a.mp4"} | chosen)
 
 
@@ -42,6 +45,12 @@ def test_lists_and_servers_read_back():
     web = WebSettings(origins=("https://a.example", "http://[::1]:81"), hosts=("cam.example.org",))
     settings = Settings(web=web, ice=IceSettings((IceServer(("stun:a.example",)),)))
     assert read(render(settings)) == settings
+
+
+def test_pins_read_back():
+    settings = Settings(panel=PanelSettings(enabled=True, button=None, start=5, stop=6, lamp=0))
+    assert read(render(settings)) == settings
+    assert 'button = "off"' in render(settings, changed=True)
 
 
 def test_ports_read_back():

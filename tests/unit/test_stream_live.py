@@ -64,7 +64,10 @@ class Rig:
         self.clock, self.camera, self.microphone = clock, Camera(), Microphone()
         self.wishes: list[bool] = []
         fanout = Fanout(Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1")), clock)
-        self.live = Live(self.camera, self.microphone if sound else None, fanout, clock, on_wish=self.wishes.append)
+        self.sounds: list[OpusFrame] = []
+        fanout.publish_sound = self.sounds.append
+        source = self.microphone if sound else None
+        self.live = Live(self.camera, source, fanout, clock, on_wish=self.wishes.append)
         self.told: list[tuple[StreamState, StreamReason | None, Sound]] = []
         self.live.watch(lambda status: self.told.append((status.state, status.reason, status.sound)))
 
@@ -240,6 +243,59 @@ def test_a_microphone_that_cannot_be_opened_backs_off():
                 await asyncio.sleep(1)
                 rig.camera.give(clock)
             assert rig.microphone.opened == 4
+
+    travel(scenario)
+
+
+def test_muted_sound_goes_to_nobody_and_viewers_are_told_that_there_is_none():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            await rig.go_live()
+            rig.microphone.give(clock)
+            rig.live.mute(True)
+            assert rig.told[-1] == ("live", None, "none")
+            told = len(rig.told)
+            rig.live.mute(True)
+            rig.microphone.give(clock)
+            assert len(rig.told) == told
+            assert len(rig.sounds) == 1
+            rig.live.mute(False)
+            assert rig.told[-1] == ("live", None, "on")
+            rig.microphone.give(clock)
+            assert len(rig.sounds) == 2
+
+    travel(scenario)
+
+
+def test_muted_stays_muted_when_the_stream_stops_and_when_the_microphone_comes_and_goes():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            rig.live.mute(True)
+            await rig.go_live()
+            rig.microphone.sink.failed(SourceError("internal", "unplugged"))
+            await asyncio.sleep(0.1)
+            assert rig.live.status.sound is Sound.NONE
+            rig.live.mute(False)
+            assert rig.live.status.sound is Sound.LOST
+            rig.live.mute(True)
+            rig.live.want(False)
+            await asyncio.sleep(0.1)
+            await rig.go_live()
+            assert rig.live.muted
+            assert rig.live.status.sound is Sound.NONE
+
+    travel(scenario)
+
+
+def test_without_a_microphone_there_is_nothing_to_mute():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock, sound=False)
+        async with rig.running():
+            rig.live.mute(True)
+            assert not rig.live.muted
+            assert rig.told == []
 
     travel(scenario)
 
