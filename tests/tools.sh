@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx
+# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx systemd
 # As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
 set -eu
 
@@ -16,6 +16,7 @@ for tool; do
         browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
         node) any_of node || packages="$packages nodejs" ;;
         npx) any_of npx || packages="$packages npm" ;;
+        systemd) any_of systemd-analyze || packages="$packages systemd" ;;
     esac
 done
 [ -n "$packages" ] || exit 0

@@ -19,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--live", action="store_true", help="go on air at once, whatever stream.start says")
     show = commands.add_parser("settings", help="print the effective settings as commented TOML", allow_abbrev=False)
     _add_sources_of_settings(show)
-    show.add_argument("--changed", action="store_true", help="only those that differ from their default")
+    which = show.add_mutually_exclusive_group()
+    which.add_argument("--changed", action="store_true", help="only those that differ from their default")
+    which.add_argument("--template", action="store_true", help="a file to begin with: every default, as a comment")
     return top
 
 

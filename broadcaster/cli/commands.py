@@ -60,7 +60,8 @@ def _run(parsed: argparse.Namespace) -> None:
 
 
 def _show(parsed: argparse.Namespace) -> None:
-    print(settings.render(_read(parsed), changed=parsed.changed), end="")
+    shown = settings.template() if parsed.template else settings.render(_read(parsed), changed=parsed.changed)
+    print(shown, end="")
 
 
 def _read(parsed: argparse.Namespace) -> Settings:

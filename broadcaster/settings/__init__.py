@@ -14,7 +14,7 @@ from broadcaster.settings.model import (
     WebSettings,
 )
 from broadcaster.settings.reading import read
-from broadcaster.settings.rendering import render
+from broadcaster.settings.rendering import render, template
 
 __all__ = [
     "AudioSettings",
@@ -30,4 +30,5 @@ __all__ = [
     "WebSettings",
     "read",
     "render",
+    "template",
 ]

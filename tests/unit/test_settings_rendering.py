@@ -5,7 +5,17 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.settings import IceServer, IceSettings, PanelSettings, Settings, VideoSettings, WebSettings, read, render
+from broadcaster.settings import (
+    IceServer,
+    IceSettings,
+    PanelSettings,
+    Settings,
+    VideoSettings,
+    WebSettings,
+    read,
+    render,
+    template,
+)
 from broadcaster.settings.kinds import Fraction, Switch, Whole, Word
 from broadcaster.settings.model import every_setting
 from broadcaster.settings.toml import spell
@@ -93,3 +103,13 @@ def test_secrets_are_masked_and_their_lines_are_comments():
 )
 def test_spelled_values_are_toml(value):
     assert tomllib.loads(f"value = {spell(value)}") == {"value": value}
+
+
+def test_the_template_changes_nothing_until_a_mark_is_taken_away():
+    text = template()
+    assert read(text) == Settings()
+    bare = "\n".join(line[1:] if line.startswith("#") and line[1] != " " else line for line in text.splitlines())
+    named = tomllib.loads(bare)
+    assert {f"{table}.{name}" for table in named for name in named[table]} == {item.path for item in every_setting()}
+    assert read(bare) == Settings()
+    assert read(text.replace("#width = 1280", "width = 640")) == Settings(video=VideoSettings(width=640))
