@@ -8,7 +8,6 @@ export const KEYS = {
 /**
  * The command of a key press; null while typing, with a modifier, or for space on a button.
  * @param {KeyPress} event
- * @returns {Command | null}
  */
 export function command(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return null;

@@ -44,8 +44,8 @@ export class Link {
     this.lostAt ??= now;
     this.retryAt = null;
     this.denial = "";
-    this.signaling = this.ports.signaling({
-      open: () => this.send(this.ports.hello()),
+    this.signaling = this.ports.signaling(() => this.ports.hello());
+    this.signaling.listen({
       message: (data) => this.#heard(data),
       close: (code) => this.#closed(code),
     });

@@ -4,26 +4,20 @@
  */
 
 import { Controls, cell } from "./controls.mjs";
+import { began, signaling, tokens } from "./early.mjs";
 import { LivePicture } from "./picture.mjs";
 import { lines } from "./stats.mjs";
-import { TokenStore, tokenOf } from "./token.mjs";
-import { Peer, Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
+import { tokenOf } from "./token.mjs";
+import { Peer, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
 import { describe, fill, language, loadWords } from "./words.mjs";
 
 /** How often time is looked at, in ms. */
 const TICK = 200;
 
-/** The sign above the words, where it is not the camera. @type {Partial<Record<State, string>>} */
-const SIGNS = {
-  blocked: "play", reconnecting: "unplugged", unreachable: "unplugged", noroute: "wall", failed: "camera-off", full: "places",
-  denied: "lock", stopped: "stopped", unsupported: "unsupported",
-};
-
 export class LiveView extends HTMLElement {
   /** @type {Words | null} null until they are there */
   words = null;
-  tokens = new TokenStore(() => sessionStorage);
   /** @type {LivePicture} */
   picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
     frame: (now, rtpTimestamp) => this.viewer.frame(now, rtpTimestamp),
@@ -39,8 +33,8 @@ export class LiveView extends HTMLElement {
     wall: Date.now,
     random: Math.random,
     hidden: () => document.hidden,
-    token: () => this.tokens.token,
-    signaling: (listener) => new Signaling(signalingUrl(location), listener),
+    token: () => tokens.token,
+    signaling,
     peer: (offer, listener) => new Peer(offer, listener),
     picture: this.picture,
     unplayable: () => unplayable(window),
@@ -52,20 +46,16 @@ export class LiveView extends HTMLElement {
   figures = null;
 
   connectedCallback() {
-    this.tokens.take(location, history);
     this.#listen();
+    this.viewer.joinFrom = began;
     this.viewer.start();
-    warmUp();
     const tongue = language(navigator.languages);
     document.documentElement.lang = tongue;
     loadWords(tongue).then((words) => this.#speak(words));
     if (new URLSearchParams(location.search).get("stats") === "1") this.#toggleStats();
   }
 
-  /**
-   * @param {string} selector
-   * @returns {any}
-   */
+  /** @param {string} selector @returns {any} */
   #part(selector) {
     return this.querySelector(selector);
   }
@@ -86,7 +76,7 @@ export class LiveView extends HTMLElement {
     addEventListener("online", () => viewer.wake());
     addEventListener("pagehide", () => viewer.stop());
     addEventListener("pageshow", (event) => event.persisted && viewer.start());
-    addEventListener("hashchange", () => this.tokens.take(location, history) && (viewer.stop(), viewer.start()));
+    addEventListener("hashchange", () => tokens.take(location, history) && (viewer.stop(), viewer.start()));
     document.addEventListener("visibilitychange", () => viewer.tick());
     this.#part(".action").addEventListener("click", () => viewer.fire(viewer.view.state === "blocked" ? "page:tap" : "page:try"));
     this.#part(".stage").addEventListener("click", () => viewer.fire("page:tap"));
@@ -100,7 +90,7 @@ export class LiveView extends HTMLElement {
     const token = field.value.trim();
     if (!token) return;
     field.value = "";
-    this.tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // perhaps the whole link was pasted
+    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // perhaps the whole link was pasted
     this.viewer.fire("page:token");
   }
 
@@ -150,7 +140,8 @@ export class LiveView extends HTMLElement {
     this.#part(".action").hidden = !action;
     this.#part(".token").hidden = view.state !== "denied";
     this.#part(".count").hidden = view.viewers === null;
-    this.#part(".orb use").setAttribute("href", `#i-${SIGNS[view.state] ?? "camera"}`);
+    const sign = `#sign-${view.state}`;
+    this.#part(".orb use").setAttribute("href", document.querySelector(sign) ? sign : "#sign-camera");
     document.title = `${title} · ${words.name}`;
   }
 }

@@ -74,7 +74,6 @@ export class Heartbeat {
   /**
    * @param {number} now
    * @param {number} buffered  `WebSocket.bufferedAmount`, bytes
-   * @returns {"wait" | "beat" | "dead"}
    */
   due(now, buffered) {
     if (now >= this.deadline) return "dead";

@@ -1,16 +1,9 @@
-/** Signaling protocol 1: names and closed sets, which are the daemon's too, and from text to message and back. */
+/** Signaling protocol 1: names that are the daemon's too (more of them in `types.d.ts`), and from text to message. */
 
 export const SUBPROTOCOL = "broadcaster.v1";
 
-export const TO_DAEMON = ["hello", "answer", "candidate", "heartbeat", "restart", "keyframe", "bye"];
-export const FROM_DAEMON = ["welcome", "offer", "candidate", "stream", "viewers", "heartbeat", "bye", "error"];
-
 export const STREAM_STATES = ["offline", "starting", "live", "stopping", "failed"];
-export const STREAM_REASONS = ["no-camera", "camera-busy", "camera-lost", "camera-stalled", "encoder", "file", "internal"];
 export const SOUND = ["on", "none", "lost"];
-export const BYE_REASONS = ["stopped", "no-answer", "lost", "replaced"];
-export const ERROR_CODES = ["bad-message", "bad-answer", "no-hello", "token-missing", "token-wrong", "token-expired", "full", "too-many", "internal"];
-export const RESTART_REASONS = ["ice-failed", "no-frames", "decoder"];
 
 /**
  * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
@@ -59,7 +52,6 @@ const FIELDS = {
  * The first field of `value` that is missing or wrong, or null.
  * @param {any} value
  * @param {Record<string, Check>} fields
- * @returns {string | null}
  */
 function wrong(value, fields) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "type";
@@ -80,15 +72,9 @@ export function parse(data) {
   }
   const type = value?.type;
   if (typeof type !== "string") return "a message without a type";
-  if (!FROM_DAEMON.includes(type)) return `a message of type ${type}`;
+  if (!Object.hasOwn(FIELDS, type)) return `a message of type ${type}`;
   const field = wrong(value, FIELDS[type]);
   return field === null ? value : `a bad ${type}.${field}`;
-}
-
-/** The text of one message to the daemon. @param {Outgoing} message  fields that are undefined are left out */
-export function serialize(message) {
-  if (!TO_DAEMON.includes(message.type)) throw new TypeError(`no message of ours: ${message.type}`);
-  return JSON.stringify(message);
 }
 
 /**

@@ -115,7 +115,6 @@ export const TABLE = {
  * One step; null: nothing happens.
  * @param {State} state
  * @param {Happening} event
- * @returns {{state: State, actions: readonly Action[]} | null}
  */
 export function step(state, event) {
   const found = TABLE[state][event];

@@ -19,7 +19,6 @@ export function route(local, remote) {
  * The reports that matter. Browsers differ in how they mark the candidate pair in use.
  * @param {any[]} reports  the values of an `RTCStatsReport`
  * @param {number} at
- * @returns {Snapshot}
  */
 export function snapshot(reports, at) {
   const byId = (/** @type {string} */ id) => reports.find((report) => report.id === id);
@@ -42,7 +41,6 @@ export function snapshot(reports, at) {
  * What happened between two snapshots of one peer connection; rates are null without a first one.
  * @param {Snapshot | null} before
  * @param {Snapshot} after
- * @returns {Figures}
  */
 export function figures(before, after) {
   const { video, trip, route, codec } = after;
@@ -105,7 +103,6 @@ export class ClockOffset {
  * @param {number | undefined} rtpTimestamp  of the frame on the screen
  * @param {number | null} offset
  * @param {number} now  the page's clock
- * @returns {number | null}
  */
 export function latency(clock, rtpTimestamp, offset, now) {
   if (!clock || rtpTimestamp === undefined || offset === null) return null;

@@ -1,18 +1,23 @@
 /** The two ways to the daemon, thin: a WebSocket and an RTCPeerConnection. */
 
-import { SUBPROTOCOL, isUsefulCandidate, serialize } from "./protocol.mjs";
+import { SUBPROTOCOL, isUsefulCandidate } from "./protocol.mjs";
 
-/** One WebSocket. After `drop` nothing of it is heard any more, not even its close. */
+/** One WebSocket. What comes waits for `listen`; after `drop` nothing of it is heard any more, not even its close. */
 export class Signaling {
-  /**
-   * @param {string} url
-   * @param {SignalingListener} listener
-   */
-  constructor(url, listener) {
+  /** @param {string} url @param {() => Outgoing} hello  what to say first */
+  constructor(url, hello) {
+    /** @type {any[]} */
+    this.waiting = [];
     this.socket = new WebSocket(url, SUBPROTOCOL);
-    this.socket.onopen = () => listener.open();
+    this.socket.onopen = () => this.send(hello());
+    this.socket.onmessage = this.socket.onclose = (/** @type {Event} */ event) => void this.waiting.push(event);
+  }
+
+  /** @param {SignalingListener} listener  hears also what came before */
+  listen(listener) {
     this.socket.onmessage = (event) => listener.message(event.data);
     this.socket.onclose = (event) => listener.close(event.code);
+    for (const event of this.waiting) this.socket[event.type === "close" ? "onclose" : "onmessage"]?.(event);
   }
 
   /** Bytes that have not left this machine yet. */
@@ -23,7 +28,7 @@ export class Signaling {
   /** False when the socket is not open. @param {Outgoing} message */
   send(message) {
     if (this.socket.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(serialize(message));
+    this.socket.send(JSON.stringify(message)); // without fields that are undefined
     return true;
   }
 
@@ -62,10 +67,7 @@ function makeConnection(iceServers) {
 
 /** Answers one offer; the next offer makes a new one. */
 export class Peer {
-  /**
-   * @param {Offer} offer
-   * @param {PeerListener} listener
-   */
+  /** @param {Offer} offer @param {PeerListener} listener */
   constructor(offer, listener) {
     this.id = offer.id;
     this.clock = offer.clock ?? null;
@@ -121,7 +123,6 @@ export class Peer {
  * Why this browser cannot play, or null. One that does not list its codecs is given the benefit of the doubt; one that cannot
  * tell when a frame is on the screen (Firefox before 132, Safari before 15.4) could never say LIVE.
  * @param {any} browser  `window`
- * @returns {"no-webrtc" | "too-old" | "no-h264" | null}
  */
 export function unplayable(browser) {
   if (!browser.RTCPeerConnection) return "no-webrtc";

@@ -25,11 +25,19 @@ type Row = Readonly<Partial<Record<Happening, readonly [State, ...Action[]]>>>;
 
 /* Messages (PROTOCOL.md) */
 
-type Outgoing = { type: string } & Record<string, unknown>;
+type StreamReason = "no-camera" | "camera-busy" | "camera-lost" | "camera-stalled" | "encoder" | "file" | "internal";
+type ByeReason = "stopped" | "no-answer" | "lost" | "replaced";
+type ErrorCode =
+  | "bad-message" | "bad-answer" | "no-hello" | "token-missing" | "token-wrong" | "token-expired" | "full" | "too-many"
+  | "internal";
+type RestartReason = "ice-failed" | "no-frames" | "decoder";
+type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" | "keyframe" | "bye";
+
+type Outgoing = { type: ViewerMessage } & Record<string, unknown>;
 
 /** A video RTP timestamp and the capture time that belongs to it, in ms of the daemon's clock. */
 type CaptureClock = { rtp: number; at: number };
-type Stream = { state: string; reason?: string; since: number; sound: string };
+type Stream = { state: string; reason?: StreamReason; since: number; sound: string };
 
 type Welcome = {
   type: "welcome"; session: string; resume: string; resumed: boolean; stream: Stream; viewers: number;
@@ -38,8 +46,8 @@ type Welcome = {
 };
 type Offer = { type: "offer"; id: number; sdp: string; ice_servers: RTCIceServer[]; clock?: CaptureClock };
 type Heartbeat = { type: "heartbeat"; t?: number; now: number; ask?: boolean };
-type Bye = { type: "bye"; id: number; reason: string };
-type Refusal = { type: "error"; code: string; message?: string; field?: string; limit?: number };
+type Bye = { type: "bye"; id: number; reason: ByeReason };
+type Refusal = { type: "error"; code: ErrorCode; message?: string; field?: string; limit?: number };
 type Message =
   | Welcome | Offer | Heartbeat | Bye | Refusal
   | ({ type: "stream" } & Stream)
@@ -51,7 +59,7 @@ type Check = (value: any) => boolean;
 
 /* Transports */
 
-type SignalingListener = { open: () => void; message: (data: unknown) => void; close: (code: number) => void };
+type SignalingListener = { message: (data: unknown) => void; close: (code: number) => void };
 type Network = "connected" | "disconnected" | "failed";
 type PeerListener = {
   answer: (sdp: string) => void;
@@ -61,9 +69,9 @@ type PeerListener = {
   refused: (why: unknown) => void;
 };
 
-type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "drop" | "buffered">;
+type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | "drop" | "buffered">;
 type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "stats" | "close">;
-type OpenSignaling = (listener: SignalingListener) => Signaling;
+type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
 /** What a link needs from outside; times in ms of one monotonic clock. */
 type LinkPorts = {

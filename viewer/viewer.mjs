@@ -117,7 +117,7 @@ export class Viewer {
     }
   }
 
-  /** @param {string} reason */
+  /** @param {RestartReason} reason */
   #restart(reason) {
     if (!this.peer) return;
     this.link.send({ type: "restart", id: this.peer.id, reason });

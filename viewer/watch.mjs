@@ -71,7 +71,6 @@ export class FrameWatch {
   /**
    * What is wrong by now, each thing said once.
    * @param {number} now
-   * @returns {Finding[]}
    */
   findings(now) {
     if (this.since === null) return [];

@@ -17,7 +17,6 @@ export function language(languages) {
 /**
  * Fetches a language, however often it takes.
  * @param {string} tongue
- * @returns {Promise<Words>}
  */
 export async function loadWords(tongue) {
   try {

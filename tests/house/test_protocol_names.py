@@ -19,23 +19,40 @@ from broadcaster.signaling.words import (
 from tests.house.project import read
 
 PAGE = read("viewer/protocol.mjs")
+TYPES = read("viewer/types.d.ts")
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("TO_DAEMON", VIEWER_MESSAGES),
-        ("FROM_DAEMON", DAEMON_MESSAGES),
         ("STREAM_STATES", StreamState),
-        ("STREAM_REASONS", StreamReason),
         ("SOUND", Sound),
-        ("BYE_REASONS", ByeReason),
-        ("ERROR_CODES", ErrorCode),
-        ("RESTART_REASONS", RestartReason),
     ],
 )
 def test_a_set_of_words_is_the_same_on_both_sides(name, words):
-    assert _constant(name, "[", "]") == set(words)
+    assert _words(_block(name, "[", "]")) == set(words)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ViewerMessage", VIEWER_MESSAGES),
+        ("StreamReason", StreamReason),
+        ("ByeReason", ByeReason),
+        ("ErrorCode", ErrorCode),
+        ("RestartReason", RestartReason),
+    ],
+)
+def test_a_type_of_words_is_the_same_on_both_sides(name, words):
+    found = re.search(rf"^type {name} =([^;]*);", TYPES, re.MULTILINE)
+    assert found, f"viewer/types.d.ts has no {name}"
+    assert _words(found[1]) == set(words)
+
+
+def test_the_page_reads_all_that_the_daemon_sends():
+    found = re.search(r"^const FIELDS = \{\n(.*?)^\};", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    assert set(re.findall(r"^  (\w+):", found[1], re.MULTILINE)) == set(DAEMON_MESSAGES)
 
 
 def test_close_codes_are_the_same_on_both_sides():
@@ -47,8 +64,8 @@ def test_the_subprotocol_is_the_same_on_both_sides():
     assert f'export const SUBPROTOCOL = "{SUBPROTOCOL}";' in PAGE
 
 
-def _constant(name: str, start: str, end: str) -> set[str]:
-    return set(re.findall(r'"([^"]+)"', _block(name, start, end)))
+def _words(text: str) -> set[str]:
+    return set(re.findall(r'"([^"]+)"', text))
 
 
 def _block(name: str, start: str, end: str) -> str:

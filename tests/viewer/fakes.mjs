@@ -11,7 +11,15 @@ class FakeSignaling {
   buffered = 0;
   dropped = null;
 
-  constructor(listener) {
+  constructor(hello) {
+    this.hello = hello;
+  }
+
+  open() {
+    this.send(this.hello());
+  }
+
+  listen(listener) {
     this.listener = listener;
   }
 
@@ -75,7 +83,7 @@ export class Stage {
       random: () => this.random,
       hidden: () => this.hidden,
       token: () => this.token,
-      signaling: (listener) => this.sockets[this.sockets.push(new FakeSignaling(listener)) - 1],
+      signaling: (hello) => this.sockets[this.sockets.push(new FakeSignaling(hello)) - 1],
       peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
       picture: this.picture,
       unplayable: () => this.why,
@@ -105,7 +113,7 @@ export class Stage {
   }
 
   welcome(state = "live", more = {}) {
-    this.socket.listener.open();
+    this.socket.open();
     this.hear("welcome", {
       session: "s", resume: "secret", resumed: false, heartbeat: HEARTBEAT, viewers: 1, stream: { state, since: 1, sound: "on" }, ...more,
     });

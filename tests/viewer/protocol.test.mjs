@@ -3,10 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import {
-  BYE_REASONS, CLOSE_CODES, ERROR_CODES, FROM_DAEMON, RESTART_REASONS, SOUND, STREAM_REASONS, STREAM_STATES, SUBPROTOCOL, TO_DAEMON,
-  isUsefulCandidate, parse, serialize,
-} from "../../viewer/protocol.mjs";
+import { CLOSE_CODES, SOUND, STREAM_STATES, SUBPROTOCOL, isUsefulCandidate, parse } from "../../viewer/protocol.mjs";
 
 const STREAM = { state: "live", since: 1_700_000_000.5, sound: "on" };
 const GOOD = {
@@ -26,14 +23,8 @@ const read = (type, fields) => parse(JSON.stringify({ type, ...fields }));
 
 test("the sets of PROTOCOL.md", () => {
   assert.equal(SUBPROTOCOL, "broadcaster.v1");
-  assert.deepEqual(TO_DAEMON, ["hello", "answer", "candidate", "heartbeat", "restart", "keyframe", "bye"]);
-  assert.deepEqual(Object.keys(GOOD), FROM_DAEMON);
   assert.deepEqual(STREAM_STATES, ["offline", "starting", "live", "stopping", "failed"]);
-  assert.equal(STREAM_REASONS.length, 7);
   assert.deepEqual(SOUND, ["on", "none", "lost"]);
-  assert.deepEqual(BYE_REASONS, ["stopped", "no-answer", "lost", "replaced"]);
-  assert.equal(ERROR_CODES.length, 9);
-  assert.deepEqual(RESTART_REASONS, ["ice-failed", "no-frames", "decoder"]);
 });
 
 test("every good message is read as it is", () => {
@@ -82,11 +73,6 @@ test("what is no message at all", () => {
   for (const data of ["", "{", "null", "1", '"live"', "[]", "{}", '{"type":null}', '{"type":7}', undefined, new ArrayBuffer(2)]) {
     assert.equal(typeof parse(data), "string", String(data));
   }
-});
-
-test("only our messages are sent, without what is not there", () => {
-  assert.equal(serialize({ type: "hello", token: undefined, resume: "r" }), '{"type":"hello","resume":"r"}');
-  assert.throws(() => serialize({ type: "welcome" }), TypeError);
 });
 
 test("candidates: neither .local names nor TCP", () => {

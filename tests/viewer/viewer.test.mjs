@@ -384,7 +384,7 @@ test("words about another peer connection are not heeded", async () => {
 
 test("full: waits 15 s, says how many places, and tries again", async () => {
   const stage = new Stage();
-  stage.socket.listener.open();
+  stage.socket.open();
   stage.hear("error", { code: "full", message: "", limit: 20 });
   stage.close(4003);
   assert.deepEqual([stage.state, stage.view.limit, stage.view.retryIn], ["full", 20, 15]);
@@ -410,7 +410,7 @@ test("too many: waits 15 s; a daemon that answers is not unreachable", async () 
 
 test("denied: says why, waits for a token, and does not try by itself", async () => {
   const stage = new Stage();
-  stage.socket.listener.open();
+  stage.socket.open();
   stage.hear("error", { code: "token-wrong", message: "" });
   stage.close(4001);
   assert.deepEqual([stage.state, stage.view.reason], ["denied", "token-wrong"]);

@@ -5,12 +5,16 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { lines } from "../../viewer/stats.mjs";
-import { BYE_REASONS, ERROR_CODES, SOUND, STREAM_REASONS } from "../../viewer/protocol.mjs";
+import { SOUND } from "../../viewer/protocol.mjs";
 import { KEYS } from "../../viewer/controls.mjs";
 import { TABLE } from "../../viewer/state.mjs";
 import { LANGUAGES, describe, fill, language } from "../../viewer/words.mjs";
 
-const load = (tongue) => JSON.parse(readFileSync(new URL(`../../viewer/words.${tongue}.json`, import.meta.url), "utf8"));
+const read = (name) => readFileSync(new URL(`../../viewer/${name}`, import.meta.url), "utf8");
+/** The words of a union type. */
+const union = (name) => [...read("types.d.ts").match(new RegExp(`^type ${name} =([^;]*);`, "m"))[1].matchAll(/"([^"]+)"/g)].map(([, word]) => word);
+const [STREAM_REASONS, BYE_REASONS, ERROR_CODES] = ["StreamReason", "ByeReason", "ErrorCode"].map(union);
+const load = (tongue) => JSON.parse(read(`words.${tongue}.json`));
 const en = load("en");
 const view = (state, more = {}) => ({ state, reason: "", limit: 0, up: true, retryIn: null, ...more });
 

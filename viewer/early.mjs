@@ -1,0 +1,26 @@
+/** What takes longest, begun while the page's other modules are on their way: signaling, and a first peer connection. */
+
+import { TokenStore } from "./token.mjs";
+import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
+
+/** When the page's script began, in ms. */
+export const began = performance.now();
+
+export const tokens = new TokenStore(() => sessionStorage);
+tokens.take(location, history);
+
+/** @type {Signaling | null} */
+let first = unplayable(window) ? null : open(() => ({ type: "hello", token: tokens.token }));
+if (first) warmUp();
+
+/** @param {() => Outgoing} hello */
+function open(hello) {
+  return new Signaling(signalingUrl(location), hello);
+}
+
+/** A way to the daemon: the one that is under way already, from then on a new one. @param {() => Outgoing} hello */
+export function signaling(hello) {
+  const found = first ?? open(hello);
+  first = null;
+  return found;
+}
