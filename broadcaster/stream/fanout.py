@@ -72,6 +72,11 @@ class Fanout:
         for outgoing in self._viewers.values():
             outgoing.begin_anew()
 
+    def expect(self, viewer: str) -> None:
+        """`viewer` will subscribe in a moment: while it connects its keyframe is made, and waits in the cache."""
+        if not self._cache.is_fresh(self._clock.monotonic()):
+            self._force_keyframe(viewer)
+
     def subscribe(self, viewer: str, sender: MediaSender) -> None:
         """From now on `viewer` gets everything, beginning with a keyframe as soon as there is one."""
         outgoing = self._viewers[viewer] = Outgoing(sender, partial(self.request_keyframe, viewer))
@@ -84,18 +89,17 @@ class Fanout:
         else:
             self.request_keyframe(viewer)
 
-    def unsubscribe(self, viewer: str, sender: MediaSender) -> None:
-        """`viewer` gets nothing any more by `sender`; ignored if it has another one by now."""
+    def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
+        """`viewer` gets nothing any more by `sender` (None: it was only expected); ignored if it has another by now."""
         outgoing = self._viewers.get(viewer)
-        if outgoing is not None and outgoing.sender is sender:
-            del self._viewers[viewer]
+        if outgoing is None or outgoing.sender is sender:
+            self._viewers.pop(viewer, None)
             self.gate.forget(viewer)
 
     def request_keyframe(self, viewer: str) -> None:
         """`viewer` cannot go on without a keyframe."""
-        if viewer in self._viewers and self._can_force():
-            self.gate.request(viewer)
-            self._poll_gate(self._clock.monotonic())
+        if viewer in self._viewers:
+            self._force_keyframe(viewer)
 
     def report(self, viewer: str, report: Report) -> None:
         """`viewer` says how it fares."""
@@ -122,6 +126,11 @@ class Fanout:
         """Send 20 ms of sound to every viewer, ahead of every picture that waits."""
         frame = self._packetizer.sound(sound, self._clock.monotonic())
         self._walk_over(lambda outgoing: outgoing.sender.send_audio(frame))
+
+    def _force_keyframe(self, viewer: str) -> None:
+        if self._can_force():
+            self.gate.request(viewer)
+            self._poll_gate(self._clock.monotonic())
 
     def _poll_gate(self, now: float) -> None:
         """Pictures are the gate's clock: without them a forced keyframe would lead nowhere."""

@@ -111,6 +111,8 @@ class AiortcPeer:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         except (ValueError, InternalError, InvalidStateError, OperationError) as error:
             raise BadAnswer(str(error)) from error
+        if not self._closed:
+            self._context.fanout.expect(self._viewer)
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a screened remote candidate; everything is bundled on the first m-line."""
@@ -220,8 +222,8 @@ class AiortcPeer:
     def _stop_sending(self) -> None:
         self._when_closed(self)
         sender, self._sender = self._sender, None
+        self._context.fanout.unsubscribe(self._viewer, sender)
         if sender is not None:
-            self._context.fanout.unsubscribe(self._viewer, sender)
             sender.close()
 
 

@@ -101,6 +101,33 @@ def test_a_newcomer_right_after_a_keyframe_is_served_from_the_cache(rig):
     assert rig.source.requests == 0
 
 
+def test_the_keyframe_of_an_expected_viewer_is_made_while_it_connects(rig):
+    rig.picture(key=True)
+    rig.picture(after=1.0)
+    rig.fanout.expect("a")
+    assert rig.source.requests == 1
+    sent = [rig.picture(key=True)]
+    viewer = rig.join("a")
+    assert viewer.pictures == sent
+    assert rig.source.requests == 1
+
+
+def test_a_viewer_that_was_expected_in_vain_is_forgotten(rig):
+    rig.picture(key=True)
+    rig.picture(after=1.0)
+    rig.fanout.expect("a")
+    rig.fanout.unsubscribe("a", None)
+    rig.picture(after=1.0)
+    assert rig.source.requests == 1
+    assert rig.fanout.gate.next_deadline() is None
+
+
+def test_an_expected_viewer_costs_nothing_right_after_a_keyframe(rig):
+    rig.picture(key=True)
+    rig.fanout.expect("a")
+    assert rig.source.requests == 0
+
+
 def test_a_newcomer_that_the_gate_would_keep_waiting_is_served_from_the_cache(rig):
     rig.join("first")
     sent = [rig.picture(key=True), rig.picture(after=0.3)]
