@@ -240,7 +240,7 @@ async def test_close_is_prompt_and_nothing_follows(tmp_path):
     await pictures.until(3)
     began = time.monotonic()
     await asyncio.gather(video.close(), audio.close())
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     counts = len(pictures.items), len(sounds.items)
     await asyncio.sleep(0.1)
     assert counts == (len(pictures.items), len(sounds.items))

@@ -180,6 +180,6 @@ async def test_a_turn_server_that_is_gone_does_not_hold_up_the_end(turn):
         await theirs.close()
         began = time.monotonic()
         await ours.close()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10  # aioice would take a minute
     await asyncio.sleep(0.1)
     assert not [task for task in asyncio.all_tasks() if "Turn" in repr(task.get_coro())]

@@ -129,7 +129,7 @@ class Viewer:
         """An attribute of the `<live-view>` element."""
         return await self.page.locator("live-view").get_attribute(name)
 
-    async def state(self, *wanted: str, limit: float = 10.0) -> None:
+    async def state(self, *wanted: str, limit: float = 20.0) -> None:
         """Wait until the page is in one of these states."""
         selector = ", ".join(f'live-view[data-state="{state}"]' for state in wanted)
         await self.page.wait_for_selector(selector, state="attached", timeout=limit * 1000)
@@ -140,6 +140,14 @@ class Viewer:
         await self.page.wait_for_timeout(seconds * 1000)
         taken: list[list[int] | None] = await self.page.evaluate(_TAKE)
         return taken
+
+    async def sees(self, count: int, limit: float = 20.0) -> list[list[int]]:
+        """The next pictures, as soon as so many were presented that could be read."""
+        await self.page.evaluate(_TAKE)
+        readable = "window.testPictures.filter(Boolean)"
+        await self.page.wait_for_function(f"() => {readable}.length >= {count}", timeout=limit * 1000)
+        seen: list[list[int]] = await self.page.evaluate(f"() => {readable}")
+        return seen
 
     async def inbound(self, kind: str) -> dict[str, Any]:
         """`RTCInboundRtpStreamStats` of the newest peer connection."""
