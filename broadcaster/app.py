@@ -16,6 +16,7 @@ from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
+from broadcaster.errors import DeviceHung
 from broadcaster.figures import Capacity, StreamReport
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.settings import Settings
@@ -130,6 +131,8 @@ async def _until(ending: asyncio.Event, *vital: asyncio.Future[Any]) -> None:
 
 
 async def _finish(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has cleaned up."""
+    """Cancel a task and wait until it has cleaned up. Raises `DeviceHung` when it could not."""
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    (outcome,) = await asyncio.gather(task, return_exceptions=True)
+    if isinstance(outcome, DeviceHung):
+        raise outcome

@@ -35,6 +35,13 @@ class PanelError(BroadcasterError):
     """Button and lamp cannot be used; says why, and what to do."""
 
 
+class DeviceHung(BroadcasterError):
+    """A call into a device's library does not come back, so this process can have the device no more.
+
+    It ends the daemon: the process that the service manager starts in its place gets the device anew.
+    """
+
+
 class BadMessage(BroadcasterError):
     """A signaling message that is known but malformed; `field` names the culprit."""
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from broadcaster import settings
 from broadcaster.cli import logs
@@ -18,7 +19,7 @@ from broadcaster.cli.addresses import reachable_at
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.control.signals import ignore_button
-from broadcaster.errors import BroadcasterError, SettingsError
+from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.figures import StreamReport
 from broadcaster.settings import Settings
 
@@ -37,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         _tell(f"these settings cannot be used{f' ({parsed.settings})' if parsed.settings else ''}:", error.problems)
         return 2
+    except DeviceHung as error:
+        _tell(str(error))
+        _leave(1)
     except BroadcasterError as error:
         _tell(str(error))
         return 1
@@ -79,6 +83,14 @@ def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
     links = reachable_at(effective.web.host, port)
     print(start_block(effective, report, links, terminal=sys.stdout.isatty()), flush=True)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process now: an orderly exit would wait for the thread that hangs, and close the device once more."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _tell(sentence: str, details: Sequence[str] = ()) -> None:

@@ -12,13 +12,15 @@ from broadcaster.media.units import AccessUnit
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.signaling.words import StreamReason, StreamStatus
 from broadcaster.stream.fanout import Fanout
-from broadcaster.stream.machine import Action, Event, Phase, StreamMachine
+from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
 from broadcaster.stream.sound import SoundKeeper
 
 log = logging.getLogger(__name__)
 
 STALL_LIMIT = 2.0
 """Seconds without a picture after which a live source counts as stalled."""
+
+_OPENING = (Phase.STARTING, Phase.RETRYING)
 
 Listener = Callable[[StreamStatus], None]
 
@@ -51,6 +53,7 @@ class Live:
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._picture_at = 0.0
+        self._complaint = ""
         self._openings = 0
         self._closing = False
 
@@ -123,18 +126,19 @@ class Live:
     def picture(self, unit: AccessUnit) -> None:
         """The video source's pictures come in here (`ports.VideoSink`)."""
         self._picture_at = self._clock.monotonic()
-        if unit.keyframe and self._machine.phase in (Phase.STARTING, Phase.RETRYING):
+        if unit.keyframe and self._machine.phase in _OPENING:
+            self._complaint = ""
             self._step(Event.KEYFRAME)
         self._fanout.publish_picture(unit)
 
     def failed(self, error: SourceError) -> None:
         """The video source gave up (`ports.VideoSink`)."""
-        log.warning("video: %s", error.detail)
+        self._complain(error.detail)
         self._step(Event.FAILED, StreamReason(error.reason))
 
     async def _open(self) -> None:
         """Open the sources; the sound follows the picture, and never holds it up."""
-        if self._machine.phase not in (Phase.STARTING, Phase.RETRYING):
+        if self._machine.phase not in _OPENING:
             return
         self._openings += 1
         self._fanout.attach(self._video)
@@ -158,7 +162,15 @@ class Live:
         if self._machine.phase is Phase.LIVE and now - self._picture_at >= STALL_LIMIT:
             self.failed(SourceError(StreamReason.CAMERA_STALLED, f"no picture for {STALL_LIMIT:g} s"))
         else:
+            if self._machine.phase in _OPENING and now >= (self._machine.next_deadline or now):
+                self._complain(f"no keyframe within {STARTING_LIMIT:g} s of opening the source")
             self._after(self._machine.tick)
+
+    def _complain(self, detail: str) -> None:
+        """Log what is wrong, but once where each try ends the same: the tries go on for days, on an SD card."""
+        again = detail == self._complaint
+        self._complaint = detail
+        log.log(logging.DEBUG if again else logging.WARNING, "video: %s; trying again from time to time", detail)
 
     def _after(self, change: Callable[[float], Action | None]) -> None:
         """Let the machine move, then do what follows from it."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from broadcaster.errors import SourceError
+from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.media.units import AccessUnit, OpusFrame
@@ -171,6 +171,45 @@ def test_a_camera_without_pictures_is_noticed_and_opened_anew():
             assert rig.camera.opened == 2
             rig.camera.give(clock)
             assert rig.state is StreamState.LIVE
+
+    travel(scenario)
+
+
+def test_what_is_wrong_is_logged_once_though_every_try_ends_the_same(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            rig.camera.fault = SourceError("no-camera", "none found")
+            rig.live.want(True)
+            await asyncio.sleep(100)
+            assert rig.camera.opened > 5
+            rig.camera.fault = None
+            await asyncio.sleep(60)  # it opens by now, and gives no picture
+            while rig.state is not StreamState.LIVE:
+                rig.camera.give(clock)
+                await asyncio.sleep(0.5)
+            rig.camera.fault = SourceError("no-camera", "none found")
+            await asyncio.sleep(10)
+
+    caplog.set_level("INFO")
+    travel(scenario)
+    said = [record.message.removeprefix("video: ").split(";")[0] for record in caplog.records if record.levelno > 20]
+    assert said == ["none found", "no keyframe within 10 s of opening the source", "no picture for 2 s", "none found"]
+
+
+def test_a_device_that_hangs_when_it_is_closed_ends_the_stream():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock, sound=False)
+
+        async def hang() -> None:
+            raise DeviceHung("the camera hangs")
+
+        rig.camera.close = hang
+        task = asyncio.create_task(rig.live.run())
+        await rig.go_live()
+        rig.live.want(False)
+        outcome = (await asyncio.gather(task, return_exceptions=True))[0]
+        assert isinstance(outcome, DeviceHung)
 
     travel(scenario)
 

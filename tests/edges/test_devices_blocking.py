@@ -1,0 +1,91 @@
+"""Calls that may hang: deadlines, order, and what a close that hangs means."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from broadcaster.devices.blocking import Overdue, Worker
+from broadcaster.errors import DeviceHung
+
+
+@contextlib.contextmanager
+def hanging() -> Iterator[threading.Event]:
+    """An event to hang at, set at the end so that no thread is left behind."""
+    release = threading.Event()
+    try:
+        yield release
+    finally:
+        release.set()
+
+
+async def test_results_and_errors_come_back_and_the_loop_turns_meanwhile():
+    worker, entered, go = Worker("device"), threading.Event(), threading.Event()
+
+    def slow() -> str:
+        entered.set()
+        assert go.wait(5)
+        return threading.current_thread().name
+
+    call = asyncio.create_task(worker.call(slow, 5))
+    async with asyncio.timeout(5):
+        while not entered.is_set():
+            await asyncio.sleep(0.001)
+    go.set()
+    assert (await call).startswith("device")
+    with pytest.raises(ZeroDivisionError):
+        await worker.call(lambda: 1 // 0, 5)
+    await worker.close(lambda: None)
+
+
+def test_a_call_without_a_loop():
+    worker = Worker("device")
+    assert worker.call_blocking(lambda: 7, 5) == 7
+    with hanging() as release, pytest.raises(Overdue):
+        worker.call_blocking(release.wait, 0.01)
+
+
+async def test_a_call_past_its_deadline_and_a_close_that_comes_back():
+    worker, closed = Worker("device"), []
+    with hanging() as release:
+        with pytest.raises(Overdue):
+            await worker.call(release.wait, 0.01)
+        release.set()
+        await worker.close(lambda: closed.append(True))
+    assert closed == [True]
+
+
+async def test_a_close_behind_a_call_that_hangs_says_that_the_process_must_end():
+    worker = Worker("the camera")
+    with hanging() as release:
+        with pytest.raises(Overdue):
+            await worker.call(release.wait, 0.01)
+        with pytest.raises(DeviceHung, match="the camera hangs"):
+            await worker.close(lambda: None, 0.01)
+        async with asyncio.timeout(1):
+            with pytest.raises(DeviceHung):  # at once: it is known by now
+                await worker.close(lambda: None, 60)
+
+
+async def test_a_close_that_hangs_by_itself():
+    worker = Worker("the camera")
+    with hanging() as release, pytest.raises(DeviceHung):
+        await worker.close(release.wait, 0.01)
+
+
+async def test_what_a_close_or_a_posted_call_raises_is_logged(caplog):
+    worker, seen = Worker("the camera"), []
+
+    def fail(text: str) -> None:
+        raise RuntimeError(text)
+
+    worker.post(lambda: seen.append(1))
+    worker.post(lambda: fail("no such control"))
+    await worker.close(lambda: fail("release failed"))
+    assert seen == [1]
+    assert [record.message for record in caplog.records] == [
+        "the camera: no such control",
+        "the camera: release failed",
+    ]
