@@ -1,5 +1,6 @@
 # make run    the daemon with its test picture, live: open the address that it prints
 # make test   all tests, those in a real browser too
+# make test-faults  each fault that can be foreseen, and what becomes of it; as root, for networks of its own
 # make check  format, lint, types, floors
 # make bench  how fast a viewer joins, how late the picture is, what it costs
 
@@ -25,6 +26,10 @@ check: $(BIN)/pytest
 	npx --yes --package typescript@5.9.3 tsc --project viewer/jsconfig.json
 	@tests/audit.sh
 
+test-faults: $(BIN)/pytest
+	@tests/tools.sh browser network
+	$(BIN)/pytest -m "long or not long" --publish tests/faults $(ARGS)
+
 bench: $(BIN)/pytest
 	@tests/tools.sh browser
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -44,4 +49,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test check bench .venv
+.PHONY: run test test-faults check bench .venv

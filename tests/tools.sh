@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx systemd
+# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx systemd network
 # As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
 set -eu
 
@@ -17,6 +17,11 @@ for tool; do
         node) any_of node || packages="$packages nodejs" ;;
         npx) any_of npx || packages="$packages npm" ;;
         systemd) any_of systemd-analyze || packages="$packages systemd" ;;
+        network)
+            any_of ip || packages="$packages iproute2"
+            any_of nft || packages="$packages nftables"
+            any_of turnserver || packages="$packages coturn"
+            any_of faketime || packages="$packages faketime" ;;
     esac
 done
 [ -n "$packages" ] || exit 0

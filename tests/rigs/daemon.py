@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+
 START_LIMIT = 20.0
 """Seconds until the page must answer; generous, because test machines are shared."""
 
@@ -27,11 +29,14 @@ def free_port() -> int:
 class Daemon:
     """`broadcaster run` with settings for tests; use it with `async with`.
 
-    Leaving kills it if it still runs. `log` is what it has written so far.
+    Leaving kills it if it still runs. `log` is what it has written so far, `environment` is added to ours.
     """
+
+    module = "broadcaster"
 
     def __init__(self, *arguments: str, live: bool = True, port: int | None = None, **settings: object) -> None:
         self.port = port or free_port()
+        self.environment = {"PYTHONPATH": str(ROOT)}
         self._folder = tempfile.TemporaryDirectory(prefix="broadcaster-test-")
         self._log = Path(self._folder.name) / "log"
         chosen = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
@@ -62,7 +67,11 @@ class Daemon:
         """Start the process and wait until it answers."""
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "broadcaster", *self._arguments, stdout=log, stderr=log, cwd=self._folder.name
+                *(sys.executable, "-m", self.module, *self._arguments),
+                stdout=log,
+                stderr=log,
+                cwd=self._folder.name,
+                env=os.environ | self.environment,
             )
         deadline = asyncio.get_running_loop().time() + START_LIMIT
         while not await asyncio.to_thread(self._answers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import Any
 
@@ -19,29 +20,37 @@ class LightViewer:
     """Opens a session and watches; use it with `async with`.
 
     `messages` are all that came, `first_keyframe` is seconds from `hello` to the first packet of a keyframe,
-    `gaps` counts video sequence numbers that never came.
+    `gaps` counts video sequence numbers that never came, `longest_pause` is the most seconds between two packets.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1", **hello: object) -> None:
         self.messages: list[dict[str, Any]] = []
         self.first_keyframe: float | None = None
         self.packets = 0
+        self.octets = 0
+        self.ssrc = 0
         self.gaps = 0
+        self.keyframes = 0
+        self.longest_pause = 0.0
         self.close_code: int | None = None
         self._url = f"ws://{host}:{port}/ws"
         self._hello = {"type": "hello", **hello}
         self._last_sequence: int | None = None
+        self._packet_at = math.inf
         self._arrived = asyncio.Condition()
         self._keyframe_came = asyncio.Event()
         self._pc: RTCPeerConnection | None = None
 
     async def __aenter__(self) -> LightViewer:
+        await self._connect()
+        return self
+
+    async def _connect(self) -> None:
         self._http = aiohttp.ClientSession()
         self._ws = await self._http.ws_connect(self._url, protocols=[SUBPROTOCOL])
         self._began = time.monotonic()
         await self._ws.send_json(self._hello)
-        self._reading = asyncio.create_task(self._read())
-        return self
+        self._reading = asyncio.create_task(self._read(self._ws))
 
     async def __aexit__(self, *_: object) -> None:
         await self.leave()
@@ -60,6 +69,32 @@ class LightViewer:
     async def vanish(self) -> None:
         """Tear the WebSocket's connection away without a close frame; the peer connection is closed by `leave`."""
         await self._http.close()
+
+    async def come_back(self) -> dict[str, Any]:
+        """Open a new WebSocket and ask for the same session; the `welcome` that answers."""
+        before = self.messages
+        self._hello["resume"] = (await self.message("welcome"))["resume"]
+        self.messages = []
+        await self.vanish()
+        await self._connect()
+        welcome = await self.message("welcome")
+        self.messages = before + self.messages
+        return welcome
+
+    async def answered(self, limit: float = 10.0) -> None:
+        """Wait for the first message, whatever it is."""
+        async with asyncio.timeout(limit), self._arrived:
+            await self._arrived.wait_for(lambda: bool(self.messages))
+
+    async def closed(self, limit: float = 10.0) -> int | None:
+        """Wait until the WebSocket is closed; the code."""
+        await asyncio.wait_for(asyncio.shield(self._reading), limit)
+        return self.close_code
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last video packet."""
+        return self._last_sequence or 0
 
     async def message(self, kind: str, limit: float = 5.0, **fields: object) -> dict[str, Any]:
         """The first message of that type and with those fields, as soon as it is there."""
@@ -82,8 +117,13 @@ class LightViewer:
             await self._keyframe_came.wait()
         return self.first_keyframe or 0.0
 
-    async def _read(self) -> None:
-        async for raw in self._ws:
+    async def send_rtcp(self, packet: bytes) -> None:
+        """Send an RTCP packet over the peer connection."""
+        assert self._pc is not None
+        await self._pc.getTransceivers()[0].receiver.transport._send_rtp(packet)
+
+    async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        async for raw in ws:
             message = raw.json()
             if message["type"] == "offer":
                 await self._answer(message)
@@ -92,7 +132,7 @@ class LightViewer:
             async with self._arrived:
                 self.messages.append(message)
                 self._arrived.notify_all()
-        self.close_code = self._ws.close_code
+        self.close_code = ws.close_code
 
     async def _answer(self, offer: dict[str, Any]) -> None:
         if self._pc is not None:
@@ -117,10 +157,17 @@ class LightViewer:
 
     def _count(self, packet: RtpPacket) -> None:
         self.packets += 1
+        self.octets += len(packet.payload)
+        self.ssrc = packet.ssrc
+        now = time.monotonic()
+        self.longest_pause, self._packet_at = max(self.longest_pause, now - self._packet_at), now
         if self._last_sequence is not None:
             self.gaps += (packet.sequence_number - self._last_sequence - 1) & 0xFFFF
         self._last_sequence = packet.sequence_number
-        if self.first_keyframe is None and _begins_keyframe(packet.payload):
+        if not _begins_keyframe(packet.payload):
+            return
+        self.keyframes += 1
+        if self.first_keyframe is None:
             self.first_keyframe = time.monotonic() - self._began
             self._keyframe_came.set()
 

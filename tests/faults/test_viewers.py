@@ -1,0 +1,259 @@
+"""Viewers that vanish, stop reading, never answer, cut the connection, come in crowds, or ask for too much."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from typing import Any
+
+import aiohttp
+import pytest
+from aiortc.rtp import RTCP_PSFB_PLI, RTCP_RTPFB_NACK, RtcpPsfbPacket, RtcpRtpfbPacket
+
+from broadcaster.signaling.words import SUBPROTOCOL
+from tests.rigs.light import LightViewer
+from tests.rigs.light_process import LightProcess
+from tests.rigs.process import footprint
+from tests.rigs.scripted import ScriptedDaemon
+
+BUSY = 2.0
+"""Seconds for which a shared machine may stand still."""
+
+
+async def until_viewers(daemon: ScriptedDaemon, number: int, limit: float) -> float:
+    """Seconds until so many are there."""
+    began = time.monotonic()
+    while (await daemon.status())["viewers"] != number:
+        assert time.monotonic() - began < limit, await daemon.status()
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def assert_clean(daemon: ScriptedDaemon, before: dict[str, int]) -> None:
+    """A second later nothing is left of those who have gone."""
+    await asyncio.sleep(1)
+    after = await daemon.held()
+    assert after["peers"] <= before["peers"]
+    assert after["tasks"] <= before["tasks"]
+    assert after["descriptors"] <= before["descriptors"]
+    assert after["timers"] <= before["timers"] + 1  # one may be between two of its ticks
+
+
+@pytest.mark.long
+async def test_row_1_a_viewer_that_vanishes_is_gone_and_nobody_notices(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+        await other.keyframe()
+        before = await daemon.held()
+        async with LightProcess(daemon.port) as vanishing:
+            await until_viewers(daemon, 2, 5)
+            vanishing.process.send_signal(signal.SIGSTOP)
+            took = await until_viewers(daemon, 1, 7.5 + BUSY)
+            await assert_clean(daemon, before)
+        assert other.gaps == 0
+        measured("1", f"gone after {took:.1f} s, clean 1 s later, {other.gaps} gaps")
+
+
+@pytest.mark.long
+async def test_row_2_who_stops_reading_is_gone_and_little_is_buffered(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+        await other.keyframe()
+        before, memory = await daemon.held(), footprint(daemon.pid).memory
+        _, writer = await deaf_viewer(daemon.port)
+        await until_viewers(daemon, 2, 5)
+        began, buffered = time.monotonic(), 0
+        while (await daemon.status())["viewers"] == 2:
+            assert time.monotonic() - began < 7.5 + BUSY
+            buffered = max(buffered, await daemon.call("process", "buffered"))
+            await asyncio.sleep(0.05)
+        took = time.monotonic() - began
+        await assert_clean(daemon, before)
+        writer.close()
+        assert buffered <= 64 * 1024
+        assert other.gaps == 0
+        grown = footprint(daemon.pid).memory - memory
+        measured("2", f"stopped reading: gone after {took:.1f} s, {buffered} bytes buffered, memory {grown:+.1f} MB")
+
+
+async def deaf_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Opens a session and reads nothing from then on."""
+    own = socket.socket()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    own.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(own, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=own, limit=1)
+    writer.write(
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n".encode()
+    )
+    writer.write(_frame(b'{"type":"hello"}'))
+    return reader, writer
+
+
+def _frame(text: bytes) -> bytes:
+    """A masked text frame (RFC 6455 §5.2), whose mask is zero."""
+    return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+
+
+async def test_row_5_a_cut_websocket_costs_no_packet(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        before = viewer.packets
+        welcome = await viewer.come_back()
+        await asyncio.sleep(0.5)
+        assert welcome["resumed"] is True
+        assert viewer.packets > before
+        assert viewer.gaps == 0
+        assert sum(message["type"] == "offer" for message in viewer.messages) == 1
+        measured("5", f"resumed, {viewer.gaps} gaps, longest pause {viewer.longest_pause * 1000:.0f} ms")
+
+
+@pytest.mark.long
+async def test_row_6_a_storm_fills_the_places_exactly(measured):
+    places, crowd = 20, 200
+    async with ScriptedDaemon(web__max_viewers=places) as daemon, LightViewer(daemon.port) as old:
+        await old.keyframe()
+        old.longest_pause = 0.0
+        viewers = [LightViewer(daemon.port) for _ in range(crowd)]
+        began = time.monotonic()
+
+        async def join(index: int, viewer: LightViewer) -> None:
+            await asyncio.sleep(index / crowd)
+            await viewer.__aenter__()
+            await viewer.answered()
+
+        await asyncio.gather(*(join(index, viewer) for index, viewer in enumerate(viewers)))
+        took = time.monotonic() - began
+        inside = [viewer for viewer in viewers if viewer.messages[0]["type"] == "welcome"]
+        refused = [viewer for viewer in viewers if viewer.messages[0].get("code") == "full"]
+        waits = sorted([await viewer.keyframe() for viewer in inside])
+        codes = {await viewer.closed() for viewer in refused}
+        await asyncio.gather(*(viewer.leave() for viewer in viewers))
+        assert len(inside) == places - 1
+        assert len(refused) == crowd - len(inside)
+        assert codes == {4003}
+        assert waits[-1] < 5
+        assert old.gaps == 0
+        measured(
+            "6",
+            f"{crowd} in {took:.1f} s for {len(inside)} places: {len(inside)} play after at most {waits[-1]:.1f} s,"
+            f" {len(refused)} are told full, {old.gaps} gaps",
+        )
+
+
+@pytest.mark.long
+async def test_row_7_five_hundred_joins_leave_nothing(measured):
+    async with ScriptedDaemon() as daemon:
+        await joins(daemon, 50)
+        before = await daemon.held()
+        memory = [footprint(daemon.pid).memory]
+        for _ in range(9):
+            await joins(daemon, 50)
+            memory.append(footprint(daemon.pid).memory)
+        await assert_clean(daemon, before)
+        last = memory[-1] - memory[-4]
+        assert last < 2.0
+        measured("7", f"nothing left; memory {memory[0]:.0f} → {memory[-1]:.0f} MB, {last:+.1f} MB in the last third")
+
+
+async def joins(daemon: ScriptedDaemon, number: int, at_once: int = 5) -> None:
+    """So many come, see a keyframe and leave."""
+    for _ in range(number // at_once):
+        viewers = [LightViewer(daemon.port) for _ in range(at_once)]
+        await asyncio.gather(*(viewer.__aenter__() for viewer in viewers))
+        await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
+        await asyncio.gather(*(viewer.leave() for viewer in viewers))
+    await until_viewers(daemon, 0, 3)
+
+
+@pytest.mark.long
+async def test_row_8_who_never_answers_costs_a_peer_connection_for_ten_seconds(measured):
+    async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
+        before = await daemon.held()
+        async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
+            await ws.send_json({"type": "hello"})
+            began = time.monotonic()
+            async with asyncio.timeout(12):
+                while (message := await ws.receive_json())["type"] != "bye":
+                    if message.get("ask"):
+                        await ws.send_json({"type": "heartbeat"})
+            took = time.monotonic() - began
+            await asyncio.sleep(0.5)
+            held = await daemon.held()
+        assert message["reason"] == "no-answer"
+        assert held["peers"] == before["peers"] == 0
+        assert took < 11
+        measured("8", f"never answers: its peer connection is closed after {took:.1f} s")
+
+
+async def test_row_8_garbage_for_an_answer_ends_it_at_once(measured):
+    async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
+        async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
+            await ws.send_json({"type": "hello"})
+            async with asyncio.timeout(5):
+                while (message := await ws.receive_json())["type"] != "offer":
+                    pass
+                began = time.monotonic()
+                await ws.send_json({"type": "answer", "id": message["id"], "sdp": "v=0\r\ngarbage"})
+                while (message := await ws.receive_json())["type"] != "error":
+                    pass
+            took = time.monotonic() - began
+            while (await daemon.held())["peers"]:
+                assert time.monotonic() - began < 2
+                await asyncio.sleep(0.05)
+        assert message["code"] == "bad-answer"
+        measured("8", f"garbage: refused after {took * 1000:.0f} ms, peer connection closed")
+
+
+@pytest.mark.long
+async def test_row_19_a_storm_of_requests_is_held_by_gate_and_budget(measured):
+    seconds = 5
+    async with (
+        ScriptedDaemon(video__source="test", video__width=640, video__height=360, video__bitrate=1_000_000) as daemon,
+        LightViewer(daemon.port) as stormy,
+        LightViewer(daemon.port) as other,
+    ):
+        await asyncio.gather(stormy.keyframe(), other.keyframe())
+        await asyncio.sleep(3)
+        quiet = await received(other, seconds)
+        before = await forced_keyframes(daemon)
+        storm = asyncio.create_task(request_all(stormy, seconds))
+        stormed = await received(other, seconds)
+        sent = await storm
+        forced = await forced_keyframes(daemon) - before
+        change = stormed / quiet - 1
+        assert forced <= seconds // 2 + 1
+        assert abs(change) < 0.2
+        assert other.gaps == 0
+        measured(
+            "19",
+            f"{sent} requests in {seconds} s: {forced} keyframes, the others' rate {change:+.0%}, {other.gaps} gaps",
+        )
+
+
+async def forced_keyframes(daemon: ScriptedDaemon) -> int:
+    forced: Any = (await daemon.status())["keyframes_forced"]
+    return int(forced)
+
+
+async def received(viewer: LightViewer, seconds: float) -> int:
+    """Bytes of video within so many seconds."""
+    before = viewer.octets
+    await asyncio.sleep(seconds)
+    return viewer.octets - before
+
+
+async def request_all(viewer: LightViewer, seconds: float) -> int:
+    """Ask for keyframes and for everything again, some 100 times a second; how often."""
+    asked, began = 0, time.monotonic()
+    while time.monotonic() - began < seconds:
+        pli = RtcpPsfbPacket(RTCP_PSFB_PLI, ssrc=1, media_ssrc=viewer.ssrc)
+        lost = [viewer.sequence - back & 0xFFFF for back in range(300)]
+        nack = RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc=1, media_ssrc=viewer.ssrc, lost=lost[::-1])
+        await viewer.send_rtcp(bytes(pli))
+        await viewer.send_rtcp(bytes(nack))
+        asked += 2
+        await asyncio.sleep(0.02)
+    return asked

@@ -1,0 +1,115 @@
+"""The daemon as a process whose camera and microphone fail on request, and that tells what it holds.
+
+`python -m tests.rigs.scripted run …` is `broadcaster run …` with the fakes for sources. It listens on the socket that
+`$BROADCASTER_CONTROL` names: each line is the name of something, a method of it and arguments, as JSON; the answer is
+a line of JSON, what the method returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aiortc import RTCPeerConnection
+
+from broadcaster import app, cli
+from broadcaster.devices.fakes import FakeCamera, FakeMicrophone
+from tests.rigs.daemon import Daemon
+
+_CONTROL = "BROADCASTER_CONTROL"
+
+
+class ScriptedDaemon(Daemon):
+    """Runs it; use it with `async with`. `call("camera", "stall")` lets the camera stall.
+
+    With `video__source="test"` its pictures are those of the test source, without faults.
+    """
+
+    module = "tests.rigs.scripted"
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        super().__init__(*arguments, **{"video__source": "auto", **options})
+        self._control_folder = tempfile.TemporaryDirectory(prefix="broadcaster-control-")
+        self._path = f"{self._control_folder.name}/control"
+        self.environment[_CONTROL] = self._path
+
+    async def call(self, thing: str, method: str, *arguments: object) -> Any:
+        """Let the camera, the microphone or the process do something."""
+        reader, writer = await asyncio.open_unix_connection(self._path, limit=1 << 20)
+        writer.write(json.dumps([thing, method, *arguments]).encode() + b"\n")
+        line = await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
+        await writer.wait_closed()
+        return json.loads(line)
+
+    async def held(self) -> dict[str, int]:
+        """How many tasks, timers and peer connections it has, and descriptors."""
+        held: dict[str, int] = await self.call("process", "held")
+        return held
+
+    async def __aexit__(self, *details: object) -> None:
+        await super().__aexit__(*details)
+        self._control_folder.cleanup()
+
+
+class Process:
+    """What the process tells of itself, and what can be done to it."""
+
+    def held(self) -> dict[str, int]:
+        """Numbers of what a viewer could leave behind."""
+        gc.collect()
+        peers = [one for one in gc.get_objects() if isinstance(one, RTCPeerConnection)]
+        loop: Any = asyncio.get_running_loop()
+        return {
+            "tasks": len(asyncio.all_tasks()),
+            "timers": sum(not timer.cancelled() for timer in loop._scheduled),
+            "peers": sum(peer.connectionState != "closed" for peer in peers),
+            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        }
+
+    def buffered(self) -> int:
+        """Bytes that the fullest connection has not handed to the kernel yet."""
+        transports = [one for one in gc.get_objects() if isinstance(one, asyncio.WriteTransport)]
+        return max((one.get_write_buffer_size() for one in transports if not one.is_closing()), default=0)
+
+    def hang(self, seconds: float) -> None:
+        """The loop stands still."""
+        time.sleep(seconds)
+
+
+def _main() -> int:
+    ours = app.make_sources
+
+    def make_sources(video: Any, audio: Any, clock: Any) -> tuple[Any, Any]:
+        camera = FakeCamera(clock, real_time=True)
+        microphone = FakeMicrophone(clock, real_time=True)
+        things = {"camera": camera, "microphone": microphone, "process": Process()}
+        things["control"] = asyncio.ensure_future(_listen(things))  # type: ignore[assignment]
+        if video.source == "test":
+            return ours(video, audio, clock)
+        return camera, microphone if audio.source != "none" else None
+
+    with patch.object(app, "make_sources", make_sources):
+        return cli.main()
+
+
+async def _listen(things: dict[str, Any]) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        thing, method, *arguments = json.loads(await reader.readline())
+        writer.write(json.dumps(getattr(things[thing], method)(*arguments)).encode() + b"\n")
+        await writer.drain()
+        writer.close()
+
+    await asyncio.start_unix_server(answer, os.environ[_CONTROL])
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
