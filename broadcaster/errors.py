@@ -31,6 +31,10 @@ class SourceError(BroadcasterError):
         self.detail = detail
 
 
+class SourceAbsent(SourceError):
+    """There is no such device, and nobody said that there must be one: no fault, but it may still come."""
+
+
 class PanelError(BroadcasterError):
     """Button and lamp cannot be used; says why, and what to do."""
 

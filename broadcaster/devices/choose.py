@@ -7,6 +7,7 @@ import logging
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.video import FileVideo
+from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import SettingsError
@@ -16,7 +17,6 @@ from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
 log = logging.getLogger(__name__)
 
 _NO_CAMERAS = "this version does not support cameras yet"
-_NO_MICROPHONES = "this version does not support microphones yet"
 
 
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
@@ -32,15 +32,14 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
     if video.source == "auto":
         log.warning("video.source is auto, and %s: showing the test picture", _NO_CAMERAS)
     file = MediaFile(video.file)
-    return _video(video, file, clock), _audio(video, audio, file, clock)
+    pictures = _video(video, file, clock)
+    return pictures, _audio(audio, pictures, file, clock)
 
 
 def _problems(video: VideoSettings, audio: AudioSettings) -> list[str]:
     problems = []
     if video.source in ("picamera2", "v4l2"):
         problems.append(f"video.source = {video.source!r}: {_NO_CAMERAS}; allowed: auto, test, file")
-    if audio.source == "alsa":
-        problems.append(f"audio.source = 'alsa': {_NO_MICROPHONES}; allowed: auto, test, file, none")
     return problems
 
 
@@ -65,17 +64,26 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
     )
 
 
-def _audio(video: VideoSettings, audio: AudioSettings, file: MediaFile, clock: Clock) -> AudioSource | None:
-    source = _with_the_picture(video, file) if audio.source == "auto" else audio.source
-    if source == "none":
-        return None
-    return FileAudio(clock, file) if source == "file" else Beep(clock)
+def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:
+    source = _with_the_picture(pictures, file) if settings.source == "auto" else settings.source
+    match source:
+        case "none":
+            return None
+        case "file":
+            return FileAudio(clock, file)
+        case "alsa":
+            # A camera without any microphone is a usual thing; one that is named must be there.
+            return Microphone(clock, settings, optional=settings.source == "auto" and not settings.device)
+        case _:
+            return Beep(clock)
 
 
-def _with_the_picture(video: VideoSettings, file: MediaFile) -> AudioSourceName:
+def _with_the_picture(pictures: VideoSource, file: MediaFile) -> AudioSourceName:
     """What `auto` means: a file that cannot be read yet may turn out to have sound, as most have."""
-    if video.source != "file":
+    if isinstance(pictures, TestCard):
         return "test"
+    if not isinstance(pictures, FileVideo):
+        return "alsa"
     if file.is_silent():
         log.info("audio.source is auto, and %s has no sound: the stream has none", file.path)
         return "none"

@@ -22,6 +22,7 @@ Active = Literal["low", "high"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _PATH = Text("a path, or empty", PRINTABLE)
+_SOUND_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
 # Strict, because names and origins end up in response headers.
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
 _NAME = Text("a host name without port", r"[0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_])?")
@@ -108,6 +109,10 @@ class AudioSettings:
     source: AudioSourceName = _setting(
         "auto", Word(get_args(AudioSourceName)), "Where sound comes from; auto: what goes with the picture."
     )
+    device: str = _setting(
+        "", _SOUND_DEVICE, "The microphone: its card's name as arecord -l shows it; empty: the first there is."
+    )
+    gain: float = _setting(0.0, Fraction(-30.0, 30.0, "decibels"), "Makes the microphone louder, or softer below 0.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceAbsent, SourceError
 from broadcaster.media.units import OpusFrame
 from broadcaster.ports import AudioSource
 from broadcaster.signaling.words import Sound
@@ -14,12 +14,15 @@ from broadcaster.stream.backoff import retry_delay
 
 log = logging.getLogger(__name__)
 
+QUIET_LIMIT = 3.0
+"""Seconds without a frame after which an open source counts as lost; noticed after twice that at most."""
+
 
 class SoundKeeper:
     """Opens an audio source, and opens it anew with back-off whenever it fails, until closed.
 
     `source` is None when there is to be no sound; `publish` takes the frames, `changed` is called when `state`
-    changes.
+    changes. An open source that gives no frames counts as lost as long as that lasts.
     """
 
     def __init__(
@@ -34,6 +37,8 @@ class SoundKeeper:
         self._publish = publish
         self._changed = changed
         self._failures = 0
+        self._frames = 0
+        self._said = ""
         self._failure: asyncio.Future[SourceError] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -51,7 +56,8 @@ class SoundKeeper:
     def open(self) -> None:
         """Start; what goes wrong from here on is logged, shown as `lost`, and tried again."""
         if self._source is not None and self._task is None:
-            self._failures = 0
+            self._failures = self._frames = 0
+            self._said = ""
             self._task = asyncio.create_task(self._keep(self._source), name="sound")
 
     async def close(self) -> None:
@@ -61,11 +67,14 @@ class SoundKeeper:
         task, self._task = self._task, None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        self._set(Sound.ON)
+        if self._state is Sound.LOST:
+            self._set(Sound.ON)
 
     def frame(self, frame: OpusFrame) -> None:
         """The source's frames come in here (`ports.AudioSink`)."""
         self._failures = 0
+        self._frames += 1
+        self._said = ""
         self._set(Sound.ON)
         if not self.muted:
             self._publish(frame)
@@ -78,21 +87,38 @@ class SoundKeeper:
     async def _keep(self, source: AudioSource) -> None:
         while True:
             error = await self._run_once(source)
+            # One that was there and has been taken away is a loss.
+            absent = isinstance(error, SourceAbsent) and not self._frames
+            self._tell(error, logging.INFO if absent else logging.WARNING)
+            self._set(Sound.NONE if absent else Sound.LOST)
             self._failures += 1
-            delay = retry_delay(self._failures)
-            log.warning("no sound: %s; trying again in %.0f s", error.detail, delay)
-            self._set(Sound.LOST)
-            await asyncio.sleep(delay)
+            await asyncio.sleep(retry_delay(self._failures))
+
+    def _tell(self, error: SourceError, level: int) -> None:
+        """One line for each cause, however often it is tried again."""
+        if error.detail != self._said:
+            log.log(level, "no sound: %s; trying again until there is", error.detail)
+        self._said = error.detail
 
     async def _run_once(self, source: AudioSource) -> SourceError:
         self._failure = asyncio.get_running_loop().create_future()
         try:
             await source.open(self)
-            return await self._failure
+            return await self._listen(self._failure)
         except SourceError as error:
             return error
         finally:
             await source.close()
+
+    async def _listen(self, failure: asyncio.Future[SourceError]) -> SourceError:
+        """Wait for the source to fail; meanwhile notice when it gives nothing."""
+        while True:
+            frames = self._frames
+            await asyncio.wait({failure}, timeout=QUIET_LIMIT)
+            if failure.done():
+                return failure.result()
+            if self._frames == frames:
+                self._set(Sound.LOST)
 
     def _set(self, state: Sound) -> None:
         before, self._state = self.state, state

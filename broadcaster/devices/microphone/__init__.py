@@ -1,0 +1,1 @@
+"""The audio source `alsa`: arecord as a child process, its sound on the monotonic clock, Opus."""

@@ -1,0 +1,84 @@
+"""A child process of which one reads: its output as it comes, its complaints kept, its end certain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+from collections.abc import Sequence
+from types import TracebackType
+
+PATIENCE = 0.3
+"""Seconds between asking the child to end and ending it; one that waits for its device does not hear the question."""
+_READ = 1 << 16
+_REMEMBERED = 4096
+"""Bytes of complaints that are kept, the last ones."""
+
+
+class Child:
+    """Runs `command` inside a `with` block, at the end of which it has ended. Raises OSError where it is not there.
+
+    Should this process be killed, the pipe closes, and the child ends when it next writes.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C"},  # its complaints are read, by us
+            start_new_session=True,  # Ctrl-C is for us, who end it in good order
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out = self._process.stdout
+        self._err = self._process.stderr
+        self._complaints = b""
+        self._poll = select.poll()
+        for stream in (self._out, self._err):
+            os.set_blocking(stream.fileno(), False)
+            self._poll.register(stream, select.POLLIN)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def complaints(self) -> str:
+        """What it has said on its standard error, the last 4 KiB."""
+        return self._complaints.decode("utf-8", "replace")
+
+    def read(self, seconds: float) -> bytes | None:
+        """What it has written; None if that is nothing for so long, empty once it has closed its output."""
+        for descriptor, _ in self._poll.poll(seconds * 1000):
+            if descriptor == self._err.fileno():
+                if not self._listen():
+                    self._poll.unregister(descriptor)
+            else:
+                return self._out.read(_READ) or b""
+        return None
+
+    def close(self) -> None:
+        """End it, kindly at first; idempotent."""
+        self._out.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+            self._process.kill()
+        self._process.wait()
+        if not self._err.closed:
+            self._listen()
+            self._err.close()
+
+    def _listen(self) -> bool:
+        """Take what it says; false once it can say nothing more."""
+        said = self._err.read(_READ)
+        self._complaints = (self._complaints + (said or b""))[-_REMEMBERED:]
+        return said != b""

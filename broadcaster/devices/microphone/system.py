@@ -1,0 +1,37 @@
+"""What the kernel tells about sound in /proc: the capture devices, and who has one open."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from broadcaster.devices.microphone.cards import Capture, captures
+
+PROC = Path("/proc")
+
+
+def find_captures(proc: Path = PROC) -> list[Capture]:
+    """The capture devices that are there now."""
+    return captures(_text(proc / "asound/cards"), _text(proc / "asound/pcm"))
+
+
+def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
+    """Who has the device open, such as "pipewire (process 812)"; empty if nobody has, or the kernel does not say."""
+    if capture is None:
+        return ""
+    folder = proc / f"asound/card{capture.card}/pcm{capture.device}c"
+    for status in sorted(folder.glob("sub*/status")):
+        owner = re.search(r"^owner_pid *: *(\d+)", _text(status), re.MULTILINE)
+        if owner:
+            # Other users' processes have no name for a hardened service.
+            name = _text(proc / owner[1] / "comm").strip()
+            return f"{name} (process {owner[1]})" if name else f"process {owner[1]}"
+    return ""
+
+
+def _text(path: Path) -> str:
+    """The file's text; empty where there is none, as on a machine without sound."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
