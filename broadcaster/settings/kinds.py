@@ -163,6 +163,24 @@ class Whole(Plain):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice(Plain):
+    """One number of a closed set."""
+
+    choices: tuple[int, ...]
+
+    @property
+    def allowed(self) -> str:
+        """See `Kind`."""
+        return "one of " + ", ".join(map(str, self.choices))
+
+    def read(self, value: object) -> int:
+        """See `Kind`."""
+        if type(value) is int and value in self.choices:
+            return value
+        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+
+
+@dataclass(frozen=True, slots=True)
 class Fraction(Plain):
     """A number of `unit` from `low` to `high`, with or without decimals."""
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.settings.ice import IceServer, IceServers, Ports
-from broadcaster.settings.kinds import PRINTABLE, Fraction, Kind, Pin, Secret, Switch, Text, Texts, Whole, Word
+from broadcaster.settings.kinds import PRINTABLE, Choice, Fraction, Kind, Pin, Secret, Switch, Text, Texts, Whole, Word
+from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
 VideoSourceName = Literal["auto", "test", "file", "picamera2", "v4l2"]
@@ -19,10 +20,12 @@ AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
 HoldAction = Literal["nothing", "mute", "shutdown"]
 Pull = Literal["up", "down", "none"]
 Active = Literal["low", "high"]
+Flip = Literal["none", "horizontal", "vertical"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _PATH = Text("a path, or empty", PRINTABLE)
 _SOUND_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
+_CAMERA = Text("a number, a name or a path; empty: the first", PRINTABLE)
 # Strict, because names and origins end up in response headers.
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
 _NAME = Text("a host name without port", r"[0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_])?")
@@ -99,6 +102,16 @@ class VideoSettings:
     )
     keyframe_interval: float = _setting(
         2.0, Fraction(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
+    )
+    device: str = _setting(
+        "", _CAMERA, "Which camera: number, model or id of a CSI camera, /dev/videoN or by-id name of a USB camera."
+    )
+    rotation: int = _setting(
+        0, Choice((0, 180)), "Degrees by which the camera turns the picture; its hardware cannot do 90 and 270."
+    )
+    flip: Flip = _setting("none", Word(get_args(Flip)), "Whether the camera mirrors the picture.")
+    controls: Pairs = _setting(
+        (), Table("AwbMode", 4), "What the camera is told as it stands: exposure, white balance, autofocus."
     )
 
 

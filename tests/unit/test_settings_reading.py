@@ -272,6 +272,24 @@ def test_a_button_is_pulled_away_from_where_it_goes(pull, level, fits):
         assert "while nobody touches it" in problems("", *given)[0]
 
 
+def test_controls_are_a_table_of_the_cameras_own_names():
+    settings = read("[video.controls]\nExposureTime = 10000\nScalerCrop = [0, 0, 640, 360]\n")
+    assert settings.video.controls == (("ExposureTime", 10000), ("ScalerCrop", (0, 0, 640, 360)))
+    assert read("", ["video.controls={AwbMode = 1}"]).video.controls == (("AwbMode", 1),)
+    assert problems("", "video.controls=AwbMode") == [
+        'video.controls = "AwbMode": must be a table such as {AwbMode = 4}'
+    ]
+    assert problems("", "video.controls={A = 1979-05-27, B = [{}]}") == [
+        "video.controls.A = 1979-05-27: must be true or false, a number, a text, or a list of them",
+        "video.controls.B = [{}]: must be true or false, a number, a text, or a list of them",
+    ]
+
+
+def test_a_camera_turns_its_picture_as_far_as_its_hardware_can():
+    assert read("", ["video.rotation=180"]).video.rotation == 180
+    assert problems("", "video.rotation=90") == ["video.rotation = 90: must be one of 0, 180"]
+
+
 def test_interfaces_are_names():
     assert read("", ["ice.interfaces=['eth0', 'wlan0']"]).ice.interfaces == ("eth0", "wlan0")
     (problem,) = problems("", "ice.interfaces=['eth0', 'a/b']")

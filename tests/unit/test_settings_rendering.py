@@ -16,7 +16,7 @@ from broadcaster.settings import (
     render,
     template,
 )
-from broadcaster.settings.kinds import Fraction, Switch, Whole, Word
+from broadcaster.settings.kinds import Choice, Fraction, Switch, Whole, Word
 from broadcaster.settings.model import every_setting
 from broadcaster.settings.toml import spell
 
@@ -25,7 +25,7 @@ _PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40
 
 def _values(kind):
     """Values that a setting of `kind` takes."""
-    if isinstance(kind, Word):
+    if isinstance(kind, Word | Choice):
         return st.sampled_from(kind.choices)
     if isinstance(kind, Whole):
         return st.integers(kind.low // kind.step, kind.high // kind.step).map(lambda number: number * kind.step)
@@ -54,6 +54,13 @@ def test_what_is_rendered_reads_back_to_the_same_settings(chosen):
 def test_lists_and_servers_read_back():
     web = WebSettings(origins=("https://a.example", "http://[::1]:81"), hosts=("cam.example.org",))
     settings = Settings(web=web, ice=IceSettings((IceServer(("stun:a.example",)),)))
+    assert read(render(settings)) == settings
+
+
+def test_controls_of_the_camera_read_back():
+    controls = (("AfMode", "Continuous"), ("AwbEnable", False), ("ColourGains", (1.5, 2.0)), ("odd name", 3))
+    settings = Settings(video=VideoSettings(controls=controls))
+    assert 'AfMode = "Continuous", AwbEnable = false, ColourGains = [1.5, 2.0], "odd name" = 3' in render(settings)
     assert read(render(settings)) == settings
 
 
