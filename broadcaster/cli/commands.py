@@ -1,4 +1,7 @@
-"""What the commands do, and how the process ends: 0 as asked, 1 by a fault, 2 by wrong usage or settings."""
+"""What the commands do, and how the process ends: 0 as asked, 1 by a fault, 2 by wrong usage or settings.
+
+`check` has its own: 0 all is fine, 1 there are warnings, 2 something is broken.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import asyncio
 import faulthandler
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,9 +36,9 @@ _STDERR = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code."""
     parsed = parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = {"run": _run, "settings": _show}[parsed.command]
+    commands: dict[str, Callable[[argparse.Namespace], int | None]] = {"run": _run, "settings": _show, "check": _check}
     try:
-        command(parsed)
+        return commands[parsed.command](parsed) or 0
     except SettingsError as error:
         _tell(f"these settings cannot be used{f' ({parsed.settings})' if parsed.settings else ''}:", error.problems)
         return 2
@@ -49,7 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception:  # noqa: BLE001 - the outermost guard
         _log.critical("a bug ended the daemon", exc_info=True)
         return 1
-    return 0
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -66,6 +69,24 @@ def _run(parsed: argparse.Namespace) -> None:
 def _show(parsed: argparse.Namespace) -> None:
     shown = settings.template() if parsed.template else settings.render(_read(parsed), changed=parsed.changed)
     print(shown, end="")
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    """Look at everything; what keeps it from that is as bad as something broken."""
+    # Here and not above, like the daemon itself.
+    from broadcaster.doctor.check import Wish, check  # noqa: PLC0415
+
+    def read(file: str) -> Settings:
+        return _read(argparse.Namespace(settings=file, set=parsed.set))
+
+    wish = Wish(frozenset(parsed.what), parsed.as_me, parsed.json)
+    try:
+        return check(parsed.settings or "", read, reachable_at, wish)
+    except BroadcasterError as error:
+        _tell(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # as shells have it
 
 
 def _read(parsed: argparse.Namespace) -> Settings:

@@ -12,6 +12,7 @@ from broadcaster.settings.model import (
     StreamSettings,
     VideoSettings,
     WebSettings,
+    every_setting,
 )
 from broadcaster.settings.reading import read
 from broadcaster.settings.rendering import render, template
@@ -28,6 +29,7 @@ __all__ = [
     "StreamSettings",
     "VideoSettings",
     "WebSettings",
+    "every_setting",
     "read",
     "render",
     "template",

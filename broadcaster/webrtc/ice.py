@@ -71,6 +71,11 @@ class IceConnection(Connection):
         """How many datagrams were not taken, by reason."""
         return self._reception.dropped
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why some ways were not found while gathering, for people."""
+        return tuple(self._problems)
+
     async def get_component_candidates(self, component: int, addresses: list[str], *_: object) -> list[Candidate]:
         """Open our ports, and ask the servers; `addresses` are aioice's choice, not ours.
 

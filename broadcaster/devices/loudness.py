@@ -1,0 +1,55 @@
+"""How loud Opus packets are: decoded again, because they are all that leaves an audio source."""
+
+from __future__ import annotations
+
+import array
+import math
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.resampler import AudioResampler
+
+from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.opus import RATE
+from broadcaster.signaling.words import StreamReason
+
+_FULL_SCALE = 32768
+"""What 16-bit samples are relative to (AES17: dBFS)."""
+
+
+class Loudness:
+    """Peak and root mean square in dBFS of all packets so far; None before the first, and for digital silence."""
+
+    def __init__(self) -> None:
+        self._decoder = av.CodecContext.create("libopus", "r")
+        assert isinstance(self._decoder, AudioCodecContext)
+        self._decoder.sample_rate = RATE
+        self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._peak = 0
+        self._squares = 0
+        self._samples = 0
+
+    def add(self, packet: bytes) -> None:
+        """Take one packet. Raises `SourceError` if it is none."""
+        with libav_errors(StreamReason.ENCODER, "libopus"):
+            decoded = self._decoder.decode(av.Packet(packet))
+            frames = [frame for one in decoded for frame in self._resampler.resample(one)]
+        for frame in frames:
+            samples = array.array("h", bytes(frame.planes[0])[: frame.samples * 2])
+            self._samples += len(samples)
+            self._squares += sum(sample * sample for sample in samples)
+            self._peak = max(self._peak, *map(abs, samples))
+
+    @property
+    def peak(self) -> float | None:
+        """The loudest sample."""
+        return _decibels(self._peak)
+
+    @property
+    def rms(self) -> float | None:
+        """The mean."""
+        return _decibels(math.sqrt(self._squares / self._samples)) if self._samples else None
+
+
+def _decibels(amplitude: float) -> float | None:
+    return 20 * math.log10(amplitude / _FULL_SCALE) if amplitude else None

@@ -1,0 +1,30 @@
+"""What to do about sources that fail, by the word that they fail with. Pure."""
+
+from __future__ import annotations
+
+from broadcaster.settings import VideoSettings
+from broadcaster.signaling.words import StreamReason
+
+SMALLER = "Ask for less:\n  --set video.width=960 --set video.height=540 --set video.fps=25"
+
+_CABLE = (
+    "Switch off, seat the camera's cable anew at both ends, switch on, and look:\n"
+    "  rpicam-hello --list-cameras    # ribbon cable\n"
+    "  lsusb                          # USB"
+)
+_FIXES = {
+    StreamReason.NO_CAMERA: _CABLE,
+    StreamReason.CAMERA_LOST: _CABLE,
+    StreamReason.CAMERA_STALLED: f"{_CABLE}\nToo little power does this too: see the line power.",
+    StreamReason.CAMERA_BUSY: "End the program that has it; to see which:\n  sudo fuser -v /dev/video* /dev/media*",
+    StreamReason.ENCODER: f"{SMALLER}\nor see what the kernel says:\n  sudo dmesg | tail",
+    StreamReason.FILE: "Look whether it is there, and readable for this user:\n  ls -l {file}",
+}
+
+
+def source_fix(reason: str, settings: VideoSettings) -> str:
+    """The fix for a video source that failed with `reason`."""
+    known = {str(word): fix for word, fix in _FIXES.items()}
+    return known.get(reason, "See what the log says:\n  journalctl -u broadcaster -n 30").replace(
+        "{file}", settings.file
+    )

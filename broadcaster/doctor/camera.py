@@ -1,0 +1,97 @@
+"""Camera and encoder: the source that the daemon would open is opened, and its pictures are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from broadcaster.devices.choose import make_sources
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
+from broadcaster.doctor.advice import SMALLER, source_fix
+from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.notes import warnings_of
+from broadcaster.doctor.situation import Running, Situation, ask_running
+from broadcaster.errors import SettingsError, SourceError
+from broadcaster.settings import VideoSettings
+
+TRIAL = 3.0
+"""Seconds that pictures are counted, and that the software encoder is driven flat out."""
+GLANCE = 1.0
+"""Seconds that pictures are counted, where the encoder has a trial of its own."""
+PATIENCE, CLOSING = 10.0, 5.0
+"""Seconds: a camera's first picture takes one or two; one that has none after ten has none."""
+
+_ABOUT = Subject("camera", "No pictures, no stream.")
+
+
+def look(case: Situation) -> list[Line]:
+    """Both lines."""
+    if case.on_air is not None:
+        return [judge_running(case.on_air), judge_live(case.on_air, _live_rate(case, case.on_air))]
+    with warnings_of("broadcaster") as said:
+        try:
+            video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
+        except SettingsError as error:
+            fix = "Choose another video.source; auto takes what there is."
+            return [_ABOUT.broken("\n".join(error.problems), fix), no_encoder()]
+    counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
+    seen = asyncio.run(watch(video, Limits(PATIENCE, counted, CLOSING)))
+    camera = judge(seen, case.settings.video, said, _holders(case))
+    if seen.waited is not None and seen.traits.encoder != SOFTWARE:
+        return [camera, judge_counted(seen.traits, seen.rate)]
+    try:
+        return [camera, judge_speed(encoding_speed(case.settings.video, TRIAL), case.settings.video)]
+    except SourceError as error:
+        return [camera, no_encoder(error.detail)]
+
+
+def judge(seen: Watched, settings: VideoSettings, said: list[str], holders: str = "") -> Line:
+    """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
+    if seen.error is not None:
+        return _ABOUT.broken(f"{seen.error.detail}{holders}", source_fix(seen.error.reason, settings))
+    if seen.waited is None:
+        found = f"{seen.traits.source} was opened, and gave no picture within {PATIENCE:g} s"
+        return _ABOUT.broken(found, source_fix("camera-stalled", settings))
+    if not seen.closed:
+        found = f"{seen.traits.source} gives pictures, but does not let itself be closed"
+        return _ABOUT.warning(found, source_fix("camera-stalled", settings))
+    found = f"{_name(seen, settings)}, first picture after {seen.waited:.1f} s"
+    if settings.source == "auto" and seen.traits.source == "test":
+        found = "\n".join(["none found: viewers see the test picture", *said])
+        return _ABOUT.warning(found, source_fix("no-camera", settings))
+    if seen.rate < ENOUGH * seen.traits.fps:
+        found += f", only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}"
+        return _ABOUT.warning(found, f"Give it more light, or do not expect as many. {SMALLER}")
+    return _ABOUT.ok(found)
+
+
+def judge_running(running: Running) -> Line:
+    """What the daemon that holds it says of it."""
+    shown = f"{running.source}, {running.width}×{running.height}"
+    if running.state == "failed":
+        fix = "See why:\n  journalctl -u broadcaster -n 30"
+        return _ABOUT.broken(f"the running broadcaster has no pictures: {running.reason}", fix)
+    return _ABOUT.ok(f"in use by the running broadcaster: fine ({shown})")
+
+
+def _name(seen: Watched, settings: VideoSettings) -> str:
+    named = settings.file if seen.traits.source == "file" else seen.traits.source
+    return f"{named}, {seen.traits.width}×{seen.traits.height}"
+
+
+def _holders(case: Situation) -> str:
+    """Who has cameras open, where we may know it."""
+    holders = case.holders.of_devices("/dev/video", "/dev/media")
+    return f"; held by {', '.join(sorted(map(str, holders)))}" if holders else ""
+
+
+def _live_rate(case: Situation, before: Running) -> float | None:
+    """Pictures a second that the daemon makes now; None if it does not go on."""
+    before, began = ask_running(case.settings.web) or before, time.monotonic()
+    time.sleep(TRIAL)
+    after = ask_running(case.settings.web)
+    if after is None or after.state != "live":
+        return None
+    return (after.pictures - before.pictures) / (time.monotonic() - began)

@@ -1,0 +1,29 @@
+"""The settings that the daemon would start with."""
+
+from __future__ import annotations
+
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.situation import Situation
+from broadcaster.settings import Settings, every_setting
+
+_ABOUT = Subject("settings", "With settings that are wrong the daemon does not start.")
+
+
+def look(case: Situation) -> list[Line]:
+    """The one line."""
+    return [judge(case.settings, case.settings_file, case.problems, case.service.settings_file)]
+
+
+def judge(settings: Settings, file: str, problems: tuple[str, ...], services_file: str) -> Line:
+    """All problems at once, or how many settings differ from their default."""
+    if problems:
+        found = "\n".join(["cannot be used; all else was looked at with the defaults", *problems])
+        return _ABOUT.broken(
+            found, f"Correct them:\n  sudoedit {file}" if file else "Correct them on the command line."
+        )
+    differing = [item.path for item in every_setting() if item.of(settings) != item.default]
+    shown = f"{file or 'no file'}, {len(differing) or 'none'} other than the default"
+    if services_file and file != services_file:
+        fix = f"Look at those of the service:\n  sudo broadcaster check --settings {services_file}"
+        return _ABOUT.warning(f"{shown}; the service reads {services_file}", fix)
+    return _ABOUT.ok(shown)

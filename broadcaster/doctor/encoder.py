@@ -1,0 +1,47 @@
+"""Whether the encoder keeps up."""
+
+from __future__ import annotations
+
+from broadcaster.doctor.advice import SMALLER
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.situation import Running
+from broadcaster.ports import VideoTraits
+from broadcaster.settings import VideoSettings
+
+ENOUGH, AMPLE = 0.9, 1.5
+"""Share of the wanted rate: with less pictures are missing; with less to spare, film or a warm day will cost some."""
+SOFTWARE = "libx264"
+"""What `VideoTraits.encoder` calls the one that can be driven flat out without a camera."""
+
+_ABOUT = Subject("encoder", "What it does not manage in time is left out, and the picture stutters.")
+_INSTALL = "Install again, from the folder with the source:\n  sudo make install"
+
+
+def judge_speed(speed: float, settings: VideoSettings) -> Line:
+    """The software encoder's speed flat out."""
+    found = (
+        f"{SOFTWARE} manages {speed:.0f} pictures a second at {settings.width}×{settings.height}, "
+        f"{settings.fps} are wanted"
+    )
+    return _ABOUT.ok(found) if speed >= AMPLE * settings.fps else _ABOUT.warning(found, SMALLER)
+
+
+def judge_counted(traits: VideoTraits, rate: float) -> Line:
+    """An encoder that works beside the camera, and no faster."""
+    found = (
+        f"{traits.encoder}: {rate:.1f} pictures a second at {traits.width}×{traits.height}, {traits.fps:g} are wanted"
+    )
+    return _ABOUT.ok(found) if rate >= ENOUGH * traits.fps else _ABOUT.warning(found, SMALLER)
+
+
+def judge_live(running: Running, rate: float | None) -> Line:
+    """The running daemon's own, which a trial would only disturb."""
+    if rate is None:
+        return _ABOUT.ok(f"{running.encoder}, not tried: the running broadcaster is {running.state}")
+    found = f"{running.encoder}: {rate:.1f} pictures a second live at {running.width}×{running.height}"
+    return _ABOUT.ok(found) if rate >= ENOUGH * running.fps else _ABOUT.warning(f"{found} of {running.fps:g}", SMALLER)
+
+
+def no_encoder(why: str = "not tried, for lack of a source") -> Line:
+    """There was none."""
+    return _ABOUT.broken(why, _INSTALL)

@@ -1,0 +1,92 @@
+"""The page's port and addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from broadcaster.doctor.holders import Process
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.situation import Situation
+from broadcaster.errors import BroadcasterError
+from broadcaster.web.listen import open_listeners
+
+EVERYWHERE = ("", "0.0.0.0", "::")
+"""What `web.host` says for all addresses."""
+
+_PORT = Subject("port", "Browsers open the page there.")
+_ADDRESSES = Subject("addresses", "Under these the page opens in browsers on the same network.")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """What became of listening there: `error` is empty when it worked; `holders` are known where we may look."""
+
+    number: int
+    error: str
+    holders: tuple[Process, ...]
+    ours: bool
+
+
+def look(case: Situation) -> list[Line]:
+    """Both lines."""
+    web = case.settings.web
+    holders = case.holders.ports.get(web.port, ())
+    ours = case.running is not None or any(one.pid == case.service.pid for one in holders)
+    port = Port(web.port, asyncio.run(try_port(web.host, web.port)), holders, ours)
+    return [judge_port(port), judge_addresses(web.host, case.reachable_at(web.host, web.port))]
+
+
+async def try_port(host: str, port: int) -> str:
+    """Listen as the daemon does, and stop again; returns what is wrong, empty if nothing is."""
+    try:
+        listeners = await open_listeners(host, port)
+    except BroadcasterError as error:
+        return str(error)
+    for listener in listeners:
+        listener.close()
+    return ""
+
+
+def judge_port(port: Port) -> Line:
+    """Free, or held by the daemon itself."""
+    held = f", held by {', '.join(map(str, port.holders))}" if port.holders else ""
+    if not port.error:
+        return _PORT.ok(f"{port.number} is free" if port.number else "any free one (web.port = 0)")
+    if port.ours:
+        return _PORT.ok(f"{port.number}, in use by the running broadcaster: fine")
+    if port.holders:
+        stop = f"Stop it, or choose another port in web.port:\n  sudo kill {port.holders[0].pid}"
+    else:
+        stop = (
+            f"See who holds it, and stop that, or choose another in web.port:\n  sudo ss -ltnp 'sport = :{port.number}'"
+        )
+    return _PORT.broken(f"{port.error}{held}", stop)
+
+
+def judge_addresses(host: str, links: list[str]) -> Line:
+    """At least one must mean something on other machines; names alone do not make a network."""
+    hosts = [urlsplit(link).hostname or "" for link in links]
+    if host not in EVERYWHERE:
+        if is_own(hosts[0]):
+            fix = 'Right behind a proxy on this machine; for others, listen on all addresses:\n  --set web.host=""'
+            return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
+        return _ADDRESSES.ok(links[0])
+    if not any(_is_ip(name) for name in hosts):
+        return _ADDRESSES.warning("no network: this machine only", "Connect a cable, or join a Wi-Fi:\n  sudo nmtui")
+    return _ADDRESSES.ok("\n".join(links))
+
+
+def is_own(host: str) -> bool:
+    """Whether that name or address leads nowhere but to the machine itself."""
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""What the daemon's own parts log while they are tried."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def warnings_of(name: str) -> Iterator[list[str]]:
+    """The warnings that loggers below `name` give meanwhile, and nowhere else."""
+    said: list[str] = []
+    logger = logging.getLogger(name)
+    before = logger.handlers[:], logger.propagate, logger.level
+    logger.handlers, logger.propagate = [_Collector(said)], False
+    logger.setLevel(logging.WARNING)
+    try:
+        yield said
+    finally:
+        logger.handlers[:], logger.propagate = before[0], before[1]
+        logger.setLevel(before[2])
+
+
+class _Collector(logging.Handler):
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())

@@ -1,0 +1,105 @@
+"""Power and heat, as the Pi's firmware and the kernel measure them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.machine import Machine
+from broadcaster.doctor.situation import Situation
+
+UNDER_VOLTAGE, CAPPED, THROTTLED, SOFT_LIMIT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+SINCE_BOOT = 16
+"""`vcgencmd get_throttled`: bits 0 to 3 are now, the same ones from 16 on mean since the Pi was started."""
+
+_WORDS = {
+    UNDER_VOLTAGE: "too little voltage",
+    CAPPED: "processor held back",
+    THROTTLED: "processor slowed down",
+    SOFT_LIMIT: "soft temperature limit reached",
+}
+HOT, WARM = 80.0, 70.0
+"""°C: from 80 on every Pi slows its processor down; less than ten below it a warm day is enough."""
+
+_POWER = Subject("power", "With too little of it the camera times out and the picture stalls.")
+_HEAT = Subject("heat", "Above 80 °C the processor is slowed down, and pictures are left out.")
+_SUPPLY = (
+    "Use the board's own power supply (Pi 5: 5.1 V 5 A, Pi 4: 5.1 V 3 A, others 5.1 V 2.5 A)\n"
+    "with its own short cable, take other loads off its USB ports, and look again:\n  vcgencmd get_throttled"
+)
+_COOLING = (
+    "Give it a heat sink or a fan and free air, or let it do less:\n  --set video.width=640 --set video.height=360"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """What is measured; None for what this machine does not tell."""
+
+    throttled: int | None
+    celsius: float | None
+
+
+def look(case: Situation) -> list[Line]:
+    """Both lines."""
+    firmware = read_firmware(case.machine)
+    return [judge_power(firmware, is_pi=case.board.is_raspberry_pi), judge_heat(firmware)]
+
+
+def read_firmware(machine: Machine) -> Firmware:
+    """Ask the firmware, and where it does not answer the kernel."""
+    throttled = (machine.run("vcgencmd", "get_throttled") or "").removeprefix("throttled=")
+    measured = (machine.run("vcgencmd", "measure_temp") or "").removeprefix("temp=").removesuffix("'C")
+    return Firmware(_hexadecimal(throttled), _number(measured) or _kernels_celsius(machine))
+
+
+def judge_power(firmware: Firmware, *, is_pi: bool) -> Line:
+    """Voltage, and what became of the processor for its lack."""
+    bits = firmware.throttled
+    if bits is None and not is_pi:
+        return _POWER.ok("not measured on this machine")
+    if bits is None:
+        return _POWER.warning("vcgencmd does not answer", "Install it:\n  sudo apt install raspi-utils")
+    if not bits:
+        return _POWER.ok("enough, ever since it was started")
+    found = "; ".join(filter(None, [in_words(bits, "now"), in_words(bits >> SINCE_BOOT, "since it was started")]))
+    if (bits | bits >> SINCE_BOOT) & UNDER_VOLTAGE:
+        return _POWER.warning(found, _SUPPLY)
+    return _POWER.warning(found, _COOLING)
+
+
+def judge_heat(firmware: Firmware) -> Line:
+    """The temperature now."""
+    if firmware.celsius is None:
+        return _HEAT.ok("not measured on this machine")
+    found = f"{firmware.celsius:.0f} °C"
+    if firmware.celsius >= WARM:
+        return _HEAT.warning(f"{found}{': too hot' if firmware.celsius >= HOT else ''}", _COOLING)
+    return _HEAT.ok(found)
+
+
+def in_words(bits: int, when: str) -> str:
+    """Each of the four lower bits that is set, and when; empty if none is."""
+    words = [text for bit, text in _WORDS.items() if bits & bit]
+    return f"{', '.join(words)} {when}" if words else ""
+
+
+def _kernels_celsius(machine: Machine) -> float | None:
+    """The hottest thermal zone (sysfs-class-thermal: thousandths of °C)."""
+    zones = machine.names("sys/class/thermal", "thermal_zone*")
+    measured = [_number(machine.text(f"sys/class/thermal/{zone}/temp")) for zone in zones]
+    return max((value / 1000 for value in measured if value is not None), default=None)
+
+
+def _hexadecimal(text: str) -> int | None:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

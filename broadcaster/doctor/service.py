@@ -1,0 +1,33 @@
+"""Whether the service runs, and will after the next boot."""
+
+from __future__ import annotations
+
+from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.unit import UNIT, Service
+
+_MANY_RESTARTS = 3
+"""Restarts since the service was started by hand or at boot: one may be bad luck, more have a cause."""
+_JOURNAL = f"journalctl -u {UNIT} -p warning -n 30"
+_ABOUT = Subject("service", "It starts the stream at boot and again after a crash.")
+
+
+def look(case: Situation) -> list[Line]:
+    """The one line."""
+    return [judge(case.service)]
+
+
+def judge(service: Service) -> Line:
+    """What that means."""
+    if not service.installed:
+        return _ABOUT.ok("not installed (sudo make install does that)")
+    if service.active == "failed" or (not service.is_running and service.active == "activating"):
+        return _ABOUT.broken(f"does not run ({service.active})", f"See why:\n  {_JOURNAL}")
+    if not service.is_running:
+        return _ABOUT.warning("does not run", f"Start it:\n  sudo systemctl start {UNIT}")
+    if service.restarts >= _MANY_RESTARTS:
+        found = f"runs, and was restarted {service.restarts} times after it ended by itself"
+        return _ABOUT.warning(found, f"See why:\n  {_JOURNAL}")
+    if not service.enabled:
+        return _ABOUT.warning("runs, but not after the next boot", f"Enable it:\n  sudo systemctl enable {UNIT}")
+    return _ABOUT.ok("runs, and starts at boot")

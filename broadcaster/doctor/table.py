@@ -1,0 +1,53 @@
+"""All checks, in the order in which their lines are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broadcaster.doctor import (
+    board,
+    camera,
+    clock,
+    config,
+    microphone,
+    network,
+    permissions,
+    power,
+    room,
+    service,
+    versions,
+    ways,
+    wifi,
+)
+from broadcaster.doctor.line import Line
+from broadcaster.doctor.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A group of lines, as `names.GROUPS` has it.
+
+    `limit` is in seconds, and generous, because a Zero 2 W takes five to load its libraries.
+    """
+
+    group: str
+    look: Callable[[Situation], list[Line]]
+    limit: float
+
+
+CHECKS = (
+    Check("board", board.look, 10),
+    Check("versions", versions.look, 30),
+    Check("settings", config.look, 5),
+    Check("service", service.look, 5),
+    Check("permissions", permissions.look, 5),
+    Check("camera", camera.look, 40),
+    Check("microphone", microphone.look, 20),
+    Check("power", power.look, 15),
+    Check("wifi", wifi.look, 30),
+    Check("network", network.look, 15),
+    Check("ways", ways.look, 25),
+    Check("clock", clock.look, 5),
+    Check("room", room.look, 5),
+)
