@@ -14,7 +14,7 @@ run: .venv
 	$(BIN)/broadcaster run --live $(TEST_SOURCES) $(ARGS)
 
 test: $(BIN)/pytest
-	@tests/tools.sh browser node
+	@tests/tools.sh browser microphone node
 	$(BIN)/pytest $(ARGS)
 
 check: $(BIN)/pytest

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring: tests/tools.sh browser node npx systemd network
+# Sees to it that programs are there which pip does not bring: tests/tools.sh browser microphone node npx systemd network
 # As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
 set -eu
 
@@ -14,6 +14,7 @@ packages=
 for tool; do
     case $tool in
         browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
+        microphone) any_of arecord || packages="$packages alsa-utils" ;;
         node) any_of node || packages="$packages nodejs" ;;
         npx) any_of npx || packages="$packages npm" ;;
         systemd) any_of systemd-analyze || packages="$packages systemd" ;;

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import churn, fanout, joining, latency, memory, profiling, resources, scale, shaped, storm
+from tests.bench import churn, fanout, joining, latency, lipsync, memory, profiling, resources, scale, shaped, storm
 from tests.bench.figures import table
 from tests.bench.options import Options
 
@@ -15,6 +15,7 @@ QUICK = {
     "latency": latency.measure,
     "resources": resources.measure,
     "fanout": fanout.measure,
+    "lipsync": lipsync.measure,
 }
 WHEN_NAMED = {
     "profile": profiling.measure,
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     quick, others = ", ".join(QUICK), ", ".join(WHEN_NAMED)
     parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (these by default), {others}")
     parser.add_argument("--viewers", type=int, help="how many watch (fanout, profile, scale, storm, memory, churn)")
-    parser.add_argument("--seconds", type=int, help="how long is measured (fanout, profile, scale)")
+    parser.add_argument("--seconds", type=int, help="how long is measured (fanout, lipsync, profile, scale)")
     parser.add_argument("--rounds", type=int, help="how often (fanout)")
     parser.add_argument("--minutes", type=float, help="how long (churn)")
     parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn)")

@@ -14,6 +14,7 @@ import av
 from av.filter import Graph
 from av.video.frame import PictureType
 
+from broadcaster.devices.opus import RATE
 from broadcaster.errors import SourceError
 from broadcaster.media.units import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource
@@ -85,6 +86,14 @@ def decoded(units: list[AccessUnit]) -> list[av.VideoFrame]:
     """The pictures of access units, one for each."""
     decoder = av.CodecContext.create("h264", "r")
     return [frame for unit in units for frame in decoder.decode(av.Packet(unit.data))]
+
+
+def loudnesses(frames: list[OpusFrame]) -> list[float]:
+    """The peak of each frame of Opus."""
+    decoder = av.CodecContext.create("opus", "r")
+    decoder.sample_rate = RATE
+    sounds = [decoder.decode(av.Packet(frame.data))[0] for frame in frames]
+    return [max(map(abs, memoryview(bytes(sound.planes[0])).cast("f")[: sound.samples])) for sound in sounds]
 
 
 def pictures(count: int, width: int = WIDTH, height: int = HEIGHT) -> Iterator[av.VideoFrame]:

@@ -14,25 +14,17 @@ from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.fit import Fit
 from broadcaster.devices.file.media_file import PATIENCE, MediaFile
 from broadcaster.devices.file.video import FileVideo
-from broadcaster.devices.opus import FRAME_SAMPLES, RATE, packet_samples
+from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
 from broadcaster.errors import SourceError
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.settings import AudioSettings, VideoSettings
-from tests.edges.devices_rig import FPS, HEIGHT, WIDTH, Sink, decoded, make_file, opened, steps, times
+from tests.edges.devices_rig import FPS, HEIGHT, WIDTH, Sink, decoded, loudnesses, make_file, opened, steps, times
 
 HIGH = {"profile": "high", "preset": "veryfast", "bf": "2"}
 
 
 def video_of(file: MediaFile, width: int = WIDTH, height: int = HEIGHT) -> FileVideo:
     return FileVideo(SystemClock(), file, width=width, height=height, fps=30, bitrate=400_000, keyframe_interval=1.0)
-
-
-def loudnesses(frames: list) -> list[float]:
-    """The peak of each frame of Opus."""
-    decoder = av.CodecContext.create("opus", "r")
-    decoder.sample_rate = RATE
-    sounds = [decoder.decode(av.Packet(frame.data))[0] for frame in frames]
-    return [max(map(abs, memoryview(bytes(sound.planes[0])).cast("f")[: sound.samples])) for sound in sounds]
 
 
 async def played(path: str, count: int) -> tuple[FileVideo, list]:

@@ -33,7 +33,8 @@ class SampleClock:
         self.missing = 0.0
         self._zero: float | None = None
         """The monotonic time of sample 0, by the count; rises when the card is slow, falls when it is fast."""
-        self._least = float("inf")
+        self._least: float | None = None
+        """What the earliest arrival of the window says about that time."""
         self._window_end = 0.0
         self._lead = 0.0
 
@@ -48,24 +49,25 @@ class SampleClock:
         self.count += samples
         zero = now - self.count / RATE
         if self._zero is None:
-            self._zero, self._window_end = zero, now + WINDOW
+            self._zero = zero
         elif zero < self._zero:
             self._move(zero - self._zero)
+        if self._least is None:
+            # Not at the end of the last one: of a stall, the window that shows what it cost begins after it.
+            self._least, self._window_end = zero, now + WINDOW
         self._least = min(self._least, zero)
         if now >= self._window_end:
-            self._close_window(now)
+            self._close_window(self._least - self._zero)
         return self._zero + first / RATE
 
-    def _close_window(self, now: float) -> None:
-        assert self._zero is not None
-        late = self._least - self._zero
+    def _close_window(self, late: float) -> None:
         if late > GAP:
             self.missing += late
             self._move(late)
         else:
             self._move(min(late, DRIFT * WINDOW))
         self._lead = max(0.0, self._lead - LEAK * WINDOW)
-        self._least, self._window_end = float("inf"), now + WINDOW
+        self._least = None
 
     def _move(self, seconds: float) -> None:
         assert self._zero is not None

@@ -1,0 +1,247 @@
+"""The microphone, by the real arecord, over a FIFO instead of a sound card."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.microphone import recorder, silence
+from broadcaster.devices.microphone.source import Microphone
+from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
+from broadcaster.errors import SourceAbsent
+from broadcaster.media.units import OpusFrame
+from broadcaster.settings import AudioSettings
+from broadcaster.signaling.words import Sound
+from broadcaster.stream.sound import SoundKeeper
+from tests.edges.devices_rig import Sink, loudnesses, opened, steps
+from tests.rigs.fifo_microphone import FifoMicrophone
+
+LATE = 5.0
+"""Seconds that a busy machine may take for what takes no time."""
+
+
+def microphone(device: str = "fifo-mono", gain: float = 0.0) -> Microphone:
+    return Microphone(SystemClock(), AudioSettings(source="alsa", device=device, gain=gain))
+
+
+@pytest.fixture
+def fifo(tmp_path, monkeypatch):
+    def make(**how: float) -> FifoMicrophone:
+        made = FifoMicrophone(tmp_path, **how)
+        monkeypatch.setenv("ALSA_CONFIG_PATH", made.environment["ALSA_CONFIG_PATH"])
+        return made
+
+    return make
+
+
+def children(of: int) -> list[int]:
+    """Processes of that parent that run, by their ids."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == of and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def arecords(of: int) -> list[int]:
+    return [pid for pid in children(of) if b"arecord" in command(pid)]
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def is_running(pid: int) -> bool:
+    """Not gone, and not only waiting for its new parent to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def until(true) -> None:
+    async with asyncio.timeout(LATE):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("channels", "device"), [(1, "fifo-mono"), (2, "fifo-stereo")])
+async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, caplog, channels, device):
+    caplog.set_level(logging.INFO)
+    with fifo(channels=channels).running():
+        async with opened(microphone(device)) as sink:
+            frames = (await sink.until(20))[:20]
+            now = time.monotonic()
+            assert len(arecords(os.getpid())) == 1
+        assert arecords(os.getpid()) == []
+    assert {packet_samples(frame.data) for frame in frames} == {FRAME_SAMPLES}
+    assert {bool(frame.data[0] & 4) for frame in frames} == {channels == 2}  # RFC 6716 §3.1
+    assert steps(frames) == pytest.approx([FRAME] * 19, abs=1e-6)
+    assert now - LATE < frames[-1].captured < now
+    assert all(loudness > 0.01 for loudness in loudnesses(frames)[2:])
+    assert f"microphone {device}: recording, {'mono' if channels == 1 else 'stereo'}" in caplog.messages
+
+
+async def test_gain_is_applied(fifo):
+    with fifo().running():
+        async with opened(microphone()) as sink:
+            plain = loudnesses((await sink.until(10))[:10])[-1]
+        async with opened(microphone(gain=-20.0)) as sink:
+            softer = loudnesses((await sink.until(10))[:10])[-1]
+    assert softer == pytest.approx(plain / 10, rel=0.2)
+
+
+@pytest.mark.parametrize(("speed", "count"), [(1.15, 50), (0.95, 110)])
+async def test_a_skewed_card_stays_in_step_with_the_picture(fifo, speed, count):
+    """So much is no drift, but shows within seconds what 200 parts in a million take minutes for."""
+    ages: list[float] = []
+
+    class Ages(Sink):
+        def frame(self, frame: OpusFrame) -> None:
+            ages.append(time.monotonic() - frame.captured - FRAME)
+
+    with fifo(speed=speed).running():
+        source = microphone()
+        await source.open(Ages())
+        await until(lambda: len(ages) > count)
+        await source.close()
+    # Believing the card would end 150 ms in the future, or 110 ms in the past.
+    assert min(ages) > -0.04
+    assert min(ages[-20:]) < 0.08
+
+
+async def test_a_writer_that_is_gone_runs_free_and_is_noticed(fifo):
+    with fifo().running() as card:
+        async with opened(microphone()) as sink:
+            await sink.until(5)
+            card.end()
+            began = time.monotonic()
+            error = await sink.failure()
+            assert time.monotonic() - began < LATE
+            assert len(sink.items) < 100
+    assert error.detail == "microphone fifo-mono gives sound faster than real time"
+
+
+async def test_a_card_that_stalls_is_noticed(fifo, monkeypatch):
+    monkeypatch.setattr(recorder, "STALL_LIMIT", 0.5)
+    with fifo().running() as card:
+        async with opened(microphone()) as sink:
+            await sink.until(5)
+            card.stall()
+            error = await sink.failure()
+            assert error.detail == "microphone fifo-mono has given no sample for 0.5 s"
+            await until(lambda: not arecords(os.getpid()))
+
+
+async def test_a_card_that_hangs_when_it_is_opened_is_left(fifo):
+    fifo()  # and nobody writes: arecord waits inside of open
+    source, sink = microphone(), Sink()
+    await source.open(sink)
+    await until(lambda: arecords(os.getpid()))
+    began = time.monotonic()
+    await source.close()
+    assert time.monotonic() - began < LATE
+    assert arecords(os.getpid()) == []
+    assert sink.errors == []
+
+
+async def test_a_wrong_name_lists_what_there_is():
+    async with opened(microphone("Mikrofon")) as sink:
+        error = await sink.failure()
+    assert error.detail.startswith("no microphone 'Mikrofon' (audio.device); ")
+    assert "capture device" in error.detail
+
+
+async def test_no_device_at_all_is_absence_only_when_none_was_asked_for(monkeypatch):
+    monkeypatch.setattr("broadcaster.devices.microphone.source.find_captures", list)
+    for optional in (True, False):
+        async with opened(Microphone(SystemClock(), AudioSettings(), optional=optional)) as sink:
+            error = await sink.failure()
+        assert isinstance(error, SourceAbsent) is optional
+        assert "is a microphone plugged in?" in error.detail
+
+
+async def test_without_arecord_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    async with opened(microphone()) as sink:
+        error = await sink.failure()
+    assert error.detail == "there is no arecord on this machine: sudo apt install alsa-utils"
+
+
+async def test_a_killed_arecord_is_started_anew_and_viewers_are_told(fifo):
+    states: list[Sound] = []
+    frames: list[OpusFrame] = []
+    with fifo().running():
+        keeper = SoundKeeper(microphone(), frames.append, lambda: states.append(keeper.state))
+        keeper.open()
+        await until(lambda: frames)
+        (killed,) = arecords(os.getpid())
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: states == [Sound.LOST])
+        await until(lambda: states == [Sound.LOST, Sound.ON])
+        assert arecords(os.getpid()) != [killed]
+        await keeper.close()
+
+
+async def test_a_card_that_gives_only_zeros_is_silence_until_it_is_not(fifo, monkeypatch, caplog):
+    monkeypatch.setattr(silence, "LIMIT", 0.2)
+    with fifo().running() as card:
+        sound, card._sound = card._sound, bytes(960)
+        async with opened(microphone()) as sink:
+            await sink.until(3)
+            await until(lambda: caplog.messages)
+            heard = len(sink.items)
+            await asyncio.sleep(0.1)
+            assert len(sink.items) <= heard + 1
+            card._sound = sound
+            await sink.until(heard + 5)
+    assert ["only zeros" in message for message in caplog.messages] == [True]
+
+
+DAEMON = """
+import asyncio
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.microphone.source import Microphone
+from broadcaster.settings import AudioSettings
+
+class Sink:
+    def frame(self, frame): print("sound", flush=True)
+    def failed(self, error): print(error, flush=True)
+
+async def main():
+    await Microphone(SystemClock(), AudioSettings(device="fifo-mono")).open(Sink())
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_arecord_does_not_outlive_a_killed_daemon(fifo):
+    with fifo().running():
+        daemon = subprocess.Popen([sys.executable, "-c", DAEMON], stdout=subprocess.PIPE)
+        try:
+            assert daemon.stdout.readline() == b"sound\n"
+            (orphan,) = arecords(daemon.pid)
+        finally:
+            daemon.kill()
+            daemon.communicate()
+        deadline = time.monotonic() + LATE
+        while is_running(orphan):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
