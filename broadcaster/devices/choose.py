@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import logging
 
+from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
-from broadcaster.errors import SettingsError
+from broadcaster.devices.usb.find import look_around, pick_camera
+from broadcaster.devices.usb.source import make_usb_camera
+from broadcaster.errors import SettingsError, SourceError
 from broadcaster.ports import AudioSource, Clock, VideoSource
-from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
+from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings, VideoSourceName
 
 log = logging.getLogger(__name__)
 
-_NO_CAMERAS = "this version does not support cameras yet"
+_LOOK_LIMIT = 5.0
+"""Seconds for asking all devices what they are; it takes some milliseconds."""
+_NO_CSI = "this version does not support CSI cameras yet"
 
 
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
     """The sources that the settings ask for; None for no sound on purpose.
 
     What is named is never replaced by something else; only `auto` chooses, and says why when it falls
-    back to the test source or to no sound. It looks into the file for that, blocking. Raises `SettingsError`
-    with all that cannot be had.
+    back to the test source or to no sound. It looks for cameras and into the file for that, blocking.
+    Raises `SettingsError` with all that cannot be had.
     """
     problems = _problems(video, audio)
     if problems:
         raise SettingsError(problems)
-    if video.source == "auto":
-        log.warning("video.source is auto, and %s: showing the test picture", _NO_CAMERAS)
     file = MediaFile(video.file)
     pictures = _video(video, file, clock)
     return pictures, _audio(audio, pictures, file, clock)
@@ -38,22 +41,25 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
 
 def _problems(video: VideoSettings, audio: AudioSettings) -> list[str]:
     problems = []
-    if video.source in ("picamera2", "v4l2"):
-        problems.append(f"video.source = {video.source!r}: {_NO_CAMERAS}; allowed: auto, test, file")
+    if video.source == "picamera2":
+        problems.append(f"video.source = 'picamera2': {_NO_CSI}; allowed: auto, test, file, v4l2")
     return problems
 
 
 def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
-    if settings.source == "file":
-        return FileVideo(
-            clock,
-            file,
-            width=settings.width,
-            height=settings.height,
-            fps=settings.fps,
-            bitrate=settings.bitrate,
-            keyframe_interval=settings.keyframe_interval,
-        )
+    match _camera_at_hand(settings) if settings.source == "auto" else settings.source:
+        case "v4l2":
+            return make_usb_camera(settings, clock)
+        case "file":
+            return FileVideo(
+                clock,
+                file,
+                width=settings.width,
+                height=settings.height,
+                fps=settings.fps,
+                bitrate=settings.bitrate,
+                keyframe_interval=settings.keyframe_interval,
+            )
     return TestCard(
         clock,
         width=settings.width,
@@ -62,6 +68,20 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,
     )
+
+
+def _camera_at_hand(settings: VideoSettings) -> VideoSourceName:
+    """What `auto` means on this machine, now."""
+    try:
+        pick_camera(Worker("cameras").call_blocking(look_around, _LOOK_LIMIT), settings.device)
+    except SourceError as error:
+        why = error.detail
+    except Overdue:
+        why = f"a camera does not answer within {_LOOK_LIMIT:g} s: unplug it and plug it in again"
+    else:
+        return "v4l2"
+    log.warning("video.source is auto, and %s: showing the test picture", why)
+    return "test"
 
 
 def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:

@@ -42,6 +42,11 @@ class SourceThread(Generic[Item]):
         # A daemon, so that a read which never returns cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether `body` has begun and not ended."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to run `body`; once."""
         self._thread.start()

@@ -11,6 +11,7 @@ from broadcaster.settings.model import (
     Settings,
     StreamSettings,
     VideoSettings,
+    VideoSourceName,
     WebSettings,
     every_setting,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Settings",
     "StreamSettings",
     "VideoSettings",
+    "VideoSourceName",
     "WebSettings",
     "every_setting",
     "read",

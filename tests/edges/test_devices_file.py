@@ -11,9 +11,9 @@ import pytest
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.file.audio import FileAudio
-from broadcaster.devices.file.fit import Fit
 from broadcaster.devices.file.media_file import PATIENCE, MediaFile
 from broadcaster.devices.file.video import FileVideo
+from broadcaster.devices.fit import Fit
 from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
 from broadcaster.errors import SourceError
 from broadcaster.media.h264 import is_keyframe

@@ -9,10 +9,20 @@ from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
+from broadcaster.devices.usb.camera import Node
+from broadcaster.devices.usb.find import Surroundings
+from broadcaster.devices.usb.source import UsbCamera
 from broadcaster.errors import SettingsError
 from broadcaster.settings import AudioSettings, VideoSettings
 
 NONE = type(None)
+WEBCAM = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x84200001)
+PLUGGED_IN = "broadcaster.devices.choose.look_around"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_plugged_in(monkeypatch):
+    monkeypatch.setattr(PLUGGED_IN, Surroundings)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +36,7 @@ NONE = type(None)
         ("file", "test", (FileVideo, Beep)),
         ("file", "none", (FileVideo, NONE)),
         ("file", "alsa", (FileVideo, Microphone)),
+        ("v4l2", "none", (UsbCamera, NONE)),
         ("auto", "auto", (TestCard, Beep)),
     ],
 )
@@ -38,13 +49,28 @@ def test_auto_says_once_why_it_shows_the_test_picture(caplog):
     make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "this version does not support cameras" in record.message
+    assert "no USB camera is plugged in" in record.message
+
+
+def test_auto_takes_the_usb_camera_that_is_there(monkeypatch, caplog):
+    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    made, _ = make_sources(VideoSettings(source="auto"), AudioSettings(source="none"), FakeClock())
+    assert isinstance(made, UsbCamera)
+    assert not caplog.records
+
+
+def test_auto_shows_the_test_picture_when_the_named_camera_is_not_there(monkeypatch, caplog):
+    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    settings = VideoSettings(source="auto", device="Brio")
+    made, _ = make_sources(settings, AudioSettings(source="none"), FakeClock())
+    assert isinstance(made, TestCard)
+    assert "'Brio' is not here; there is: /dev/video0 (HD Pro Webcam C920)" in caplog.text
 
 
 def test_a_named_source_is_never_replaced(caplog):
     with pytest.raises(SettingsError) as caught:
-        make_sources(VideoSettings(source="v4l2"), AudioSettings(source="alsa"), FakeClock())
-    assert [problem.split(":")[0] for problem in caught.value.problems] == ["video.source = 'v4l2'"]
+        make_sources(VideoSettings(source="picamera2"), AudioSettings(source="alsa"), FakeClock())
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["video.source = 'picamera2'"]
     assert not caplog.records
 
 

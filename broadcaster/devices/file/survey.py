@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from broadcaster.devices.file.fit import shown_size
+from broadcaster.devices.fit import shown_size
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
 from broadcaster.errors import SourceError

@@ -12,9 +12,9 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.encoder import Encoder
-from broadcaster.devices.file.fit import Fit, fitted_size
 from broadcaster.devices.file.media_file import MediaFile, Run
 from broadcaster.devices.file.survey import Survey, VideoTrack
+from broadcaster.devices.fit import Fit, fitted_size
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.thread import SourceThread

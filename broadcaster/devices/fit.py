@@ -30,8 +30,10 @@ def fitted_size(width: int, height: int, box_width: int, box_height: int) -> tup
 class Fit:
     """Turns, scales and converts pictures into yuv420p of `width` x `height` in limited range."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, *flips: str) -> None:
+        """`flips` are hflip and vflip, done to a picture beside what it says itself about how it stands."""
         self._size = width, height
+        self._flips = flips
         self._shape: tuple[int, int, str, int, int] | None = None
         self._graph: Graph | None = None
 
@@ -48,10 +50,11 @@ class Fit:
     def _new_graph(self, picture: VideoFrame) -> Graph | None:
         width, height = self._size
         fits = (picture.width, picture.height, picture.format.name) == (width, height, _PIXELS)
-        if fits and picture.rotation == 0 and picture.color_range != _FULL_RANGE:
+        turns = [*_TURNS.get(picture.rotation, []), *self._flips]
+        if fits and not turns and picture.color_range != _FULL_RANGE:
             return None
         scale = f"scale={width}:{height}:out_range=tv"
-        return _chain(picture, [*_TURNS.get(picture.rotation, []), scale, f"format={_PIXELS}"])
+        return _chain(picture, [*turns, scale, f"format={_PIXELS}"])
 
 
 def _chain(picture: VideoFrame, filters: list[str]) -> Graph:

@@ -1,0 +1,46 @@
+"""What a camera is told beside its mode: which way round it stands, and the controls of the settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from broadcaster.devices.usb.camera import Camera
+
+log = logging.getLogger(__name__)
+
+HFLIP, VFLIP = "hflip", "vflip"
+"""Mirrored left to right, and upside down; the names of libav's filters too."""
+_CONTROLS = {HFLIP: 0x00980914, VFLIP: 0x00980915}
+"""V4L2_CID_HFLIP and V4L2_CID_VFLIP (v4l2-controls.h)."""
+
+
+def flips_of(rotation: int, flip: str) -> frozenset[str]:
+    """What `video.rotation` (0 or 180 degrees) and `video.flip` (none, horizontal, vertical) make together."""
+    turned = {HFLIP, VFLIP} if rotation == 180 else set()
+    mirrored = {"horizontal": {HFLIP}, "vertical": {VFLIP}}.get(flip, set())
+    return frozenset(turned ^ mirrored)
+
+
+def flip_in_camera(camera: Camera, flips: frozenset[str]) -> bool:
+    """Let the camera stand so, or as it is for none; False where it cannot, and it is as it is."""
+    if all(camera.has(_CONTROLS[flip]) for flip in flips):
+        there = [flip for flip in _CONTROLS if camera.has(_CONTROLS[flip])]
+        if all(camera.set(_CONTROLS[flip], int(flip in flips)) for flip in there):
+            return True
+    for control in _CONTROLS.values():  # half of it would be a mirror
+        if camera.has(control):
+            camera.set(control, 0)
+    return not flips
+
+
+def set_controls(camera: Camera, controls: Iterable[tuple[str, object]]) -> None:
+    """Set the controls of `video.controls`, in their order: what sets itself must be told not to before it is set."""
+    for name, value in controls:
+        number = camera.controls.get(name)
+        if number is None:
+            log.warning("video.controls: the camera has no %s; it has: %s", name, ", ".join(sorted(camera.controls)))
+        elif not isinstance(value, int):
+            log.warning("video.controls: %s of a USB camera takes a whole number or true or false", name)
+        elif not camera.set(number, int(value)):
+            log.warning("video.controls: the camera refuses %s = %d", name, value)

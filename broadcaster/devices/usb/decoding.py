@@ -1,0 +1,52 @@
+"""A camera's pictures, raw or JPEG or H.264, made into libav's."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.usb.formats import H264, JPEG, RAW, without_padding
+from broadcaster.devices.usb.modes import Mode
+from broadcaster.signaling.words import StreamReason
+
+_TIME_BASE = Fraction(1, 1_000_000)
+"""Filters ask for one; the time itself goes beside the picture."""
+
+
+class Decoding:
+    """Decodes the pictures of one mode, each at once; `stride` is the bytes of a raw picture's first plane's line."""
+
+    def __init__(self, mode: Mode, stride: int) -> None:
+        self._mode = mode
+        self._stride = stride
+        with libav_errors(StreamReason.ENCODER, f"decoding {mode.pixel_format}"):
+            self._codec = _new_codec(mode)
+
+    def decode(self, data: bytes) -> VideoFrame | None:
+        """One picture; None if it is broken, as happens on every USB cable now and then."""
+        if self._mode.pixel_format in RAW:
+            data = without_padding(data, self._mode.pixel_format, self._mode.width, self._mode.height, self._stride)
+        try:
+            frames = self._codec.decode(av.Packet(data))
+        except av.FFmpegError:
+            return None
+        if not frames:
+            return None
+        frames[-1].time_base = _TIME_BASE
+        return frames[-1]
+
+
+def _new_codec(mode: Mode) -> VideoCodecContext:
+    name = "mjpeg" if mode.pixel_format in JPEG else "h264" if mode.pixel_format == H264 else "rawvideo"
+    codec = av.CodecContext.create(name, "r")
+    assert isinstance(codec, VideoCodecContext)
+    codec.thread_count = 1  # with threads of frames each would come some pictures late
+    if mode.pixel_format in RAW:
+        codec.width, codec.height, codec.pix_fmt = mode.width, mode.height, RAW[mode.pixel_format].name
+    if name == "h264":
+        codec.options = {"flags": "low_delay"}
+    return codec

@@ -1,0 +1,101 @@
+"""Which of the machine's video nodes are cameras, and which of them is meant."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from broadcaster.devices.usb.camera import Node, read_node
+from broadcaster.errors import SourceError
+from broadcaster.signaling.words import StreamReason
+
+_VIDEO_CAPTURE, _M2M, _M2M_MPLANE, _STREAMING = 0x1, 0x8000, 0x4000, 0x4000000
+"""V4L2_CAP_… (videodev2.h); nodes for metadata have neither the first nor the next two."""
+_NO_CAMERAS = frozenset(
+    {"bcm2835-codec", "bcm2835-isp", "pispbe", "rpi-hevc-dec", "rpivid", "unicam", "rp1-cfe", "bcm2835 mmal"}
+)
+"""Drivers of a Pi's codecs, image processors and CSI receivers: they capture, but not without libcamera."""
+_BY_ID = Path("/dev/v4l/by-id")
+"""Links that udev makes (60-persistent-v4l.rules); joining it with an absolute path gives that path."""
+GROUP = "sudo usermod -aG video USER, then log in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was found: cameras in the order of their numbers, and nodes that may not be opened."""
+
+    cameras: tuple[Node, ...] = ()
+    forbidden: tuple[str, ...] = ()
+
+
+def look_around(folder: Path = Path("/dev")) -> Surroundings:
+    """Ask every video node what it is, blocking; what is in use by others answers too."""
+    cameras, forbidden = [], []
+    for path in sorted(folder.glob("video[0-9]*"), key=lambda path: int(path.name.removeprefix("video"))):
+        try:
+            node = read_node(str(path))
+        except PermissionError:
+            forbidden.append(str(path))
+        except OSError:
+            continue  # unplugged a moment ago, or none of V4L2's
+        else:
+            cameras.append(node)
+    return Surroundings(tuple(node for node in cameras if is_camera(node)), tuple(forbidden))
+
+
+def is_camera(node: Node) -> bool:
+    """Whether a node gives pictures of a camera: no codec, no image processor, no metadata."""
+    wanted = _VIDEO_CAPTURE | _STREAMING
+    capable = node.capabilities & wanted == wanted and not node.capabilities & (_M2M | _M2M_MPLANE)
+    return capable and node.driver not in _NO_CAMERAS
+
+
+def pick_camera(around: Surroundings, device: str) -> Node:
+    """The camera that `video.device` means: a path, a number, a name or a part of it; empty: the first.
+
+    A path may be a link, and a name one of /dev/v4l/by-id, which stay the same whatever the number becomes.
+    Raises `SourceError`.
+    """
+    if not around.cameras:
+        raise SourceError(StreamReason.NO_CAMERA, _none_at_all(around, device))
+    for wanted in _meanings(around.cameras, device):
+        return wanted
+    names = ", ".join(f"{node.path} ({node.card})" for node in around.cameras)
+    raise SourceError(StreamReason.NO_CAMERA, f"video.device = {device!r} is not here; there is: {names}")
+
+
+def _meanings(cameras: Sequence[Node], device: str) -> Iterable[Node]:
+    """What may be meant, the likeliest first."""
+    if not device:
+        return cameras
+    path = os.path.realpath(f"/dev/video{device}" if device.isdecimal() else _BY_ID / device)
+    linked = [node for node in cameras if os.path.realpath(node.path) == path]
+    if linked or device.startswith("/") or device.isdecimal():
+        return linked
+    word = device.casefold()
+    equal = [node for node in cameras if node.card.casefold() == word]
+    return equal + [node for node in cameras if word in node.card.casefold()]
+
+
+def _none_at_all(around: Surroundings, device: str) -> str:
+    if around.forbidden:
+        return f"no permission to open {', '.join(around.forbidden)}: {GROUP}"
+    what = f"video.device = {device!r} is not here: " if device else ""
+    return f"{what}no USB camera is plugged in (no capture device among /dev/video*)"
+
+
+def holders(path: str, proc: Path = Path("/proc")) -> list[str]:
+    """Who has a device open, such as "ffmpeg (process 1234)", as far as this user may see."""
+    target = os.path.realpath(path)
+    found = []
+    for process in sorted(proc.glob("[0-9]*"), key=lambda folder: int(folder.name)):
+        if int(process.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):  # it ended, or belongs to someone else
+            if any(os.path.realpath(link) == target for link in (process / "fd").iterdir()):
+                name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                found.append(f"{name} (process {process.name})")
+    return found

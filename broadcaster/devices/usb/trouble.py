@@ -1,0 +1,52 @@
+"""The errors of V4L2 in our words: what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from broadcaster.devices.usb.camera import Node
+from broadcaster.devices.usb.find import GROUP, holders
+from broadcaster.errors import SourceError
+from broadcaster.signaling.words import StreamReason
+
+_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.EIO, errno.ESHUTDOWN})
+_SILENT = frozenset({errno.ETIMEDOUT, errno.EPROTO, errno.EPIPE, errno.EILSEQ, errno.EREMOTEIO})
+
+
+@contextmanager
+def camera_errors(node: Node) -> Iterator[None]:
+    """Turn what V4L2 raises inside the block into `SourceError`."""
+    try:
+        yield
+    except OSError as error:
+        reason, words = _explain(error, node)
+        raise SourceError(reason, f"{node.card} ({node.path}): {words}") from error
+
+
+def _explain(error: OSError, node: Node) -> tuple[StreamReason, str]:
+    if error.errno == errno.EBUSY:
+        return StreamReason.CAMERA_BUSY, f"in use by {_by_whom(node)}"
+    if error.errno == errno.ENOSPC:
+        return StreamReason.CAMERA_BUSY, (
+            "the USB bus has no room for it beside other devices: plug it into another port, or ask for less "
+            "(video.width, video.height, video.fps)"
+        )
+    if error.errno in _GONE:
+        return (
+            StreamReason.CAMERA_LOST,
+            "unplugged, or its cable or power fails; it is used again as soon as it is back",
+        )
+    if error.errno in _SILENT:
+        return StreamReason.CAMERA_STALLED, f"it does not answer ({error.strerror}): unplug it and plug it in again"
+    if isinstance(error, PermissionError):
+        return StreamReason.NO_CAMERA, f"no permission to open it: {GROUP}"
+    return StreamReason.CAMERA_STALLED, f"it refuses to work ({error.strerror or error}): unplug it, plug it in again"
+
+
+def _by_whom(node: Node) -> str:
+    found = holders(node.path)
+    if found:
+        return f"{' and '.join(found)}: end that first"
+    return f"another program: sudo fuser -v {node.path} says which; end that first"

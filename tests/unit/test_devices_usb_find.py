@@ -1,0 +1,101 @@
+import os
+
+import pytest
+
+from broadcaster.devices.usb import find
+from broadcaster.devices.usb.camera import Node
+from broadcaster.devices.usb.find import Surroundings, holders, is_camera, look_around, pick_camera
+from broadcaster.errors import SourceError
+
+# device_caps as QUERYCAP gives them (videodev2.h): capture 1, M2M 0x8000 and 0x4000, metadata 0x800000,
+# streaming 0x4000000, media controller 0x20000000, extended formats 0x200000.
+C920 = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x04200001)
+C920_METADATA = Node("/dev/video1", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x04A00000)
+CHEAP = Node("/dev/video2", "uvcvideo", "USB Camera: USB Camera", "usb-0000:01:00.0-1.3", 0x04200001)
+PI_4 = [
+    Node("/dev/video10", "bcm2835-codec", "bcm2835-codec-decode", "platform:bcm2835-codec", 0x04204000),
+    Node("/dev/video11", "bcm2835-codec", "bcm2835-codec-encode", "platform:bcm2835-codec", 0x04204000),
+    Node("/dev/video13", "bcm2835-isp", "bcm2835-isp", "platform:bcm2835-isp", 0x04200002),
+    Node("/dev/video14", "bcm2835-isp", "bcm2835-isp", "platform:bcm2835-isp", 0x04200001),
+    Node("/dev/video16", "bcm2835-isp", "bcm2835-isp", "platform:bcm2835-isp", 0x04A00000),
+    Node("/dev/video19", "rpi-hevc-dec", "rpi-hevc-dec", "platform:rpi-hevc-dec", 0x04204000),
+    Node("/dev/video0", "unicam", "unicam", "platform:fe801000.csi", 0x25200001),
+]
+PI_5 = [
+    Node("/dev/video0", "rp1-cfe", "rp1-cfe", "platform:1f00128000.csi", 0x25200001),
+    Node("/dev/video20", "pispbe", "pispbe", "platform:1000880000.pisp_be", 0x05201000),
+    Node("/dev/video19", "rpi-hevc-dec", "rpi-hevc-dec", "platform:rpi-hevc-dec", 0x04204000),
+]
+BOTH = Surroundings((C920, CHEAP))
+
+
+def test_cameras_are_told_from_all_else_that_has_a_video_node():
+    nodes = [*PI_4, C920, C920_METADATA, CHEAP, *PI_5]
+    assert [node for node in nodes if is_camera(node)] == [C920, CHEAP]
+
+
+@pytest.mark.parametrize(
+    ("device", "node"),
+    [
+        ("", C920),
+        ("/dev/video2", CHEAP),
+        ("2", CHEAP),
+        ("HD Pro Webcam C920", C920),
+        ("c920", C920),
+        ("usb camera", CHEAP),
+    ],
+)
+def test_the_setting_names_a_camera_by_path_number_or_name(device, node):
+    assert pick_camera(BOTH, device) == node
+
+
+def test_a_link_by_id_leads_to_whatever_number_the_camera_has_now(tmp_path, monkeypatch):
+    monkeypatch.setattr(find, "_BY_ID", tmp_path)
+    link = tmp_path / "usb-046d_HD_Pro_Webcam_C920_1234-video-index0"
+    link.symlink_to("/dev/video2")
+    assert pick_camera(BOTH, str(link)) == CHEAP
+    assert pick_camera(BOTH, link.name) == CHEAP
+
+
+def test_a_whole_name_goes_before_a_part_of_one():
+    whole = Node("/dev/video4", "uvcvideo", "Camera", "usb-1", 0x04200001)
+    assert pick_camera(Surroundings((CHEAP, whole)), "camera") == whole
+
+
+@pytest.mark.parametrize(
+    ("around", "device", "words"),
+    [
+        (Surroundings(), "", "no USB camera is plugged in"),
+        (Surroundings(), "c920", "video.device = 'c920' is not here: no USB camera"),
+        (BOTH, "/dev/video7", "'/dev/video7' is not here; there is: /dev/video0 (HD Pro Webcam C920), /dev/video2 ("),
+        (Surroundings((), ("/dev/video0",)), "", "no permission to open /dev/video0: sudo usermod -aG video"),
+    ],
+)
+def test_who_is_missed_is_said_and_who_is_there(around, device, words):
+    with pytest.raises(SourceError) as caught:
+        pick_camera(around, device)
+    assert caught.value.reason == "no-camera"
+    assert words in caught.value.detail
+
+
+def test_what_is_no_video_device_is_passed_over(tmp_path):
+    (tmp_path / "video0").write_text("a file")
+    (tmp_path / "video1").symlink_to("gone")
+    (tmp_path / "video-of-me").write_text("")
+    assert look_around(tmp_path) == Surroundings()
+
+
+def test_who_holds_a_device_is_found_among_the_processes(tmp_path):
+    device, other = tmp_path / "video0", tmp_path / "video1"
+    device.touch()
+    other.touch()
+    proc = tmp_path / "proc"
+    open_files = ((42, "ffmpeg", device), (7, "mpv", device), (9, "bash", other), (os.getpid(), "we", device))
+    for number, name, target in open_files:
+        folder = proc / str(number) / "fd"
+        folder.mkdir(parents=True)
+        (folder / "3").symlink_to(target)
+        (folder.parent / "comm").write_text(f"{name}\n")
+    (proc / "8").mkdir()  # ended a moment ago
+    assert holders(str(device), proc) == ["mpv (process 7)", "ffmpeg (process 42)"]
+    assert holders(str(tmp_path / "video5"), proc) == []

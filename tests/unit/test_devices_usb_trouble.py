@@ -1,0 +1,52 @@
+import errno
+import os
+
+import pytest
+
+from broadcaster.devices.usb import trouble
+from broadcaster.devices.usb.camera import Node, capture_time
+from broadcaster.devices.usb.trouble import camera_errors
+from broadcaster.errors import SourceError
+
+NODE = Node("/dev/video0", "uvcvideo", "USB Camera", "usb-1", 0x04200001)
+
+
+def trouble_of(number: int) -> SourceError:
+    with pytest.raises(SourceError) as caught, camera_errors(NODE):
+        raise OSError(number, os.strerror(number))
+    assert caught.value.detail.startswith("USB Camera (/dev/video0): ")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "words"),
+    [
+        (errno.ENODEV, "camera-lost", "unplugged"),
+        (errno.EIO, "camera-lost", "cable"),
+        (errno.ENOSPC, "camera-busy", "the USB bus has no room"),
+        (errno.ETIMEDOUT, "camera-stalled", "unplug it and plug it in again"),
+        (errno.EPROTO, "camera-stalled", "does not answer"),
+        (errno.EINVAL, "camera-stalled", "Invalid argument"),
+        (errno.EACCES, "no-camera", "sudo usermod -aG video"),
+    ],
+)
+def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):
+    error = trouble_of(number)
+    assert error.reason == reason
+    assert words in error.detail
+
+
+def test_who_is_busy_with_it_is_named_when_it_can_be_seen(monkeypatch):
+    monkeypatch.setattr(trouble, "holders", lambda path: ["mpv (process 7)", "ffmpeg (process 42)"])
+    error = trouble_of(errno.EBUSY)
+    assert error.reason == "camera-busy"
+    assert error.detail.endswith("in use by mpv (process 7) and ffmpeg (process 42): end that first")
+    monkeypatch.setattr(trouble, "holders", lambda path: [])
+    assert "sudo fuser -v /dev/video0" in trouble_of(errno.EBUSY).detail
+
+
+def test_the_drivers_stamp_is_believed_only_where_it_can_be():
+    assert capture_time(99.97, monotonic=True, now=100.0) == 99.97
+    assert capture_time(99.97, monotonic=False, now=100.0) == 100.0
+    assert capture_time(100.01, monotonic=True, now=100.0) == 100.0
+    assert capture_time(50.0, monotonic=True, now=100.0) == 100.0
