@@ -11,15 +11,19 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from broadcaster.control.notify import NotifySocket, watchdog_interval
+from broadcaster.control.panel import PanelControl
+from broadcaster.control.power import PowerSwitch
 from broadcaster.control.service import Service
 from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.panel import make_panel
 from broadcaster.errors import DeviceHung
 from broadcaster.figures import Capacity, StreamReport
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.settings import Settings
+from broadcaster.ports import Clock
+from broadcaster.settings import PanelSettings, Settings
 from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.fanout import Fanout
 from broadcaster.stream.lag import LoopLag
@@ -58,6 +62,8 @@ class Daemon:
         self._lag = LoopLag()
         self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
         self._server = WebServer(settings.web, self._peers, self._stream, clock, __version__, self._capacity)
+        self._power = PowerSwitch()
+        self._panel = self._make_panel(settings.panel, clock)
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
@@ -71,6 +77,10 @@ class Daemon:
             parts.callback(self._lag.close)
             parts.callback(self._adaptation.close)
             parts.callback(self._stream.watch(self._adaptation.stream_changed))
+            parts.push_async_callback(self._power.close)
+            if self._panel is not None:
+                parts.callback(self._panel.close)
+                self._panel.open()
             running = asyncio.create_task(self._stream.run(), name="stream")
             parts.push_async_callback(_finish, running)
             await self._server.start()
@@ -83,6 +93,13 @@ class Daemon:
             parts.callback(self._service.stopping)
             await _until(ending, running, reporting, bug)
             log.info("going down")
+
+    def _make_panel(self, settings: PanelSettings, clock: Clock) -> PanelControl | None:
+        panel = make_panel(settings, clock)
+        if panel is None:
+            return None
+        self._server.watch_viewers(panel.show_viewers)
+        return PanelControl(panel, self._stream, settings.hold_action, self._power.press)
 
     def _starts_live(self) -> bool:
         return self._start == "live" or (self._start == "last" and self._wishes.load())

@@ -1,0 +1,80 @@
+"""Buttons and lamps at the Pi's pins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+from broadcaster.devices.panel import pins
+from broadcaster.devices.panel.button import Press
+from broadcaster.devices.panel.lamp import Lamp
+from broadcaster.devices.panel.patterns import pattern
+from broadcaster.devices.panel.watch import ButtonWatch
+from broadcaster.ports import Clock, Control
+from broadcaster.settings import PanelSettings
+from broadcaster.signaling.words import StreamState
+
+
+class GpioPanel:
+    """`ports.Panel` at the pins that the settings name."""
+
+    def __init__(self, settings: PanelSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._parts = ExitStack()
+        self._tally: Lamp | None = None
+        self._watch_lamp: Callable[[bool], None] | None = None
+
+    def open(self, used: Callable[[Control], None]) -> None:
+        """Take the pins and start watching; `used` is called on the running event loop. Raises `PanelError`."""
+        with ExitStack() as parts:
+            taken = pins.open_pins(self._settings)
+            parts.callback(taken.close)
+            self._take_lamps(taken, parts)
+            for number, short in self._buttons():
+                watch = ButtonWatch(taken, number, self._clock, partial(_say, used, short))
+                parts.callback(watch.close)
+            self._parts = parts.pop_all()
+
+    def show(self, state: StreamState, *, muted: bool) -> None:
+        """Let the tally lamp say `state`, and whether the sound is muted."""
+        if self._tally is not None:
+            self._tally.show(pattern(state, muted=muted))
+
+    def show_viewers(self, count: int) -> None:
+        """Let the second lamp say whether someone watches."""
+        if self._watch_lamp is not None:
+            self._watch_lamp(count > 0)
+
+    def acknowledge(self) -> None:
+        """Let the tally lamp flicker for a moment."""
+        if self._tally is not None:
+            self._tally.acknowledge()
+
+    def close(self) -> None:
+        """Lamps off, pins released; idempotent."""
+        self._tally = self._watch_lamp = None
+        self._parts.close()
+
+    def _buttons(self) -> list[tuple[int, Control]]:
+        """Where there is a button, and what a short press of it means."""
+        settings = self._settings
+        places = [
+            (settings.button, Control.TOGGLE),
+            (settings.start, Control.START),
+            (settings.stop, Control.STOP),
+        ]
+        return [(number, control) for number, control in places if number is not None]
+
+    def _take_lamps(self, taken: pins.Pins, parts: ExitStack) -> None:
+        if self._settings.lamp is not None:
+            self._tally = Lamp(taken.lamp(self._settings.lamp), self._clock)
+            parts.callback(self._tally.close)
+        if self._settings.watch_lamp is not None:
+            self._watch_lamp = taken.lamp(self._settings.watch_lamp)
+            parts.callback(self._watch_lamp, False)
+
+
+def _say(used: Callable[[Control], None], short: Control, press: Press) -> None:
+    used(short if press is Press.SHORT else Control.HOLD)

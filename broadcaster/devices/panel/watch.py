@@ -1,0 +1,52 @@
+"""Watches one button: edges cross from the pins' thread into the event loop, presses come out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from broadcaster.devices.panel.button import Button, Press
+from broadcaster.devices.panel.pins import Pins
+from broadcaster.ports import Clock
+
+
+class ButtonWatch:
+    """The button at pin `number`; `pressed` is called on the event loop that made this object, until `close`."""
+
+    def __init__(self, pins: Pins, number: int, clock: Clock, pressed: Callable[[Press], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._pressed = pressed
+        self._closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._pin = pins.button(number, self._changed)
+        self._button = Button(self._pin.read())
+
+    def close(self) -> None:
+        """Hear nothing any more; idempotent."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _changed(self, closed: bool, age: float) -> None:
+        """In the pins' thread: hand the edge to the loop, with its time."""
+        # RuntimeError: the loop has been closed, nobody is left to hear it.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._edge, closed, self._clock.monotonic() - age)
+
+    def _edge(self, closed: bool, at: float) -> None:
+        if not self._closed:
+            self._take(self._button.edge(closed, at))
+
+    def _look(self) -> None:
+        self._take(self._button.look(self._pin.read(), self._clock.monotonic()))
+
+    def _take(self, press: Press | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self._button.due
+        delay = None if due is None else max(0.0, due - self._clock.monotonic())
+        self._timer = None if delay is None else self._loop.call_later(delay, self._look)
+        if press is not None:
+            self._pressed(press)
