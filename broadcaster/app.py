@@ -13,6 +13,7 @@ from typing import Any
 from broadcaster.control.notify import NotifySocket, watchdog_interval
 from broadcaster.control.panel import PanelControl
 from broadcaster.control.power import PowerSwitch
+from broadcaster.control.secret_file import link_key
 from broadcaster.control.service import Service
 from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
@@ -53,7 +54,8 @@ class Daemon:
     def __init__(self, settings: Settings) -> None:
         clock = SystemClock()
         self._start = settings.stream.start
-        self._wishes = WishFile(state_folder(settings.stream.state_dir))
+        folder = state_folder(settings.stream.state_dir)
+        self._wishes = WishFile(folder)
         video, audio = make_sources(settings.video, settings.audio, clock)
         packetizer = Packetizer(*make_streams())
         self._fanout = Fanout(packetizer, clock)
@@ -61,7 +63,15 @@ class Daemon:
         self._adaptation = Adaptation(self._fanout, video, settings.video.bitrate_min, settings.video.bitrate)
         self._lag = LoopLag()
         self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
-        self._server = WebServer(settings.web, self._peers, self._stream, clock, __version__, self._capacity)
+        self._server = WebServer(
+            settings.web,
+            self._peers,
+            self._stream,
+            clock,
+            __version__,
+            self._capacity,
+            link_key=link_key(folder),
+        )
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings.panel, clock)
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)

@@ -25,7 +25,7 @@ class Clock(Protocol):
         """Seconds that never jump; only differences mean anything."""
 
     def unix(self) -> float:
-        """Wall-clock seconds; may jump, so only shown, never counted with."""
+        """Wall-clock seconds; may jump, so only shown, and asked once whether a link has ended; never counted with."""
 
 
 @dataclass(frozen=True, slots=True)

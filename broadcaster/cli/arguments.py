@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from urllib.parse import urlsplit
 
 from broadcaster.doctor.names import NAMES
+from broadcaster.signaling.links import LONGEST, LONGEST_NAME, is_name
 from broadcaster.version import __version__
 
 
@@ -30,7 +32,39 @@ def parser() -> argparse.ArgumentParser:
     _add_sources_of_settings(check, without="those of the service, if it is installed")
     check.add_argument("--json", action="store_true", help="a list of objects: what, level, found, why, fix")
     check.add_argument("--as-me", action="store_true", help="as root: do not become the service's user")
+    _add_link(commands.add_parser("link", help="make a link for a viewer, which ends by itself", allow_abbrev=False))
     return top
+
+
+def _add_link(link: argparse.ArgumentParser) -> None:
+    _add_sources_of_settings(link)
+    link.add_argument("--hours", type=_hours, default=24.0, metavar="N", help="how long it lasts; 24 if not said")
+    link.add_argument("--name", type=_name, default="", help="for whom it is: you see it in the log and the status")
+    link.add_argument("--address", type=_address, metavar="URL", help="where viewers open the page, if not directly")
+    link.add_argument("--revoke", action="store_true", help="make another key: every link made so far ends at once")
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if 1 <= hours * 3600 <= LONGEST:  # NaN is none of it
+        return hours
+    raise argparse.ArgumentTypeError(f"must be a number of hours up to {LONGEST // 3600}, such as 2 or 0.5")
+
+
+def _name(text: str) -> str:
+    if is_name(text):
+        return text
+    raise argparse.ArgumentTypeError(f"must be at most {LONGEST_NAME} printable characters")
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
+        return text if text.endswith("/") else f"{text}/"
+    raise argparse.ArgumentTypeError("must be an address such as https://cam.example.org/")
 
 
 def _add_sources_of_settings(command: argparse.ArgumentParser, without: str = "none is read unless named here") -> None:

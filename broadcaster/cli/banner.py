@@ -65,6 +65,9 @@ def _encoder(settings: Settings, report: StreamReport) -> str:
 def _viewers(settings: Settings, *, terminal: bool) -> str:
     """Say who may watch, and where nothing keeps anybody out, how to change that."""
     limit = f"up to {settings.web.max_viewers}"
-    if not settings.web.viewer_token:
-        return f"{limit}: everyone who can reach these addresses (web.viewer_token closes them)"
-    return f"{limit}: " + ("whoever has this link" if terminal else "whoever has the token (web.viewer_token)")
+    token = "whoever has this link" if terminal else "whoever has the token (web.viewer_token)"
+    if not settings.web.links:
+        everyone = "everyone who can reach these addresses (web.viewer_token or web.links closes them)"
+        return f"{limit}: {token if settings.web.viewer_token else everyone}"
+    by_link = "whoever has a link from `broadcaster link`"
+    return f"{limit}: {by_link}{f', and {token}' if settings.web.viewer_token else ''}"

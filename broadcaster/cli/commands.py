@@ -12,13 +12,14 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from broadcaster import settings
-from broadcaster.cli import logs
+from broadcaster.cli import links, logs
 from broadcaster.cli.addresses import reachable_at
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
@@ -36,7 +37,12 @@ _STDERR = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code."""
     parsed = parser().parse_args(arguments)
-    commands: dict[str, Callable[[argparse.Namespace], int | None]] = {"run": _run, "settings": _show, "check": _check}
+    commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
+        "run": _run,
+        "settings": _show,
+        "check": _check,
+        "link": _link,
+    }
     try:
         return commands[parsed.command](parsed) or 0
     except SettingsError as error:
@@ -89,6 +95,14 @@ def _check(parsed: argparse.Namespace) -> int:
         return 128 + signal.SIGINT  # as shells have it
 
 
+def _link(parsed: argparse.Namespace) -> None:
+    if parsed.revoke:
+        print(links.revoke(_read(parsed)))
+    else:
+        asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
+        print(links.make(_read(parsed), asked, time.time(), terminal=sys.stdout.isatty()))
+
+
 def _read(parsed: argparse.Namespace) -> Settings:
     """Read file and assignments. Raises `SettingsError`."""
     try:
@@ -102,8 +116,8 @@ def _read(parsed: argparse.Namespace) -> Settings:
 
 def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
-    links = reachable_at(effective.web.host, port)
-    print(start_block(effective, report, links, terminal=sys.stdout.isatty()), flush=True)
+    addresses = reachable_at(effective.web.host, port)
+    print(start_block(effective, report, addresses, terminal=sys.stdout.isatty()), flush=True)
 
 
 def _leave(code: int) -> NoReturn:

@@ -77,6 +77,9 @@ class WebSettings:
         (), Texts(_NAME, "cam.example.org"), "Further names by which browsers may reach this machine."
     )
     viewer_token: str = _setting("", _TOKEN, "Secret that a viewer needs; empty: whoever reaches the page may watch.")
+    links: bool = _setting(
+        False, Switch(), "Whether viewers need a link that ends, from `broadcaster link`; web.viewer_token does too."
+    )
     operator_token: str = _setting("", _TOKEN, "Secret for start and stop over HTTP; empty: only from this machine.")
     max_viewers: int = _setting(20, Whole(1, 1000), "How many may watch at the same time.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,8 +19,10 @@ MESSAGE_RATE = Rate(30, 10.0)
 BAD_MESSAGE_COST = 3
 CANDIDATES_AN_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
-_ADDRESSES = 1024
-"""Addresses remembered for their wrong tokens: bounded, since an attacker may have many."""
+NETWORK_RATE = Rate(20, 60.0)
+EVERYONE_RATE = Rate(60, 60.0)
+_PLACES = 4096
+"""Places remembered for their tokens: bounded, since an attacker may have many."""
 
 
 class Budget:
@@ -46,24 +49,43 @@ class Budget:
 
 
 class TokenAttempts:
-    """Wrong tokens by address: after five in a minute an address waits until they are a minute old.
+    """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
 
-    Attempts while waiting are not counted, so nobody is locked out for ever.
+    A place is an address or a network, and whoever guesses has several: the narrowest first. After five wrong ones
+    in a minute the narrowest waits until they are a minute old, after twenty the wider one, which has it all.
     """
 
-    def __init__(self, rate: Rate = TOKEN_RATE) -> None:
-        self._rate = rate
-        self._budgets: dict[str, Budget] = {}
+    def __init__(self) -> None:
+        self._places: dict[str, Budget] = {}
+        self._everyone = Budget(EVERYONE_RATE)
+        self._welcome: dict[str, None] = {}
 
-    def wrong(self, address: str, now: float) -> None:
+    def wrong(self, places: Sequence[str], now: float) -> None:
         """Count one wrong token."""
-        budget = self._budgets.pop(address, None) or Budget(self._rate)
-        budget.spend(now)
-        self._budgets[address] = budget
-        if len(self._budgets) > _ADDRESSES:
-            del self._budgets[next(iter(self._budgets))]
+        for place, rate in zip(places, (TOKEN_RATE, NETWORK_RATE), strict=False):
+            budget = self._places.pop(place, None) or Budget(rate)
+            budget.spend(now)
+            self._places[place] = budget
+            if len(self._places) > _PLACES:
+                del self._places[next(iter(self._places))]
+        if not self._everyone.is_empty(now):
+            self._everyone.spend(now)
 
-    def must_wait(self, address: str, now: float) -> bool:
-        """Whether this address has guessed enough for now."""
-        budget = self._budgets.get(address)
-        return budget is not None and budget.is_empty(now)
+    def right(self, places: Sequence[str]) -> None:
+        """Remember where a right token came from."""
+        self._welcome.pop(places[0], None)
+        self._welcome[places[0]] = None
+        if len(self._welcome) > _PLACES:
+            del self._welcome[next(iter(self._welcome))]
+
+    def must_wait(self, places: Sequence[str], now: float) -> bool:
+        """Whether enough was guessed from there for now."""
+        budgets = (self._places.get(place) for place in places)
+        return any(budget is not None and budget.is_empty(now) for budget in budgets)
+
+    def strangers_must_wait(self, places: Sequence[str], now: float) -> bool:
+        """Whether enough was guessed by everyone together, and nobody there ever knew better.
+
+        This is for tokens that people think up: who has a great many addresses could find those.
+        """
+        return places[0] not in self._welcome and self._everyone.is_empty(now)

@@ -51,6 +51,7 @@ class Session:
         self._viewers_told = 0
         self._unknown: set[str] = set()
         self._over = False
+        self._ends_at = float("inf")
         self._peers = Negotiation(timings)
 
     @property
@@ -73,9 +74,13 @@ class Session:
         """How many candidates did not pass the screen."""
         return self._peers.candidates_dropped
 
-    def attach(self, socket: int, viewers: int, now: float) -> list[Action]:
-        """Go on over this socket: the first one, or one that takes over with the `resume` value."""
+    def attach(self, socket: int, viewers: int, now: float, ends_at: float = float("inf")) -> list[Action]:
+        """Go on over this socket: the first one, or one that takes over with the `resume` value.
+
+        `ends_at` is when the link that it came by ends.
+        """
         old, self._socket = self._socket, socket
+        self._ends_at = ends_at
         resumed = old is not None or self._kept_until is not None
         self._kept_until = None
         self._watch = HeartbeatWatch(now, self._timings)
@@ -160,6 +165,8 @@ class Session:
         """Do what is due; `heard` is when the last authenticated datagram came from the viewer."""
         if self._over:
             return []
+        if now >= self._ends_at:
+            return self.end("its link ended", now, CloseCode.TOKEN, _link_ended())
         actions = self._peers.step(now)
         if self._socket is not None:
             actions += self._beat(self._socket, now, heard)
@@ -175,7 +182,7 @@ class Session:
             return float("inf")
         kept = self._kept_until
         own = self._watch.next_deadline() if kept is None else min(kept, self._alive_until)
-        return min(own, self._peers.next_deadline())
+        return min(own, self._ends_at, self._peers.next_deadline())
 
     def end(self, reason: str, now: float, code: CloseCode, error: str | None = None) -> list[Action]:
         """End it for that reason: `error` is told first, `code` closes its socket."""
@@ -257,3 +264,7 @@ class Session:
         self._kept_until = None
         closed: list[Action] = [] if self._socket is None else [CloseSocket(self._socket, code)]
         return [*self._peers.end(), *closed, End(reason, now - self._opened_at)]
+
+
+def _link_ended() -> str:
+    return replies.serialize_error(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")

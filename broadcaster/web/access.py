@@ -15,8 +15,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOME_SUFFIXES = ("", ".local", ".lan", ".home.arpa", ".fritz.box")
 _FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-ip|true-client-ip", re.IGNORECASE)
 _BEARER = re.compile(r"bearer +(?P<token>[!-~]+)", re.IGNORECASE)
-_IPV6_SITE = 64
-"""Bits of an IPv6 address that one household has to itself at most (RFC 6177): it may use all the others."""
+_IPV6_HOUSEHOLD = 64
+"""Bits of an IPv6 address that one network shares (RFC 4291 §2.5.4): a machine in it may use all the others."""
+_IPV6_SITE = 48
+"""Bits that one customer shares at most (RFC 6177): who rents a server often has so many networks to itself."""
 
 
 def own_names(hostname: str, hosts: Iterable[str]) -> frozenset[str]:
@@ -88,9 +90,14 @@ def plain_address(remote: str | None) -> str:
 
 def neighbourhood(address: str) -> str:
     """What limits by address count: an IPv4 address, or the network that an IPv6 address is from."""
+    return networks(address)[0]
+
+
+def networks(address: str) -> tuple[str, ...]:
+    """Where an address is from, the narrowest first: itself, or of IPv6 the household and the site."""
     if ":" not in address:
-        return address
-    return str(ip_network((address, _IPV6_SITE), strict=False))
+        return (address,)
+    return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_HOUSEHOLD, _IPV6_SITE))
 
 
 def _split_origin(origin: str) -> tuple[str, str, int] | None:

@@ -90,16 +90,17 @@ class Api:
         token = access.bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         if token is None:
             return False
-        self._check_token(token, access.neighbourhood(address))
+        self._check_token(token, access.networks(address))
         return True
 
-    def _check_token(self, token: str, neighbourhood: str) -> None:
+    def _check_token(self, token: str, places: tuple[str, ...]) -> None:
         now = self._clock.monotonic()
-        if self._attempts.must_wait(neighbourhood, now):
+        if self._attempts.must_wait(places, now) or self._attempts.strangers_must_wait(places, now):
             raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
         if not access.is_token(token, self._operator_token):
-            self._attempts.wrong(neighbourhood, now)
+            self._attempts.wrong(places, now)
             raise _unauthorized("The token is wrong.\n")
+        self._attempts.right(places)
 
     def _not_the_operator(self) -> web.HTTPException:
         if self._operator_token:

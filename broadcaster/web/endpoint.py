@@ -9,12 +9,12 @@ from collections import Counter
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
 from broadcaster.ports import Clock
-from broadcaster.signaling.budget import TokenAttempts
 from broadcaster.signaling.messages import Hello
 from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import SUBPROTOCOL, CloseCode, ErrorCode
+from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
 from broadcaster.web import access
+from broadcaster.web.door import Door
 from broadcaster.web.log import OutsideLog
 from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
@@ -30,13 +30,12 @@ SPARE_SOCKETS = 64
 class Endpoint:
     """Takes WebSockets, hears their `hello`, and feeds their frames to their viewer."""
 
-    def __init__(self, viewers: Viewers, token: str, clock: Clock, timings: Timings, log: OutsideLog) -> None:
+    def __init__(self, viewers: Viewers, door: Door, clock: Clock, timings: Timings, log: OutsideLog) -> None:
         self._viewers = viewers
-        self._token = token
+        self._door = door
         self._clock = clock
         self._timings = timings
         self._log = log
-        self._attempts = TokenAttempts()
         self._numbers = itertools.count(1)
         self._sockets: dict[int, WebSocket] = {}
         self._unwelcomed: Counter[str] = Counter()
@@ -128,20 +127,8 @@ class Endpoint:
         return heard
 
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
-        if self._token:
-            self._check_token(hello.token, access.neighbourhood(socket.address))
-        return self._viewers.welcome(hello.resume, socket)
-
-    def _check_token(self, token: str | None, neighbourhood: str) -> None:
-        """Raises `Refusal`. Even the right token has to wait after five wrong ones, or guessing would go on."""
-        now = self._clock.monotonic()
-        if not token:
-            raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
-        if self._attempts.must_wait(neighbourhood, now):
-            raise too_many("wrong tokens")
-        if not access.is_token(token, self._token):
-            self._attempts.wrong(neighbourhood, now)
-            raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
+        admitted = self._door.admit(hello.token, socket.address)
+        return self._viewers.welcome(hello.resume, socket, admitted)
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:
         """Hand every frame to the viewer, until the WebSocket is at its end or is closed from here."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, http_exceptions, web
 
+from broadcaster.control.secret_file import SecretFile
 from broadcaster.figures import Capacity
 from broadcaster.ports import Clock, LiveControl, PeerFactory
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.web import access
 from broadcaster.web.api import Api
+from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.listen import open_listeners
 from broadcaster.web.log import OutsideLog, quoted
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 _LARGEST_BODY = 4096
 _CLOSING = 1.0
 """Seconds that whoever is being served has at the end."""
+_LOOK_INTERVAL = 2.0
+"""Seconds between two looks at the files that somebody may change."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _GUARDED_BY_ORIGIN = ("/ws", "/api/live")
@@ -43,15 +48,18 @@ class WebServer:
         version: str,
         capacity: Callable[[], Capacity],
         timings: Timings | None = None,
+        link_key: SecretFile | None = None,
     ) -> None:
         timings = timings or Timings()
         self._settings = settings
         self._names = access.own_names(socket.gethostname(), settings.hosts)
         self._log = OutsideLog(log, clock)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
-        self._endpoint = Endpoint(self._viewers, settings.viewer_token, clock, timings, self._log)
+        self._door = Door(settings.viewer_token, link_key if settings.links else None, clock, self._log)
+        self._endpoint = Endpoint(self._viewers, self._door, clock, timings, self._log)
         self._api = Api(self._viewers, live, settings.operator_token, clock, version, capacity, self._log)
         self._runner: web.AppRunner | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._port = settings.port
 
     @property
@@ -70,6 +78,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had."""
+        self._door.look()
         listeners = await open_listeners(self._settings.host, self._settings.port)
         self._port = listeners[0].getsockname()[1]
         self._runner = web.AppRunner(
@@ -89,12 +98,17 @@ class WebServer:
         for listener in listeners:
             await web.SockSite(self._runner, listener).start()
         self._viewers.start()
+        self._watching = asyncio.create_task(self._watch_files(), name="web files")
 
     async def close(self) -> None:
         """Say goodbye to every viewer and stop serving, all within 2 s; idempotent."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
         for site in list(runner.sites):
             await site.stop()
         self._endpoint.close()
@@ -104,6 +118,14 @@ class WebServer:
         except TimeoutError:
             log.warning("viewers were still there %g s after the goodbye", _CLOSING)
         await runner.cleanup()
+
+    async def _watch_files(self) -> None:
+        """See for ever whether a file has changed that was read at start."""
+        while True:
+            await asyncio.sleep(_LOOK_INTERVAL)
+            if self._door.look():
+                log.info("another key for links: those of before do not count any more")
+                self._viewers.end_links()
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard])

@@ -27,6 +27,7 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
+from broadcaster.signaling.links import FREE_PASS, Pass
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
 from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
@@ -53,6 +54,7 @@ class Viewer:
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
         self.address = ""
+        self.admitted = FREE_PASS
         self._context = context
         self._socket: WebSocket | None = None
         self._sockets: dict[int, WebSocket] = {}
@@ -61,13 +63,13 @@ class Viewer:
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._work(), name=f"viewer {session.viewer}")
 
-    def attach(self, socket: WebSocket, viewers: int) -> None:
-        """Go on over this WebSocket."""
+    def attach(self, socket: WebSocket, viewers: int, admitted: Pass) -> None:
+        """Go on over this WebSocket, as long as the link lasts by which it was let in."""
         word = "resumed" if self.address else "joined"
-        self.address = socket.address
-        self._log(word, word)
+        self.address, self.admitted = socket.address, admitted
+        self._log(word, f"{word} by the link of {admitted.name or 'a guest'}" if admitted.by_link else word)
         self._socket = self._sockets[socket.number] = socket
-        self._input(lambda now: self.session.attach(socket.number, viewers, now))
+        self._input(lambda now: self.session.attach(socket.number, viewers, now, admitted.ends_at))
 
     def take(self, socket: WebSocket, message: WSMessage) -> None:
         """Take one frame of that WebSocket, other than its end."""
@@ -106,9 +108,9 @@ class Viewer:
         """That peer connection is over."""
         self._input(lambda now: self.session.lost(id, now))
 
-    def end(self, reason: str, code: CloseCode) -> None:
-        """End the session; `task` ends when its peer connections are closed."""
-        self._input(lambda now: self.session.end(reason, now, code))
+    def end(self, reason: str, code: CloseCode, error: str | None = None) -> None:
+        """End the session, telling `error` first; `task` ends when its peer connections are closed."""
+        self._input(lambda now: self.session.end(reason, now, code, error))
 
     def figures(self) -> dict[str, Any]:
         """What the operator sees of this viewer."""
@@ -116,11 +118,19 @@ class Viewer:
         return {
             "viewer": self.session.viewer,
             "address": self.address,
+            "link": self._link_figures(),
             "connected": self.session.is_connected,
             "kept": self.session.kept_until is not None,
             "candidates_dropped": self.session.candidates_dropped,
             "peers": [{"id": id, **asdict(stats)} for id, stats in peers.items()],
         }
+
+    def _link_figures(self) -> dict[str, Any] | None:
+        """For whom the link was made, and how many seconds are left of it; None without one."""
+        if not self.admitted.by_link:
+            return None
+        left = self.admitted.ends_at - self._context.clock.monotonic()
+        return {"name": self.admitted.name, "ends_in": round(left, 1)}
 
     def _input(self, step: Callable[[float], list[Action]]) -> None:
         """Let the session machine take one step, and do what it says."""

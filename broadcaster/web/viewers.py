@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from broadcaster.ports import Clock, LiveControl, PeerFactory
+from broadcaster.signaling import replies
+from broadcaster.signaling.links import Pass
 from broadcaster.signaling.opening import Refusal
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.sessions import Sessions
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, StreamStatus
+from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
 from broadcaster.web.log import OutsideLog
 from broadcaster.web.viewer_task import Viewer, ViewerContext
 from broadcaster.web.websocket import WebSocket
@@ -61,15 +63,22 @@ class Viewers:
         if self._timer is not None:
             self._timer.cancel()
 
-    def welcome(self, resume: str | None, socket: WebSocket) -> Viewer:
+    def welcome(self, resume: str | None, socket: WebSocket, admitted: Pass) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal` when the house is full."""
         admission = self._sessions.admit(resume, self._live.status, self._clock.monotonic())
         if admission.displaced is not None:
             self._viewers[admission.displaced.viewer].end("gave its place to a newcomer", CloseCode.FULL)
         viewer = self._viewer_of(admission.session)
-        viewer.attach(socket, len(self))
+        viewer.attach(socket, len(self), admitted)
         self._tell_number()
         return viewer
+
+    def end_links(self) -> None:
+        """End the sessions of those who came by a link: it does not count any more."""
+        told = replies.serialize_error(ErrorCode.TOKEN_WRONG, "this link does not count any more")
+        for viewer in list(self._viewers.values()):
+            if viewer.admitted.by_link:
+                viewer.end("links were revoked", CloseCode.TOKEN, told)
 
     def full(self) -> Refusal | None:
         """What a newcomer is told when there is no place, not even a kept one."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from broadcaster.control.secret_file import SecretFile
 from broadcaster.figures import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
@@ -176,11 +177,13 @@ class Talk:
 class Rig:
     """The server, its stream and its peer connections, and a client for them."""
 
-    def __init__(self, state: StreamState, timings: Timings, **settings: Any) -> None:
+    def __init__(
+        self, state: StreamState, timings: Timings, link_key: SecretFile | None = None, **settings: Any
+    ) -> None:
         self.live = BookLive(state)
         self.peers = BookPeers()
         web = WebSettings(**{"host": "127.0.0.1", "port": 0, **settings})
-        self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings)
+        self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings, link_key)
         self.client = aiohttp.ClientSession()
 
     @property

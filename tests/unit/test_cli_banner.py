@@ -18,7 +18,7 @@ def test_an_open_house_in_a_journal():
         "  Source   test picture, 1280×720, 29.97 pictures a second",
         "  Encoder  libx264, 0.8 Mbit/s",
         "  Sound    test tone",
-        "  Viewers  up to 20: everyone who can reach these addresses (web.viewer_token closes them)",
+        "  Viewers  up to 20: everyone who can reach these addresses (web.viewer_token or web.links closes them)",
     ]
 
 

@@ -24,15 +24,44 @@ def test_a_bad_one_counts_three() -> None:
 def test_after_five_wrong_tokens_an_address_waits_a_minute() -> None:
     attempts = TokenAttempts()
     for at in range(5):
-        assert not attempts.must_wait("192.0.2.1", at)
-        attempts.wrong("192.0.2.1", at)
-    assert attempts.must_wait("192.0.2.1", 59.9)
-    assert not attempts.must_wait("192.0.2.2", 5)
-    assert not attempts.must_wait("192.0.2.1", 60.1), "never for ever"
+        assert not attempts.must_wait(["192.0.2.1"], at)
+        attempts.wrong(["192.0.2.1"], at)
+    assert attempts.must_wait(["192.0.2.1"], 59.9)
+    assert not attempts.must_wait(["192.0.2.2"], 5)
+    assert not attempts.must_wait(["192.0.2.1"], 60.1), "never for ever"
+
+
+def test_who_has_many_networks_has_no_more_than_twenty_tries() -> None:
+    attempts = TokenAttempts()
+    tries = 0
+    for number in range(1000):
+        places = (f"2001:db8:1:{number:x}::/64", "2001:db8:1::/48")
+        if not attempts.must_wait(places, 0.0):
+            attempts.wrong(places, 0.0)
+            tries += 1
+    assert tries == 20
+    assert not attempts.must_wait(("2001:db8:2::/64", "2001:db8:2::/48"), 0.0)
+    assert not attempts.must_wait(("2001:db8:1::/64", "2001:db8:1::/48"), 60.1)
+
+
+def test_all_together_have_sixty_tries_and_who_was_right_before_is_no_stranger() -> None:
+    attempts = TokenAttempts()
+    attempts.right(["198.51.100.1"])
+    tries = 0
+    for number in range(1000):
+        if not attempts.strangers_must_wait([f"192.0.2.{number}"], 0.0):
+            attempts.wrong([f"192.0.2.{number}"], 0.0)
+            tries += 1
+    assert tries == 60
+    assert attempts.strangers_must_wait(["203.0.113.1"], 59.9)
+    assert not attempts.strangers_must_wait(["198.51.100.1"], 59.9)
+    assert not attempts.strangers_must_wait(["203.0.113.1"], 60.1), "never for ever"
 
 
 def test_addresses_do_not_pile_up() -> None:
     attempts = TokenAttempts()
     for index in range(5000):
-        attempts.wrong(f"192.0.2.{index}", 0.0)
-    assert len(attempts._budgets) == 1024
+        attempts.wrong([f"192.0.2.{index}"], 0.0)
+        attempts.right([f"192.0.2.{index}"])
+    assert len(attempts._places) == len(attempts._welcome) == 4096
+    assert len(attempts._everyone._spent) == 60

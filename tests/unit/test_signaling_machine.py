@@ -79,15 +79,17 @@ class SessionMachine(RuleBasedStateMachine):
                 self.ended = True
 
     @precondition(lambda self: not self.ended)
-    @rule()
-    def attach(self) -> None:
+    @rule(lasts=st.sampled_from([float("inf"), 30.0, 0.5, 0.0]))
+    def attach(self, lasts: float = float("inf")) -> None:
         self.sockets.append(len(self.sockets) + 1)
-        self.do(self.session.attach(self.sockets[-1], 1, self.now))
+        self.ends_at = self.now + lasts
+        self.do(self.session.attach(self.sockets[-1], 1, self.now, self.ends_at))
 
     @rule(seconds=st.floats(0, 4), alive=st.booleans())
     def pass_time(self, seconds: float, alive: bool) -> None:
         self.now += seconds
         self.do(self.session.step(self.now, self.now if alive else None))
+        assert self.ended or self.now < self.ends_at, "a link's end is the session's"
 
     @rule(back=st.integers(0, 1), code=st.sampled_from([None, 1000, 1001, 3000]), alive=st.booleans())
     def close(self, back: int, code: int | None, alive: bool) -> None:

@@ -445,6 +445,51 @@ class TestTakeOver:
         assert OpenPeer(2) not in rig.session.attach(2, 1, rig.now)
 
 
+class TestLinkEnds:
+    """A link's end is a moment of the monotonic clock: what the wall clock does meanwhile changes nothing."""
+
+    def at_100_ends(self, ends_at: float) -> Rig:
+        rig = Rig()
+        rig.do(rig.session.attach(2, 1, rig.now, ends_at))
+        return rig
+
+    def test_who_watches_is_told_and_the_connection_closed_at_that_moment(self) -> None:
+        rig = self.at_100_ends(102.0)
+        assert done(rig.wait(1.99)) == []
+        assert rig.session.next_deadline() == 102.0
+        ended = rig.wait(0.01)
+        assert said(ended)[0]["code"] == "token-expired"
+        assert CloseSocket(2, CloseCode.TOKEN) in ended
+        assert End("its link ended", 2.0) in ended
+        assert rig.session.is_over
+
+    def test_its_peer_connection_ends_with_it(self) -> None:
+        rig = Rig()
+        rig.connect()
+        rig.do(rig.session.attach(2, 1, rig.now, 103.0))
+        assert ClosePeer(1) in rig.wait(3)
+
+    def test_a_kept_session_ends_then_too(self) -> None:
+        rig = Rig()
+        rig.connect()
+        rig.session.attach(2, 1, rig.now, 103.0)
+        rig.session.closed(2, None, rig.now, rig.now)
+        assert rig.session.kept_until == 110.0
+        assert [type(action) for action in done(rig.wait(3))] == [ClosePeer, End]
+
+    def test_who_comes_back_with_a_longer_one_stays(self) -> None:
+        rig = self.at_100_ends(102.0)
+        rig.session.attach(3, 1, rig.now, 200.0)
+        assert CloseCode.TOKEN not in [a.code for a in rig.wait(5) if isinstance(a, CloseSocket)]
+        assert not rig.session.is_over
+
+    def test_without_a_link_there_is_no_end(self) -> None:
+        rig = self.at_100_ends(102.0)
+        rig.session.attach(3, 1, rig.now)
+        rig.wait(3)
+        assert not rig.session.is_over
+
+
 class TestBudget:
     def test_thirty_messages_and_no_more(self) -> None:
         rig = Rig()

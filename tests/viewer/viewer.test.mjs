@@ -427,8 +427,12 @@ test("denied: says why, waits for a token, and does not try by itself", async ()
 test("the link's time ends while watching", async () => {
   const stage = new Stage();
   await stage.play();
+  stage.hear("error", { code: "token-expired", message: "" });
   stage.close(4001);
-  assert.deepEqual([stage.state, stage.view.reason, stage.peer.closed], ["denied", "4001", true]);
+  assert.deepEqual([stage.state, stage.view.reason, stage.peer.closed], ["denied", "token-expired", true]);
+  await stage.run(60_000);
+  stage.viewer.wake();
+  assert.equal(stage.sockets.length, 1, "a link that has ended is not tried again");
 });
 
 for (const code of [1000, 1003, 1009, 4000, 4004]) {

@@ -1,0 +1,83 @@
+"""`broadcaster link`: a link for a viewer that ends by itself, and the end of all links."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from broadcaster.cli.addresses import easiest, reachable_at
+from broadcaster.cli.banner import qr_code, with_token
+from broadcaster.control.secret_file import SecretFile, link_key
+from broadcaster.control.wish import state_folder
+from broadcaster.errors import BroadcasterError
+from broadcaster.settings import Settings
+from broadcaster.signaling.links import EARLIEST, Link, sign_link
+
+SERVICE_FOLDER = Path("/var/lib/broadcaster")
+"""Where the service keeps its state (StateDirectory in its unit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What kind of link is wanted; `address` is where the page is, None where viewers reach this machine directly."""
+
+    seconds: float
+    name: str
+    address: str | None
+
+
+def make(settings: Settings, asked: Asked, unix: float, *, terminal: bool) -> str:
+    """Return the link under every address of the page; a `terminal` gets the rest of what there is to know, too.
+
+    Raises `BroadcasterError` when such a link would open nothing, or could not be told when it ends.
+    """
+    if not settings.web.links:
+        raise BroadcasterError(
+            "web.links is false in these settings, so that no such link counts. Set it to true for the daemon, and "
+            "name its settings here: broadcaster link --settings FILE"
+        )
+    _check_clock(unix)
+    key = _key(settings)
+    link = Link(asked.name, int(unix), round(asked.seconds))
+    token = sign_link(link, key.made())
+    links = [with_token(address, token) for address in _addresses(settings, asked)]
+    return "\n".join([*links, *(_about(link, key, links) if terminal else [])])
+
+
+def revoke(settings: Settings) -> str:
+    """Make another key, and return what to say about it. Raises `BroadcasterError`."""
+    key = _key(settings)
+    key.renew()
+    return f"There is another key in {key.path}: a running daemon ends every link of before within a few seconds."
+
+
+def _check_clock(unix: float) -> None:
+    if unix < EARLIEST:
+        shown = datetime.fromtimestamp(unix, UTC)
+        raise BroadcasterError(
+            f"this machine's clock was never set: it says {shown:%Y-%m-%d %H:%M} UTC, and no link made now would end "
+            "as it should. Connect it to a network and see `timedatectl`, or type: sudo date --set='2030-01-31 18:00'"
+        )
+
+
+def _key(settings: Settings) -> SecretFile:
+    """Return the daemon's key: where the settings say, or the service's if there is none of this user."""
+    own = link_key(state_folder(settings.stream.state_dir))
+    elsewhere = settings.stream.state_dir or os.environ.get("STATE_DIRECTORY") or own.path.exists()
+    return own if elsewhere or not SERVICE_FOLDER.is_dir() else link_key(SERVICE_FOLDER)
+
+
+def _addresses(settings: Settings, asked: Asked) -> list[str]:
+    if asked.address is not None:
+        return [asked.address]
+    if settings.web.port == 0:
+        raise BroadcasterError("web.port is 0, so that only the daemon knows its port: say --address URL here")
+    return reachable_at(settings.web.host, settings.web.port)
+
+
+def _about(link: Link, key: SecretFile, links: list[str]) -> list[str]:
+    end = datetime.fromtimestamp(link.made + link.seconds).astimezone()
+    rows = [("For", link.name or "a guest"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
+    return ["", *(f"  {name:9}{text}" for name, text in rows), "", qr_code(easiest(links))]

@@ -1,0 +1,88 @@
+"""Who may watch: the plain token, links that end, and how often either may be guessed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from broadcaster.control.secret_file import SecretFile
+from broadcaster.errors import BroadcasterError
+from broadcaster.ports import Clock
+from broadcaster.signaling.budget import TokenAttempts
+from broadcaster.signaling.links import FREE_PASS, Link, Pass, read_link
+from broadcaster.signaling.opening import Refusal, too_many
+from broadcaster.signaling.words import CloseCode, ErrorCode
+from broadcaster.web import access
+from broadcaster.web.log import OutsideLog
+
+
+class Door:
+    """Lets viewers in by `web.viewer_token`, or by links that were signed with the key in `key`; open without both."""
+
+    def __init__(self, viewer_token: str, key: SecretFile | None, clock: Clock, log: OutsideLog) -> None:
+        self._viewer_token = viewer_token
+        self._file = key
+        self._key = ""
+        self._problem = ""
+        self._clock = clock
+        self._log = log
+        self._attempts = TokenAttempts()
+
+    def look(self) -> bool:
+        """Read the key anew; whether it is another one, so that no link of before counts any more.
+
+        While its disk cannot be read the key stays what it was.
+        """
+        if self._file is None:
+            return False
+        before, problem = self._key, ""
+        try:
+            self._key = self._file.made()
+        except BroadcasterError as error:
+            problem = str(error)
+            self._key = before if isinstance(error.__cause__, OSError) else ""
+        if problem and problem != self._problem:
+            self._log.warning("links", f"links cannot be checked as they should: {problem}")
+        self._problem = problem
+        return before not in ("", self._key)
+
+    def admit(self, token: str | None, address: str) -> Pass:
+        """Let somebody in who says `token`. Raises `Refusal`.
+
+        Even a right token has to wait after five wrong ones, or guessing would go on.
+        """
+        if not self._viewer_token and self._file is None:
+            return FREE_PASS
+        if not token:
+            raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
+        places, now = access.networks(address), self._clock.monotonic()
+        if self._attempts.must_wait(places, now):
+            raise too_many("wrong tokens")
+        link = read_link(token, self._key) if self._key else None
+        if link is not None:
+            return self._by_link(link, now)
+        self._check(token, places, now)
+        return FREE_PASS
+
+    def _check(self, token: str, places: tuple[str, ...], now: float) -> None:
+        """Compare with the plain token. Raises `Refusal`."""
+        if self._viewer_token and self._attempts.strangers_must_wait(places, now):
+            raise too_many("wrong tokens")
+        if not self._viewer_token or not access.is_token(token, self._viewer_token):
+            self._attempts.wrong(places, now)
+            raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
+        self._attempts.right(places)
+
+    def _by_link(self, link: Link, now: float) -> Pass:
+        """Let in by a link of ours. Raises `Refusal` when its time is over."""
+        unix = self._clock.unix()
+        if link.is_of_the_future(unix):
+            shown = datetime.fromtimestamp(unix, UTC)
+            self._log.warning(
+                "clock",
+                f"this machine's clock says {shown:%Y-%m-%d %H:%M} UTC, before the link of {link.name or 'a guest'} "
+                f"was made: is it set? The link lasts its {link.seconds / 3600:.3g} h from now",
+            )
+        left = link.left(unix)
+        if left <= 0:
+            raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link's time has ended")
+        return Pass(link.name, now + left, by_link=True)
