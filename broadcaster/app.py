@@ -13,7 +13,7 @@ from typing import Any
 from broadcaster.control.notify import NotifySocket, watchdog_interval
 from broadcaster.control.panel import PanelControl
 from broadcaster.control.power import PowerSwitch
-from broadcaster.control.secret_file import link_key
+from broadcaster.control.secret_file import own_secrets
 from broadcaster.control.service import Service
 from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
@@ -70,7 +70,7 @@ class Daemon:
             clock,
             __version__,
             self._capacity,
-            link_key=link_key(folder),
+            secrets=own_secrets(folder),
         )
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings.panel, clock)

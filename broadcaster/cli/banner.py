@@ -14,11 +14,14 @@ from broadcaster.settings import Settings
 from broadcaster.version import __version__
 
 
-def start_block(settings: Settings, report: StreamReport, links: Sequence[str], *, terminal: bool) -> str:
-    """Return the block: where the page is, what is shown on it, and who may watch.
+def start_block(
+    settings: Settings, report: StreamReport, links: Sequence[str], token_file: str, *, terminal: bool
+) -> str:
+    """Return the block: where the page is, what is shown on it, who may watch, and who may start and stop.
 
-    `links` are the page's addresses. Only a `terminal` gets the viewer token, as part of each link, and a QR code
-    for phones: what is printed elsewhere ends in a journal, which more people read.
+    `links` are the page's addresses, `token_file` is where the operator's token is, empty if none was made. Only a
+    `terminal` gets the viewer token, as part of each link, and a QR code for phones: what is printed elsewhere ends
+    in a journal, which more people read.
     """
     if terminal and settings.web.viewer_token:
         links = [with_token(link, settings.web.viewer_token) for link in links]
@@ -30,6 +33,7 @@ def start_block(settings: Settings, report: StreamReport, links: Sequence[str], 
         ("Encoder", _encoder(settings, report)),
         ("Sound", report.audio_source),
         ("Viewers", _viewers(settings, terminal=terminal)),
+        ("Control", _control(settings, token_file)),
     ]
     lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows)]
     return "\n".join([*lines, "", *([qr_code(easiest(links))] if terminal else [])])
@@ -71,3 +75,10 @@ def _viewers(settings: Settings, *, terminal: bool) -> str:
         return f"{limit}: {token if settings.web.viewer_token else everyone}"
     by_link = "whoever has a link from `broadcaster link`"
     return f"{limit}: {by_link}{f', and {token}' if settings.web.viewer_token else ''}"
+
+
+def _control(settings: Settings, token_file: str) -> str:
+    """Say who may start and stop by HTTP."""
+    if settings.web.operator_token:
+        return "whoever has web.operator_token"
+    return "this machine" + (f", and whoever has the token in {token_file}" if token_file else " only")

@@ -23,7 +23,9 @@ from broadcaster.cli import links, logs
 from broadcaster.cli.addresses import reachable_at
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
+from broadcaster.control.secret_file import own_secrets
 from broadcaster.control.signals import ignore_button
+from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.figures import StreamReport
 from broadcaster.settings import Settings
@@ -117,7 +119,9 @@ def _read(parsed: argparse.Namespace) -> Settings:
 def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
     addresses = reachable_at(effective.web.host, port)
-    print(start_block(effective, report, addresses, terminal=sys.stdout.isatty()), flush=True)
+    made = own_secrets(state_folder(effective.stream.state_dir)).operator_token.path
+    token = str(made) if made.exists() else ""
+    print(start_block(effective, report, addresses, token, terminal=sys.stdout.isatty()), flush=True)
 
 
 def _leave(code: int) -> NoReturn:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from broadcaster.cli.addresses import easiest, reachable_at
 from broadcaster.cli.banner import qr_code, with_token
-from broadcaster.control.secret_file import SecretFile, link_key
+from broadcaster.control.secret_file import SecretFile, own_secrets
 from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
@@ -64,9 +64,9 @@ def _check_clock(unix: float) -> None:
 
 def _key(settings: Settings) -> SecretFile:
     """Return the daemon's key: where the settings say, or the service's if there is none of this user."""
-    own = link_key(state_folder(settings.stream.state_dir))
+    own = own_secrets(state_folder(settings.stream.state_dir)).link_key
     elsewhere = settings.stream.state_dir or os.environ.get("STATE_DIRECTORY") or own.path.exists()
-    return own if elsewhere or not SERVICE_FOLDER.is_dir() else link_key(SERVICE_FOLDER)
+    return own if elsewhere or not SERVICE_FOLDER.is_dir() else own_secrets(SERVICE_FOLDER).link_key
 
 
 def _addresses(settings: Settings, asked: Asked) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from broadcaster.errors import BroadcasterError
@@ -69,6 +70,14 @@ class SecretFile:
             os.fsync(descriptor)
 
 
-def link_key(folder: Path) -> SecretFile:
-    """Return the key that links for viewers are signed with."""
-    return SecretFile(folder / "link_key")
+@dataclass(frozen=True, slots=True)
+class OwnSecrets:
+    """The secrets of one daemon: what links for viewers are signed with, and what the operator shows from elsewhere."""
+
+    link_key: SecretFile
+    operator_token: SecretFile
+
+
+def own_secrets(folder: Path) -> OwnSecrets:
+    """Return the secrets that are kept in a state folder."""
+    return OwnSecrets(SecretFile(folder / "link_key"), SecretFile(folder / "operator_token"))

@@ -80,7 +80,9 @@ class WebSettings:
     links: bool = _setting(
         False, Switch(), "Whether viewers need a link that ends, from `broadcaster link`; web.viewer_token does too."
     )
-    operator_token: str = _setting("", _TOKEN, "Secret for start and stop over HTTP; empty: only from this machine.")
+    operator_token: str = _setting(
+        "", _TOKEN, "Secret for start and stop over HTTP; empty: one is made, which this machine itself does not need."
+    )
     max_viewers: int = _setting(20, Whole(1, 1000), "How many may watch at the same time.")
 
 

@@ -12,11 +12,11 @@ from aiohttp import hdrs, web
 
 from broadcaster.figures import Capacity
 from broadcaster.ports import Clock, LiveControl
-from broadcaster.signaling.budget import TokenAttempts
 from broadcaster.signaling.replies import stream_fields
 from broadcaster.signaling.words import StreamState
 from broadcaster.web import access
 from broadcaster.web.log import OutsideLog
+from broadcaster.web.operator import Operator
 from broadcaster.web.viewers import Viewers
 
 _BODY_TIMEOUT = 5.0
@@ -30,7 +30,7 @@ class Api:
         self,
         viewers: Viewers,
         live: LiveControl,
-        operator_token: str,
+        operator: Operator,
         clock: Clock,
         version: str,
         capacity: Callable[[], Capacity],
@@ -39,11 +39,10 @@ class Api:
         self._capacity = capacity
         self._viewers = viewers
         self._live = live
-        self._operator_token = operator_token
+        self._operator = operator
         self._clock = clock
         self._version = version
         self._log = log
-        self._attempts = TokenAttempts()
         self._started = clock.monotonic()
 
     async def status(self, request: web.Request) -> web.Response:
@@ -60,14 +59,14 @@ class Api:
             "capacity": asdict(self._capacity()),
             "version": self._version,
         }
-        if self._is_operator(request):
+        if self._operator.is_asking(request):
             answer["viewer_figures"] = self._viewers.figures()
         return _json(answer)
 
     async def live(self, request: web.Request) -> web.Response:
         """Start or stop: the same event as the button."""
-        if not self._is_operator(request):
-            raise self._not_the_operator()
+        if not self._operator.is_asking(request):
+            raise self._operator.refusal()
         wanted = await self._read_wish(request)
         self._log.info("live", f"{access.plain_address(request.remote)} asks to {'start' if wanted else 'stop'}")
         refused = self._live.want(wanted)
@@ -81,33 +80,6 @@ class Api:
         if status.state is StreamState.FAILED:
             return _json({"ok": False, "reason": status.reason}, status=503)
         return _json({"ok": True, "state": status.state})
-
-    def _is_operator(self, request: web.Request) -> bool:
-        """Whether this is the operator. Raises HTTP errors for a wrong token."""
-        address = access.plain_address(request.remote)
-        if not self._operator_token:
-            return access.is_local_request(address, request.headers.get(hdrs.HOST, ""), request.headers)
-        token = access.bearer_token(request.headers.get(hdrs.AUTHORIZATION))
-        if token is None:
-            return False
-        self._check_token(token, access.networks(address))
-        return True
-
-    def _check_token(self, token: str, places: tuple[str, ...]) -> None:
-        now = self._clock.monotonic()
-        if self._attempts.must_wait(places, now) or self._attempts.strangers_must_wait(places, now):
-            raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
-        if not access.is_token(token, self._operator_token):
-            self._attempts.wrong(places, now)
-            raise _unauthorized("The token is wrong.\n")
-        self._attempts.right(places)
-
-    def _not_the_operator(self) -> web.HTTPException:
-        if self._operator_token:
-            return _unauthorized("Authorization: Bearer with web.operator_token is needed.\n")
-        return web.HTTPForbidden(
-            text="Without web.operator_token this works only on the machine itself, as http://localhost.\n"
-        )
 
     async def _read_wish(self, request: web.Request) -> bool:
         """Read `{"live": …}`. Raises HTTP errors."""
@@ -127,7 +99,3 @@ class Api:
 
 def _json(answer: dict[str, Any], status: int = 200) -> web.Response:
     return web.json_response(answer, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})
-
-
-def _unauthorized(text: str) -> web.HTTPUnauthorized:
-    return web.HTTPUnauthorized(text=text, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, http_exceptions, web
 
-from broadcaster.control.secret_file import SecretFile
+from broadcaster.control.secret_file import OwnSecrets
 from broadcaster.figures import Capacity
 from broadcaster.ports import Clock, LiveControl, PeerFactory
 from broadcaster.settings import WebSettings
@@ -21,6 +21,7 @@ from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.listen import open_listeners
 from broadcaster.web.log import OutsideLog, quoted
+from broadcaster.web.operator import Operator
 from broadcaster.web.page import Page, page_headers, viewer_folder
 from broadcaster.web.viewers import Viewers
 
@@ -48,16 +49,19 @@ class WebServer:
         version: str,
         capacity: Callable[[], Capacity],
         timings: Timings | None = None,
-        link_key: SecretFile | None = None,
+        secrets: OwnSecrets | None = None,
     ) -> None:
         timings = timings or Timings()
         self._settings = settings
         self._names = access.own_names(socket.gethostname(), settings.hosts)
         self._log = OutsideLog(log, clock)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
-        self._door = Door(settings.viewer_token, link_key if settings.links else None, clock, self._log)
+        link_key = secrets.link_key if secrets is not None and settings.links else None
+        self._door = Door(settings.viewer_token, link_key, clock, self._log)
         self._endpoint = Endpoint(self._viewers, self._door, clock, timings, self._log)
-        self._api = Api(self._viewers, live, settings.operator_token, clock, version, capacity, self._log)
+        made = None if secrets is None else secrets.operator_token
+        self._operator = Operator(settings.operator_token, made, clock, self._log)
+        self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log)
         self._runner: web.AppRunner | None = None
         self._watching: asyncio.Task[None] | None = None
         self._port = settings.port
@@ -79,6 +83,7 @@ class WebServer:
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had."""
         self._door.look()
+        self._operator.look()
         listeners = await open_listeners(self._settings.host, self._settings.port)
         self._port = listeners[0].getsockname()[1]
         self._runner = web.AppRunner(
@@ -123,6 +128,7 @@ class WebServer:
         """See for ever whether a file has changed that was read at start."""
         while True:
             await asyncio.sleep(_LOOK_INTERVAL)
+            self._operator.look()
             if self._door.look():
                 log.info("another key for links: those of before do not count any more")
                 self._viewers.end_links()

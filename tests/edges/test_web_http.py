@@ -7,9 +7,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from broadcaster.control.secret_file import SecretFile
 from broadcaster.errors import BroadcasterError
 from broadcaster.signaling.words import StreamReason, StreamState
-from broadcaster.web import page
+from broadcaster.web import page, server
 from broadcaster.web.page import viewer_folder
 from tests.edges.web_rig import served
 
@@ -166,6 +167,54 @@ async def test_live_with_an_operator_token() -> None:
             assert await post(Authorization="Bearer guess") == 401
         assert await post(Authorization="Bearer op") == 429
         assert rig.live.wishes == [True]
+
+
+async def test_live_with_the_token_that_was_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    file = SecretFile(tmp_path / "token")
+    async with served(made_token=file) as rig:
+        made = file.path.read_text().strip()
+
+        async def post(**headers: str) -> int:
+            async with rig.client.post(f"{rig.url}/api/live", json={"live": True}, headers=headers) as response:
+                assert str(tmp_path) not in await response.text(), "no stranger needs to know where it is"
+                return response.status
+
+        assert await post() == 200, "this machine needs none"
+        assert await post(Host="192.168.1.2") == 401
+        assert await post(Host="192.168.1.2", Authorization=f"Bearer {made}") == 200
+        for _ in range(5):
+            assert await post(Authorization="Bearer guess") == 401
+        assert await post(Host="192.168.1.2", Authorization=f"Bearer {made}") == 429
+        assert rig.live.wishes == [True, True]
+    assert made not in caplog.text
+    assert "guess" not in caplog.text
+
+
+async def test_a_token_made_for_another_one_counts_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_LOOK_INTERVAL", 0.05)
+    file = SecretFile(tmp_path / "token")
+    async with served(made_token=file) as rig:
+        headers = {"Host": "192.168.1.2", "Authorization": f"Bearer {file.read()}"}
+        file.renew()
+        async with asyncio.timeout(10):
+            while True:
+                async with rig.client.get(f"{rig.url}/api/status", headers=headers) as response:
+                    if response.status == 401:
+                        break
+                await asyncio.sleep(0.1)
+
+
+async def test_without_a_disk_for_it_this_machine_still_may(caplog: pytest.LogCaptureFixture) -> None:
+    async with served(made_token=SecretFile(Path("/dev/null/token"))) as rig:
+        async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
+            assert response.status == 200
+        headers = {"Host": "192.168.1.2", "Authorization": "Bearer anything"}
+        async with rig.client.post(f"{rig.url}/api/live", json={"live": True}, headers=headers) as response:
+            assert response.status == 403
+    assert "on this machine only: /dev/null/token cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize(

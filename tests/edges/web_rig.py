@@ -7,11 +7,12 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from broadcaster.control.secret_file import SecretFile
+from broadcaster.control.secret_file import OwnSecrets, SecretFile
 from broadcaster.figures import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
@@ -178,12 +179,19 @@ class Rig:
     """The server, its stream and its peer connections, and a client for them."""
 
     def __init__(
-        self, state: StreamState, timings: Timings, link_key: SecretFile | None = None, **settings: Any
+        self,
+        state: StreamState,
+        timings: Timings,
+        link_key: SecretFile | None = None,
+        made_token: SecretFile | None = None,
+        **settings: Any,
     ) -> None:
         self.live = BookLive(state)
         self.peers = BookPeers()
         web = WebSettings(**{"host": "127.0.0.1", "port": 0, **settings})
-        self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings, link_key)
+        nothing = SecretFile(Path("/dev/null/nothing"))
+        secrets = OwnSecrets(link_key or nothing, made_token or nothing) if link_key or made_token else None
+        self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings, secrets)
         self.client = aiohttp.ClientSession()
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from broadcaster.cli import links, main
 from broadcaster.cli.links import Asked
-from broadcaster.control.secret_file import link_key
+from broadcaster.control.secret_file import SecretFile, own_secrets
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings, read
 from broadcaster.signaling.links import Link, read_link
@@ -19,6 +19,10 @@ ASKED = Asked(7200, "Anna", None)
 
 def closed(folder: Path, *more: str) -> Settings:
     return read("", ["web.links=true", "web.host=192.0.2.7", f"stream.state_dir={folder}", *more])
+
+
+def link_key(folder: Path) -> SecretFile:
+    return own_secrets(folder).link_key
 
 
 def token_of(link: str) -> str:
