@@ -7,24 +7,28 @@ import math
 
 import av
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import RATE
 from broadcaster.signaling.words import StreamReason
 
+UNHEARD = 10
+"""Packets of 20 ms that are decoded and not measured: many microphones begin with a click, and so does a decoder."""
 _FULL_SCALE = 32768
 """What 16-bit samples are relative to (AES17: dBFS)."""
 
 
 class Loudness:
-    """Peak and root mean square in dBFS of all packets so far; None before the first, and for digital silence."""
+    """Peak and root mean square in dBFS so far, the first packets left out; None before that, and in digital silence."""
 
     def __init__(self) -> None:
         self._decoder = av.CodecContext.create("libopus", "r")
         assert isinstance(self._decoder, AudioCodecContext)
         self._decoder.sample_rate = RATE
         self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
+        self._packets = 0
         self._peak = 0
         self._squares = 0
         self._samples = 0
@@ -34,6 +38,11 @@ class Loudness:
         with libav_errors(StreamReason.ENCODER, "libopus"):
             decoded = self._decoder.decode(av.Packet(packet))
             frames = [frame for one in decoded for frame in self._resampler.resample(one)]
+        self._packets += 1
+        if self._packets > UNHEARD:
+            self._measure(frames)
+
+    def _measure(self, frames: list[AudioFrame]) -> None:
         for frame in frames:
             samples = array.array("h", bytes(frame.planes[0])[: frame.samples * 2])
             self._samples += len(samples)

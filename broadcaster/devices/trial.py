@@ -15,9 +15,6 @@ from broadcaster.media.units import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
 
-_FIRST_SOUNDS = 10
-"""Packets of 20 ms that are not listened to: many microphones begin with a click."""
-
 
 def encoding_speed(settings: VideoSettings, seconds: float) -> float:
     """Pictures a second that the software encoder manages of the wanted size, flat out. Raises `SourceError`."""
@@ -130,8 +127,10 @@ class _Ear(_Witness):
     def frame(self, frame: OpusFrame) -> None:
         """See `ports.AudioSink`."""
         self._saw()
-        if self.count > _FIRST_SOUNDS:
+        try:
             self.loudness.add(frame.data)
+        except SourceError as error:
+            self.failed(error)
 
 
 Sink_contra = TypeVar("Sink_contra", bound=_Witness, contravariant=True)

@@ -11,7 +11,7 @@ from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
 from broadcaster.doctor.advice import SMALLER, source_fix
 from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder
 from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.notes import warnings_of
+from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation, ask_running
 from broadcaster.errors import SettingsError, SourceError
 from broadcaster.settings import VideoSettings
@@ -30,7 +30,7 @@ def look(case: Situation) -> list[Line]:
     """Both lines."""
     if case.on_air is not None:
         return [judge_running(case.on_air), judge_live(case.on_air, _live_rate(case, case.on_air))]
-    with warnings_of("broadcaster") as said:
+    with notes_of("broadcaster.devices.choose") as said:
         try:
             video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except SettingsError as error:

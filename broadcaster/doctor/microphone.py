@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
 from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.notes import warnings_of
+from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation
-from broadcaster.errors import SettingsError
+from broadcaster.errors import SettingsError, SourceAbsent
 
 LIMITS = Limits(patience=5.0, going_on=1.2, closing=3.0)
 """The first 0.2 s are not measured: many microphones begin with a click."""
@@ -25,26 +26,29 @@ def look(case: Situation) -> list[Line]:
     """The one line."""
     if case.on_air is not None:
         return [judge_running(case.on_air)]
-    with warnings_of("broadcaster") as said:
+    with notes_of("broadcaster.devices") as said:
         try:
             _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except SettingsError as error:
             return [_ABOUT.broken("\n".join(error.problems), "Choose another audio.source; none is one.")]
-    heard = asyncio.run(listen(audio, LIMITS)) if audio is not None else None
+        heard = asyncio.run(listen(audio, LIMITS)) if audio is not None else None
     return [judge(heard, said)]
 
 
-def judge(heard: Heard | None, said: list[str]) -> Line:
-    """There is sound, and neither too little of it nor too much."""
+def judge(heard: Heard | None, said: Sequence[str] = ()) -> Line:
+    """There is sound, and neither too little of it nor too much; `said` is what the source logged."""
     if heard is None:
-        return _ABOUT.ok("\n".join(["the stream has no sound (audio.source)", *said]))
+        return _ABOUT.ok("the stream has no sound (audio.source)")
+    if isinstance(heard.error, SourceAbsent):
+        return _ABOUT.ok(f"none, so the stream has no sound: {heard.error.detail}")
     if heard.error is not None:
         return _ABOUT.broken(heard.error.detail, _LOOK)
     if not heard.frames:
         return _ABOUT.broken(f"{heard.name} was opened, and gave no sound within {LIMITS.patience:g} s", _LOOK)
+    name = next((one for one in said if one.startswith("microphone ")), heard.name).removeprefix("microphone ")
     if not heard.closed:
-        return _ABOUT.warning(f"{heard.name} does not let itself be closed", "Unplug it, and plug it in again.")
-    return _judge_level(heard)
+        return _ABOUT.warning(f"{name} does not let itself be closed", "Unplug it, and plug it in again.")
+    return _judge_level(heard, name)
 
 
 def judge_running(running: Running) -> Line:
@@ -57,12 +61,12 @@ def judge_running(running: Running) -> Line:
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({running.audio_source})")
 
 
-def _judge_level(heard: Heard) -> Line:
+def _judge_level(heard: Heard, name: str) -> Line:
     if heard.rms is None or heard.rms < SILENT or heard.peak is None:
         level = "nothing at all" if heard.rms is None else f"{heard.rms:.0f} dB"
         fix = "Switch it on, and turn it up:\n  alsamixer    # F4, F6\nor name another in audio.device:\n  arecord -l"
-        return _ABOUT.warning(f"{heard.name}: silent ({level})", fix)
-    found = f"{heard.name}: level {heard.rms:.0f} dB, peaks {heard.peak:.0f} dB"
+        return _ABOUT.warning(f"{name}: silent ({level})", fix)
+    found = f"{name}: level {heard.rms:.0f} dB, peaks {heard.peak:.0f} dB"
     if heard.rms < QUIET:
         return _ABOUT.warning(
             f"{found}: very quiet", "Speak while it is checked; else turn it up:\n  --set audio.gain=12"

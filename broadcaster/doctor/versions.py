@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from broadcaster.doctor.line import Line, Subject
@@ -41,14 +42,19 @@ def read_versions() -> Versions:
     found = Versions(sys.version_info[:3], {name: _release(name) for name in (*_NEEDED, *_OF_THE_BOARD)})
     if not all(found.packages[name] for name in _NEEDED):
         return found
+    return replace(found, refused=asyncio.run(_refusal()))
+
+
+async def _refusal() -> str:
+    """What the WebRTC part says of its libraries, empty if they will do; aiortc wants an event loop for that."""
     # Here and not above: it loads aiortc, which may be what is broken.
     from broadcaster.webrtc import internals  # noqa: PLC0415
 
     try:
         internals.check()
     except BroadcasterError as error:
-        return Versions(found.python, found.packages, str(error))
-    return found
+        return str(error)
+    return ""
 
 
 def judge(found: Versions) -> Line:

@@ -13,9 +13,11 @@ import pytest
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
+from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import IceServer, IceSettings
 from broadcaster.signaling.candidates import screen_candidate
 from broadcaster.webrtc import internals
+from broadcaster.webrtc.gathering import gather
 from broadcaster.webrtc.guard import Drop
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
 from broadcaster.webrtc.sockets import open_socket
@@ -183,3 +185,13 @@ async def test_a_turn_server_that_is_gone_does_not_hold_up_the_end(turn):
         assert time.monotonic() - began < 10  # aioice would take a minute
     await asyncio.sleep(0.1)
     assert not [task for task in asyncio.all_tasks() if "Turn" in repr(task.get_coro())]
+
+
+async def test_ways_are_gathered_for_who_asks_and_all_is_closed_again(turn):
+    gathered = await gather(IceSettings((IceServer((turn.url,)),), SECRET), SystemClock())
+    assert ("relay", RELAY) in gathered.candidates
+    assert gathered.problems == ()
+    wrong = await gather(IceSettings((IceServer((turn.url,)),), "south-wind"), SystemClock())
+    assert {kind for kind, _ in wrong.candidates} == {"host"}
+    (problem,) = wrong.problems
+    assert f"nothing from TURN server {RELAY}" in problem

@@ -1,0 +1,163 @@
+"""What the doctor thinks of cameras, encoders, microphones and permissions."""
+
+import logging
+
+import pytest
+
+from broadcaster.devices.trial import Heard, Watched
+from broadcaster.doctor import camera, encoder, microphone, permissions
+from broadcaster.doctor.line import Level
+from broadcaster.doctor.notes import notes_of
+from broadcaster.doctor.permissions import Devices
+from broadcaster.doctor.situation import Running, understand
+from broadcaster.errors import SourceAbsent, SourceError
+from broadcaster.ports import VideoTraits
+from broadcaster.settings import VideoSettings
+from broadcaster.signaling.words import StreamReason
+
+CAMERA = VideoTraits("imx708", "hardware (bcm2835)", 1280, 720, 30.0, True, True)
+TEST = VideoTraits("test", "libx264", 1280, 720, 30.0, True, True)
+AUTO = VideoSettings()
+LIVE = Running("live", "", "on", "imx708", "hardware", "alsa", 1280, 720, 30.0, 900, 2)
+
+
+def seen(traits=CAMERA, waited=1.2, rate=29.9, error=None, closed=True):
+    return Watched(traits, waited, rate, error, closed)
+
+
+def heard(frames=60, peak=-12.0, rms=-30.0, error=None, closed=True):
+    return Heard("alsa", frames, peak, rms, error, closed)
+
+
+def test_a_camera_that_gives_pictures_is_fine():
+    line = camera.judge(seen(), AUTO, [])
+    assert (line.level, line.found) == (Level.OK, "imx708, 1280×720, first picture after 1.2 s")
+
+
+@pytest.mark.parametrize("reason", list(StreamReason))
+def test_a_camera_that_fails_is_broken_in_its_own_words_and_with_a_fix(reason):
+    failed = seen(waited=None, rate=0.0, error=SourceError(reason, "the very words"))
+    line = camera.judge(failed, VideoSettings(file="/film.mp4"), [])
+    assert (line.level, line.found) == (Level.BROKEN, "the very words")
+    assert "\n  " in line.fix
+    assert ("/film.mp4" in line.fix) == (reason is StreamReason.FILE)
+
+
+def test_who_holds_the_camera_is_said():
+    busy = seen(waited=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use"))
+    assert camera.judge(busy, AUTO, [], "; held by rpicam-vid (77)").found == "in use; held by rpicam-vid (77)"
+
+
+def test_a_camera_without_a_picture_is_broken():
+    line = camera.judge(seen(waited=None, rate=0.0), AUTO, [])
+    assert (line.level, line.found) == (Level.BROKEN, "imx708 was opened, and gave no picture within 10 s")
+
+
+def test_auto_without_a_camera_is_a_warning_that_says_why():
+    line = camera.judge(seen(TEST), AUTO, ["no camera: because"])
+    assert (line.level, line.found) == (Level.WARNING, "none found: viewers see the test picture\nno camera: because")
+
+
+def test_the_test_picture_on_purpose_is_fine():
+    assert camera.judge(seen(TEST), VideoSettings(source="test"), []).level is Level.OK
+
+
+@pytest.mark.parametrize(("rate", "level"), [(30.0, "ok"), (27.1, "ok"), (26.9, "warning"), (0.0, "warning")])
+def test_too_few_pictures_are_a_warning(rate, level):
+    assert camera.judge(seen(rate=rate), AUTO, []).level == level
+    assert encoder.judge_counted(CAMERA, rate).level == level
+    assert encoder.judge_live(LIVE, rate).level == level
+
+
+def test_a_camera_that_cannot_be_closed_is_a_warning():
+    assert camera.judge(seen(closed=False), AUTO, []).level is Level.WARNING
+
+
+@pytest.mark.parametrize(("speed", "level"), [(120.0, "ok"), (45.0, "ok"), (44.0, "warning"), (12.0, "warning")])
+def test_software_needs_something_to_spare(speed, level):
+    line = encoder.judge_speed(speed, AUTO)
+    assert line.level == level
+    assert f"libx264 manages {speed:.0f} pictures a second at 1280×720, 30 are wanted" == line.found
+
+
+def test_what_a_running_broadcaster_holds_is_fine():
+    assert camera.judge_running(LIVE).found == "in use by the running broadcaster: fine (imx708, 1280×720)"
+    assert microphone.judge_running(LIVE).found == "in use by the running broadcaster: fine (alsa)"
+
+
+def test_what_a_running_broadcaster_misses_is_broken():
+    failed = Running("failed", "camera-busy", "lost", "imx708", "hardware", "alsa", 1280, 720, 30.0, 0, 0)
+    assert failed.holds_devices
+    assert camera.judge_running(failed).level is Level.BROKEN
+    assert "camera-busy" in camera.judge_running(failed).found
+    assert microphone.judge_running(failed).level is Level.BROKEN
+    assert encoder.judge_live(failed, None).found == "hardware, not tried: the running broadcaster is failed"
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"stream": 1}, {"stream": {"state": "live"}, "source": "x"}])
+def test_somebody_elses_answer_is_no_broadcaster(answer):
+    assert understand(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("rms", "peak", "level", "says"),
+    [
+        (-30.0, -12.0, "ok", "alsa: level -30 dB, peaks -12 dB"),
+        (-55.0, -40.0, "warning", "very quiet"),
+        (-80.0, -70.0, "warning", "silent (-80 dB)"),
+        (None, None, "warning", "silent (nothing at all)"),
+        (-8.0, 0.0, "warning", "too loud"),
+    ],
+)
+def test_levels(rms, peak, level, says):
+    line = microphone.judge(heard(rms=rms, peak=peak))
+    assert line.level == level
+    assert says in line.found
+
+
+def test_a_microphone_is_called_what_the_daemon_calls_it():
+    line = microphone.judge(heard(), ["other", "microphone Device (USB Audio): recording, mono"])
+    assert line.found.startswith("Device (USB Audio): recording, mono: level -30 dB")
+
+
+def test_microphones_that_fail():
+    lost = microphone.judge(heard(frames=0, rms=None, peak=None, error=SourceError("internal", "no arecord here")))
+    assert (lost.level, lost.found) == (Level.BROKEN, "no arecord here")
+    assert microphone.judge(heard(frames=0, rms=None, peak=None)).level is Level.BROKEN
+    assert microphone.judge(heard(closed=False)).level is Level.WARNING
+
+
+def test_no_microphone_where_none_must_be_is_fine():
+    assert microphone.judge(None).level is Level.OK
+    absent = microphone.judge(heard(frames=0, error=SourceAbsent("internal", "no capture device")))
+    assert absent.level is Level.OK
+    assert "no capture device" in absent.found
+
+
+def test_a_device_that_is_needed_and_closed_is_broken_and_says_which_group_opens_it():
+    nodes = tuple(f"/dev/video{number}" for number in range(5))
+    line = permissions.judge([Devices("video", "video", True, nodes, nodes)], {"users"}, "pi")
+    assert line.level is Level.BROKEN
+    assert line.found == "user pi may not open /dev/video0, /dev/video1, /dev/video2 and 2 more"
+    assert "sudo usermod -aG video pi" in line.fix
+
+
+def test_the_right_group_and_still_closed_is_for_a_look_at_the_node():
+    line = permissions.judge([Devices("pins", "gpio", True, ("/dev/gpiochip0",), ("/dev/gpiochip0",))], {"gpio"}, "pi")
+    assert "ls -l /dev/gpiochip0" in line.fix
+    assert "usermod" not in line.fix
+
+
+def test_what_is_not_needed_may_be_closed():
+    line = permissions.judge([Devices("pins", "gpio", False, ("/dev/gpiochip0",), ("/dev/gpiochip0",))], set(), "pi")
+    assert (line.level, line.found) == (Level.OK, "user pi may open 0 of 1 pins devices")
+
+
+def test_notes_are_taken_and_everything_is_as_before_after_that():
+    logger = logging.getLogger("broadcaster.devices")
+    before = logger.handlers, logger.propagate, logger.level
+    with notes_of("broadcaster.devices") as said:
+        logging.getLogger("broadcaster.devices.choose").warning("none: %s", "gone")
+        logging.getLogger("broadcaster.web").warning("not mine")
+    assert said == ["none: gone"]
+    assert (logger.handlers, logger.propagate, logger.level) == before
