@@ -21,7 +21,7 @@ _FULL_SCALE = 32768
 
 
 class Loudness:
-    """Peak and root mean square in dBFS so far, the first packets left out; None before that, and in digital silence."""
+    """Peak and root mean square in dBFS so far, but for the first packets; None before that and in digital silence."""
 
     def __init__(self) -> None:
         self._decoder = av.CodecContext.create("libopus", "r")

@@ -14,6 +14,7 @@ from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.media.units import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
+from broadcaster.signaling.words import StreamReason
 
 
 def encoding_speed(settings: VideoSettings, seconds: float) -> float:
@@ -156,6 +157,8 @@ async def _witness(source: _Source[Sink_contra], sink: Sink_contra, limits: Limi
         pass  # that nothing came is what was seen
     except SourceError as error:
         sink.error = error
+    except DeviceHung as error:
+        sink.error = SourceError(StreamReason.CAMERA_STALLED, str(error))
     try:
         await asyncio.wait_for(source.close(), limits.closing)
     except (TimeoutError, DeviceHung):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
@@ -22,6 +23,8 @@ GLANCE = 1.0
 """Seconds that pictures are counted, where the encoder has a trial of its own."""
 PATIENCE, CLOSING = 10.0, 5.0
 """Seconds: a camera's first picture takes one or two; one that has none after ten has none."""
+_MOST_SAID = 3
+"""Lines of what the source logs: which camera it is, in which mode, and why."""
 
 _ABOUT = Subject("camera", "No pictures, no stream.")
 
@@ -30,14 +33,14 @@ def look(case: Situation) -> list[Line]:
     """Both lines."""
     if case.on_air is not None:
         return [judge_running(case.on_air), judge_live(case.on_air, _live_rate(case, case.on_air))]
-    with notes_of("broadcaster.devices.choose") as said:
+    with notes_of("broadcaster.devices") as said:
         try:
             video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except SettingsError as error:
             fix = "Choose another video.source; auto takes what there is."
             return [_ABOUT.broken("\n".join(error.problems), fix), no_encoder()]
-    counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
-    seen = asyncio.run(watch(video, Limits(PATIENCE, counted, CLOSING)))
+        counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
+        seen = asyncio.run(watch(video, Limits(PATIENCE, counted, CLOSING)))
     camera = judge(seen, case.settings.video, said, _holders(case))
     if seen.waited is not None and seen.traits.encoder != SOFTWARE:
         return [camera, judge_counted(seen.traits, seen.rate)]
@@ -47,7 +50,7 @@ def look(case: Situation) -> list[Line]:
         return [camera, no_encoder(error.detail)]
 
 
-def judge(seen: Watched, settings: VideoSettings, said: list[str], holders: str = "") -> Line:
+def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: str = "") -> Line:
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
         return _ABOUT.broken(f"{seen.error.detail}{holders}", source_fix(seen.error.reason, settings))
@@ -64,7 +67,7 @@ def judge(seen: Watched, settings: VideoSettings, said: list[str], holders: str 
     if seen.rate < ENOUGH * seen.traits.fps:
         found += f", only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}"
         return _ABOUT.warning(found, f"Give it more light, or do not expect as many. {SMALLER}")
-    return _ABOUT.ok(found)
+    return _ABOUT.ok("\n".join([found, *said[:_MOST_SAID]]))
 
 
 def judge_running(running: Running) -> Line:

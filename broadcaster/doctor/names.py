@@ -10,6 +10,7 @@ GROUPS = {
     "permissions": ("permissions",),
     "camera": ("camera", "encoder"),
     "microphone": ("microphone",),
+    "pins": ("pins",),
     "power": ("power", "heat"),
     "wifi": ("wifi",),
     "network": ("port", "addresses"),

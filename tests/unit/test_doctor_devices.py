@@ -4,15 +4,16 @@ import logging
 
 import pytest
 
+from broadcaster.devices.board import read_board
 from broadcaster.devices.trial import Heard, Watched
-from broadcaster.doctor import camera, encoder, microphone, permissions
+from broadcaster.doctor import camera, encoder, microphone, permissions, pins
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.permissions import Devices
 from broadcaster.doctor.situation import Running, understand
 from broadcaster.errors import SourceAbsent, SourceError
 from broadcaster.ports import VideoTraits
-from broadcaster.settings import VideoSettings
+from broadcaster.settings import PanelSettings, VideoSettings
 from broadcaster.signaling.words import StreamReason
 
 CAMERA = VideoTraits("imx708", "hardware (bcm2835)", 1280, 720, 30.0, True, True)
@@ -30,14 +31,15 @@ def heard(frames=60, peak=-12.0, rms=-30.0, error=None, closed=True):
 
 
 def test_a_camera_that_gives_pictures_is_fine():
-    line = camera.judge(seen(), AUTO, [])
-    assert (line.level, line.found) == (Level.OK, "imx708, 1280×720, first picture after 1.2 s")
+    line = camera.judge(seen(), AUTO, ["imx708: by its hardware encoder"])
+    assert line.level is Level.OK
+    assert line.found == "imx708, 1280×720, first picture after 1.2 s\nimx708: by its hardware encoder"
 
 
 @pytest.mark.parametrize("reason", list(StreamReason))
 def test_a_camera_that_fails_is_broken_in_its_own_words_and_with_a_fix(reason):
     failed = seen(waited=None, rate=0.0, error=SourceError(reason, "the very words"))
-    line = camera.judge(failed, VideoSettings(file="/film.mp4"), [])
+    line = camera.judge(failed, VideoSettings(file="/film.mp4"))
     assert (line.level, line.found) == (Level.BROKEN, "the very words")
     assert "\n  " in line.fix
     assert ("/film.mp4" in line.fix) == (reason is StreamReason.FILE)
@@ -49,7 +51,7 @@ def test_who_holds_the_camera_is_said():
 
 
 def test_a_camera_without_a_picture_is_broken():
-    line = camera.judge(seen(waited=None, rate=0.0), AUTO, [])
+    line = camera.judge(seen(waited=None, rate=0.0), AUTO)
     assert (line.level, line.found) == (Level.BROKEN, "imx708 was opened, and gave no picture within 10 s")
 
 
@@ -59,18 +61,18 @@ def test_auto_without_a_camera_is_a_warning_that_says_why():
 
 
 def test_the_test_picture_on_purpose_is_fine():
-    assert camera.judge(seen(TEST), VideoSettings(source="test"), []).level is Level.OK
+    assert camera.judge(seen(TEST), VideoSettings(source="test")).level is Level.OK
 
 
 @pytest.mark.parametrize(("rate", "level"), [(30.0, "ok"), (27.1, "ok"), (26.9, "warning"), (0.0, "warning")])
 def test_too_few_pictures_are_a_warning(rate, level):
-    assert camera.judge(seen(rate=rate), AUTO, []).level == level
+    assert camera.judge(seen(rate=rate), AUTO).level == level
     assert encoder.judge_counted(CAMERA, rate).level == level
     assert encoder.judge_live(LIVE, rate).level == level
 
 
 def test_a_camera_that_cannot_be_closed_is_a_warning():
-    assert camera.judge(seen(closed=False), AUTO, []).level is Level.WARNING
+    assert camera.judge(seen(closed=False), AUTO).level is Level.WARNING
 
 
 @pytest.mark.parametrize(("speed", "level"), [(120.0, "ok"), (45.0, "ok"), (44.0, "warning"), (12.0, "warning")])
@@ -161,3 +163,39 @@ def test_notes_are_taken_and_everything_is_as_before_after_that():
         logging.getLogger("broadcaster.web").warning("not mine")
     assert said == ["none: gone"]
     assert (logger.handlers, logger.propagate, logger.level) == before
+
+
+PANEL = PanelSettings(enabled=True, watch_lamp=22)
+
+
+@pytest.mark.parametrize(
+    ("problem", "running", "level", "found"),
+    [
+        ("", False, "ok", "free: button at GPIO 17, lamp at GPIO 27, watch_lamp at GPIO 22"),
+        ("", True, "warning", "free, so the running broadcaster does not use them"),
+        ("GPIO 17 cannot be used: 'GPIO busy'", True, "ok", "in use by the running broadcaster: fine"),
+        ("GPIO 17 cannot be used: 'GPIO busy'", False, "broken", "GPIO busy"),
+        ("this is no Raspberry Pi: it has no pins", True, "broken", "no Raspberry Pi"),
+        ("the library for the pins cannot be loaded (x)", False, "broken", "cannot be loaded"),
+    ],
+)
+def test_the_pins(problem, running, level, found):
+    line = pins.judge(PANEL, problem, running=running)
+    assert line.level == level
+    assert found in line.found
+
+
+def test_pins_that_nobody_wants_are_not_touched():
+    assert pins.judge(PanelSettings(), "", running=True).found == "not used (panel.enabled = false)"
+
+
+async def test_pins_are_taken_and_given_back(monkeypatch):
+    monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
+    assert await pins.try_pins(PANEL) == ""
+    assert await pins.try_pins(PANEL) == ""
+
+
+@pytest.mark.skipif(read_board().is_raspberry_pi, reason="this machine has pins")
+async def test_a_machine_without_pins_says_so(monkeypatch):
+    monkeypatch.delenv("GPIOZERO_PIN_FACTORY", raising=False)
+    assert await pins.try_pins(PANEL)
