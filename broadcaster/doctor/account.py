@@ -23,10 +23,15 @@ _PROGRAM = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user by name, and whether it is the service's."""
+    """A user by name, and the service's."""
 
     name: str
-    is_services: bool
+    services: str
+
+    @property
+    def is_services(self) -> bool:
+        """Whether they are the same."""
+        return self.name == self.services
 
     def __str__(self) -> str:
         return f"as user {self.name}{', like the service' if self.is_services else ''}"
@@ -34,8 +39,7 @@ class Account:
 
 def own_account(service: Service) -> Account:
     """Who we are now."""
-    name = _name(os.geteuid())
-    return Account(name, name == (service.user or USER))
+    return Account(_name(os.geteuid()), service.user or USER)
 
 
 def become_services_user(service: Service) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Situation
 from broadcaster.settings import Settings, every_setting
@@ -17,13 +20,19 @@ def look(case: Situation) -> list[Line]:
 def judge(settings: Settings, file: str, problems: tuple[str, ...], services_file: str) -> Line:
     """All problems at once, or how many settings differ from their default."""
     if problems:
-        found = "\n".join(["cannot be used; all else was looked at with the defaults", *problems])
-        return _ABOUT.broken(
-            found, f"Correct them:\n  sudoedit {file}" if file else "Correct them on the command line."
+        found = "\n".join(
+            [f"{file or 'the command line'} cannot be used; the rest is looked at with defaults", *problems]
         )
+        return _ABOUT.broken(found, _fix(file, problems))
     differing = [item.path for item in every_setting() if item.of(settings) != item.default]
     shown = f"{file or 'no file'}, {len(differing) or 'none'} other than the default"
     if services_file and file != services_file:
         fix = f"Look at those of the service:\n  sudo broadcaster check --settings {services_file}"
         return _ABOUT.warning(f"{shown}; the service reads {services_file}", fix)
     return _ABOUT.ok(shown)
+
+
+def _fix(file: str, problems: tuple[str, ...]) -> str:
+    if any(os.strerror(errno.EACCES) in problem for problem in problems):
+        return "Look as the service does, which may read them:\n  sudo broadcaster check"
+    return f"Correct them:\n  sudoedit {file}" if file else "Correct them on the command line."

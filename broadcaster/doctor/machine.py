@@ -36,6 +36,10 @@ class Machine:
             return sorted(path.name for path in (self.root / folder).glob(pattern))
         return []
 
+    def has(self, command: str) -> bool:
+        """Whether there is such a command."""
+        return find_program(command) is not None
+
     def run(self, *command: str) -> str | None:
         """What a command prints; None if there is no such command, if it fails, or does not end in time."""
         program = find_program(command[0])

@@ -34,32 +34,39 @@ _COOLING = (
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """What is measured; None for what this machine does not tell."""
+    """What is measured; None for what this machine does not tell. `refuses`: its command is there, and says nothing."""
 
     throttled: int | None
     celsius: float | None
+    refuses: bool = False
 
 
 def look(case: Situation) -> list[Line]:
     """Both lines."""
     firmware = read_firmware(case.machine)
-    return [judge_power(firmware, is_pi=case.board.is_raspberry_pi), judge_heat(firmware)]
+    return [judge_power(firmware, case.account.name, is_pi=case.board.is_raspberry_pi), judge_heat(firmware)]
 
 
 def read_firmware(machine: Machine) -> Firmware:
     """Ask the firmware, and where it does not answer the kernel."""
     throttled = (machine.run("vcgencmd", "get_throttled") or "").removeprefix("throttled=")
     measured = (machine.run("vcgencmd", "measure_temp") or "").removeprefix("temp=").removesuffix("'C")
-    return Firmware(_hexadecimal(throttled), _number(measured) or _kernels_celsius(machine))
+    bits, celsius = _hexadecimal(throttled), _number(measured) or _kernels_celsius(machine)
+    return Firmware(bits, celsius, refuses=bits is None and machine.has("vcgencmd"))
 
 
-def judge_power(firmware: Firmware, *, is_pi: bool) -> Line:
+def judge_power(firmware: Firmware, user: str, *, is_pi: bool) -> Line:
     """Voltage, and what became of the processor for its lack."""
     bits = firmware.throttled
     if bits is None and not is_pi:
         return _POWER.ok("not measured on this machine")
+    if firmware.refuses:
+        fix = (
+            f"It needs the group video, which opens /dev/vcio; join, and log in again:\n  sudo usermod -aG video {user}"
+        )
+        return _POWER.warning("vcgencmd does not answer", fix)
     if bits is None:
-        return _POWER.warning("vcgencmd does not answer", "Install it:\n  sudo apt install raspi-utils")
+        return _POWER.warning("there is no vcgencmd to ask", "Install it:\n  sudo apt install raspi-utils")
     if not bits:
         return _POWER.ok("enough, ever since it was started")
     found = "; ".join(filter(None, [in_words(bits, "now"), in_words(bits >> SINCE_BOOT, "since it was started")]))

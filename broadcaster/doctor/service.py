@@ -14,17 +14,21 @@ _ABOUT = Subject("service", "It starts the stream at boot and again after a cras
 
 def look(case: Situation) -> list[Line]:
     """The one line."""
-    return [judge(case.service)]
+    ours = case.settings_file == case.service.settings_file and not case.problems and case.settings.web.port
+    return [judge(case.service, silent_at=case.settings.web.port if ours and case.running is None else 0)]
 
 
-def judge(service: Service) -> Line:
-    """What that means."""
+def judge(service: Service, silent_at: int = 0) -> Line:
+    """What that means; `silent_at` is the port at which it should answer and does not."""
     if not service.installed:
         return _ABOUT.ok("not installed (sudo make install does that)")
     if service.active == "failed" or (not service.is_running and service.active == "activating"):
         return _ABOUT.broken(f"does not run ({service.active})", f"See why:\n  {_JOURNAL}")
     if not service.is_running:
         return _ABOUT.warning("does not run", f"Start it:\n  sudo systemctl start {UNIT}")
+    if silent_at and service.active == "active":
+        found = f"runs, but does not answer at port {silent_at}"
+        return _ABOUT.broken(found, f"See why, and start it anew:\n  {_JOURNAL}\n  sudo systemctl restart {UNIT}")
     if service.restarts >= _MANY_RESTARTS:
         found = f"runs, and was restarted {service.restarts} times after it ended by itself"
         return _ABOUT.warning(found, f"See why:\n  {_JOURNAL}")

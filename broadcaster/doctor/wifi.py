@@ -21,8 +21,7 @@ class Adapter:
 
 def look(case: Situation) -> list[Line]:
     """The one line."""
-    has_iw = case.machine.run("iw", "--version") is not None
-    return [judge(read_adapters(case.machine), has_iw=has_iw)]
+    return [judge(read_adapters(case.machine), has_iw=case.machine.has("iw"))]
 
 
 def read_adapters(machine: Machine) -> list[Adapter]:

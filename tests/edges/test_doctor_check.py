@@ -9,22 +9,28 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 
 import pytest
 
 from broadcaster.doctor.names import NAMES
 from tests.rigs.daemon import Daemon, free_port
+from tests.rigs.fifo_microphone import FifoMicrophone
 
 SMALL = ("video.source=test", "video.width=320", "video.height=180", "audio.source=test")
 TIME_LIMIT = 90
 """Seconds; it takes about seven, and some machines stand still now and then."""
 
 
-def start(*arguments: str, settings: tuple[str, ...] = SMALL) -> subprocess.Popen[str]:
+def start(
+    *arguments: str, settings: tuple[str, ...] = SMALL, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "broadcaster", "check", "--as-me", *arguments]
     for one in settings:
         command += ["--set", one]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | dict(environment or {})
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
@@ -93,6 +99,15 @@ def test_a_port_that_somebody_holds_is_broken_and_says_who():
     assert line["level"] == "broken"
     assert f"({os.getpid()})" in line["found"]
     assert f"sudo kill {os.getpid()}" in line["fix"]
+
+
+def test_a_microphone_is_opened_by_arecord_and_its_level_taken(tmp_path):
+    settings = ("audio.source=alsa", "audio.device=fifo-mono", "audio.gain=-20")
+    with FifoMicrophone(tmp_path).running() as microphone:
+        ended = finish(start("--json", "microphone", settings=settings, environment=microphone.environment))
+    line = lines(ended)["microphone"]
+    assert line["level"] == "ok"
+    assert line["found"].startswith("fifo-mono: recording, mono: level -")
 
 
 def test_people_get_text_without_colour_where_no_terminal_is():

@@ -19,7 +19,7 @@ def every_line(machine: Patient):
     return [
         board.judge_board(shown),
         board.judge_system(shown, board.read_name(machine), board.read_kernel(machine)),
-        power.judge_power(firmware, is_pi=shown.is_raspberry_pi),
+        power.judge_power(firmware, "pi", is_pi=shown.is_raspberry_pi),
         power.judge_heat(firmware),
         wifi.judge(wifi.read_adapters(machine), has_iw=True),
         permissions.judge(permissions.read_devices(machine, Settings()), {"video"}, "pi"),
@@ -79,16 +79,23 @@ def test_a_32_bit_system_is_broken_also_on_a_64_bit_kernel(tmp_path):
 )  # fmt: skip
 def test_each_bit_of_the_firmware_in_words(tmp_path, bits, found):
     machine = pi(tmp_path, boards.PI_4, {"vcgencmd get_throttled": f"throttled={bits}"})
-    line = power.judge_power(power.read_firmware(machine), is_pi=True)
+    line = power.judge_power(power.read_firmware(machine), "pi", is_pi=True)
     assert (line.level, line.found) == (Level.WARNING, found)
     assert ("power supply" in line.fix) == ("voltage" in found)
 
 
 def test_a_pi_without_vcgencmd_says_how_to_get_it(tmp_path):
     boards.build(tmp_path, boards.PI_4)
-    line = power.judge_power(power.read_firmware(Patient(tmp_path)), is_pi=True)
+    line = power.judge_power(power.read_firmware(Patient(tmp_path)), "pi", is_pi=True)
     assert line.level is Level.WARNING
     assert "apt install" in line.fix
+
+
+def test_a_vcgencmd_that_says_nothing_is_for_the_group_video(tmp_path):
+    machine = pi(tmp_path, boards.PI_4, {"vcgencmd get_throttled": "VCHI initialization failed"})
+    line = power.judge_power(power.read_firmware(machine), "pi", is_pi=True)
+    assert line.level is Level.WARNING
+    assert "usermod -aG video pi" in line.fix
 
 
 @pytest.mark.parametrize(("celsius", "level"), [("69.9", "ok"), ("70.1", "warning"), ("84.0", "warning")])

@@ -1,6 +1,7 @@
 """What the doctor thinks of service, settings, libraries and network, and who holds what."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,18 @@ def test_the_service(changed, level, says):
     line = service.judge(parse("\n".join(f"{name}={changed.get(name, value)}" for name, value in lines)))
     assert line.level == level
     assert says in line.found
+
+
+def test_a_service_that_does_not_answer_is_broken_once_it_is_up():
+    line = service.judge(RUNS, silent_at=8080)
+    assert (line.level, line.found) == (Level.BROKEN, "runs, but does not answer at port 8080")
+    assert service.judge(replace(RUNS, active="activating"), silent_at=8080).level is Level.OK
+
+
+def test_settings_that_only_the_service_may_read_are_for_sudo():
+    line = config.judge(Settings(), "/etc/b.toml", ("the file cannot be read: Permission denied",), "/etc/b.toml")
+    assert line.level is Level.BROKEN
+    assert line.fix.endswith("  sudo broadcaster check")
 
 
 def test_settings_that_are_wrong_are_all_named_with_the_file_to_edit():
