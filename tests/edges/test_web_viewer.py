@@ -13,7 +13,7 @@ import pytest
 
 from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import StreamState
+from broadcaster.signaling.words import Sound, StreamState
 from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 
 
@@ -51,6 +51,19 @@ async def test_the_stream_starts_stops_and_fails() -> None:
         assert (await talk.hear("bye"))["reason"] == "stopped"
         await asyncio.sleep(0.05)
         assert rig.peers.made[0].closed
+
+
+async def test_a_viewer_hears_of_sound_that_goes_and_comes_and_keeps_its_peer_connection() -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        assert (await talk.play())["stream"]["sound"] == "on"
+        for sound in (Sound.LOST, Sound.ON, Sound.NONE):
+            rig.live.become(StreamState.LIVE, sound=sound)
+            told = await talk.hear("stream")
+            assert (told["state"], told["sound"]) == ("live", sound)
+        (peer,) = rig.peers.made
+        assert peer.calls == ["offer", "answer"]
+        assert not peer.closed
 
 
 async def test_everyone_is_told_how_many_watch() -> None:

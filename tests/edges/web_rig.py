@@ -59,8 +59,8 @@ class BookLive:
         self.wishes: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
 
-    def become(self, state: StreamState, reason: StreamReason | None = None) -> None:
-        self.status = StreamStatus(state, 2.0, Sound.ON, reason)
+    def become(self, state: StreamState, reason: StreamReason | None = None, sound: Sound = Sound.ON) -> None:
+        self.status = StreamStatus(state, 2.0, sound, reason)
         for listener in list(self.listeners):
             listener(self.status)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from broadcaster.devices.opus import RATE
 
 BLOCK = RATE // 100
+CONFIG = "asound.conf"
+"""The configuration's name in its folder, for ALSA_CONFIG_PATH."""
 _CONFIG = """
 pcm.fifo-mono {{
     type file
@@ -47,7 +49,7 @@ class FifoMicrophone:
     def __init__(self, folder: Path, *, channels: int = 1, speed: float = 1.0) -> None:
         self._fifo = folder / "microphone"
         os.mkfifo(self._fifo)
-        self._config = folder / "asound.conf"
+        self._config = folder / CONFIG
         self._config.write_text(_CONFIG.format(fifo=self._fifo), encoding="ascii")
         self._sound = _tone(channels)
         self._period = BLOCK / RATE / speed

@@ -20,13 +20,15 @@ class LightViewer:
     """Opens a session and watches; use it with `async with`.
 
     `messages` are all that came, `first_keyframe` is seconds from `hello` to the first packet of a keyframe,
-    `gaps` counts video sequence numbers that never came, `longest_pause` is the most seconds between two packets.
+    `sounds` counts audio packets, `gaps` video sequence numbers that never came, `longest_pause` is the most seconds
+    between two video packets.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1", **hello: object) -> None:
         self.messages: list[dict[str, Any]] = []
         self.first_keyframe: float | None = None
         self.packets = 0
+        self.sounds = 0
         self.octets = 0
         self.ssrc = 0
         self.gaps = 0
@@ -152,6 +154,7 @@ class LightViewer:
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             if video and packet.payload_type == 101:
                 self._count(packet)
+            self.sounds += not video
 
         transceiver.receiver._handle_rtp_packet = handle
 
