@@ -6,7 +6,20 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import churn, fanout, joining, latency, lipsync, memory, profiling, resources, scale, shaped, storm
+from tests.bench import (
+    churn,
+    fanout,
+    joining,
+    latency,
+    lipsync,
+    memory,
+    panel,
+    profiling,
+    resources,
+    scale,
+    shaped,
+    storm,
+)
 from tests.bench.figures import table
 from tests.bench.options import Options
 
@@ -18,6 +31,7 @@ QUICK = {
     "lipsync": lipsync.measure,
 }
 WHEN_NAMED = {
+    "panel": panel.measure,
     "profile": profiling.measure,
     "scale": scale.measure,
     "storm": storm.measure,

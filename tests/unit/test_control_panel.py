@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -9,8 +10,11 @@ import pytest
 
 from broadcaster.control.panel import PanelControl
 from broadcaster.devices.fakes import FakePanel
+from broadcaster.errors import SourceError
 from broadcaster.ports import Control
 from broadcaster.signaling.words import Sound, StreamReason, StreamState, StreamStatus
+from tests.rigs.timetravel import TravelClock, travel
+from tests.unit.test_stream_live import Rig as StreamRig
 
 
 class Stream:
@@ -122,3 +126,25 @@ def test_without_pins_there_is_one_warning_and_the_stream_goes_on(caplog):
     rig.control.close()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "no live button and no lamp" in caplog.text
+
+
+@pytest.mark.parametrize(("dies", "within"), [("loudly", 0.0), ("silently", 2.0)])
+def test_the_lamp_goes_off_when_the_source_dies_whatever_is_wished(dies, within):
+    async def scenario(clock: TravelClock) -> None:
+        stream, panel = StreamRig(clock), FakePanel()
+        PanelControl(panel, stream.live, "nothing", lambda: None).open()
+        shown: list[tuple[str, float]] = []
+        stream.live.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
+        async with stream.running():
+            panel.press()
+            await asyncio.sleep(0.1)
+            stream.camera.give(clock)
+            assert panel.shown[-1] == "live"
+            died = clock.now
+            if dies == "loudly":
+                stream.camera.sink.failed(SourceError("camera-lost", "unplugged"))
+            await asyncio.sleep(2.5)
+            assert shown[-1] == ("failed", pytest.approx(died + within, abs=0.01))
+            assert stream.wishes == [True]
+
+    travel(scenario)

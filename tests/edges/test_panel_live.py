@@ -1,0 +1,97 @@
+"""From the finger to the viewer: the whole daemon with a fake camera and mock pins."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+
+import pytest
+
+from broadcaster.devices.panel import button
+from tests.rigs.light import LightViewer
+from tests.rigs.panel import LAMP, panel_rig
+
+SLACK = 3.0
+"""Seconds for which this shared machine may stand still; `make bench ARGS=panel` measures without it."""
+
+
+async def test_a_press_makes_it_live_and_the_next_one_ends_it():
+    async with panel_rig() as rig, LightViewer(rig.port) as viewer:
+        await viewer.message("welcome")
+        assert not rig.camera.is_open
+        pressed = await rig.press()
+        await viewer.message("stream", limit=10, state="live")
+        took = time.monotonic() - pressed
+        print(f"button press to live at a viewer: {took:.2f} s")
+        assert took < 1 + SLACK
+        await rig.lamp_is(True, 0.55)
+        await viewer.keyframe()
+        await rig.press()
+        await viewer.message("stream", limit=10, state="offline")
+        assert not rig.lamp
+        assert not rig.camera.is_open
+        assert [message["state"] for message in viewer.messages if message["type"] == "stream"] == [
+            "starting", "live", "stopping", "offline"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "limit"), [("vanish", 0.5), ("stall", 2.5)])
+async def test_a_source_that_dies_turns_the_lamp_off_and_viewers_are_told(fault, limit):
+    async with panel_rig() as rig, LightViewer(rig.port) as viewer:
+        await viewer.message("welcome")
+        await rig.press()
+        await viewer.message("stream", limit=10, state="live")
+        assert rig.lamp
+        killed = time.monotonic()
+        getattr(rig.camera, fault)()
+        await viewer.message("stream", limit=10, state="failed")
+        told, dark = time.monotonic() - killed, rig.dark_since(killed)
+        assert dark is not None
+        print(f"source dies by {fault}: lamp off after {dark:.2f} s, viewer told after {told:.2f} s")
+        assert dark < limit + SLACK
+        assert told < limit + SLACK
+
+
+async def test_a_camera_that_cannot_be_opened_never_lights_the_lamp_for_long():
+    async with panel_rig() as rig:
+        rig.camera.fail_open("no-camera", times=100)
+        await rig.press()
+        await asyncio.sleep(0.6)
+        history = rig.factory.pin(LAMP).history
+        lit = [off - on for (on, state), (off, _) in itertools.pairwise(history) if state]
+        assert lit
+        assert max(lit) < 0.5 + SLACK
+
+
+async def test_the_second_lamp_is_lit_while_someone_watches_and_a_long_press_mutes(monkeypatch):
+    async with panel_rig("panel.hold_action=mute") as rig:
+        async with LightViewer(rig.port) as viewer:
+            await viewer.message("welcome")
+            async with asyncio.timeout(10):
+                while not rig.watch_lamp:
+                    await asyncio.sleep(0.01)
+            await rig.press()
+            await viewer.message("stream", limit=10, state="live", sound="on")
+            monkeypatch.setattr(button, "HOLD", 0.3)
+            await rig.press(0.5)
+            await viewer.message("stream", limit=10, state="live", sound="none")
+        async with asyncio.timeout(10):
+            while rig.watch_lamp:
+                await asyncio.sleep(0.01)
+
+
+async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
+    async with panel_rig() as rig:
+        pin = rig.factory.pin(LAMP)
+        await rig.press()
+        await rig.lamp_is(True, 0.55)
+    assert pin.function == "input"
+    assert pin.history[-1][1] is False
+
+
+async def test_without_pins_the_daemon_serves_all_the_same_and_says_so_once(caplog):
+    async with panel_rig(pins_missing=True) as rig, LightViewer(rig.port) as viewer:
+        await viewer.message("welcome")
+    assert [record.getMessage() for record in caplog.records if record.name == "broadcaster.control.panel"] == [
+        "no live button and no lamp: this is no Raspberry Pi: it has no pins"
+    ]
