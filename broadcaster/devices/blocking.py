@@ -17,6 +17,9 @@ CLOSE_LIMIT = 2.5
 
 Result = TypeVar("Result")
 
+Explain = Callable[[BaseException], Exception]
+"""Puts into our words what a library has raised."""
+
 
 class Overdue(Exception):
     """A call has passed its deadline; it goes on in its thread, and may never come back."""
@@ -34,24 +37,30 @@ class Worker:
         self._pool = ThreadPoolExecutor(1, what)
         self._hung = False
 
-    async def call(self, function: Callable[[], Result], limit: float) -> Result:
-        """Return what `function` returns, or raise what it raises. Raises `Overdue` after `limit` seconds."""
-        future = asyncio.wrap_future(self._submit(function))
-        done, _ = await asyncio.wait({future}, timeout=limit)
-        if not done:
-            raise Overdue
-        return future.result()
+    async def call(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
+        """Return what `function` returns, or raise what it raises, whatever that is, as `explain` puts it.
 
-    def call_blocking(self, function: Callable[[], Result], limit: float) -> Result:
+        Raises `Overdue` after `limit` seconds.
+        """
+        future = self._submit(function)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_heard)
+        done, _ = await asyncio.wait({waiting}, timeout=limit)
+        return _outcome(future, bool(done), explain)
+
+    def call_blocking(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
         """The same before there is an event loop to wait in."""
         future = self._submit(function)
-        if not wait([future], limit).done:
-            raise Overdue
-        return future.result()
+        return _outcome(future, bool(wait([future], limit).done), explain)
 
     def post(self, function: Callable[[], object]) -> None:
         """Make a call whose result nobody needs; what it raises is logged."""
-        self._submit(function).add_done_callback(self._look)
+        if not self._hung:
+            self._submit(function).add_done_callback(self._look)
+
+    def end(self) -> None:
+        """Take no more calls; the thread ends with the last one."""
+        self._pool.shutdown(wait=False)
 
     async def close(self, function: Callable[[], object], limit: float = CLOSE_LIMIT) -> None:
         """Make the last call, which lets go of the device, and end the thread.
@@ -68,12 +77,10 @@ class Worker:
             self._hung = True
             raise self._hopeless() from None
         finally:
-            self._pool.shutdown(wait=False)
+            self.end()
 
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
-        future = self._pool.submit(function)
-        future.add_done_callback(Future.exception)  # one that comes when nobody waits any more is no complaint
-        return future
+        return self._pool.submit(function)
 
     def _look(self, future: Future[object]) -> None:
         if not future.cancelled() and (error := future.exception()):
@@ -81,6 +88,21 @@ class Worker:
 
     def _hopeless(self) -> DeviceHung:
         return DeviceHung(f"{self._what} hangs and cannot be closed; only a new process can open it again")
+
+
+def _outcome(future: Future[Result], done: bool, explain: Explain | None) -> Result:
+    if not done:
+        raise Overdue
+    error = future.exception()
+    if error is not None and explain is not None:
+        raise explain(error) from error
+    return future.result()
+
+
+def _heard(future: asyncio.Future[Result]) -> None:
+    """An exception that comes when nobody waits any more is no bug."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _nothing() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 
 from broadcaster.devices.blocking import Overdue, Worker
+from broadcaster.devices.board import read_board
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
+from broadcaster.devices.picamera.cameras import why_none
+from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.devices.usb.find import look_around, pick_camera
 from broadcaster.devices.usb.source import make_usb_camera
-from broadcaster.errors import SettingsError, SourceError
+from broadcaster.errors import SourceError
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings, VideoSourceName
 
@@ -21,7 +24,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_LIMIT = 5.0
 """Seconds for asking all devices what they are; it takes some milliseconds."""
-_NO_CSI = "this version does not support CSI cameras yet"
 
 
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
@@ -29,25 +31,17 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
 
     What is named is never replaced by something else; only `auto` chooses, and says why when it falls
     back to the test source or to no sound. It looks for cameras and into the file for that, blocking.
-    Raises `SettingsError` with all that cannot be had.
+    Raises `DeviceHung` when looking for cameras does not come to an end.
     """
-    problems = _problems(video, audio)
-    if problems:
-        raise SettingsError(problems)
     file = MediaFile(video.file)
     pictures = _video(video, file, clock)
     return pictures, _audio(audio, pictures, file, clock)
 
 
-def _problems(video: VideoSettings, audio: AudioSettings) -> list[str]:
-    problems = []
-    if video.source == "picamera2":
-        problems.append(f"video.source = 'picamera2': {_NO_CSI}; allowed: auto, test, file, v4l2")
-    return problems
-
-
 def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
     match _camera_at_hand(settings) if settings.source == "auto" else settings.source:
+        case "picamera2":
+            return CsiCamera(clock, settings, read_board())
         case "v4l2":
             return make_usb_camera(settings, clock)
         case "file":
@@ -71,17 +65,29 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
 
 
 def _camera_at_hand(settings: VideoSettings) -> VideoSourceName:
-    """What `auto` means on this machine, now."""
-    try:
-        pick_camera(Worker("cameras").call_blocking(look_around, _LOOK_LIMIT), settings.device)
-    except SourceError as error:
-        why = error.detail
-    except Overdue:
-        why = f"a camera does not answer within {_LOOK_LIMIT:g} s: unplug it and plug it in again"
-    else:
+    """What `auto` means on this machine, now: a CSI camera before a USB camera, either by name if one is named."""
+    csi = why_none(settings.device)
+    if not csi:
+        return "picamera2"
+    usb = _why_no_usb_camera(settings.device)
+    if not usb:
         return "v4l2"
-    log.warning("video.source is auto, and %s: showing the test picture", why)
+    log.warning("video.source is auto, and no camera is to be had: %s; %s: showing the test picture", csi, usb)
     return "test"
+
+
+def _why_no_usb_camera(device: str) -> str:
+    """Return why there is none that `device` means, or nothing."""
+    worker = Worker("cameras")
+    try:
+        pick_camera(worker.call_blocking(look_around, _LOOK_LIMIT), device)
+    except SourceError as error:
+        return error.detail
+    except Overdue:
+        return f"a camera does not answer within {_LOOK_LIMIT:g} s: unplug it and plug it in again"
+    finally:
+        worker.end()
+    return ""
 
 
 def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:

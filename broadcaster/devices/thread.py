@@ -1,14 +1,14 @@
-"""A source's thread, and the one place where anything crosses from it into the event loop."""
+"""A source's own thread, which makes what it delivers."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from broadcaster.devices.crossing import Crossing
 from broadcaster.errors import SourceError
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,8 @@ class SourceThread(Generic[Item]):
         take: Callable[[Item], None],
         failed: Callable[[SourceError], None],
     ) -> None:
-        self._loop = asyncio.get_running_loop()
         self._body = body
-        self._take = take
-        self._failed = failed
-        self._closing = threading.Event()
+        self._crossing = Crossing(take, failed)
         # A daemon, so that a read which never returns cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -53,31 +50,21 @@ class SourceThread(Generic[Item]):
 
     async def close(self) -> None:
         """Stop delivering at once, and wait for the thread without blocking the loop; idempotent."""
-        self._closing.set()
+        self._crossing.close()
         await asyncio.to_thread(self._thread.join, JOIN_LIMIT)
         if self._thread.is_alive():
             log.error("thread %s has not ended within %g s and is left behind", self._thread.name, JOIN_LIMIT)
 
     def pause(self, seconds: float) -> bool:
         """In `body`: wait that long, not at all if it is negative. False when it is time to return."""
-        return not (self._closing.wait(seconds) if seconds > 0 else self._closing.is_set())
+        return not self._crossing.wait_closed(max(0.0, seconds))
 
     def deliver(self, item: Item) -> None:
         """In `body`: hand `item` to the loop."""
-        self._cross(self._take, item)
+        self._crossing.deliver(item)
 
     def _run(self) -> None:
         try:
             self._body(self)
         except SourceError as error:
-            self._cross(self._failed, error)
-
-    def _cross(self, function: Callable[[Any], None], value: object) -> None:
-        # RuntimeError: the loop has been closed, nobody is left to hear it.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._arrive, function, value)
-
-    def _arrive(self, function: Callable[[Any], None], value: object) -> None:
-        # `close` runs on this same thread, so nothing can slip through between the question and the call.
-        if not self._closing.is_set():
-            function(value)
+            self._crossing.fail(error)

@@ -45,6 +45,7 @@ def test_a_call_without_a_loop():
     assert worker.call_blocking(lambda: 7, 5) == 7
     with hanging() as release, pytest.raises(Overdue):
         worker.call_blocking(release.wait, 0.01)
+    worker.end()
 
 
 async def test_a_call_past_its_deadline_and_a_close_that_comes_back():

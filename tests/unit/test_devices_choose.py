@@ -7,22 +7,24 @@ from broadcaster.devices.fakes import FakeClock
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
+from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.devices.usb.camera import Node
 from broadcaster.devices.usb.find import Surroundings
 from broadcaster.devices.usb.source import UsbCamera
-from broadcaster.errors import SettingsError
 from broadcaster.settings import AudioSettings, VideoSettings
 
 NONE = type(None)
 WEBCAM = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x84200001)
 PLUGGED_IN = "broadcaster.devices.choose.look_around"
+CSI = "broadcaster.devices.choose.why_none"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_plugged_in(monkeypatch):
     monkeypatch.setattr(PLUGGED_IN, Surroundings)
+    monkeypatch.setattr(CSI, lambda device: "no CSI camera found")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ def _nothing_plugged_in(monkeypatch):
         ("file", "none", (FileVideo, NONE)),
         ("file", "alsa", (FileVideo, Microphone)),
         ("v4l2", "none", (UsbCamera, NONE)),
+        ("picamera2", "none", (CsiCamera, NONE)),
         ("auto", "auto", (TestCard, Beep)),
     ],
 )
@@ -49,7 +52,7 @@ def test_auto_says_once_why_it_shows_the_test_picture(caplog):
     make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "no USB camera is plugged in" in record.message
+    assert "no CSI camera found; no USB camera is plugged in" in record.message
 
 
 def test_auto_takes_the_usb_camera_that_is_there(monkeypatch, caplog):
@@ -67,10 +70,19 @@ def test_auto_shows_the_test_picture_when_the_named_camera_is_not_there(monkeypa
     assert "'Brio' is not here; there is: /dev/video0 (HD Pro Webcam C920)" in caplog.text
 
 
-def test_a_named_source_is_never_replaced(caplog):
-    with pytest.raises(SettingsError) as caught:
-        make_sources(VideoSettings(source="picamera2"), AudioSettings(source="alsa"), FakeClock())
-    assert [problem.split(":")[0] for problem in caught.value.problems] == ["video.source = 'picamera2'"]
+def test_auto_takes_a_csi_camera_before_a_usb_camera(monkeypatch, caplog):
+    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    monkeypatch.setattr(CSI, lambda device: "" if device in ("", "imx708") else "no such CSI camera")
+    for device, kind in (("", CsiCamera), ("imx708", CsiCamera), ("/dev/video0", UsbCamera)):
+        settings = VideoSettings(source="auto", device=device)
+        assert isinstance(make_sources(settings, AudioSettings(source="none"), FakeClock())[0], kind)
+    assert not caplog.records
+
+
+def test_a_named_source_is_never_replaced_though_there_is_no_camera(caplog):
+    sound = AudioSettings(source="alsa")
+    assert isinstance(make_sources(VideoSettings(source="picamera2"), sound, FakeClock())[0], CsiCamera)
+    assert isinstance(make_sources(VideoSettings(source="v4l2"), sound, FakeClock())[0], UsbCamera)
     assert not caplog.records
 
 

@@ -1,0 +1,129 @@
+"""H.264 by libx264, for boards without an encoder of their own (Pi 5), from copies of the camera's pictures."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import Any
+
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+
+from broadcaster.devices.crossing import Crossing
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.pace import SkipCount
+from broadcaster.devices.picamera import library
+from broadcaster.errors import SourceError
+from broadcaster.media.units import AccessUnit
+from broadcaster.ports import Clock
+from broadcaster.settings import VideoSettings
+
+log = logging.getLogger(__name__)
+
+
+class SoftwareEncoding:
+    """From a configured camera to access units by our own `Encoder`, in a thread of its own; one `start` each.
+
+    picamera2's own software encoder is of no use: asked for a keyframe it raises a TypeError with PyAV 14 and later,
+    which ends the camera's thread.
+    """
+
+    name = Encoder.name
+
+    def __init__(self, settings: VideoSettings, fps: float, crossing: Crossing[AccessUnit], clock: Clock) -> None:
+        self._settings = settings
+        self._fps = fps
+        self._crossing = crossing
+        self._clock = clock
+        self._mapped: Any = None
+        self._encoder: Encoder | None = None
+        self._thread: threading.Thread | None = None
+        # One picture waits at most: a later one is left out rather than all become late.
+        self._pictures: queue.Queue[tuple[VideoFrame, float] | None] = queue.Queue(1)
+        self._skips = SkipCount()
+
+    def start(self, camera: Any) -> None:
+        """Encode what `camera` will give once it is started."""
+        width, height = camera.camera_configuration()["main"]["size"]
+        self._encoder = Encoder(
+            width=width,
+            height=height,
+            fps=self._fps,
+            bitrate=self._settings.bitrate,
+            keyframe_interval=self._settings.keyframe_interval,
+        )
+        self._mapped = library.load("picamera2").MappedArray
+        self._thread = threading.Thread(target=self._encode, name="camera-encoder", args=(self._encoder,), daemon=True)
+        self._thread.start()
+        camera.post_callback = self._take
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        if self._encoder:
+            self._encoder.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the encoder's rate while running."""
+        if self._encoder:
+            self._encoder.set_bitrate(bits_per_second)
+
+    def stop(self, camera: Any) -> None:
+        """End the thread; the camera gives nothing any more."""
+        camera.post_callback = None
+        if self._thread:
+            self._pictures.put(None)
+            self._thread.join()
+
+    def _take(self, request: Any) -> None:
+        """In the camera's thread, which must have its memory back soon: copy the picture, or leave it out."""
+        if self._pictures.full():
+            if count := self._skips.add(1, self._clock.monotonic()):
+                log.warning("no time to encode the camera's pictures, left out: %d; make them smaller or fewer", count)
+            return
+        captured = request.get_metadata()["SensorTimestamp"] / 1e9
+        with self._mapped(request, "main", reshape=False, write=False) as mapped:
+            picture = picture_of(memoryview(mapped.array), **_layout(request.config["main"]))
+        self._pictures.put((picture, captured))
+
+    def _encode(self, encoder: Encoder) -> None:
+        try:
+            while item := self._pictures.get():
+                self._crossing.deliver(encoder.encode(*item))
+        except SourceError as error:
+            self._crossing.fail(error)
+            while self._pictures.get():  # the camera goes on until it is closed
+                pass
+
+
+def picture_of(memory: memoryview, width: int, height: int, stride: int) -> VideoFrame:
+    """Copy YUV420 planes, one after the other with rows of `stride` and half of it, into a picture for libav.
+
+    Its colours are those of picamera2's video configuration: BT.709 from 720p on, SMPTE 170M below.
+    """
+    picture = VideoFrame(width, height, "yuv420p")
+    start = 0
+    for plane, step in zip(picture.planes, (stride, stride // 2, stride // 2), strict=True):
+        _copy_rows(memory[start : start + step * plane.height], step, plane)
+        start += step * plane.height
+    high = width >= 1280 and height >= 720
+    picture.color_range = ColorRange.MPEG
+    picture.colorspace = Colorspace.ITU709 if high else Colorspace.SMPTE170M
+    picture.color_primaries = ColorPrimaries.BT709 if high else ColorPrimaries.SMPTE170M
+    picture.color_trc = ColorTrc.BT709 if high else ColorTrc.SMPTE170M
+    return picture
+
+
+def _copy_rows(rows: memoryview, stride: int, plane: VideoPlane) -> None:
+    target = memoryview(plane)
+    if plane.line_size == stride:
+        target[: len(rows)] = rows
+        return
+    for row in range(plane.height):
+        target[row * plane.line_size :][: plane.width] = rows[row * stride :][: plane.width]
+
+
+def _layout(stream: dict[str, Any]) -> dict[str, int]:
+    width, height = stream["size"]
+    return {"width": width, "height": height, "stride": stream["stride"]}

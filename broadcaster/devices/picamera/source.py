@@ -1,0 +1,99 @@
+"""The video source `picamera2`: a CSI camera of a Raspberry Pi."""
+
+from __future__ import annotations
+
+import logging
+
+from broadcaster.devices.blocking import CLOSE_LIMIT, Overdue, Worker
+from broadcaster.devices.board import Board
+from broadcaster.devices.crossing import Crossing
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.picamera.session import Session
+from broadcaster.errors import SourceError
+from broadcaster.media.units import AccessUnit
+from broadcaster.ports import Clock, VideoSink, VideoTraits
+from broadcaster.settings import VideoSettings
+from broadcaster.signaling.words import StreamReason
+
+log = logging.getLogger(__name__)
+
+OPEN_LIMIT = 8.0
+"""Seconds within which a camera must be open: less than the stream gives a source to begin. Loading picamera2 for the
+first time is most of it on a Zero 2 W, the camera itself takes about one."""
+SILENT = 1.5
+"""Seconds without a picture after which a close says what the usual cause is."""
+
+
+class CsiCamera:
+    """`ports.VideoSource` of a CSI camera, by picamera2: encoded by the board where it has an encoder, else by libx264.
+
+    Every call into the libraries is made by a thread of its own and has a deadline: with a loose cable they may not
+    come back. A `close` that does not raises `DeviceHung`.
+    """
+
+    def __init__(self, clock: Clock, settings: VideoSettings, board: Board) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._board = board
+        encoder = "hardware" if board.h264_encoder else Encoder.name
+        self._traits = VideoTraits("picamera2", encoder, settings.width, settings.height, settings.fps, True, True)
+        self._worker: Worker | None = None
+        self._session: Session | None = None
+        self._crossing: Crossing[AccessUnit] | None = None
+        self._delivered_at: float | None = None
+        self._said = False
+
+    @property
+    def traits(self) -> VideoTraits:
+        """What it is and can do."""
+        return self._traits
+
+    async def open(self, sink: VideoSink) -> None:
+        """Start delivering into `sink`. Raises `SourceError`."""
+
+        def take(unit: AccessUnit) -> None:
+            self._delivered_at = self._clock.monotonic()
+            self._said = False
+            sink.picture(unit)
+
+        self._crossing = Crossing(take, sink.failed)
+        self._session = Session(self._settings, self._board, self._clock, self._crossing)
+        self._worker = Worker("the camera")
+        self._delivered_at = None
+        try:
+            self._traits = await self._worker.call(self._session.open, OPEN_LIMIT, self._session.explained)
+        except Overdue:
+            raise SourceError(
+                StreamReason.CAMERA_STALLED, f"opening the camera has not come to an end within {OPEN_LIMIT:g} s"
+            ) from None
+        self._delivered_at = self._clock.monotonic()
+
+    async def close(self) -> None:
+        """Stop delivering and let go of the camera; idempotent. Raises `DeviceHung`."""
+        if self._worker is None or self._session is None or self._crossing is None:
+            return
+        self._crossing.close()
+        self._say_why_it_was_silent()
+        await self._worker.close(self._session.close, CLOSE_LIMIT)
+        self._worker = self._session = self._crossing = None
+
+    def request_keyframe(self) -> None:
+        """Make one of the next pictures a keyframe."""
+        if self._worker and self._session:
+            self._worker.post(self._session.request_keyframe)
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the encoder's rate while running."""
+        if self._worker and (session := self._session):
+            self._worker.post(lambda: session.set_bitrate(bits_per_second))
+
+    def _say_why_it_was_silent(self) -> None:
+        """Once, until a picture has come: whoever looks for the cause finds it in the log."""
+        silent = self._delivered_at is not None and self._clock.monotonic() - self._delivered_at > SILENT
+        if silent and not self._said:
+            self._said = True
+            log.warning(
+                "the camera gave no pictures: a loose ribbon cable or a weak power supply is the usual cause "
+                "(vcgencmd get_throttled says 0x0 when power is fine)"
+            )
+        self._delivered_at = None

@@ -1,0 +1,361 @@
+"""A libcamera made of memory: what the real picamera2 needs of it, so that its own classes run on any machine.
+
+`System` is the machine's cameras. A camera that is started fills the buffers it is given at its rate, each picture
+with luma `LEVELS[n % 4]`, U 90 and V 200, and rubbish in what pads the rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from enum import Enum, IntEnum, auto
+from types import ModuleType, SimpleNamespace
+
+LEVELS = (60, 90, 120, 150)
+U, V, RUBBISH = 90, 200, 255
+
+
+class ControlType(Enum):
+    Bool = auto()
+    Integer32 = auto()
+    Integer64 = auto()
+    Float = auto()
+    Rectangle = auto()
+    Size = auto()
+
+
+class ControlId:
+    def __init__(self, name: str, kind: ControlType = ControlType.Integer32) -> None:
+        self.name, self.type = name, kind
+
+
+class AfModeEnum(IntEnum):
+    Manual, Auto, Continuous = range(3)
+
+
+class _Noise(IntEnum):
+    Off, Fast, HighQuality, Minimal = range(4)
+
+
+CONTROLS = {
+    name: ControlId(name, kind)
+    for name, kind in {
+        "SensorTimestamp": ControlType.Integer64,
+        "FrameDurationLimits": ControlType.Integer64,
+        "NoiseReductionMode": ControlType.Integer32,
+        "ExposureTime": ControlType.Integer32,
+        "ExposureTimeMode": ControlType.Integer32,
+        "AnalogueGain": ControlType.Float,
+        "AnalogueGainMode": ControlType.Integer32,
+        "AwbEnable": ControlType.Bool,
+        "ColourGains": ControlType.Float,
+        "AfMode": ControlType.Integer32,
+        "LensPosition": ControlType.Float,
+        "ScalerCrop": ControlType.Rectangle,
+    }.items()
+}
+RANGES = {
+    "FrameDurationLimits": (16_666, 1_000_000, 33_333),
+    "NoiseReductionMode": (0, 4, 0),
+    "ExposureTime": (14, 66_666, 20_000),
+    "AnalogueGain": (1.0, 16.0, 1.0),
+    "AwbEnable": (False, True, True),
+    "ColourGains": (0.0, 32.0, 0.0),
+    "AfMode": (0, 2, 0),
+    "LensPosition": (0.0, 32.0, 1.0),
+}
+
+
+class Transform:
+    def __init__(self, hflip: int = 0, vflip: int = 0, transpose: int = 0) -> None:
+        self.hflip, self.vflip, self.transpose = bool(hflip), bool(vflip), bool(transpose)
+
+    def __str__(self) -> str:
+        return f"hflip {self.hflip}, vflip {self.vflip}"
+
+
+class Orientation(Enum):
+    Rotate0 = auto()
+    Rotate0Mirror = auto()
+    Rotate180 = auto()
+    Rotate180Mirror = auto()
+    Rotate90 = auto()
+    Rotate90Mirror = auto()
+    Rotate270 = auto()
+    Rotate270Mirror = auto()
+
+
+class ColorSpace:
+    def __init__(self, name: str) -> None:
+        self.primaries = self.transferFunction = self.ycbcrEncoding = self.range = name
+
+    def __str__(self) -> str:
+        return str(self.primaries)
+
+    @classmethod
+    def Sycc(cls):
+        return cls("sycc")
+
+    @classmethod
+    def Smpte170m(cls):
+        return cls("smpte170m")
+
+    @classmethod
+    def Rec709(cls):
+        return cls("rec709")
+
+    @classmethod
+    def Raw(cls):
+        return cls("raw")
+
+
+class Size:
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+
+
+class Rectangle:
+    def __init__(self, x: int, y: int, width: int, height: int) -> None:
+        self.x, self.y, self.width, self.height = x, y, width, height
+
+
+class PixelFormat(str):
+    """Its name is all there is to it."""
+
+
+class StreamRole(Enum):
+    StillCapture = auto()
+    Raw = auto()
+    VideoRecording = auto()
+    Viewfinder = auto()
+
+
+class StreamConfiguration:
+    def __init__(self, role: StreamRole) -> None:
+        self.stream = SimpleNamespaceStream(self)
+        self.size, self.pixel_format, self.buffer_count = Size(640, 480), PixelFormat("XBGR8888"), 4
+        self.stride = self.frame_size = 0
+        self.color_space = None
+        modes = [Size(1536, 864), Size(2304, 1296)]
+        self.formats = SimpleNamespace(pixel_formats=[PixelFormat("SRGGB10_CSI2P")], sizes=lambda _: modes)
+
+    def lay_out(self) -> None:
+        step = self.size.width if self.pixel_format == "YUV420" else self.size.width * 4
+        self.stride = -(-step // 64) * 64
+        self.frame_size = self.stride * self.size.height * (3 if self.pixel_format == "YUV420" else 2) // 2
+
+
+class SimpleNamespaceStream:
+    """A stream: hashable, and knows its configuration, as V4L2Encoder wants."""
+
+    def __init__(self, configuration: StreamConfiguration) -> None:
+        self.configuration = configuration
+
+
+class CameraConfiguration(list):
+    class Status(Enum):
+        Valid = auto()
+        Adjusted = auto()
+        Invalid = auto()
+
+    orientation = Orientation.Rotate0
+    sensor_config = None
+
+    def at(self, index: int) -> StreamConfiguration:
+        return self[index]
+
+    def validate(self) -> CameraConfiguration.Status:
+        for stream in self:
+            stream.lay_out()
+        return self.Status.Valid
+
+
+class SensorConfiguration:
+    bit_depth = 0
+    output_size = None
+
+
+class FrameMetadata:
+    class Status(Enum):
+        Success = auto()
+
+
+class FrameBuffer:
+    class Plane:
+        fd = offset = length = 0
+
+    def __init__(self, planes) -> None:
+        self.planes = planes
+        self.metadata = SimpleNamespace(status=FrameMetadata.Status.Success)
+
+
+class Request:
+    class Status(Enum):
+        Pending = auto()
+        Complete = auto()
+
+    def __init__(self, cookie: int) -> None:
+        self.cookie, self.status = cookie, self.Status.Pending
+        self.buffers, self.metadata, self.set = {}, {}, {}
+
+    def add_buffer(self, stream, buffer) -> None:
+        self.buffers[stream] = buffer
+
+    def reuse(self) -> None:
+        self.status, self.metadata = self.Status.Pending, {}
+
+    def set_control(self, control: ControlId, value) -> None:
+        self.set[control.name] = value
+
+
+class Sensor:
+    """What is connected: it outlives all objects of libcamera. Faults on request; `times` is when it took pictures."""
+
+    def __init__(self, model: str = "imx708", id: str = "/base/soc/i2c0mux/i2c@1/imx708@1a") -> None:
+        self.model, self.id = model, id
+        self.busy = self.loose = False
+        self.hang: threading.Event | None = None
+        self.hang_open: threading.Event | None = None
+        self.started_with: dict[str, object] = {}
+        self.configured: CameraConfiguration | None = None
+        self.times: list[float] = []
+        self.is_open = False
+
+
+class Camera:
+    def __init__(self, sensor: Sensor, manager: CameraManager) -> None:
+        self._sensor, self._manager = sensor, manager
+        self.id = sensor.id
+        self.properties = {ControlId("Model"): sensor.model, ControlId("ColorFilterArrangement"): 0}
+        self.controls = {
+            CONTROLS[name]: SimpleNamespace(min=low, max=high, default=default)
+            for name, (low, high, default) in RANGES.items()
+        }
+        self._queued: deque[Request] = deque()
+        self._running = False
+
+    def acquire(self) -> None:
+        if self._sensor.hang_open:
+            self._sensor.hang_open.wait()
+        if self._sensor.busy:
+            raise RuntimeError("Failed to acquire camera: Device or resource busy")
+        self._sensor.is_open = True
+
+    def release(self) -> None:
+        self._sensor.is_open = False
+
+    def generate_configuration(self, roles) -> CameraConfiguration:
+        return CameraConfiguration(map(StreamConfiguration, roles))
+
+    def configure(self, configuration: CameraConfiguration) -> int:
+        self._sensor.configured = configuration
+        return 0
+
+    def create_request(self, cookie: int) -> Request:
+        return Request(cookie)
+
+    def start(self, controls: dict[ControlId, object]) -> None:
+        self._sensor.started_with = {control.name: value for control, value in controls.items()}
+        self._running = True
+        self._thread = threading.Thread(target=self._expose, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._sensor.hang:
+            self._sensor.hang.wait()
+        self._running = False
+        self._thread.join()
+        self._queued.clear()
+
+    def queue_request(self, request: Request) -> None:
+        self._queued.append(request)
+
+    def _expose(self) -> None:
+        period = self._sensor.started_with["FrameDurationLimits"][0] / 1e6
+        number = 0
+        while self._running:
+            time.sleep(period)
+            if self._sensor.loose or not self._queued:
+                continue
+            request = self._queued.popleft()
+            moment = time.monotonic_ns()
+            self._fill(request, number)
+            number += 1
+            self._sensor.times.append(moment / 1e9)
+            request.metadata = {CONTROLS["SensorTimestamp"]: moment}
+            request.status = Request.Status.Complete
+            self._manager.complete(request)
+
+    def _fill(self, request: Request, number: int) -> None:
+        stream, buffer = next(iter(request.buffers.items()))
+        width, height = stream.configuration.size.width, stream.configuration.size.height
+        stride = stream.configuration.stride
+        planes = [(LEVELS[number % 4], 1), (U, 2), (V, 2)]
+        rows = [
+            (bytes([level]) * (width // part) + bytes([RUBBISH]) * ((stride - width) // part)) * (height // part)
+            for level, part in planes
+        ]
+        os.pwrite(buffer.planes[0].fd, b"".join(rows), 0)
+
+
+class CameraManager:
+    """As in libcamera: there is one as long as anybody has it, and it has the devices open as long."""
+
+    def __init__(self) -> None:
+        self.event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.cameras = [Camera(sensor, self) for sensor in system.sensors]
+        self._ready: deque[Request] = deque()
+        weakref.finalize(self, os.close, self.event_fd)
+
+    @staticmethod
+    def singleton() -> CameraManager:
+        manager = system.manager and system.manager()
+        if manager is None:
+            manager = CameraManager()
+            system.manager = weakref.ref(manager)
+        return manager
+
+    def complete(self, request: Request) -> None:
+        self._ready.append(request)
+        os.eventfd_write(self.event_fd, 1)
+
+    def get_ready_requests(self) -> list[Request]:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.event_fd)
+        ready = []
+        while self._ready:
+            ready.append(self._ready.popleft())
+        return ready
+
+
+class System:
+    """The machine: its sensors, and whether libcamera has its devices open."""
+
+    def __init__(self) -> None:
+        self.sensors: list[Sensor] = []
+        self.manager: weakref.ref[CameraManager] | None = None
+
+    @property
+    def is_held(self) -> bool:
+        return self.manager is not None and self.manager() is not None
+
+
+system = System()
+
+
+def module() -> ModuleType:
+    """The module `libcamera`."""
+    made = ModuleType("libcamera")
+    made.__dict__.update(
+        {name: value for name, value in globals().items() if isinstance(value, type)},
+        controls=SimpleNamespace(
+            **CONTROLS, AfModeEnum=AfModeEnum, draft=SimpleNamespace(NoiseReductionModeEnum=_Noise)
+        ),
+        properties=SimpleNamespace(),
+        _libcamera=SimpleNamespace(ColorSpace=ColorSpace, Transform=Transform),
+    )
+    return made
