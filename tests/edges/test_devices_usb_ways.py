@@ -162,10 +162,11 @@ class FakeControls:
         return True
 
 
-def own_h264(count: int) -> list[bytes]:
+def encoded_h264(count: int, **options: str) -> list[bytes]:
+    """H.264 as a camera's own encoder may make it."""
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt, codec.framerate = WIDTH, HEIGHT, "yuv420p", FPS
-    codec.options = {"profile": "baseline", "tune": "zerolatency", "preset": "ultrafast", "g": "4"}
+    codec.options = {"profile": "baseline", "tune": "zerolatency", "preset": "ultrafast", "g": "4", **options}
     return [bytes(packet) for picture in pictures(count, WIDTH, HEIGHT) for packet in codec.encode(picture)]
 
 
@@ -175,7 +176,7 @@ def without_sets(unit: bytes) -> bytes:
 
 
 def test_h264_passes_from_the_first_keyframe_on_with_its_sets_repeated():
-    camera = own_h264(10)
+    camera = encoded_h264(10)
     camera[4], camera[8] = without_sets(camera[4]), without_sets(camera[8])
     way = Passing(FakeControls())
     units = [unit for number in range(10) for unit in way.units(Shot(camera[number], number / FPS, number))]
@@ -183,13 +184,13 @@ def test_h264_passes_from_the_first_keyframe_on_with_its_sets_repeated():
     assert all(is_keyframe(unit.data) for unit in units if unit.keyframe)
     assert len(decoded(units)) == 10
     late = Passing(FakeControls())
-    units = [unit for number in range(1, 7) for unit in late.units(Shot(own_h264(8)[number], 0, number))]
+    units = [unit for number in range(1, 7) for unit in late.units(Shot(encoded_h264(8)[number], 0, number))]
     assert [unit.keyframe for unit in units] == [True, False, False]
     assert not any([late.can_force_keyframe, late.can_set_bitrate, late.may_leave_out])
 
 
 def test_after_a_lost_picture_it_waits_for_a_keyframe_and_asks_for_one():
-    camera = own_h264(10)
+    camera = encoded_h264(10)
     controls = FakeControls(0x009909E5)
     way = Passing(controls)
     units = [unit for number in (0, 1, 3, 4, 5) for unit in way.units(Shot(camera[number], number, number))]
@@ -205,7 +206,7 @@ def test_what_the_cameras_own_encoder_can_be_asked_for_is_asked_between_two_pict
     way.request_keyframe()
     way.set_bitrate(800_000)
     assert controls.done == []
-    way.units(Shot(own_h264(1)[0], 0, 0))
+    way.units(Shot(encoded_h264(1)[0], 0, 0))
     assert sorted(controls.done) == [(0x009909CF, 800_000), (0x009909E5, 1)]
 
 

@@ -76,7 +76,9 @@ class Camera:
         self._device = Device(node.path)
         self._device.open()
         # By the names that `v4l2-ctl --list-ctrls` shows too.
-        self.controls = {_plain(one.name): int(one.id) for one in self._device.info.controls}
+        self.controls = {
+            _plain(one.name): int(one.id) for one in self._device.info.controls if one.type != raw.CtrlType.CTRL_CLASS
+        }
         self._capture: VideoCapture | None = None
         self._stride = 0
         self._poll = select.poll()
