@@ -44,7 +44,7 @@ class Live:
         self._wish = False
         self._on_wish = on_wish
         self._video = video
-        self._audio_name = audio.name if audio else "none"
+        self._audio = audio
         self._fanout = fanout
         self._clock = clock
         self._sound = SoundKeeper(audio, fanout.publish_sound, self._announce)
@@ -98,7 +98,7 @@ class Live:
         return StreamReport(
             video_source=traits.source,
             encoder=traits.encoder,
-            audio_source=self._audio_name,
+            audio_source=self._audio.name if self._audio else "none",
             width=traits.width,
             height=traits.height,
             fps=traits.fps,

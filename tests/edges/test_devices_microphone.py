@@ -86,8 +86,10 @@ async def until(true) -> None:
 @pytest.mark.parametrize(("channels", "device"), [(1, "fifo-mono"), (2, "fifo-stereo")])
 async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, caplog, channels, device):
     caplog.set_level(logging.INFO)
+    source = microphone(device)
+    assert source.name == "alsa"
     with fifo(channels=channels).running():
-        async with opened(microphone(device)) as sink:
+        async with opened(source) as sink:
             frames = (await sink.until(20))[:20]
             now = time.monotonic()
             assert len(arecords(os.getpid())) == 1
@@ -97,6 +99,7 @@ async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, ca
     assert steps(frames) == pytest.approx([FRAME] * 19, abs=1e-6)
     assert now - LATE < frames[-1].captured < now
     assert all(loudness > 0.01 for loudness in loudnesses(frames)[2:])
+    assert source.name == device
     assert f"microphone {device}: recording, {'mono' if channels == 1 else 'stereo'}" in caplog.messages
 
 

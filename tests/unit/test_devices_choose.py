@@ -39,6 +39,8 @@ def _nothing_plugged_in(monkeypatch):
         ("file", "none", (FileVideo, NONE)),
         ("file", "alsa", (FileVideo, Microphone)),
         ("v4l2", "none", (UsbCamera, NONE)),
+        ("v4l2", "auto", (UsbCamera, Microphone)),
+        ("picamera2", "auto", (CsiCamera, Microphone)),
         ("picamera2", "none", (CsiCamera, NONE)),
         ("auto", "auto", (TestCard, Beep)),
     ],
@@ -89,3 +91,20 @@ def test_a_named_source_is_never_replaced_though_there_is_no_camera(caplog):
 def test_the_traits_before_opening_are_those_of_the_settings():
     video, _ = make_sources(VideoSettings(source="test", width=640, height=360), AudioSettings(), FakeClock())
     assert (video.traits.width, video.traits.height, video.traits.can_force_keyframe) == (640, 360, True)
+
+
+@pytest.mark.parametrize(
+    ("audio", "optional"),
+    [
+        (AudioSettings(), True),
+        (AudioSettings(device="Device"), False),
+        (AudioSettings(source="alsa"), False),
+    ],
+)
+def test_only_a_microphone_that_nobody_asked_for_may_be_missing(audio, optional, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "broadcaster.devices.choose.Microphone", lambda clock, settings, *, optional: made.append(optional)
+    )
+    make_sources(VideoSettings(source="v4l2"), audio, FakeClock())
+    assert made == [optional]

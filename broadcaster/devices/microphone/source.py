@@ -33,15 +33,19 @@ class Microphone:
     delivered until it gives sound again.
     """
 
-    name = "alsa"
-
     def __init__(self, clock: Clock, settings: AudioSettings, *, optional: bool = False) -> None:
         self._clock = clock
         self._wanted = settings.device
         self._gain = settings.gain
         self._optional = optional
+        self._name = "alsa"
         self._thread: SourceThread[OpusFrame] | None = None
         self._told_of_silence = False
+
+    @property
+    def name(self) -> str:
+        """What it is, for people; the card's own name once it has been found."""
+        return self._name
 
     async def open(self, sink: AudioSink) -> None:
         """Start delivering into `sink`, which hears of every error."""
@@ -56,6 +60,7 @@ class Microphone:
 
     def _run(self, thread: SourceThread[OpusFrame]) -> None:
         device = self._find()
+        self._name = device.for_people
         recorder = Recorder(thread, self._clock, device)
         channels = recorder.channels()
         encoder = OpusEncoder(channels)
