@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring: tests/tools.sh browser microphone node npx systemd network
+# Sees to it that programs are there which pip does not bring: tests/tools.sh browser microphone node npx systemd network nginx caddy
 # As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
 set -eu
 
@@ -17,6 +17,8 @@ for tool; do
         microphone) any_of arecord || packages="$packages alsa-utils" ;;
         node) any_of node || packages="$packages nodejs" ;;
         npx) any_of npx || packages="$packages npm" ;;
+        nginx) any_of nginx || packages="$packages nginx-light" ;;
+        caddy) any_of caddy || packages="$packages caddy" ;;
         systemd) any_of systemd-analyze || packages="$packages systemd" ;;
         network)
             any_of ip || packages="$packages iproute2"

@@ -9,19 +9,36 @@ from urllib.parse import urlsplit
 
 import ifaddr
 
+from broadcaster.settings import WebSettings
+
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
 
-def reachable_at(host: str, port: int) -> list[str]:
-    """Return the page's addresses as URLs, by name and by IP; `host` is `web.host`, `port` the real one."""
+def page_addresses(web: WebSettings, port: int) -> list[str]:
+    """Return the page's addresses as URLs, the one for viewers first; `port` is the real one.
+
+    The names of `web.hosts` are what a certificate is for; where there is a proxy in front, it has that.
+    """
+    secure = web.certificate != ""
+    named = page_urls(web.hosts, 443 if web.trusted_proxies else port, secure=True)
+    return [*(named if secure or web.trusted_proxies else []), *reachable_at(web.host, port, secure=secure)]
+
+
+def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
+    """Return the addresses as URLs, by name and by IP; `host` is `web.host`, `port` the real one."""
     if host not in _EVERYWHERE:
-        return page_urls([host], port)
+        return page_urls([host], port, secure=secure)
     addresses = for_others(own_addresses(), first=address_towards_others())
-    return page_urls([*names(socket.gethostname()), *addresses, "localhost"], port)
+    return page_urls([*names(socket.gethostname()), *addresses, "localhost"], port, secure=secure)
 
 
 def easiest(links: Sequence[str]) -> str:
-    """Return the link that a phone can open: by IPv4, because not every phone asks for `.local` names."""
+    """Return the link that a phone can open: by IPv4, because not every phone asks for `.local` names.
+
+    A certificate is for names: with one it is the first.
+    """
+    if links[0].startswith("https:"):
+        return links[0]
     return next((link for link in links if _is_ipv4(urlsplit(link).hostname)), links[0])
 
 
@@ -52,10 +69,11 @@ def for_others(addresses: Iterable[str], first: str | None) -> list[str]:
     return [str(ip) for ip in sorted(kept, key=lambda ip: (str(ip) != first, ip.version, int(ip)))]
 
 
-def page_urls(hosts: Sequence[str], port: int) -> list[str]:
-    """Return the page's URL for each host, port 80 left out (RFC 9110 §4.2.1)."""
-    suffix = "" if port == 80 else f":{port}"
-    return [f"http://{f'[{host}]' if ':' in host else host}{suffix}/" for host in hosts]
+def page_urls(hosts: Sequence[str], port: int, *, secure: bool = False) -> list[str]:
+    """Return the page's URL for each host, port 80 or 443 left out (RFC 9110 §4.2.1)."""
+    scheme, default = ("https", 443) if secure else ("http", 80)
+    suffix = "" if port == default else f":{port}"
+    return [f"{scheme}://{f'[{host}]' if ':' in host else host}{suffix}/" for host in hosts]
 
 
 def _is_ipv4(host: str | None) -> bool:

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from broadcaster import settings
 from broadcaster.cli import links, logs
-from broadcaster.cli.addresses import reachable_at
+from broadcaster.cli.addresses import page_addresses, reachable_at
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.control.secret_file import own_secrets
@@ -118,7 +118,7 @@ def _read(parsed: argparse.Namespace) -> Settings:
 
 def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
-    addresses = reachable_at(effective.web.host, port)
+    addresses = page_addresses(effective.web, port)
     made = own_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     token = str(made) if made.exists() else ""
     print(start_block(effective, report, addresses, token, terminal=sys.stdout.isatty()), flush=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from broadcaster.cli.addresses import easiest, reachable_at
+from broadcaster.cli.addresses import easiest, page_addresses
 from broadcaster.cli.banner import qr_code, with_token
 from broadcaster.control.secret_file import SecretFile, own_secrets
 from broadcaster.control.wish import state_folder
@@ -74,7 +74,7 @@ def _addresses(settings: Settings, asked: Asked) -> list[str]:
         return [asked.address]
     if settings.web.port == 0:
         raise BroadcasterError("web.port is 0, so that only the daemon knows its port: say --address URL here")
-    return reachable_at(settings.web.host, settings.web.port)
+    return page_addresses(settings.web, settings.web.port)
 
 
 def _about(link: Link, key: SecretFile, links: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -73,12 +74,21 @@ class Situation:
 def ask_running(settings: WebSettings) -> Running | None:
     """Ask whoever listens on our port; None unless it is a broadcaster."""
     host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "localhost"
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/api/status"
+    scheme = "https" if settings.certificate else "http"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/api/status"
+    ways = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=STATUS_LIMIT) as response:
+        with urllib.request.build_opener(*ways).open(url, timeout=STATUS_LIMIT) as response:
             return understand(json.load(response))
     except (OSError, ValueError, urllib.error.HTTPError):
         return None
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """Asked is this machine itself, whose certificate is for the name by which others call it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def understand(status: Any) -> Running | None:

@@ -55,6 +55,11 @@ CONTRADICTIONS = (
         "web.operator_token = (set): must differ from web.viewer_token, or every viewer can stop the stream",
     ),
     Contradiction(
+        ("web.certificate", "web.key"),
+        lambda settings: (settings.web.certificate == "") != (settings.web.key == ""),
+        "web.certificate, web.key: must both be set, or none of them",
+    ),
+    Contradiction(
         ("ice.servers", "ice.turn_secret"),
         lambda settings: _relays_without_credential(settings) and not settings.ice.turn_secret,
         "ice.servers: a TURN server needs username and credential, or ice.turn_secret to make them from",

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.settings.ice import IceServer, IceServers, Ports
 from broadcaster.settings.kinds import PRINTABLE, Choice, Fraction, Kind, Pin, Secret, Switch, Text, Texts, Whole, Word
+from broadcaster.settings.networks import Network
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
@@ -75,6 +76,13 @@ class WebSettings:
     )
     hosts: tuple[str, ...] = _setting(
         (), Texts(_NAME, "cam.example.org"), "Further names by which browsers may reach this machine."
+    )
+    certificate: str = _setting(
+        "", _PATH, "File with the certificate chain (PEM), for https; read anew when it changes."
+    )
+    key: str = _setting("", _PATH, "File with the certificate's private key (PEM), without a password.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), Texts(Network(), "127.0.0.1"), "Proxies in front, who say where viewers come from (X-Forwarded-For)."
     )
     viewer_token: str = _setting("", _TOKEN, "Secret that a viewer needs; empty: whoever reaches the page may watch.")
     links: bool = _setting(

@@ -14,9 +14,9 @@ from broadcaster.figures import Capacity
 from broadcaster.ports import Clock, LiveControl
 from broadcaster.signaling.replies import stream_fields
 from broadcaster.signaling.words import StreamState
-from broadcaster.web import access
 from broadcaster.web.log import OutsideLog
 from broadcaster.web.operator import Operator
+from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
 
 _BODY_TIMEOUT = 5.0
@@ -68,7 +68,7 @@ class Api:
         if not self._operator.is_asking(request):
             raise self._operator.refusal()
         wanted = await self._read_wish(request)
-        self._log.info("live", f"{access.plain_address(request.remote)} asks to {'start' if wanted else 'stop'}")
+        self._log.info("live", f"{request[CALLER].address} asks to {'start' if wanted else 'stop'}")
         refused = self._live.want(wanted)
         if refused is not None:
             return _json({"reason": refused}, status=409)

@@ -16,12 +16,13 @@ from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
 from broadcaster.web import access
 from broadcaster.web.door import Door
 from broadcaster.web.log import OutsideLog
+from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.websocket import WebSocket, is_end, open_websocket
 
 UNWELCOMED_AN_ADDRESS = 16
-"""WebSockets of one address that have not been welcomed; this machine's own are not counted."""
+"""WebSockets of one address that have not been welcomed; those of this machine and of its proxies are not counted."""
 
 SPARE_SOCKETS = 64
 """WebSockets beyond one for each place: newcomers, take-overs, and those who are told that the house is full."""
@@ -48,8 +49,7 @@ class Endpoint:
             raise web.HTTPBadRequest(text=f"This is a WebSocket of subprotocol {SUBPROTOCOL}.\n")
         if self._closed:
             raise web.HTTPServiceUnavailable(text="Going away.\n")
-        address = access.plain_address(request.remote)
-        socket = await open_websocket(request, next(self._numbers), address, self._timings.farewell)
+        socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.farewell)
         self._sockets[socket.number] = socket
         try:
             await self._serve(socket)
@@ -89,7 +89,8 @@ class Endpoint:
 
     def _check_room(self, socket: WebSocket, neighbourhood: str) -> None:
         """Refuse who has, or where there are, too many WebSockets. Raises `Refusal`."""
-        if self._unwelcomed[neighbourhood] > UNWELCOMED_AN_ADDRESS and not access.is_loopback(socket.address):
+        is_own = access.is_loopback(socket.address) or socket.caller.by_proxy
+        if self._unwelcomed[neighbourhood] > UNWELCOMED_AN_ADDRESS and not is_own:
             raise too_many("connections")
         staying = sum(not other.is_closing for other in self._sockets.values())
         if staying > self._viewers.limit + SPARE_SOCKETS:

@@ -10,6 +10,7 @@ from broadcaster.ports import Clock
 from broadcaster.signaling.budget import TokenAttempts
 from broadcaster.web import access
 from broadcaster.web.log import OutsideLog
+from broadcaster.web.proxies import CALLER
 
 
 class Operator:
@@ -43,12 +44,12 @@ class Operator:
 
     def is_asking(self, request: web.Request) -> bool:
         """Whether this request is the operator's. Raises HTTP errors for a wrong token."""
-        address = access.plain_address(request.remote)
         token = access.bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         if token is not None and (self._token or self._made):
-            self._check(token, access.networks(address))
+            self._check(token, access.networks(request[CALLER].address))
             return True
-        local = access.is_local_request(address, request.headers.get(hdrs.HOST, ""), request.headers)
+        peer = access.plain_address(request.remote)
+        local = access.is_local_request(peer, request.headers.get(hdrs.HOST, ""), request.headers)
         return local and not self._token
 
     def refusal(self) -> web.HTTPException:

@@ -11,18 +11,21 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, http_exceptions, web
 
 from broadcaster.control.secret_file import OwnSecrets
+from broadcaster.errors import BroadcasterError
 from broadcaster.figures import Capacity
 from broadcaster.ports import Clock, LiveControl, PeerFactory
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.web import access
 from broadcaster.web.api import Api
+from broadcaster.web.certificate import Certificate
 from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.listen import open_listeners
 from broadcaster.web.log import OutsideLog, quoted
 from broadcaster.web.operator import Operator
 from broadcaster.web.page import Page, page_headers, viewer_folder
+from broadcaster.web.proxies import CALLER, Caller, Proxies
 from broadcaster.web.viewers import Viewers
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ _CLOSING = 1.0
 _LOOK_INTERVAL = 2.0
 """Seconds between two looks at the files that somebody may change."""
 
+_FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _GUARDED_BY_ORIGIN = ("/ws", "/api/live")
 
@@ -54,6 +58,8 @@ class WebServer:
         timings = timings or Timings()
         self._settings = settings
         self._names = access.own_names(socket.gethostname(), settings.hosts)
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
         self._log = OutsideLog(log, clock)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
         link_key = secrets.link_key if secrets is not None and settings.links else None
@@ -81,7 +87,8 @@ class WebServer:
         self._viewers.watch(listener)
 
     async def start(self) -> None:
-        """Listen and serve. Raises `BroadcasterError` when the port cannot be had."""
+        """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""
+        tls = None if self._certificate is None else self._certificate.load()
         self._door.look()
         self._operator.look()
         listeners = await open_listeners(self._settings.host, self._settings.port)
@@ -101,7 +108,7 @@ class WebServer:
         )
         await self._runner.setup()
         for listener in listeners:
-            await web.SockSite(self._runner, listener).start()
+            await web.SockSite(self._runner, listener, ssl_context=tls).start()
         self._viewers.start()
         self._watching = asyncio.create_task(self._watch_files(), name="web files")
 
@@ -132,6 +139,8 @@ class WebServer:
             if self._door.look():
                 log.info("another key for links: those of before do not count any more")
                 self._viewers.end_links()
+            if self._certificate is not None:
+                _look_at(self._certificate)
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard])
@@ -148,20 +157,25 @@ class WebServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse a Host that is not ours (DNS rebinding), and pages of other origins."""
-        host = self._own_host(request)
+        host, caller = self._own_host(request), self._caller(request)
+        request[CALLER] = caller
         if host is None:
             given = quoted(request.headers.get(hdrs.HOST, ""))
-            self._log.info("host", f"refused {access.plain_address(request.remote)}: Host {given} is not in web.hosts")
+            self._log.info("host", f"refused {caller.address}: Host {given} is not in web.hosts")
             raise web.HTTPMisdirectedRequest(
                 text="This machine does not answer to that name. Its owner can add it to web.hosts.\n"
             )
         origin = request.headers.get(hdrs.ORIGIN)
         guarded = origin is not None and request.path in _GUARDED_BY_ORIGIN
         if guarded and not access.is_allowed_origin(origin or "", host, self._settings.origins):
-            where = access.plain_address(request.remote)
-            self._log.info("origin", f"refused {where}: Origin {quoted(origin or '')} is not in web.origins")
+            self._log.info("origin", f"refused {caller.address}: Origin {quoted(origin or '')} is not in web.origins")
             raise web.HTTPForbidden(text="Pages of that origin may not use this; web.origins lists who may.\n")
         return await handler(request)
+
+    def _caller(self, request: web.Request) -> Caller:
+        """Who asks, behind whatever proxies."""
+        said_for, said_proto = (request.headers.getall(name, []) for name in (_FORWARDED_FOR, _FORWARDED_PROTO))
+        return self._proxies.caller(request.remote or "", said_for, said_proto, secure=request.secure)
 
     def _own_host(self, request: web.Request) -> str | None:
         """The request's Host, if it is one of ours."""
@@ -171,6 +185,15 @@ class WebServer:
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(page_headers(self._own_host(request), self._settings.origins))
         response.headers[hdrs.SERVER] = "broadcaster"
+
+
+def _look_at(certificate: Certificate) -> None:
+    """Take a renewed certificate; with one that cannot be used nobody would come in, so that of before stays."""
+    try:
+        if certificate.look():
+            log.info("the certificate was renewed")
+    except BroadcasterError as error:
+        log.warning("the new certificate cannot be used, and that of before stays: %s", error)
 
 
 def _quiet_logger(outside: OutsideLog) -> logging.Logger:

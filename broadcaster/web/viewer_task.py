@@ -55,6 +55,7 @@ class Viewer:
         self.session = session
         self.address = ""
         self.admitted = FREE_PASS
+        self.secure = False
         self._context = context
         self._socket: WebSocket | None = None
         self._sockets: dict[int, WebSocket] = {}
@@ -66,7 +67,7 @@ class Viewer:
     def attach(self, socket: WebSocket, viewers: int, admitted: Pass) -> None:
         """Go on over this WebSocket, as long as the link lasts by which it was let in."""
         word = "resumed" if self.address else "joined"
-        self.address, self.admitted = socket.address, admitted
+        self.address, self.admitted, self.secure = socket.address, admitted, socket.caller.secure
         self._log(word, f"{word} by the link of {admitted.name or 'a guest'}" if admitted.by_link else word)
         self._socket = self._sockets[socket.number] = socket
         self._input(lambda now: self.session.attach(socket.number, viewers, now, admitted.ends_at))
@@ -118,6 +119,7 @@ class Viewer:
         return {
             "viewer": self.session.viewer,
             "address": self.address,
+            "secure": self.secure,
             "link": self._link_figures(),
             "connected": self.session.is_connected,
             "kept": self.session.kept_until is not None,

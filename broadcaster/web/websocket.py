@@ -14,6 +14,7 @@ import struct
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
+from broadcaster.web.proxies import Caller
 
 LARGEST_MESSAGE = 64 * 1024
 MOST_BUFFERED = 64 * 1024
@@ -29,10 +30,15 @@ class WebSocket:
     """
 
     def __init__(
-        self, number: int, address: str, response: web.WebSocketResponse, transport: asyncio.Transport, farewell: float
+        self,
+        number: int,
+        caller: Caller,
+        response: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        farewell: float,
     ) -> None:
         self.number = number
-        self.address = address
+        self.caller = caller
         self.response = response
         self._transport = transport
         self._farewell = farewell
@@ -40,6 +46,11 @@ class WebSocket:
         self._queued = 0
         self._closing = False
         self._writer = asyncio.create_task(self._write(), name=f"websocket {number}")
+
+    @property
+    def address(self) -> str:
+        """Where the viewer is."""
+        return self.caller.address
 
     @property
     def is_closing(self) -> bool:
@@ -113,7 +124,7 @@ class WebSocket:
                 return
 
 
-async def open_websocket(request: web.Request, number: int, address: str, farewell: float) -> WebSocket:
+async def open_websocket(request: web.Request, number: int, caller: Caller, farewell: float) -> WebSocket:
     """Shake hands (RFC 6455 §4.2). Raises `HTTPBadRequest`, or `ConnectionResetError` when the viewer is gone."""
     response = web.WebSocketResponse(
         protocols=(SUBPROTOCOL,),
@@ -129,7 +140,7 @@ async def open_websocket(request: web.Request, number: int, address: str, farewe
         raise ConnectionResetError
     connection = request.transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BUFFERED)
-    return WebSocket(number, address, response, request.transport, farewell)
+    return WebSocket(number, caller, response, request.transport, farewell)
 
 
 def is_end(message: WSMessage) -> bool:

@@ -4,7 +4,16 @@ import ipaddress
 
 import pytest
 
-from broadcaster.cli.addresses import easiest, for_others, names, own_addresses, page_urls, reachable_at
+from broadcaster.cli.addresses import (
+    easiest,
+    for_others,
+    names,
+    own_addresses,
+    page_addresses,
+    page_urls,
+    reachable_at,
+)
+from broadcaster.settings import WebSettings
 
 
 def test_addresses_of_no_use_to_others_are_left_out_and_the_route_comes_first():
@@ -52,3 +61,20 @@ def test_all_hosts_end_with_this_machine(host):
 
 def test_this_machine_has_addresses():
     assert any(ipaddress.ip_address(address).is_loopback for address in own_addresses())
+
+
+def test_with_a_certificate_the_addresses_are_https_and_its_names_come_first():
+    web = WebSettings(host="192.0.2.7", certificate="/c.pem", key="/k.pem", hosts=("cam.example.org",))
+    found = page_addresses(web, 8443)
+    assert found == ["https://cam.example.org:8443/", "https://192.0.2.7:8443/"]
+    assert easiest(found) == "https://cam.example.org:8443/"
+    assert page_addresses(web, 443)[0] == "https://cam.example.org/"
+
+
+def test_behind_a_proxy_its_name_comes_first():
+    web = WebSettings(host="127.0.0.1", trusted_proxies=("127.0.0.1",), hosts=("cam.example.org",))
+    assert page_addresses(web, 8080) == ["https://cam.example.org/", "http://127.0.0.1:8080/"]
+
+
+def test_other_names_of_a_machine_without_tls_are_the_owner_s_business():
+    assert page_addresses(WebSettings(host="192.0.2.7", hosts=("cam",)), 8080) == ["http://192.0.2.7:8080/"]

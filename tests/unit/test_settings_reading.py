@@ -329,3 +329,38 @@ def test_any_text_is_taken_or_refused_in_words(pairs):
         else:
             refused = [""] if math.isnan(settings.video.keyframe_interval) else ["taken"]
         assert all(refused)
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ('["127.0.0.1", "::1"]', ("127.0.0.1", "::1")),
+        ('["192.168.1.0/24", "2001:DB8::/32"]', ("192.168.1.0/24", "2001:db8::/32")),
+        ("[]", ()),
+    ],
+)
+def test_addresses_and_networks(written, taken):
+    assert read("", [f"web.trusted_proxies={written}"]).web.trusted_proxies == taken
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            '["192.168.1.7/24"]',
+            '[0] = "192.168.1.7/24": must be an IP address or network such as 192.168.1.0/24; '
+            "did you mean 192.168.1.0/24?",
+        ),
+        ('["127.0.0.1", "proxy"]', '[1] = "proxy": must be an IP address or network such as 192.168.1.0/24'),
+        ('["10.0.0.0/33"]', '[0] = "10.0.0.0/33": must be an IP address or network such as 192.168.1.0/24'),
+        ("[1]", "[0] = 1: must be an IP address or network such as 192.168.1.0/24"),
+        ('"127.0.0.1"', ' = "127.0.0.1": must be a list such as ["127.0.0.1"]'),
+    ],
+)
+def test_no_addresses_and_networks(written, problem):
+    assert problems("", f"web.trusted_proxies={written}") == [f"web.trusted_proxies{problem}"]
+
+
+@pytest.mark.parametrize("alone", ["web.certificate=/a.pem", "web.key=/b.pem"])
+def test_a_certificate_and_its_key_go_together(alone):
+    assert problems("", alone) == ["web.certificate, web.key: must both be set, or none of them"]

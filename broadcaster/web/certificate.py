@@ -1,0 +1,98 @@
+"""TLS by certificate files, which may be renewed while the daemon runs."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from broadcaster.errors import BroadcasterError
+
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+_KEY = b"PRIVATE KEY-----"
+_LARGEST = 1 << 20
+
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    """`web.certificate` and `web.key`: each new connection gets what the files held at the last good `look`."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files = (Path(certificate).expanduser(), Path(key).expanduser())
+        self._newest = self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._loaded: Stamp = ()
+        self._seen: Stamp = ()
+
+    def load(self) -> ssl.SSLContext:
+        """Return what connections are accepted with. Raises `BroadcasterError`, naming setting, file and reason."""
+        self._loaded = self._seen = _stamp(self._files)
+        self._newest = self._context = load_pair(*self._files)
+        self._context.sni_callback = self._choose
+        return self._context
+
+    def look(self) -> bool:
+        """Load the files anew when they have changed; whether they were. Raises `BroadcasterError` once for bad ones.
+
+        Certificate and key are two files, and are not written in one moment: only what has rested since the last
+        look is loaded.
+        """
+        seen, self._seen = self._seen, _stamp(self._files)
+        if self._seen in ((), self._loaded) or self._seen != seen:
+            return False
+        self._loaded = self._seen
+        self._newest = load_pair(*self._files)
+        return True
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Called by OpenSSL while a connection begins, whether or not it names a server (RFC 6066 §3)."""
+        connection.context = self._newest
+
+
+def load_pair(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return a context with that certificate and its key. Raises `BroadcasterError`."""
+    _check(certificate, "web.certificate", _CERTIFICATE, "holds no certificate (PEM)")
+    _check(key, "web.key", _KEY, "holds no private key (PEM)")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password(key))
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise BroadcasterError(_explain(error, certificate, key)) from error
+    return context
+
+
+def _check(file: Path, setting: str, mark: bytes, wrong: str) -> None:
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_LARGEST)
+    except OSError as error:
+        hint = f"; user {os.geteuid()} must be able to read it" if isinstance(error, PermissionError) else ""
+        raise BroadcasterError(f"{setting}: {file} cannot be read: {error.strerror}{hint}") from error
+    if mark not in text:
+        raise BroadcasterError(f"{setting}: {file} {wrong}")
+
+
+def _no_password(key: Path) -> Callable[[], str]:
+    """OpenSSL would ask for it at the terminal, and wait."""
+
+    def refuse() -> str:
+        raise BroadcasterError(f"web.key: {key} needs a password, and nobody is there to type it: store it without one")
+
+    return refuse
+
+
+def _explain(error: Exception, certificate: Path, key: Path) -> str:
+    reason = getattr(error, "reason", None) or str(error)
+    if reason == "KEY_VALUES_MISMATCH":
+        return f"web.key: {key} is not the key of the certificate in {certificate}"
+    return f"web.certificate, web.key: {certificate} and {key} cannot be used: {reason}"
+
+
+def _stamp(files: tuple[Path, Path]) -> Stamp:
+    """What tells whether files are others than before; empty while one is not there."""
+    try:
+        found = [file.stat() for file in files]
+    except OSError:
+        return ()
+    return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)

@@ -1,0 +1,186 @@
+"""TLS by certificate files: what is wrong with them is said, and renewed ones are taken while it runs."""
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from broadcaster.errors import BroadcasterError
+from broadcaster.signaling.words import SUBPROTOCOL
+from broadcaster.web import server
+from broadcaster.web.certificate import Certificate, load_pair
+from tests.edges.web_rig import Rig, Talk, served
+from tests.rigs.certificates import Pair, make_pair
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return make_pair(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_LOOK_INTERVAL", 0.05)
+
+
+@contextlib.asynccontextmanager
+async def secured(pair: Pair) -> AsyncIterator[Rig]:
+    async with served(operator_token="op", **pair.settings) as rig:
+        yield rig
+
+
+async def fetch(rig: Rig, trusted: ssl.SSLContext, path: str = "/") -> tuple[int, str]:
+    url = f"https://localhost:{rig.server.port}{path}"
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as client:
+        headers = {"Authorization": "Bearer op"}
+        async with client.get(url, ssl=trusted, headers=headers) as response:
+            return response.status, await response.text()
+
+
+async def test_page_and_websocket_by_tls(pair: Pair) -> None:
+    async with secured(pair) as rig:
+        status, page = await fetch(rig, pair.trusted())
+        assert status == 200
+        assert "<html" in page
+        socket = await rig.client.ws_connect(
+            f"https://localhost:{rig.server.port}/ws",
+            protocols=[SUBPROTOCOL],
+            origin=f"https://localhost:{rig.server.port}",
+            ssl=pair.trusted(),
+        )
+        talk = Talk(socket)
+        await talk.play()
+        assert '"secure": true' in (await fetch(rig, pair.trusted(), "/api/status"))[1]
+        await talk.say("bye")
+        assert await talk.close_code() == 1000
+        assert await rig.is_clean()
+
+
+async def test_plain_http_gets_nothing_and_harms_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    async with secured(pair) as rig:
+        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+            async with rig.client.get(rig.url):
+                pass
+        assert (await fetch(rig, pair.trusted()))[0] == 200
+    assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
+
+
+async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pair) -> None:
+    async with secured(pair) as rig:
+        reader, writer = await asyncio.open_connection("localhost", rig.server.port, ssl=pair.trusted())
+        writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        writer.write(b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+        writer.write(b"Sec-WebSocket-Protocol: broadcaster.v1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 101")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        began = time.monotonic()
+    assert time.monotonic() - began < 2 + 2  # the server's own limit, and a shared machine
+    writer.transport.abort()
+
+
+async def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
+    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with secured(pair) as rig:
+        before = pair.trusted()
+        assert (await fetch(rig, before))[0] == 200
+        make_pair(tmp_path)
+        after = pair.trusted()
+        await until_taken(rig, after)
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await fetch(rig, before)
+        pair.key.write_text("-----BEGIN PRIVATE KEY-----\nhalf of\n")
+        await until_logged("the new certificate cannot be used", caplog)
+        assert (await fetch(rig, after))[0] == 200, "that of before stays"
+        make_pair(tmp_path)
+        await until_taken(rig, pair.trusted())
+    assert sum("cannot be used, and that of before stays" in message for message in caplog.messages) == 1
+    assert str(pair.key) in caplog.text
+    assert caplog.messages.count("the certificate was renewed") == 2
+
+
+async def test_who_is_connected_stays_while_it_is_renewed(pair: Pair, tmp_path: Path) -> None:
+    async with secured(pair) as rig:
+        url = f"https://localhost:{rig.server.port}/ws"
+        talk = Talk(await rig.client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=pair.trusted()))
+        await talk.play()
+        make_pair(tmp_path)
+        await until_taken(rig, pair.trusted())
+        await talk.say("heartbeat")
+        await talk.hear("heartbeat")
+
+
+def test_half_of_a_renewal_waits_for_the_other_half(pair: Pair, tmp_path: Path) -> None:
+    certificate = Certificate(**pair.settings)
+    certificate.load()
+    old_key = pair.key.read_bytes()
+    make_pair(tmp_path)
+    new_key = pair.key.read_bytes()
+    pair.key.write_bytes(old_key)
+    assert certificate.look() is False, "just written: the key may be on its way"
+    pair.key.write_bytes(new_key)
+    assert certificate.look() is False
+    assert certificate.look() is True
+    assert certificate.look() is False
+    pair.certificate.unlink()
+    assert certificate.look() is False, "while it is not there, nothing changes"
+
+
+def test_a_bad_one_is_said_once(pair: Pair, tmp_path: Path) -> None:
+    certificate = Certificate(**pair.settings)
+    certificate.load()
+    pair.certificate.write_text("nonsense")
+    assert certificate.look() is False
+    with pytest.raises(BroadcasterError, match="holds no certificate"):
+        certificate.look()
+    assert certificate.look() is False
+
+
+def test_what_is_wrong_is_said_with_setting_and_file(pair: Pair, tmp_path: Path) -> None:
+    def said(certificate: Path, key: Path) -> str:
+        with pytest.raises(BroadcasterError) as caught:
+            load_pair(certificate, key)
+        return str(caught.value)
+
+    (tmp_path / "other").mkdir()
+    other = make_pair(tmp_path / "other")
+    (tmp_path / "secret").mkdir()
+    locked = make_pair(tmp_path / "secret", password=b"hush")
+    nothing, broken = tmp_path / "nothing.pem", tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
+    assert said(nothing, pair.key) == f"web.certificate: {nothing} cannot be read: No such file or directory"
+    assert said(pair.certificate, tmp_path) == f"web.key: {tmp_path} cannot be read: Is a directory"
+    assert said(pair.key, pair.key) == f"web.certificate: {pair.key} holds no certificate (PEM)"
+    assert said(pair.certificate, pair.certificate) == f"web.key: {pair.certificate} holds no private key (PEM)"
+    assert "is not the key of the certificate" in said(pair.certificate, other.key)
+    assert said(locked.certificate, locked.key).startswith(f"web.key: {locked.key} needs a password")
+    assert said(broken, pair.key).startswith(f"web.certificate, web.key: {broken} and {pair.key} cannot be used: ")
+
+
+async def test_with_a_bad_one_it_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(BroadcasterError, match=r"web\.certificate: .*nothing\.pem"):
+        async with served(certificate=str(tmp_path / "nothing.pem"), key=str(tmp_path / "nothing.pem")):
+            pass
+
+
+async def until_taken(rig: Rig, trusted: ssl.SSLContext) -> None:
+    """Wait until newcomers get that certificate."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(aiohttp.ClientConnectorCertificateError):
+                await fetch(rig, trusted)
+                return
+            await asyncio.sleep(0.05)
+
+
+async def until_logged(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with asyncio.timeout(10):
+        while text not in caplog.text:
+            await asyncio.sleep(0.05)
