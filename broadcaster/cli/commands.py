@@ -95,6 +95,9 @@ def _check(parsed: argparse.Namespace) -> int:
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # as shells have it
+    except BrokenPipeError:  # `… | head`; what is left to write goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 def _link(parsed: argparse.Namespace) -> None:

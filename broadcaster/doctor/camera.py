@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 
@@ -11,11 +10,13 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
 from broadcaster.doctor.advice import SMALLER, source_fix
 from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder
+from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation, ask_running
 from broadcaster.errors import SettingsError, SourceError
 from broadcaster.settings import VideoSettings
+from broadcaster.signaling.words import StreamReason
 
 TRIAL = 3.0
 """Seconds that pictures are counted, and that the software encoder is driven flat out."""
@@ -40,7 +41,7 @@ def look(case: Situation) -> list[Line]:
             fix = "Choose another video.source; auto takes what there is."
             return [_ABOUT.broken("\n".join(error.problems), fix), no_encoder()]
         counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
-        seen = asyncio.run(watch(video, Limits(PATIENCE, counted, CLOSING)))
+        seen = complete(watch(video, Limits(PATIENCE, counted, CLOSING)))
     camera = judge(seen, case.settings.video, said, _holders(case))
     if seen.waited is not None and seen.traits.encoder != SOFTWARE:
         return [camera, judge_counted(seen.traits, seen.rate)]
@@ -53,17 +54,19 @@ def look(case: Situation) -> list[Line]:
 def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: str = "") -> Line:
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
-        return _ABOUT.broken(f"{seen.error.detail}{holders}", source_fix(seen.error.reason, settings))
+        busy = seen.error.reason == StreamReason.CAMERA_BUSY and holders not in seen.error.detail
+        found = f"{seen.error.detail}; it is held by {holders}" if busy else seen.error.detail
+        return _ABOUT.broken(found, source_fix(seen.error.reason, settings))
     if seen.waited is None:
         found = f"{seen.traits.source} was opened, and gave no picture within {PATIENCE:g} s"
-        return _ABOUT.broken(found, source_fix("camera-stalled", settings))
+        return _ABOUT.broken(found, source_fix(StreamReason.CAMERA_STALLED, settings))
     if not seen.closed:
         found = f"{seen.traits.source} gives pictures, but does not let itself be closed"
-        return _ABOUT.warning(found, source_fix("camera-stalled", settings))
+        return _ABOUT.warning(found, source_fix(StreamReason.CAMERA_STALLED, settings))
     found = f"{_name(seen, settings)}, first picture after {seen.waited:.1f} s"
     if settings.source == "auto" and seen.traits.source == "test":
         found = "\n".join(["none found: viewers see the test picture", *said])
-        return _ABOUT.warning(found, source_fix("no-camera", settings))
+        return _ABOUT.warning(found, source_fix(StreamReason.NO_CAMERA, settings))
     if seen.rate < ENOUGH * seen.traits.fps:
         found += f", only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}"
         return _ABOUT.warning(found, f"Give it more light, or do not expect as many. {SMALLER}")
@@ -86,8 +89,7 @@ def _name(seen: Watched, settings: VideoSettings) -> str:
 
 def _holders(case: Situation) -> str:
     """Who has cameras open, where we may know it."""
-    holders = case.holders.of_devices("/dev/video", "/dev/media")
-    return f"; held by {', '.join(sorted(map(str, holders)))}" if holders else ""
+    return ", ".join(sorted(map(str, case.holders.of_devices("/dev/video", "/dev/media"))))
 
 
 def _live_rate(case: Situation, before: Running) -> float | None:

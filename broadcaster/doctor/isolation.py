@@ -5,15 +5,16 @@ The camera's library is known to block for ever and to abort; a thread could be 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from multiprocessing.connection import Connection
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from broadcaster.doctor.line import Line, Subject
 
@@ -61,6 +62,11 @@ def isolated(work: Callable[[], Result], limit: float) -> Result:
             process.kill()
             _kill_session(process.pid)
             process.join(_GRACE)
+
+
+def complete(work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` returns, like `asyncio.run`, but without waiting for its threads, which may hang: only in a check."""
+    return asyncio.new_event_loop().run_until_complete(work)
 
 
 def leave_if_stuck(code: int) -> None:

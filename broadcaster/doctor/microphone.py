@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
+from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation
@@ -31,7 +31,7 @@ def look(case: Situation) -> list[Line]:
             _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except SettingsError as error:
             return [_ABOUT.broken("\n".join(error.problems), "Choose another audio.source; none is one.")]
-        heard = asyncio.run(listen(audio, LIMITS)) if audio is not None else None
+        heard = complete(listen(audio, LIMITS)) if audio is not None else None
     return [judge(heard, said)]
 
 

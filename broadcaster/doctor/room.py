@@ -56,7 +56,7 @@ def read_room(machine: Machine, folder: Path) -> Room:
 
 def judge_memory(room: Room, *, running: bool) -> Line:
     """What is needed depends on whether the daemon has taken its part already."""
-    found = f"{in_words(room.memory)} free" + (f", {in_words(room.cma)} of it for the camera" if room.cma else "")
+    found = f"{in_words(room.memory)} free" + (f"; {in_words(room.cma)} for the camera (CMA)" if room.cma else "")
     if room.memory < (TIGHT if running else NEEDED):
         return _MEMORY.warning(
             found,

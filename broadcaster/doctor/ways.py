@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from broadcaster.devices.clock import SystemClock
+from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Situation
 from broadcaster.settings import IceSettings
 from broadcaster.webrtc.gathering import Gathered, gather
+from broadcaster.webrtc.interfaces import LOOPBACK
 
 _ABOUT = Subject("ways", "Pictures come to viewers by one of these; STUN and TURN servers open ways from elsewhere.")
 _KINDS = {"host": "direct", "srflx": "through the router", "relay": "by relay"}
@@ -18,16 +19,17 @@ _KINDS = {"host": "direct", "srflx": "through the router", "relay": "by relay"}
 
 def look(case: Situation) -> list[Line]:
     """The one line."""
-    return [judge(asyncio.run(gather(case.settings.ice, SystemClock())), case.settings.ice)]
+    return [judge(complete(gather(case.settings.ice, SystemClock())), case.settings.ice)]
 
 
 def judge(gathered: Gathered, settings: IceSettings) -> Line:
     """Without any way nobody sees anything; a server that gives none is asked for nothing."""
     found = _in_words(gathered.candidates)
     problems = [*gathered.problems, *_unused(gathered, settings)]
-    if not gathered.candidates:
+    if all(address == LOOPBACK for _, address in gathered.candidates):
         fix = "Connect a cable or join a Wi-Fi, and look at ice.interfaces and ice.ports:\n  ip -brief address"
-        return _ABOUT.broken("\n".join(["none", *problems]), fix)
+        text = "\n".join([f"{found}: this machine only" if found else "none", *problems])
+        return _ABOUT.warning(text, fix) if found else _ABOUT.broken(text, fix)
     if problems:
         fix = "Look at ice.servers, the network, and the servers themselves:\n  broadcaster settings --changed"
         return _ABOUT.warning("\n".join([found, *problems]), fix)

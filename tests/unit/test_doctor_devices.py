@@ -45,9 +45,12 @@ def test_a_camera_that_fails_is_broken_in_its_own_words_and_with_a_fix(reason):
     assert ("/film.mp4" in line.fix) == (reason is StreamReason.FILE)
 
 
-def test_who_holds_the_camera_is_said():
+def test_who_holds_a_busy_camera_is_said_unless_it_was():
     busy = seen(waited=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use"))
-    assert camera.judge(busy, AUTO, [], "; held by rpicam-vid (77)").found == "in use; held by rpicam-vid (77)"
+    assert camera.judge(busy, AUTO, holders="rpicam-vid (77)").found == "in use; it is held by rpicam-vid (77)"
+    assert camera.judge(busy, AUTO).found == "in use"
+    gone = seen(waited=None, error=SourceError(StreamReason.NO_CAMERA, "no camera"))
+    assert camera.judge(gone, AUTO, holders="rpicam-vid (77)").found == "no camera"
 
 
 def test_a_camera_without_a_picture_is_broken():

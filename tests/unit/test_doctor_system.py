@@ -176,6 +176,7 @@ TURN = IceSettings((IceServer(("turn:t.example.org",), "u", "p"),))
         (Gathered((("host", "10.0.0.2"), ("relay", "1.2.3.4")), ()), TURN, "ok", "by relay: 1.2.3.4"),
         (Gathered((("host", "10.0.0.2"),), ("nothing from TURN server t",)), TURN, "warning", "nothing from TURN"),
         (Gathered((("host", "10.0.0.2"),), ()), TURN, "warning", "cannot use turn:t.example.org"),
+        (Gathered((("host", "127.0.0.1"),), ()), IceSettings(), "warning", "direct: 127.0.0.1: this machine only"),
         (Gathered((), ("no way",)), IceSettings(), "broken", "none\nno way"),
     ],
 )
