@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
 from broadcaster.doctor.advice import SMALLER, source_fix
-from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder
+from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder, not_tried
+from broadcaster.doctor.holders import Process
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation, ask_running
-from broadcaster.errors import SettingsError, SourceError
+from broadcaster.errors import BroadcasterError, SourceError
 from broadcaster.settings import VideoSettings
 from broadcaster.signaling.words import StreamReason
 
@@ -37,26 +38,25 @@ def look(case: Situation) -> list[Line]:
     with notes_of("broadcaster.devices") as said:
         try:
             video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
-        except SettingsError as error:
-            fix = "Choose another video.source; auto takes what there is."
-            return [_ABOUT.broken("\n".join(error.problems), fix), no_encoder()]
+        except BroadcasterError as error:
+            return [_ABOUT.broken(str(error), source_fix("", case.settings.video)), no_encoder()]
         counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
         seen = complete(watch(video, Limits(PATIENCE, counted, CLOSING)))
-    camera = judge(seen, case.settings.video, said, _holders(case))
+    camera = judge(seen, case.settings.video, said, case.holders.of_devices("/dev/video", "/dev/media"))
     if seen.waited is not None and seen.traits.encoder != SOFTWARE:
         return [camera, judge_counted(seen.traits, seen.rate)]
+    if seen.waited is None and case.board.h264_encoder:
+        return [camera, not_tried(case.board.h264_encoder)]
     try:
         return [camera, judge_speed(encoding_speed(case.settings.video, TRIAL), case.settings.video)]
     except SourceError as error:
         return [camera, no_encoder(error.detail)]
 
 
-def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: str = "") -> Line:
+def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: Iterable[Process] = ()) -> Line:
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
-        busy = seen.error.reason == StreamReason.CAMERA_BUSY and holders not in seen.error.detail
-        found = f"{seen.error.detail}; it is held by {holders}" if busy else seen.error.detail
-        return _ABOUT.broken(found, source_fix(seen.error.reason, settings))
+        return _ABOUT.broken(_complaint(seen.error, holders), source_fix(seen.error.reason, settings))
     if seen.waited is None:
         found = f"{seen.traits.source} was opened, and gave no picture within {PATIENCE:g} s"
         return _ABOUT.broken(found, source_fix(StreamReason.CAMERA_STALLED, settings))
@@ -87,9 +87,12 @@ def _name(seen: Watched, settings: VideoSettings) -> str:
     return f"{named}, {seen.traits.width}×{seen.traits.height}"
 
 
-def _holders(case: Situation) -> str:
-    """Who has cameras open, where we may know it."""
-    return ", ".join(sorted(map(str, case.holders.of_devices("/dev/video", "/dev/media"))))
+def _complaint(error: SourceError, holders: Iterable[Process]) -> str:
+    """What the source says, and who holds a busy camera, as far as it cannot see that itself."""
+    others = sorted(str(one) for one in holders if f"(process {one.pid})" not in error.detail)
+    if error.reason != StreamReason.CAMERA_BUSY or not others:
+        return error.detail
+    return f"{error.detail}; it is held by {', '.join(others)}"
 
 
 def _live_rate(case: Situation, before: Running) -> float | None:

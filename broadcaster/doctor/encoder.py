@@ -42,6 +42,11 @@ def judge_live(running: Running, rate: float | None) -> Line:
     return _ABOUT.ok(found) if rate >= ENOUGH * running.fps else _ABOUT.warning(f"{found} of {running.fps:g}", SMALLER)
 
 
+def not_tried(device: str) -> Line:
+    """The board's own, which works only beside a camera."""
+    return _ABOUT.ok(f"hardware ({device}), not tried: there are no pictures to encode")
+
+
 def no_encoder(why: str = "not tried, for lack of a source") -> Line:
     """There was none."""
     return _ABOUT.broken(why, _INSTALL)

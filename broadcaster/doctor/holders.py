@@ -15,13 +15,13 @@ _LISTENING = "0A"
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, for people: `python3 (1234)`."""
+    """A process, for people: `python3 (process 1234)`."""
 
     pid: int
     name: str
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.pid})"
+        return f"{self.name} (process {self.pid})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Running, Situation
-from broadcaster.errors import SettingsError, SourceAbsent
+from broadcaster.errors import BroadcasterError, SourceAbsent
 
 LIMITS = Limits(patience=5.0, going_on=1.2, closing=3.0)
 """The first 0.2 s are not measured: many microphones begin with a click."""
@@ -29,8 +29,8 @@ def look(case: Situation) -> list[Line]:
     with notes_of("broadcaster.devices") as said:
         try:
             _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
-        except SettingsError as error:
-            return [_ABOUT.broken("\n".join(error.problems), "Choose another audio.source; none is one.")]
+        except BroadcasterError as error:
+            return [_ABOUT.broken(str(error), "See the line camera: what goes with the picture depends on it.")]
         heard = complete(listen(audio, LIMITS)) if audio is not None else None
     return [judge(heard, said)]
 

@@ -29,7 +29,8 @@ from broadcaster.doctor.situation import Situation
 class Check:
     """A group of lines, as `names.GROUPS` has it.
 
-    `limit` is in seconds, and generous, because a Zero 2 W takes five to load its libraries.
+    `limit` is in seconds, and generous, because a Zero 2 W takes five to load its libraries,
+    and all deadlines inside may pass one after the other.
     """
 
     group: str
@@ -43,8 +44,8 @@ CHECKS = (
     Check("settings", config.look, 5),
     Check("service", service.look, 5),
     Check("permissions", permissions.look, 5),
-    Check("camera", camera.look, 40),
-    Check("microphone", microphone.look, 20),
+    Check("camera", camera.look, 60),
+    Check("microphone", microphone.look, 40),
     Check("pins", pins.look, 10),
     Check("power", power.look, 15),
     Check("wifi", wifi.look, 30),

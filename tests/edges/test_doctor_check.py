@@ -97,7 +97,7 @@ def test_a_port_that_somebody_holds_is_broken_and_says_who():
     line = lines(ended)["port"]
     assert ended.returncode == 2
     assert line["level"] == "broken"
-    assert f"({os.getpid()})" in line["found"]
+    assert f"(process {os.getpid()})" in line["found"]
     assert f"sudo kill {os.getpid()}" in line["fix"]
 
 

@@ -7,6 +7,7 @@ import pytest
 from broadcaster.devices.board import read_board
 from broadcaster.devices.trial import Heard, Watched
 from broadcaster.doctor import camera, encoder, microphone, permissions, pins
+from broadcaster.doctor.holders import Process
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.permissions import Devices
@@ -46,11 +47,14 @@ def test_a_camera_that_fails_is_broken_in_its_own_words_and_with_a_fix(reason):
 
 
 def test_who_holds_a_busy_camera_is_said_unless_it_was():
+    others = {Process(77, "rpicam-vid")}
     busy = seen(waited=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use"))
-    assert camera.judge(busy, AUTO, holders="rpicam-vid (77)").found == "in use; it is held by rpicam-vid (77)"
+    assert camera.judge(busy, AUTO, holders=others).found == "in use; it is held by rpicam-vid (process 77)"
     assert camera.judge(busy, AUTO).found == "in use"
+    known = seen(waited=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use by rpicam-vid -t 0 (process 77)"))
+    assert camera.judge(known, AUTO, holders=others).found == "in use by rpicam-vid -t 0 (process 77)"
     gone = seen(waited=None, error=SourceError(StreamReason.NO_CAMERA, "no camera"))
-    assert camera.judge(gone, AUTO, holders="rpicam-vid (77)").found == "no camera"
+    assert camera.judge(gone, AUTO, holders=others).found == "no camera"
 
 
 def test_a_camera_without_a_picture_is_broken():

@@ -136,7 +136,7 @@ NGINX = Process(7, "nginx")
         (Port(8080, "", (), ours=False), "ok", "8080 is free"),
         (Port(0, "", (), ours=False), "ok", "any free one (web.port = 0)"),
         (Port(8080, "in use", (), ours=True), "ok", "8080, in use by the running broadcaster: fine"),
-        (Port(8080, "in use", (NGINX,), ours=False), "broken", "in use, held by nginx (7)"),
+        (Port(8080, "in use", (NGINX,), ours=False), "broken", "in use, held by nginx (process 7)"),
         (Port(8080, "in use", (), ours=False), "broken", "in use"),
     ],
 )
@@ -198,7 +198,7 @@ def test_who_holds_devices_and_ports(tmp_path):
     write(tmp_path, "proc/net/tcp", "\n".join(["  sl  local_address …", listening, another, talking, "garbage"]))
     holders = read_holders(tmp_path)
     process = Process(77, "rpicam-vid")
-    assert str(process) == "rpicam-vid (77)"
+    assert str(process) == "rpicam-vid (process 77)"
     assert holders.of_devices("/dev/video", "/dev/media") == {process}
     assert holders.of_devices("/dev/snd/") == set()
     assert holders.ports == {8080: (process,), 80: ()}

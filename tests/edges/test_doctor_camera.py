@@ -1,0 +1,93 @@
+"""The doctor opens the camera that the daemon would: the real picamera2 over a libcamera of memory, on three boards."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from broadcaster.devices import choose
+from broadcaster.devices.board import read_board
+from broadcaster.doctor import camera
+from broadcaster.doctor.account import Account
+from broadcaster.doctor.holders import Holders
+from broadcaster.doctor.line import Level
+from broadcaster.doctor.machine import Machine
+from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.unit import Service
+from broadcaster.settings import AudioSettings, Settings, VideoSettings
+from tests.rigs import boards
+from tests.rigs.picamera2 import Rig
+
+
+@pytest.fixture
+def rig(monkeypatch):
+    made = Rig()
+    made.install(monkeypatch)
+    monkeypatch.setattr(camera, "TRIAL", 0.3)
+    monkeypatch.setattr(camera, "GLANCE", 0.3)
+    monkeypatch.setattr(camera, "complete", asyncio.run)  # pytest wants every loop closed
+    yield made
+    made.forget()
+
+
+@pytest.fixture
+def look(rig, monkeypatch, tmp_path):
+    def look_at(machine: boards.Machine, source: str = "picamera2"):
+        board = read_board(boards.build(tmp_path, machine))
+        monkeypatch.setattr(choose, "read_board", lambda: board)
+        video = VideoSettings(source=source, width=320, height=180, bitrate=510_000)
+        settings = Settings(video=video, audio=AudioSettings(source="none"))
+        me, nobody = Account("pi", "broadcaster"), Holders({}, {})
+        return camera.look(
+            Situation(
+                machine=Machine(tmp_path),
+                board=board,
+                settings=settings,
+                settings_file="",
+                problems=(),
+                account=me,
+                service=Service(),
+                running=None,
+                holders=nobody,
+                reachable_at=lambda host, port: [],
+            )
+        )
+
+    return look_at
+
+
+@pytest.mark.parametrize(
+    ("machine", "encoder"),
+    [
+        (boards.ZERO_2_W, "hardware (/dev/video11): "),
+        (boards.PI_4, "hardware (/dev/video11): "),
+        (boards.PI_5, "libx264 manages "),
+    ],
+    ids=lambda value: getattr(value, "model", ""),
+)
+def test_the_camera_of_a_board_is_opened_and_its_encoder_tried(look, machine, encoder):
+    found, speed = look(machine, source="auto")
+    assert (found.what, speed.what) == ("camera", "encoder")
+    assert found.level is not Level.BROKEN
+    assert found.found.startswith("picamera2 (imx708), 320×180, first picture after ")
+    assert "camera 0: imx708" in found.found
+    assert speed.found.startswith(encoder)
+    assert "30 are wanted" in speed.found
+
+
+@pytest.mark.parametrize(
+    ("machine", "encoder"),
+    [
+        (boards.ZERO_2_W, "hardware (/dev/video11), not tried: there are no pictures to encode"),
+        (boards.PI_5, "libx264 manages "),
+    ],
+    ids=lambda value: getattr(value, "model", ""),
+)
+def test_a_camera_that_is_not_there_is_broken_where_it_is_named(look, rig, machine, encoder):
+    rig.system.sensors = []
+    found, speed = look(machine)
+    assert found.level is Level.BROKEN
+    assert "check the ribbon cable" in found.found
+    assert "rpicam-hello --list-cameras" in found.fix
+    assert speed.found.startswith(encoder)
