@@ -55,7 +55,11 @@ class VideoSink(Protocol):
 
 
 class VideoSource(Protocol):
-    """A device that gives access units; it can be opened again after `close`, also when `open` failed."""
+    """A device that gives access units; it can be opened again after `close`, also when `open` failed.
+
+    Its place for a second, smaller size for slow links is a further sink at `open`, whose pictures, keyframe and
+    rate are its own: a Pi's camera gives two sizes at once, each to an encoder.
+    """
 
     @property
     def traits(self) -> VideoTraits:

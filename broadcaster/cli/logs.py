@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 # Third parties whose INFO is the inside of every connection.
-_QUIET = ("aioice", "aiortc", "libav", "linuxpy")
+_QUIET = ("aioice", "aiortc", "libav", "linuxpy", "picamera2")
 # sd-daemon(3): journald takes a line's priority from this prefix.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 

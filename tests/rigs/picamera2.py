@@ -189,8 +189,13 @@ class Rig:
         """Let no test see what another has left in picamera2's classes, nor its threads."""
         for thread in set(threading.enumerate()) - self._threads:
             thread.join(10)
+        self.forget_cameras()
+        self.system.sensors = []
+
+    def forget_cameras(self) -> None:
+        """Let picamera2 look anew which cameras there are."""
         self.picamera2.Picamera2._cm._cms = None
-        self.system.sensors, self.system.manager = [], None
+        self.system.manager = None
 
 
 _imported: dict[str, ModuleType] = {}

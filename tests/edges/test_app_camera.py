@@ -1,0 +1,107 @@
+"""The whole daemon with a CSI camera that is missing, goes silent, comes back, and hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+import urllib.request
+from collections.abc import AsyncIterator
+
+import pytest
+
+from broadcaster.app import serve
+from broadcaster.devices.picamera import source
+from broadcaster.errors import DeviceHung
+from broadcaster.stream import backoff, live
+from tests.edges.test_app import settings
+from tests.rigs.libcamera import Sensor
+from tests.rigs.picamera2 import Rig
+
+SMALL = ("video.width=320", "video.height=180", "video.bitrate=300000")
+
+
+@pytest.fixture
+def rig(monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST_DELAY", 0.1)
+    monkeypatch.setattr(live, "STALL_LIMIT", 0.7)
+    monkeypatch.setattr(source, "SILENT", 0.5)
+    made = Rig()
+    made.install(monkeypatch)
+    yield made
+    made.forget()
+
+
+class Served:
+    """The daemon, in this process."""
+
+    def __init__(self, port: int, task: asyncio.Task[None]) -> None:
+        self.task = task
+        self._port = port
+
+    async def until(self, state: str, reason: str | None = None) -> dict[str, object]:
+        """Wait for that state of the stream; returns what `GET /api/status` says then."""
+        async with asyncio.timeout(20):
+            while True:
+                status = await asyncio.to_thread(self._ask, "api/status")
+                if (status["stream"]["state"], status["stream"].get("reason")) == (state, reason):
+                    return status
+                await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Ask for off air."""
+        await asyncio.to_thread(self._ask, "api/live", b'{"live": false}')
+
+    def _ask(self, path: str, body: bytes | None = None) -> dict[str, object]:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self._port}/{path}", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextlib.asynccontextmanager
+async def served(tmp_path, name: str) -> AsyncIterator[Served]:
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    chosen = settings(tmp_path, f"video.source={name}", *SMALL)
+    task = asyncio.create_task(serve(chosen, live=True, announce=lambda port, _: started.set_result(port)))
+    yield Served(await asyncio.wait_for(started, 20), task)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_back(rig, tmp_path, caplog):
+    sensor, rig.system.sensors = Sensor(), []
+    async with served(tmp_path, "picamera2") as daemon:
+        await daemon.until("failed", "no-camera")
+        rig.system.sensors = [sensor]
+        status = await daemon.until("live")
+        assert "picamera2 (imx708)" in json.dumps(status)
+        sensor.loose = True
+        await daemon.until("failed", "camera-stalled")
+        sensor.loose = False
+        await daemon.until("live")
+        await daemon.stop()
+        await daemon.until("offline")
+        assert not sensor.is_open
+        assert not rig.system.is_held
+    assert caplog.text.count("no CSI camera found") == 1
+    assert caplog.text.count("loose ribbon cable") >= 1
+
+
+async def test_auto_takes_the_camera_that_is_there(rig, tmp_path):
+    async with served(tmp_path, "auto") as daemon:
+        await daemon.until("live")
+        assert rig.sensor.is_open
+
+
+async def test_a_camera_that_hangs_ends_the_daemon(rig, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "CLOSE_LIMIT", 0.2)
+    rig.sensor.hang = threading.Event()
+    async with served(tmp_path, "picamera2") as daemon:
+        await daemon.until("live")
+        await daemon.stop()
+        with pytest.raises(DeviceHung, match="only a new process"):
+            await asyncio.wait_for(asyncio.shield(daemon.task), 20)
+        rig.sensor.hang.set()

@@ -1,0 +1,59 @@
+"""Which CSI camera is meant, and how it is set up, without opening one."""
+
+from unittest import mock
+
+import pytest
+
+from broadcaster.devices.board import Board
+from broadcaster.devices.picamera.cameras import Camera, choose
+from broadcaster.devices.picamera.shape import configuration
+from broadcaster.errors import SourceError
+from broadcaster.settings import VideoSettings
+
+FRONT = Camera(0, "imx708", "/base/soc/i2c0mux/i2c@1/imx708@1a")
+BACK = Camera(1, "imx219", "/base/soc/i2c0mux/i2c@0/imx219@10")
+PI_4 = Board("Raspberry Pi 4 Model B Rev 1.4", 4 << 30, "/dev/video11", True)
+
+
+@pytest.mark.parametrize("device", ["1", "imx219", "IMX219", BACK.id])
+def test_a_camera_has_many_names(device):
+    assert choose([FRONT, BACK], device) == BACK
+
+
+def test_the_first_is_meant_when_none_is_named():
+    assert choose([FRONT, BACK], "") == FRONT
+
+
+@pytest.mark.parametrize("device", ["2", "imx477", "/dev/video0"])
+def test_what_is_not_there_is_answered_with_what_is(device):
+    with pytest.raises(SourceError, match=f"'{device}': no such CSI camera; there is 0: imx708 .*, 1: imx219"):
+        choose([FRONT, BACK], device)
+
+
+def test_without_any_the_cable_is_named():
+    with pytest.raises(SourceError, match="ribbon cable"):
+        choose([], "imx477")
+
+
+@pytest.mark.parametrize(
+    ("rotation", "flip", "flips"),
+    [
+        (0, "none", {"hflip": False, "vflip": False}),
+        (180, "none", {"hflip": True, "vflip": True}),
+        (0, "horizontal", {"hflip": True, "vflip": False}),
+        (0, "vertical", {"hflip": False, "vflip": True}),
+        (180, "horizontal", {"hflip": False, "vflip": True}),
+        (180, "vertical", {"hflip": True, "vflip": False}),
+    ],
+)
+def test_the_picture_is_turned_and_mirrored(rotation, flip, flips):
+    transform = mock.Mock()
+    configuration(mock.Mock(), transform, VideoSettings(rotation=rotation, flip=flip), PI_4)
+    transform.assert_called_once_with(**flips)
+
+
+@pytest.mark.parametrize(("memory", "buffers"), [(437_904 << 10, 4), (931_116 << 10, 6), (8 << 30, 6)])
+def test_a_small_board_gets_fewer_buffers(memory, buffers):
+    camera = mock.Mock()
+    configuration(camera, mock.Mock(), VideoSettings(), Board("", memory, "", True))
+    assert camera.create_video_configuration.call_args.kwargs["buffer_count"] == buffers

@@ -1,0 +1,69 @@
+"""`video.controls` against what a camera offers."""
+
+import pytest
+
+from broadcaster.devices.picamera.controls import checked
+from broadcaster.errors import SourceError
+
+OFFERED = {
+    "ExposureTime": (14, 66_666, 20_000),
+    "AnalogueGain": (1.0, 16.0, 1.0),
+    "ColourGains": (0.0, 32.0, 0.0),
+    "AwbEnable": (False, True, True),
+    "AwbMode": (0, 7, 0),
+    "ScalerCrop": ((0, 0, 64, 64), (0, 0, 4608, 2592), (576, 0, 3456, 2592)),
+    "AfMode": (0, 2, 0),
+    "Unbounded": (0, -1, None),
+}
+WORDS = {"AwbMode": {"Auto": 0, "Daylight": 5}}
+
+
+def words(name: str) -> dict[str, int]:
+    return WORDS.get(name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "given"),
+    [
+        ("ExposureTime", 10_000, 10_000),
+        ("AnalogueGain", 2, 2),
+        ("ColourGains", (1.5, 2), (1.5, 2)),
+        ("AwbEnable", False, False),
+        ("AwbMode", "Daylight", 5),
+        ("ScalerCrop", (0, 0, 640, 360), (0, 0, 640, 360)),
+        ("Unbounded", 7, 7),
+    ],
+)
+def test_what_the_camera_takes_is_handed_on(name, value, given):
+    assert checked(((name, value),), OFFERED, words)[name] == given
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wrong"),
+    [
+        ("exposuretime", 1, "this camera has no such control; did you mean ExposureTime?"),
+        ("ExposureTime", 13, "must be a whole number from 14 to 66666"),
+        ("ExposureTime", 100.5, "must be a whole number from 14 to 66666"),
+        ("ExposureTime", True, "must be a whole number from 14 to 66666"),
+        ("AnalogueGain", 17, "must be a number from 1 to 16"),
+        ("AnalogueGain", float("nan"), "must be a number from 1 to 16"),
+        ("ColourGains", (1.0, 33.0), "must be a number from 0 to 32"),
+        ("AwbEnable", 1, "must be a truth value from false to true"),
+        ("AwbMode", "Sunny", "must be one of Auto, Daylight"),
+        ("ExposureTime", "long", "must be a number, or a list of them"),
+        ("ScalerCrop", (0, 0, 640), "must be a list of 4 numbers"),
+        ("ScalerCrop", 640, "must be a list of 4 numbers"),
+    ],
+)
+def test_what_it_does_not_take_is_said(name, value, wrong):
+    with pytest.raises(SourceError) as caught:
+        checked(((name, value),), OFFERED, words)
+    assert caught.value.detail == f"video.controls.{name} = {value!r}: {wrong}"
+
+
+def test_it_focuses_by_itself_where_it_can_and_nobody_says_otherwise():
+    assert checked((), OFFERED, words) == {"AfMode": 2}
+    assert checked((("AfMode", 0),), OFFERED, words) == {"AfMode": 0}
+    assert checked((), {"ExposureTime": (1, 2, 1)}, words) == {}
+    offered = OFFERED | {"LensPosition": (0.0, 32.0, 1.0)}
+    assert checked((("LensPosition", 2.0),), offered, words) == {"LensPosition": 2.0}

@@ -1,0 +1,46 @@
+"""What the libraries raise when a camera is opened, in words that say what to do."""
+
+import pytest
+
+from broadcaster.devices.picamera.faults import Step, explained
+from broadcaster.errors import SourceError
+
+
+def chain(*texts: str) -> RuntimeError:
+    """As picamera2 raises: the last text is what really happened."""
+    error = None
+    for text in reversed(texts):
+        outer = RuntimeError(text)
+        outer.__cause__ = error
+        error = outer
+    assert error is not None
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "step", "reason", "said"),
+    [
+        (chain("Camera __init__ sequence did not complete.", "Failed to acquire camera: Device or resource busy"),
+         Step.OPEN, "camera-busy", "in use by another process (sudo fuser"),
+        (chain("Camera __init__ sequence did not complete.", "Failed to initialize camera", "Initialization failed."),
+         Step.OPEN, "no-camera", "cannot open the camera: RuntimeError: Initialization failed."),
+        (chain("Failed to start camera: Remote I/O error"), Step.START, "camera-lost", "ribbon cable at both ends"),
+        (chain("Camera start failed: Connection timed out"), Step.START, "camera-lost", "ribbon cable"),
+        (PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma"), Step.OPEN, "internal", "usermod"),
+        (OSError(12, "Cannot allocate memory"), Step.CONFIGURE, "internal", "video.width"),
+        (chain("failed to allocate capture buffers for stream 0"), Step.CONFIGURE, "internal", "contiguous memory"),
+        (chain("Invalid camera configuration: {}"), Step.CONFIGURE, "internal", "cannot set up the camera"),
+        (OSError(16, "Device or resource busy"), Step.ENCODER, "encoder", "cannot start the encoder"),
+        (TypeError("start() got an unexpected keyword"), Step.START, "camera-lost", "TypeError: start() got"),
+        (ImportError("half an upgrade"), Step.LOAD, "no-camera", "full-upgrade"),
+    ],
+)  # fmt: skip
+def test_each_has_a_reason_and_says_what_to_do(tmp_path, error, step, reason, said):
+    explained_error = explained(error, step, tmp_path)
+    assert explained_error.reason == reason
+    assert said in explained_error.detail
+
+
+def test_our_own_words_stay_as_they_are():
+    error = SourceError("no-camera", "none")
+    assert explained(error, Step.OPEN) is error
