@@ -133,7 +133,7 @@ class Panel(Protocol):
 class MediaSender(Protocol):
     """One viewer's way out, as the fan-out sees it."""
 
-    def is_listening(self) -> bool:
+    def is_listening(self, now: float) -> bool:
         """Whether anything authentic came from the viewer lately; pictures for nobody are not sent."""
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:

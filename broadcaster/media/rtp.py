@@ -72,7 +72,7 @@ rtp_kind = cache(RtpKind)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bytes `start` to `end` of a burst that one system call can send: packets of `stride` bytes with their tags.
+    """Bytes `start` to `end` of a burst that one system call can send: `packets` of `stride` bytes with their tags.
 
     The kernel cuts them (UDP GSO): all are equal, but the last may be shorter.
     """
@@ -80,6 +80,7 @@ class Batch:
     start: int
     end: int
     stride: int
+    packets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,5 +209,5 @@ def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterat
             end += 1
         if end < len(lengths) and lengths[end] < lengths[first]:
             end += 1
-        yield Batch(offsets[first], offsets[end - 1] + lengths[end - 1] + tag, lengths[first] + tag)
+        yield Batch(offsets[first], offsets[end - 1] + lengths[end - 1] + tag, lengths[first] + tag, end - first)
         first = end

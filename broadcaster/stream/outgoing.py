@@ -63,7 +63,7 @@ class Outgoing:
         """Take a picture and send what may go at once, or leave it out."""
         if self._queue and self._slow.backlog(self.backlog(now)):
             self.begin_anew()
-        if not self._wanted(frame):
+        if not self._wanted(frame, now):
             self.skipped += 1
             return
         taken = 0
@@ -92,8 +92,8 @@ class Outgoing:
         if self._slow.report(report, rate, now):
             self.begin_anew()
 
-    def _wanted(self, frame: RtpFrame) -> bool:
-        if not self.sender.is_listening():
+    def _wanted(self, frame: RtpFrame, now: float) -> bool:
+        if not self.sender.is_listening(now):
             self.begin_anew()
             return False
         if self._slow.health is Health.SKIPPING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, cast
 
@@ -62,12 +63,14 @@ class Drop(StrEnum):
 class Reception:
     """What came in over all ports of one connection.
 
-    `heard_at` is the monotonic time of the last authenticated STUN message, or None; `dropped` counts the rest.
+    `heard_at` is the monotonic time of the last sign of life that was authentic, or None; `dropped` counts the rest;
+    `take_rtcp` gets SRTCP datagrams, and says whether they were authentic.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.heard_at: float | None = None
         self.dropped: Counter[Drop] = Counter()
+        self.take_rtcp: Callable[[bytes], bool] = lambda data: False
         self._clock = clock
         self._refusals = Budget(REFUSALS)
 
@@ -112,11 +115,17 @@ class GuardedPort(StunProtocol):
         return Drop.FOREIGN
 
     def _take_media(self, data: bytes, address: Address) -> Drop | None:
-        """DTLS and SRTP, from those who have shown that they hold our password."""
+        """DTLS and SRTCP, from those who have shown that they hold our password.
+
+        A viewer's reports come several times a second: they do not take the way through aioice's queue and aiortc's
+        task. Viewers send no media, and RTP is not authentic as RTCP.
+        """
         if address not in self._known:
             return Drop.STRANGER
         if len(data) > LONGEST:
             return Drop.OVERSIZED
+        if data[0] in _SRTP:
+            return None if self._reception.take_rtcp(data) else Drop.UNAUTHENTICATED
         if internals.waiting(self.receiver) >= MAX_WAITING:
             return Drop.OVERFLOW
         self.receiver.data_received(data, self.local_candidate.component)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,8 +63,16 @@ class IceConnection(Connection):
 
     @property
     def heard_at(self) -> float | None:
-        """Monotonic time of the last authenticated STUN message, or None."""
+        """Monotonic time of the last authentic sign of life, or None."""
         return self._reception.heard_at
+
+    def listen_to_rtcp(self, take: Callable[[bytes], bool]) -> None:
+        """Let `take` have every SRTCP datagram at once; it says whether it was authentic."""
+        self._reception.take_rtcp = take
+
+    def hear(self) -> None:
+        """Note an authentic sign of life that came by other means than STUN."""
+        self._reception.hear()
 
     @property
     def dropped(self) -> Counter[Drop]:

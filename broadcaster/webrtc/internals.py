@@ -7,10 +7,10 @@ for each viewer; we let it do its part of the SDP and take its place on the tran
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import repeat
 from typing import Any
 
 import aioice.ice
@@ -32,8 +32,11 @@ __all__ = ["SrtpError"]
 _COMPONENT = 1
 """RTP and RTCP share the one ICE component (RFC 8843)."""
 
-pack_sequence = struct.Struct("!H").pack_into
 srtp_protect = lib.srtp_protect
+
+_HIGH = bytes(number >> 8 for number in range(1 << 16)) * 2
+_LOW = bytes(range(256)) * 512
+"""Both bytes of all sequence numbers, twice round: those of a run of packets are one slice of each."""
 
 StartSending = Callable[[RTCRtpSendParameters], None]
 
@@ -83,13 +86,15 @@ def take_over(sender: RTCRtpSender, started: StartSending) -> None:
     sender.stop = stop  # type: ignore[method-assign]
 
 
-def listen_to_rtcp(transport: RTCDtlsTransport, received: Callable[[bytes], None]) -> None:
-    """Call `received` with each compound RTCP packet that passed authentication, instead of aiortc's routing."""
-
-    async def handle(data: bytes) -> None:
-        received(data)
-
-    transport._handle_rtcp_data = handle  # type: ignore[method-assign]
+def unprotect_rtcp(transport: RTCDtlsTransport, data: bytes) -> bytes | None:
+    """The compound RTCP packet in an SRTCP datagram; None when it is not authentic, or DTLS is not up yet."""
+    session: Session | None = transport._rx_srtp
+    if session is None:
+        return None
+    try:
+        return session.unprotect_rtcp(data)
+    except SrtpError:
+        return None
 
 
 def ice_connection(transport: RTCDtlsTransport) -> aioice.ice.Connection:
@@ -149,7 +154,8 @@ class Scratch:
         self.view = memoryview(bytearray())
         self._burst: Burst | None = None
         self._lengths = self._given_lengths = ffi.new("int[]", 0)
-        self._packets: list[tuple[int, Any, Any]] = []
+        self._packets: list[Any] = []
+        self._pointers: list[Any] = []
 
     def protect(self, srtp: Srtp, burst: Burst, sequence: int, send_time: bytes | None) -> None:
         """Copy a burst to the beginning of `view`, number its packets from `sequence`, encrypt them in place.
@@ -162,13 +168,20 @@ class Scratch:
         view, handle = self.view, srtp.handle
         view[: len(burst.data)] = burst.data
         self._lengths[0 : len(burst.lengths)] = self._given_lengths
-        for offset, packet, length in self._packets:
-            pack_sequence(view, offset + SEQUENCE_OFFSET, sequence & 0xFFFF)
-            sequence += 1
-            if send_time is not None:
+        self._number(burst, sequence & 0xFFFF)
+        if send_time is not None:
+            for offset in burst.offsets:
                 view[offset + SEND_TIME_OFFSET : offset + SEND_TIME_OFFSET + 4] = send_time
-            if srtp_protect(handle, packet, length):
-                raise SrtpError("srtp_protect failed")
+        if any(map(srtp_protect, repeat(handle), self._packets, self._pointers)):
+            raise SrtpError("srtp_protect failed")
+
+    def _number(self, burst: Burst, sequence: int) -> None:
+        """Write both bytes of the numbers from `sequence` on, for each run of equally spaced packets at once."""
+        for batch in burst.batches:
+            end = sequence + batch.packets
+            self.view[batch.start + SEQUENCE_OFFSET : batch.end : batch.stride] = _HIGH[sequence:end]
+            self.view[batch.start + SEQUENCE_OFFSET + 1 : batch.end : batch.stride] = _LOW[sequence:end]
+            sequence = end
 
     def _take(self, burst: Burst) -> None:
         """Make what is equal for all viewers of this burst: where its packets lie, as libsrtp wants to know it."""
@@ -178,9 +191,8 @@ class Scratch:
         self._burst = burst
         self._given_lengths = ffi.new("int[]", burst.lengths)
         self._lengths = ffi.new("int[]", number)
-        self._packets = [
-            (burst.offsets[index], base + burst.offsets[index], self._lengths + index) for index in range(number)
-        ]
+        self._packets = [base + offset for offset in burst.offsets]
+        self._pointers = [self._lengths + index for index in range(number)]
 
 
 def check() -> None:
@@ -191,7 +203,7 @@ def check() -> None:
     unused = TurnClientUdpProtocol(("", 0), None, None, 0, 0)
     needed: list[tuple[object, str]] = [
         *((sender, name) for name in ("_ssrc", "_rtx_ssrc", "send", "stop")),
-        *((dtls, name) for name in ("_srtp_profiles", "_tx_srtp", "_ssl", "_handle_rtcp_data")),
+        *((dtls, name) for name in ("_srtp_profiles", "_tx_srtp", "_ssl", "_rx_srtp")),
         (dtls.transport, "_connection"),
         *((dtls.transport._connection, name) for name in ("_nominated", "_protocols", "_queue")),
         *((aioice.ice.Connection, name) for name in ("get_component_candidates", "request_received", "data_received")),

@@ -72,7 +72,6 @@ class AiortcPeer:
         self._viewer = viewer
         self._listener = listener
         self._context = context
-        self._heard_at: float | None = None
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
         self._sender: ViewerSender | None = None
@@ -91,7 +90,7 @@ class AiortcPeer:
             raise TypeError("a peer connection must be made where its ICE connection is ours")
         self._connection = connection
         internals.set_profile_order(self._transport, context.profile_order)
-        internals.listen_to_rtcp(self._transport, self._rtcp_received)
+        connection.listen_to_rtcp(self._rtcp_received)
 
     async def offer(self) -> Offer:
         """Gather candidates and make the offer."""
@@ -138,16 +137,12 @@ class AiortcPeer:
 
     def heard(self) -> float | None:
         """Monotonic time of the last authenticated datagram (STUN check or SRTCP)."""
-        times = [moment for moment in (self._heard_at, self._connection.heard_at) if moment is not None]
-        return max(times, default=None)
+        return self._connection.heard_at
 
-    def is_listening(self) -> bool:
+    def is_listening(self, now: float) -> bool:
         """Whether the viewer was heard within the silence limit; asked for each picture."""
-        silence_began = self._context.clock.monotonic() - SILENCE_LIMIT
-        report_at, check_at = self._heard_at, self._connection.heard_at
-        return (report_at is not None and report_at > silence_began) or (
-            check_at is not None and check_at > silence_began
-        )
+        heard_at = self._connection.heard_at
+        return heard_at is not None and now - heard_at < SILENCE_LIMIT
 
     def stats(self) -> PeerStats:
         """Figures for the operator."""
@@ -180,7 +175,7 @@ class AiortcPeer:
         if self._closed:
             return
         context = self._context
-        self._heard_at = context.clock.monotonic()
+        self._connection.hear()
         self._sender = ViewerSender(
             self._viewer, self._transport, context.packetizer, context.capture_clock, self.is_listening
         )
@@ -194,10 +189,16 @@ class AiortcPeer:
         if self._sender is not None:
             self._sender.start_audio(_kind(parameters, self._sender.tag), str(parameters.rtcp.cname))
 
-    def _rtcp_received(self, data: bytes) -> None:
-        self._heard_at = self._context.clock.monotonic()
-        for packet in parse_rtcp(data):
-            self._take(packet, self._heard_at)
+    def _rtcp_received(self, data: bytes) -> bool:
+        """An SRTCP datagram straight from the port; false when it is not the viewer's."""
+        compound = internals.unprotect_rtcp(self._transport, data)
+        if compound is None:
+            return False
+        self._connection.hear()
+        now = self._context.clock.monotonic()
+        for packet in parse_rtcp(compound):
+            self._take(packet, now)
+        return True
 
     def _take(self, packet: AnyRtcpPacket, now: float) -> None:
         """One packet of the viewer's: keyframe request, lost packets, or how it fares."""

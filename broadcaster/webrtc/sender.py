@@ -60,7 +60,7 @@ class ViewerSender:
         transport: RTCDtlsTransport,
         packetizer: Packetizer,
         capture_clock: CaptureClock,
-        is_listening: Callable[[], bool],
+        is_listening: Callable[[float], bool],
     ) -> None:
         self.is_listening = is_listening
         self.datagrams = Datagrams(ice_connection(transport))

@@ -106,7 +106,7 @@ async def test_strangers_at_our_ports_make_no_gap():
         received = await inbound(theirs)
         assert received["video"][1] == received["audio"][1] == 0
         assert received["video"][0] > before + 20
-        assert ours.is_listening()
+        assert ours.is_listening(time.monotonic())
         assert not listener.lost.is_set()
         dropped = connection(ours).dropped
         assert set(dropped) >= {Drop.EMPTY, Drop.FOREIGN, Drop.STRANGER, Drop.MALFORMED, Drop.UNAUTHENTICATED}

@@ -129,7 +129,7 @@ async def test_media_reaches_a_viewer_through_our_relay(turn, transport):
         assert received["video"][0] > 10
         assert received["video"][1] == received["audio"][1] == 0
         assert ours.stats().route == "relayed"
-        assert ours.is_listening()
+        assert ours.is_listening(time.monotonic())
         await theirs.close()
         await ours.close()
 

@@ -33,7 +33,7 @@ class Sender:
     pictures: list[int] = field(default_factory=list)
     sounds: int = 0
 
-    def is_listening(self) -> bool:
+    def is_listening(self, now: float) -> bool:
         return self.listening
 
     def send_video(self, frame, first, end, now) -> int:

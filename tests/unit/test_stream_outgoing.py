@@ -23,7 +23,7 @@ class Sender:
         self.finished: list[RtpFrame] = []
         self._next = 0
 
-    def is_listening(self) -> bool:
+    def is_listening(self, now: float) -> bool:
         return self.listening
 
     def send_audio(self, frame: RtpFrame) -> None:

@@ -14,7 +14,7 @@ from broadcaster.webrtc.datagrams import Datagrams
 
 ADDRESS = ("192.0.2.7", 5000)
 DATA = memoryview(b"a" * 10 + b"b" * 10 + b"c" * 4)
-BATCHES = (Batch(0, 24, 10),)
+BATCHES = (Batch(0, 24, 10, 3),)
 SINGLY = [b"a" * 10, b"b" * 10, b"c" * 4]
 
 
@@ -79,7 +79,7 @@ def test_without_offload_packets_go_singly_from_then_on(number):
 
 def test_a_single_packet_needs_no_offload():
     out = Socket()
-    Datagrams(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10),))
+    Datagrams(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10, 1),))
     assert (out.batches, out.packets) == ([], [SINGLY[0]])
 
 
@@ -87,7 +87,7 @@ def test_what_a_full_socket_refuses_is_sent_later_as_it_was():
     out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
     datagrams = Datagrams(connection(out))
     scratch = bytearray(DATA)
-    datagrams.send_batches(memoryview(scratch), (*BATCHES, Batch(0, 10, 10)))
+    datagrams.send_batches(memoryview(scratch), (*BATCHES, Batch(0, 10, 10, 1)))
     scratch[:] = bytes(len(scratch))
     assert datagrams.is_full()
     assert out.batches == []

@@ -19,6 +19,7 @@ VIEWER = ("192.0.2.7", 40000)
 STRANGER = ("192.0.2.66", 666)
 HELLO = bytes([22, 254, 253]) + bytes(60)  # how a DTLS handshake begins
 REPORT = bytes([0x81, 201]) + bytes(30)  # how an RTCP receiver report begins
+MEDIA = bytes([0x80, 101]) + bytes(30)  # how an RTP packet begins
 
 
 class Wire:
@@ -89,10 +90,26 @@ async def test_an_authenticated_check_lets_an_address_in_and_no_other(rig):
     assert rig.take(rig.request()) is None
     assert rig.connection.heard_at == rig.clock.now
     assert rig.take(HELLO) is None
-    assert rig.take(REPORT) is None
     for other in (STRANGER, (VIEWER[0], VIEWER[1] + 1), ("192.0.2.8", VIEWER[1])):
         assert rig.take(HELLO, other) == Drop.STRANGER
-    assert rig.waiting == 2
+    assert rig.waiting == 1
+
+
+async def test_srtcp_goes_straight_to_who_can_tell_whether_it_is_authentic(rig):
+    heard: list[bytes] = []
+    rig.connection.listen_to_rtcp(lambda data: heard.append(data) or data == REPORT)
+    assert rig.take(REPORT) == Drop.STRANGER
+    rig.take(rig.request())
+    assert rig.take(REPORT) is None
+    assert rig.take(MEDIA) == Drop.UNAUTHENTICATED
+    assert rig.take(REPORT + bytes(LONGEST)) == Drop.OVERSIZED
+    assert heard == [REPORT, MEDIA]
+    assert rig.waiting == 0
+
+
+async def test_before_anybody_listens_no_srtcp_is_authentic(rig):
+    rig.take(rig.request())
+    assert rig.take(REPORT) == Drop.UNAUTHENTICATED
 
 
 async def test_who_is_known_at_one_port_is_a_stranger_at_another(rig):
@@ -182,7 +199,7 @@ async def test_one_viewer_has_so_many_addresses_and_no_more(rig):
 
 async def test_what_nobody_fetches_does_not_pile_up(rig):
     rig.take(rig.request())
-    taken = [rig.take(REPORT) for _ in range(MAX_WAITING + 10)]
+    taken = [rig.take(HELLO) for _ in range(MAX_WAITING + 10)]
     assert taken == [None] * MAX_WAITING + [Drop.OVERFLOW] * 10
     assert rig.waiting == MAX_WAITING
 
