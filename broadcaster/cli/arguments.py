@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_link(link: argparse.ArgumentParser) -> None:
-    _add_sources_of_settings(link)
+    _add_sources_of_settings(link, without="those of the service, if it is installed")
     link.add_argument("--hours", type=_hours, default=24.0, metavar="N", help="how long it lasts; 24 if not said")
     link.add_argument("--name", type=_name, default="", help="for whom it is: you see it in the log and the status")
     link.add_argument("--address", type=_address, metavar="URL", help="where viewers open the page, if not directly")

@@ -101,11 +101,21 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _link(parsed: argparse.Namespace) -> None:
+    """Make a link for the service where one is installed, and no other settings are named."""
+    # Here and not above, like the daemon itself.
+    from broadcaster.doctor.machine import Machine  # noqa: PLC0415
+    from broadcaster.doctor.unit import read_service  # noqa: PLC0415
+
+    service = read_service(Machine())
+    parsed.settings = parsed.settings or service.settings_file
+    is_services = bool(parsed.settings) and os.path.abspath(parsed.settings) == service.settings_file
+    effective = _read(parsed)
+    key = links.daemon_key(effective, service.state_folder if is_services else "")
     if parsed.revoke:
-        print(links.revoke(_read(parsed)))
+        print(links.revoke(key))
     else:
         asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
-        print(links.make(_read(parsed), asked, time.time(), terminal=sys.stdout.isatty()))
+        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty()))
 
 
 def _read(parsed: argparse.Namespace) -> Settings:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from broadcaster.cli.addresses import easiest, page_addresses
 from broadcaster.cli.banner import qr_code, with_token
@@ -14,9 +12,6 @@ from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
 from broadcaster.signaling.links import EARLIEST, Link, sign_link
-
-SERVICE_FOLDER = Path("/var/lib/broadcaster")
-"""Where the service keeps its state (StateDirectory in its unit)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +23,33 @@ class Asked:
     address: str | None
 
 
-def make(settings: Settings, asked: Asked, unix: float, *, terminal: bool) -> str:
+def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool) -> str:
     """Return the link under every address of the page; a `terminal` gets the rest of what there is to know, too.
 
-    Raises `BroadcasterError` when such a link would open nothing, or could not be told when it ends.
+    `key` is the daemon's. Raises `BroadcasterError` when such a link would open nothing, or not end as it should.
     """
     if not settings.web.links:
         raise BroadcasterError(
-            "web.links is false in these settings, so that no such link counts. Set it to true for the daemon, and "
-            "name its settings here: broadcaster link --settings FILE"
+            "web.links is false in these settings, so that no such link counts. Set it to true for the daemon; if "
+            "that has other settings, name them here: broadcaster link --settings FILE"
         )
     _check_clock(unix)
-    key = _key(settings)
     link = Link(asked.name, int(unix), round(asked.seconds))
     token = sign_link(link, key.made())
     links = [with_token(address, token) for address in _addresses(settings, asked)]
     return "\n".join([*links, *(_about(link, key, links) if terminal else [])])
 
 
-def revoke(settings: Settings) -> str:
-    """Make another key, and return what to say about it. Raises `BroadcasterError`."""
-    key = _key(settings)
+def revoke(key: SecretFile) -> str:
+    """Put another key into its place, and return what to say about it. Raises `BroadcasterError`."""
     key.renew()
     return f"There is another key in {key.path}: a running daemon ends every link of before within a few seconds."
+
+
+def daemon_key(settings: Settings, service_folder: str) -> SecretFile:
+    """Return the key of the daemon that runs with these settings; `service_folder` is what systemd gives to it."""
+    folder = state_folder(settings.stream.state_dir or service_folder)
+    return own_secrets(folder).link_key
 
 
 def _check_clock(unix: float) -> None:
@@ -60,13 +59,6 @@ def _check_clock(unix: float) -> None:
             f"this machine's clock was never set: it says {shown:%Y-%m-%d %H:%M} UTC, and no link made now would end "
             "as it should. Connect it to a network and see `timedatectl`, or type: sudo date --set='2030-01-31 18:00'"
         )
-
-
-def _key(settings: Settings) -> SecretFile:
-    """Return the daemon's key: where the settings say, or the service's if there is none of this user."""
-    own = own_secrets(state_folder(settings.stream.state_dir)).link_key
-    elsewhere = settings.stream.state_dir or os.environ.get("STATE_DIRECTORY") or own.path.exists()
-    return own if elsewhere or not SERVICE_FOLDER.is_dir() else own_secrets(SERVICE_FOLDER).link_key
 
 
 def _addresses(settings: Settings, asked: Asked) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -67,10 +68,17 @@ def _check(file: Path, setting: str, mark: bytes, wrong: str) -> None:
         with file.open("rb") as opened:
             text = opened.read(_LARGEST)
     except OSError as error:
-        hint = f"; user {os.geteuid()} must be able to read it" if isinstance(error, PermissionError) else ""
+        hint = f" to the daemon's user, {_user()}" if isinstance(error, PermissionError) else ""
         raise BroadcasterError(f"{setting}: {file} cannot be read: {error.strerror}{hint}") from error
     if mark not in text:
         raise BroadcasterError(f"{setting}: {file} {wrong}")
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"number {os.geteuid()}"
 
 
 def _no_password(key: Path) -> Callable[[], str]:

@@ -9,6 +9,7 @@ import pytest
 from broadcaster.cli import links, main
 from broadcaster.cli.links import Asked
 from broadcaster.control.secret_file import SecretFile, own_secrets
+from broadcaster.doctor.unit import Service
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings, read
 from broadcaster.signaling.links import Link, read_link
@@ -25,63 +26,84 @@ def link_key(folder: Path) -> SecretFile:
     return own_secrets(folder).link_key
 
 
+def make(folder: Path, *more_and_asked: object, terminal: bool) -> str:
+    *more, asked, now = more_and_asked
+    return links.make(closed(folder, *more), link_key(folder), asked, now, terminal=terminal)
+
+
 def token_of(link: str) -> str:
     return unquote(link.split("#t=")[1])
 
 
 def test_the_link_is_signed_with_the_daemon_s_key(tmp_path):
-    (link,) = links.make(closed(tmp_path), ASKED, NOW, terminal=False).splitlines()
+    (link,) = make(tmp_path, ASKED, NOW, terminal=False).splitlines()
     assert link.startswith("http://192.0.2.7:8080/#t=")
     assert read_link(token_of(link), link_key(tmp_path).read()) == Link("Anna", 1_800_000_000, 7200)
 
 
 def test_a_terminal_gets_the_end_and_a_qr_code(tmp_path):
-    said = links.make(closed(tmp_path), ASKED, NOW, terminal=True)
+    said = make(tmp_path, ASKED, NOW, terminal=True)
     assert re.search(r"For +Anna\n +Until +2027-01-15 \d\d:00 \w+\n", said)
     assert set("█▀▄") < set(said)
 
 
 def test_under_the_address_that_was_said(tmp_path):
-    said = links.make(closed(tmp_path), Asked(60, "", "https://cam.example.org/live/"), NOW, terminal=False)
+    said = make(tmp_path, Asked(60, "", "https://cam.example.org/live/"), NOW, terminal=False)
     assert said.startswith("https://cam.example.org/live/#t=")
     assert "\n" not in said
 
 
 def test_it_would_open_nothing_where_links_do_not_count(tmp_path):
     with pytest.raises(BroadcasterError, match=r"web\.links is false"):
-        links.make(read("", [f"stream.state_dir={tmp_path}"]), ASKED, NOW, terminal=False)
+        links.make(Settings(), link_key(tmp_path), ASKED, NOW, terminal=False)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_clock_that_was_never_set_makes_no_links(tmp_path):
     with pytest.raises(BroadcasterError, match=r"clock was never set: it says 1970-01-01 00:00 UTC"):
-        links.make(closed(tmp_path), ASKED, 7.0, terminal=False)
+        make(tmp_path, ASKED, 7.0, terminal=False)
 
 
 def test_a_port_that_only_the_daemon_knows(tmp_path):
     with pytest.raises(BroadcasterError, match=r"web\.port is 0.*--address"):
-        links.make(closed(tmp_path, "web.port=0"), ASKED, NOW, terminal=False)
+        make(tmp_path, "web.port=0", ASKED, NOW, terminal=False)
 
 
 def test_revoking_makes_another_key(tmp_path):
     key = link_key(tmp_path)
     before = key.made()
-    assert str(key.path) in links.revoke(closed(tmp_path))
+    assert str(key.path) in links.revoke(key)
     assert key.read() != before
 
 
-def test_the_service_s_key_is_used_where_this_user_has_none(tmp_path, monkeypatch):
-    service = tmp_path / "service"
-    service.mkdir()
-    monkeypatch.setattr(links, "SERVICE_FOLDER", service)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
+@pytest.fixture
+def service(tmp_path, monkeypatch):
+    """A service that is installed on this machine, with links."""
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    settings = read("", ["web.links=true", "web.host=192.0.2.7"])
-    links.make(settings, ASKED, NOW, terminal=False)
-    assert (service / "link_key").exists()
-    link_key(tmp_path / "own" / "broadcaster").made()
-    link = links.make(settings, ASKED, NOW, terminal=False)
-    assert read_link(token_of(link), link_key(tmp_path / "own" / "broadcaster").read())
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
+    file = tmp_path / "broadcaster.toml"
+    file.write_text('[web]\nlinks = true\nhost = "192.0.2.7"\n')
+    found = Service(installed=True, settings_file=str(file), state_folder=str(tmp_path / "service"))
+    monkeypatch.setattr("broadcaster.doctor.unit.read_service", lambda machine: found)
+    return found
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_service_s_settings_and_key_are_used_where_there_is_one(named, service, tmp_path, capsys):
+    assert main(["link", *(["--settings", service.settings_file] if named else [])]) == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("http://192.0.2.7:8080/")
+    assert read_link(token_of(link), link_key(tmp_path / "service").read())
+
+
+def test_other_settings_are_another_daemon_s(service, tmp_path, capsys):
+    other = tmp_path / "other.toml"
+    other.write_text("[web]\nlinks = true\nport = 8081\n")
+    assert main(["link", "--settings", str(other)]) == 0
+    link = capsys.readouterr().out.splitlines()[0]
+    assert ":8081/" in link
+    assert read_link(token_of(link), link_key(tmp_path / "own/broadcaster").read())
+    assert not (tmp_path / "service").exists()
 
 
 def test_the_command(tmp_path, capsys):
