@@ -5,10 +5,7 @@ export const KEYS = {
   " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help",
 };
 
-/**
- * The command of a key press; null while typing, with a modifier, or for space on a button.
- * @param {KeyPress} event
- */
+/** The command of a key press; null while typing, with a modifier, or for space on a button. @param {KeyPress} event */
 export function command(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return null;
   const { tagName = "", type = "", isContentEditable = false } = event.target ?? {};
@@ -144,10 +141,7 @@ export class Controls {
     canvas.toBlob((blob) => blob && download(blob, `${new Date().toLocaleString("sv").replace(/\D/g, "-")}.png`));
   }
 
-  /**
-   * @param {string} stream  `on`, `none` or `lost`, as the daemon says
-   * @param {Words | null} words
-   */
+  /** @param {string} stream  `on`, `none` or `lost`, as the daemon says @param {Words | null} words */
   showSound(stream, words) {
     const off = this.video.muted || this.video.volume === 0;
     const sound = stream !== "on" ? "none" : off ? "muted" : "on";
@@ -163,18 +157,12 @@ export class Controls {
   }
 }
 
-/**
- * @param {string} tag
- * @param {string} textContent
- */
+/** @param {string} tag @param {string} textContent */
 export function cell(tag, textContent) {
   return Object.assign(document.createElement(tag), { textContent });
 }
 
-/**
- * @param {Blob} blob
- * @param {string} name
- */
+/** @param {Blob} blob @param {string} name */
 function download(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();

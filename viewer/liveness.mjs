@@ -35,10 +35,7 @@ export class Heartbeat {
   waiting = 0;
   deadline = Infinity;
 
-  /**
-   * @param {number} idle
-   * @param {number} now
-   */
+  /** @param {number} idle @param {number} now */
   constructor(idle, now) {
     this.idle = idle;
     this.sentAt = now;
@@ -55,11 +52,7 @@ export class Heartbeat {
     this.deadline = Infinity;
   }
 
-  /**
-   * A heartbeat went out.
-   * @param {number} now
-   * @param {number} buffered  `WebSocket.bufferedAmount` right after it, bytes
-   */
+  /** A heartbeat went out. @param {number} now @param {number} buffered  `WebSocket.bufferedAmount` right after it, bytes */
   beat(now, buffered) {
     this.sentAt = now;
     this.unanswered = true;
@@ -71,10 +64,7 @@ export class Heartbeat {
     this.deadline = Math.min(this.deadline, now + PROBE);
   }
 
-  /**
-   * @param {number} now
-   * @param {number} buffered  `WebSocket.bufferedAmount`, bytes
-   */
+  /** @param {number} now @param {number} buffered  `WebSocket.bufferedAmount`, bytes */
   due(now, buffered) {
     if (now >= this.deadline) return "dead";
     if (now - this.sentAt < this.idle) return "wait";

@@ -48,11 +48,7 @@ const FIELDS = {
   error: { code: text, message: optional(text), field: optional(text), limit: optional(count) },
 };
 
-/**
- * The first field of `value` that is missing or wrong, or null.
- * @param {any} value
- * @param {Record<string, Check>} fields
- */
+/** The first field of `value` that is missing or wrong, or null. @param {any} value @param {Record<string, Check>} fields */
 function wrong(value, fields) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "type";
   return Object.keys(fields).find((name) => !fields[name](value[name])) ?? null;

@@ -111,11 +111,7 @@ export const TABLE = {
   unsupported: {},
 };
 
-/**
- * One step; null: nothing happens.
- * @param {State} state
- * @param {Happening} event
- */
+/** One step; null: nothing happens. @param {State} state @param {Happening} event */
 export function step(state, event) {
   const found = TABLE[state][event];
   if (!found) return null;

@@ -54,6 +54,7 @@ export function figures(before, after) {
     bitrate: each((after.bytes - (before?.bytes ?? 0)) * 8, seconds),
     buffer: each(grown("jitterBufferDelay") * 1000, grown("jitterBufferEmittedCount")),
     decode: each(grown("totalDecodeTime") * 1000, grown("framesDecoded")),
+    missed: grown("packetsLost") / (grown("packetsReceived") + grown("packetsLost") || 1),
     lost: video.packetsLost ?? 0,
     repaired: video.retransmittedPacketsReceived ?? 0,
     keyframes: video.keyFramesDecoded ?? 0,

@@ -44,7 +44,7 @@ export function signalingUrl({ protocol, host }) {
   return `${protocol.replace("http", "ws")}//${host}/ws`;
 }
 
-/** `disconnected` often mends itself; it is taken for failed only after this, in ms. */
+/** `disconnected` often mends itself; after this, in ms, it is failed. */
 export const DISCONNECTED = 2000;
 
 /** @type {RTCPeerConnection | null} */
@@ -73,7 +73,7 @@ export class Peer {
     this.clock = offer.clock ?? null;
     this.listener = listener;
     this.connection = makeConnection(offer.ice_servers);
-    this.connection.ontrack = (event) => this.#track(event);
+    this.connection.ontrack = ({ track }) => (this.holdBack(0), listener.track(track));
     this.connection.onicecandidate = (event) => this.#candidate(event.candidate);
     this.connection.oniceconnectionstatechange = this.connection.onconnectionstatechange = () => this.#network();
     this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
@@ -87,10 +87,10 @@ export class Peer {
     this.listener.answer(answer.sdp ?? "");
   }
 
-  /** Video is asked to hold nothing back; `playoutDelayHint` is the older name. @param {any} event */
-  #track({ track, receiver }) {
-    if (track.kind === "video") receiver["jitterBufferTarget" in receiver ? "jitterBufferTarget" : "playoutDelayHint"] = 0;
-    this.listener.track(track);
+  /** How long video is held back; a leap is a freeze. @param {number} ms */
+  holdBack(ms) {
+    const video = this.connection.getReceivers().find(({ track }) => track.kind === "video");
+    if (video) video.jitterBufferTarget = Math.min(ms, (video.jitterBufferTarget ?? 0) + 120);
   }
 
   /** @param {RTCIceCandidate | null} candidate */
@@ -113,7 +113,7 @@ export class Peer {
     return [...reports.values()];
   }
 
-  /** Closes it; that fires no event. */
+  /** Fires no event. */
   close() {
     this.connection.close();
   }

@@ -70,7 +70,7 @@ type PeerListener = {
 };
 
 type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | "drop" | "buffered">;
-type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "stats" | "close">;
+type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "holdBack" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
 /** What a link needs from outside; times in ms of one monotonic clock. */
@@ -118,10 +118,10 @@ type FrameListener = (now: number, rtpTimestamp?: number) => void;
 type Route = "same" | "direct" | "relayed" | "";
 /** `video` is the report `inbound-rtp` as browsers give it; `at` in ms. */
 type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
-/** `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
+/** `missed` is the share of packets lost since the figures before; `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
 type Figures = {
   width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
-  lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
+  missed: number; lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
 };
 
 /** All that there is to show. `retryIn` in whole seconds. */

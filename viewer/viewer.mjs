@@ -4,7 +4,7 @@ import { Link } from "./link.mjs";
 import { step } from "./state.mjs";
 import { ClockOffset, figures, latency, median, snapshot } from "./stats.mjs";
 import { DISCONNECTED } from "./transports.mjs";
-import { FrameWatch, WEAK, slept } from "./watch.mjs";
+import { FrameWatch, HELD, LOSSY, LOSSY_MS, WEAK, slept } from "./watch.mjs";
 
 /** Heartbeats sent, one a tick, right after `welcome`, so that the daemon's clock is known soon. */
 const FIRST_BEATS = 3;
@@ -41,6 +41,7 @@ export class Viewer {
 
   hasPicture = false;
   shownAt = -Infinity;
+  lossyAt = -Infinity;
   /** the page was hidden until now, and no frame came since */
   justShown = false;
   /** @type {number[]} of the frames since the last figures, ms */
@@ -233,11 +234,7 @@ export class Viewer {
     this.fire(this.refusals > 1 ? "peer:refused-again" : "peer:refused", "bad-answer");
   }
 
-  /**
-   * A new frame is on the screen.
-   * @param {number} now
-   * @param {number} [rtpTimestamp]
-   */
+  /** A new frame is on the screen. @param {number} now @param {number} [rtpTimestamp] */
   frame(now, rtpTimestamp) {
     if (!this.peer || this.ports.picture.idle) return;
     this.watch.frame(now);
@@ -301,7 +298,9 @@ export class Viewer {
     const after = snapshot(await peer.stats(), now);
     if (peer !== this.peer) return;
     this.watch.received(after.video.packetsReceived ?? 0);
-    this.view.figures = figures(this.snapshot, after);
+    const found = (this.view.figures = figures(this.snapshot, after));
+    if (found.missed > LOSSY) this.lossyAt = now;
+    peer.holdBack(now - this.lossyAt < LOSSY_MS ? HELD : 0);
     this.snapshot = after;
   }
 

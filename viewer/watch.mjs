@@ -68,10 +68,7 @@ export class FrameWatch {
     this.packets = total;
   }
 
-  /**
-   * What is wrong by now, each thing said once.
-   * @param {number} now
-   */
+  /** What is wrong by now, each thing said once. @param {number} now */
   findings(now) {
     if (this.since === null) return [];
     const age = now - this.since;
@@ -92,6 +89,12 @@ export class FrameWatch {
     return found;
   }
 }
+
+/** A larger share of packets lost is a lossy network, for so many ms. */
+export const LOSSY = 0.02;
+export const LOSSY_MS = 8000;
+/** ms that pictures wait there for repeats; the daemon's playout-delay allows 400. */
+export const HELD = 350;
 
 /** A longer stretch without a tick: the machine slept. */
 const GAP = 5000;

@@ -14,10 +14,7 @@ export function language(languages) {
   return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
 }
 
-/**
- * Fetches a language, however often it takes.
- * @param {string} tongue
- */
+/** Fetches a language, however often it takes. @param {string} tongue */
 export async function loadWords(tongue) {
   try {
     const response = await fetch(`/viewer/words.${tongue}.json`);
@@ -29,11 +26,7 @@ export async function loadWords(tongue) {
   return loadWords(tongue);
 }
 
-/**
- * `{name}` replaced by `values.name`.
- * @param {string} text
- * @param {Record<string, string | number>} values
- */
+/** `{name}` replaced by `values.name`. @param {string} text @param {Record<string, string | number>} values */
 export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }

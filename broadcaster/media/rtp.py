@@ -40,8 +40,14 @@ _VERSION = 0x80
 _EXTENSION_FLAG = 0x10
 _MARKER = 0x80
 _ONE_BYTE_PROFILE = 0xBEDE
-_NO_DELAY = b"\x00\x00\x00"
-"""playout-delay with minimum and maximum 0: show each picture at once."""
+_LONGEST_DELAY = 0.4
+"""Seconds that a viewer may hold pictures back, where its network loses packets and it waits for repeats.
+
+With a minimum of 0 and a maximum of at most 0.5 s browsers show each picture at once, until they are asked otherwise.
+"""
+
+_PLAYOUT_DELAY = round(_LONGEST_DELAY * 100).to_bytes(3, "big")
+"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms; the minimum is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,7 @@ class RtpFrame:
             mid = self.stream.mid.encode()
             elements += bytes([kind.mid << 4 | len(mid) - 1]) + mid
         if kind.playout_delay and self.keyframe:
-            elements += bytes([kind.playout_delay << 4 | 2]) + _NO_DELAY
+            elements += bytes([kind.playout_delay << 4 | 2]) + _PLAYOUT_DELAY
         if not elements:
             return b""
         elements += bytes(-len(elements) % 4)

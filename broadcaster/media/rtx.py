@@ -16,6 +16,12 @@ KEPT_SECONDS = 2.0
 SHARE = 0.3
 """Repetitions at most, as a share of the bytes that are sent for the first time."""
 
+COPIES = 2
+"""How often a lost packet is repeated at once: a repeat that is lost too costs the viewer another tenth of a second."""
+
+PLENTY = 0.5
+"""Share of the reserve below which there is one copy only: all that was lost once comes before anything comes twice."""
+
 _RESERVE = 100_000
 """Bytes of budget saved up at most: a lost keyframe can be repeated at once."""
 
@@ -110,17 +116,18 @@ class RtxBudget:
         """So many bytes were sent for the first time."""
         self._allowance = min(self._allowance + size * SHARE, _RESERVE)
 
-    def take(self, number: int, size: int, now: float) -> bool:
-        """Whether the packet `number` of `size` bytes may be repeated now; True counts as done."""
+    def take(self, number: int, size: int, now: float) -> int:
+        """How often the packet `number` of `size` bytes may be repeated now, 0 to `COPIES`; this counts as done."""
         if now - self._repeated.get(number, float("-inf")) < self.round_trip or self._allowance < size:
             self.refused += 1
-            return False
+            return 0
         self._forget(now)
         self._repeated.pop(number, None)
         self._repeated[number] = now
-        self._allowance -= size
+        copies = COPIES if self._allowance >= _RESERVE * PLENTY else 1
+        self._allowance -= copies * size
         self.packets += 1
-        return True
+        return copies
 
     def _forget(self, now: float) -> None:
         """Keep the record of repetitions short: it is in the order of time."""

@@ -10,7 +10,7 @@ from random import randrange
 from aiortc import RTCDtlsTransport
 
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import MAX_PACKET, RtpFrame, RtpKind, RtpStream, send_time_element
+from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams
@@ -18,9 +18,6 @@ from broadcaster.webrtc.internals import Scratch, Srtp, SrtpError, ice_connectio
 from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, goodbye, sender_report
 
 log = logging.getLogger(__name__)
-
-COPIES = 2
-"""How often a lost packet is repeated at once: a repeat that is lost too costs the viewer another tenth of a second."""
 
 _scratch = Scratch()
 """One for all viewers: they are served one after the other, on the loop's thread."""
@@ -107,10 +104,10 @@ class ViewerSender:
             return
         for number in lost:
             found = track.frames.find(number)
-            if found is None or not self.budget.take(number, COPIES * MAX_PACKET, now):
+            if found is None:
                 continue
             frame, index = found
-            for _ in range(COPIES):
+            for _ in range(self.budget.take(number, len(frame.payloads[index]), now)):
                 packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
                 self._rtx_sequence += 1
                 self.datagrams.send(self._srtp.protect(packet))

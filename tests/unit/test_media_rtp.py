@@ -65,7 +65,7 @@ def test_playout_delay_stands_on_keyframes_only():
     kind = RtpKind(tag=16, playout_delay=4)
     (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), kind)
     (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), kind)
-    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"
+    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
     assert delta[12:] == b"x"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, send_time_element
-from broadcaster.media.rtx import KEPT_SECONDS, SHARE, RtxBudget, RtxStream, SentFrames, retransmission
+from broadcaster.media.rtx import COPIES, KEPT_SECONDS, SHARE, RtxBudget, RtxStream, SentFrames, retransmission
 
 VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
 KIND = RtpKind(tag=16, mid=1, abs_send_time=3, playout_delay=4)
@@ -81,3 +81,21 @@ def test_a_storm_of_nacks_gets_its_share_and_no_more():
             budget.take(number, 1200, float(second))
     assert (budget.packets - at_once) * 1200 <= 10 * 300_000 * SHARE + 1200
     assert budget.refused > 0
+
+
+def test_while_there_is_plenty_a_packet_is_repeated_twice_at_once_else_once():
+    budget = RtxBudget()
+    copies = [budget.take(number, 1200, 0.0) for number in range(100)]
+    assert copies[:20] == [COPIES] * 20
+    assert 1 in copies
+    assert copies[-1] == 0
+    assert copies == sorted(copies, reverse=True)
+
+
+def test_a_fifth_lost_can_be_repeated_for_ever():
+    budget, refused = RtxBudget(), 0
+    for number in range(100_000):
+        budget.sent(1200)
+        if number % 5 == 0:
+            refused += budget.take(number, 1200, number / 300) == 0
+    assert refused == 0

@@ -36,6 +36,8 @@ class FakeSignaling {
 class FakePeer {
   closed = false;
   packets = 0;
+  lost = 0;
+  held = 0;
 
   constructor(offer, listener) {
     this.id = offer.id;
@@ -44,7 +46,12 @@ class FakePeer {
   }
 
   async stats() {
-    return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived: this.packets }];
+    const { packets: packetsReceived, lost: packetsLost } = this;
+    return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived, packetsLost }];
+  }
+
+  holdBack(ms) {
+    this.held = ms;
   }
 
   close() {

@@ -530,3 +530,17 @@ test("what is not understood is said once, and changes nothing", async () => {
   assert.equal(stage.state, "live");
   assert.equal(stage.log.length, 3);
 });
+
+test("on a lossy network pictures wait for what comes again, and for a while after", async () => {
+  const stage = new Stage();
+  await stage.play();
+  await stage.run(2000, { frames: true });
+  assert.equal(stage.peer.held, 0);
+  stage.peer.lost += 5; // of 25 a second
+  await stage.run(1200, { frames: true });
+  assert.equal(stage.peer.held, 350);
+  await stage.run(6000, { frames: true });
+  assert.equal(stage.peer.held, 350);
+  await stage.run(4000, { frames: true });
+  assert.equal(stage.peer.held, 0);
+});
