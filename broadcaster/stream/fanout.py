@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -79,7 +79,9 @@ class Fanout:
 
     def subscribe(self, viewer: str, sender: MediaSender) -> None:
         """From now on `viewer` gets everything, beginning with a keyframe as soon as there is one."""
-        outgoing = self._viewers[viewer] = Outgoing(sender, partial(self.request_keyframe, viewer))
+        outgoing = self._viewers[viewer] = Outgoing(
+            sender, need_keyframe=partial(self.request_keyframe, viewer), need_trial=self._request_trial
+        )
         now = self._clock.monotonic()
         has_its_own = self._can_force() and self.gate.serves_newcomers(now)
         if self._cache.frames and (self._cache.is_fresh(now) or not has_its_own):
@@ -132,6 +134,11 @@ class Fanout:
             self.gate.request(viewer)
             self._poll_gate(self._clock.monotonic())
 
+    def _request_trial(self) -> None:
+        if self._can_force():
+            self.gate.request_trial()
+            self._poll_gate(self._clock.monotonic())
+
     def _poll_gate(self, now: float) -> None:
         """Pictures are the gate's clock: without them a forced keyframe would lead nowhere."""
         if self._source is not None and self.gate.poll(now):
@@ -153,16 +160,25 @@ class Fanout:
             self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _tick(self) -> None:
+        """Send what the pace allows to everybody whose pictures wait; when the walks are behind, the next tick does."""
+        if self._walks:
+            self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+            return
         now = self._clock.monotonic()
         elapsed, self._ticked_at = now - self._ticked_at, now
-        waiting = [outgoing for outgoing in self._viewers.values() if outgoing]
-        self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick) if waiting else None
-        for outgoing in waiting:
-            outgoing.tick(self.meter.pace, elapsed, now)
+        waiting = [(viewer, outgoing) for viewer, outgoing in self._viewers.items() if outgoing]
+        if not waiting:
+            self._tick_timer = None
+            return
+        pace = self.meter.pace
+        self._walk_over(lambda outgoing: outgoing.tick(pace, elapsed, self._clock.monotonic()), waiting)
+        self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
-    def _walk_over(self, visit: Callable[[Outgoing], None]) -> None:
-        """Visit all viewers, walk after walk; who subscribes later has had it from the cache, or waits."""
-        self._walks.append(_Walk(visit, iter(tuple(self._viewers.items()))))
+    def _walk_over(
+        self, visit: Callable[[Outgoing], None], viewers: Sequence[tuple[str, Outgoing]] | None = None
+    ) -> None:
+        """Visit all viewers, or these, walk after walk; who subscribes later has had it from the cache, or waits."""
+        self._walks.append(_Walk(visit, iter(tuple(self._viewers.items()) if viewers is None else viewers)))
         if not self._walk_is_due:
             self._walk()
 

@@ -12,6 +12,13 @@ SHORTEST_INTERVAL = 0.5
 SHORTEST_INTERVAL_OF_ONE = 2.0
 """Seconds between two keyframes forced for the same viewer: one with a bad network or mind cannot set the pace."""
 
+SHORTEST_TRIAL_INTERVAL = 1.2
+"""Seconds between two keyframes forced to try slow viewers, all of them together: with the time that a keyframe takes,
+a network that is well again is found out within 2 s, however far apart the encoder's own keyframes are."""
+
+_SLOW = ""
+"""Whose place in the books the slow viewers share; no viewer has this name."""
+
 
 class KeyframeGate:
     """Merges requests; `poll` says when to force a keyframe, `passed` that one has come by."""
@@ -26,6 +33,10 @@ class KeyframeGate:
     def request(self, viewer: str) -> None:
         """`viewer` needs a keyframe."""
         self._waiting.add(viewer)
+
+    def request_trial(self) -> None:
+        """A slow viewer could be tried with a keyframe."""
+        self._waiting.add(_SLOW)
 
     def serves_newcomers(self, now: float) -> bool:
         """Whether somebody new who asks now gets a keyframe at once, or the one that is being made for others."""
@@ -63,5 +74,5 @@ class KeyframeGate:
         return min(map(self._allowed_at, self._waiting))
 
     def _allowed_at(self, viewer: str) -> float:
-        served_at = self._served_at.get(viewer, float("-inf"))
-        return max(self._forced_at + SHORTEST_INTERVAL, served_at + SHORTEST_INTERVAL_OF_ONE)
+        interval = SHORTEST_TRIAL_INTERVAL if viewer == _SLOW else SHORTEST_INTERVAL_OF_ONE
+        return max(self._forced_at + SHORTEST_INTERVAL, self._served_at.get(viewer, float("-inf")) + interval)

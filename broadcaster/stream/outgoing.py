@@ -24,13 +24,15 @@ class _Waiting:
 class Outgoing:
     """One viewer's pictures: begins with a keyframe, is paced, and skips whole pictures to the next keyframe.
 
-    `need_keyframe` is called when the viewer cannot go on without one. A picture once begun is finished.
+    `need_keyframe` is called when the viewer cannot go on without one, `need_trial` when it is slow and may be tried
+    again with one. A picture once begun is finished.
     """
 
-    def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None]) -> None:
+    def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_trial: Callable[[], None]) -> None:
         self.sender = sender
         self.skipped = 0
         self._need_keyframe = need_keyframe
+        self._need_trial = need_trial
         self._slow = SlowRule()
         self._waits_for_keyframe = True
         self._queue: deque[_Waiting] = deque()
@@ -97,19 +99,23 @@ class Outgoing:
             self.begin_anew()
             return False
         if self._slow.health is Health.SKIPPING:
-            return self._try(frame)
+            return self._try(frame, now)
         if self._waits_for_keyframe and not frame.keyframe:
             self._need_keyframe()
             return False
         self._waits_for_keyframe = False
         return True
 
-    def _try(self, frame: RtpFrame) -> bool:
+    def _try(self, frame: RtpFrame, now: float) -> bool:
         """A slow viewer is tried with a keyframe as soon as the last one has left, and with what comes after it."""
-        if not frame.keyframe or self._queue:
+        if self._queue:
+            return False
+        if not frame.keyframe:
+            if self._slow.trial_is_due(now):
+                self._need_trial()
             return False
         self._waits_for_keyframe = False
-        self._slow.keyframe()
+        self._slow.keyframe(now)
         return True
 
     def _drop(self) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from broadcaster.media.rtp import MAX_PACKET
+from broadcaster.stream.gate import SHORTEST_TRIAL_INTERVAL
 from broadcaster.stream.trial import MUCH_LOSS, Trial
 
 LONGEST_BACKLOG = 0.2
@@ -74,6 +75,7 @@ class SlowRule:
         self._is_doubted = False
         self._loss = LossMeter()
         self._trial = Trial(0)
+        self._tried_at = float("-inf")
         self._lost = 0
         self._low_since: float | None = None
         self._rate = 0.0
@@ -99,9 +101,13 @@ class SlowRule:
             return (low_long or much) and self._skip()
         return self.health is Health.TRYING and self._trial.has_failed(report.lost) and self._skip()
 
-    def keyframe(self) -> None:
+    def trial_is_due(self, now: float) -> bool:
+        """Whether to ask for the keyframe of the next trial."""
+        return now - self._tried_at >= SHORTEST_TRIAL_INTERVAL
+
+    def keyframe(self, now: float) -> None:
         """A trial begins with a keyframe."""
-        self.health = Health.TRYING
+        self.health, self._tried_at = Health.TRYING, now
         self._trial = Trial(self._rate)
 
     def pace(self, pace: float, now: float) -> float:

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.stream.gate import SHORTEST_INTERVAL, SHORTEST_INTERVAL_OF_ONE, KeyframeGate
+from broadcaster.stream.gate import SHORTEST_INTERVAL, SHORTEST_INTERVAL_OF_ONE, SHORTEST_TRIAL_INTERVAL, KeyframeGate
 
 
 def test_the_first_request_is_served_at_once():
@@ -82,3 +82,14 @@ def test_intervals_hold_under_any_storm(steps):
             gate.passed()
     assert all(b - a >= SHORTEST_INTERVAL for a, b in itertools.pairwise(forced))
     assert all(b - a >= SHORTEST_INTERVAL_OF_ONE for a, b in itertools.pairwise(mine))
+
+
+def test_all_slow_viewers_together_are_tried_a_minimum_time_apart():
+    gate = KeyframeGate()
+    gate.request_trial()
+    assert gate.poll(0.0)
+    gate.passed()
+    gate.request_trial()
+    gate.request_trial()
+    assert not gate.poll(SHORTEST_TRIAL_INTERVAL - 0.1)
+    assert gate.poll(SHORTEST_TRIAL_INTERVAL)

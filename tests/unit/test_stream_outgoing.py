@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from broadcaster.media.rtp import RtpFrame, RtpStream
+from broadcaster.stream.gate import SHORTEST_TRIAL_INTERVAL
 from broadcaster.stream.outgoing import Outgoing
 from broadcaster.stream.pacing import BURST, SLOWEST, TICK, RateMeter, packets_due
 from broadcaster.stream.slow import LONGEST_BACKLOG, Health, Report, SlowRule
@@ -45,10 +46,14 @@ class Rig:
         self.now = 100.0
         self.sender = Sender()
         self.keyframes_wanted = 0
-        self.outgoing = Outgoing(self.sender, self._want)
+        self.trials_wanted = 0
+        self.outgoing = Outgoing(self.sender, self._want, self._want_trial)
 
     def _want(self) -> None:
         self.keyframes_wanted += 1
+
+    def _want_trial(self) -> None:
+        self.trials_wanted += 1
 
     def add(self, packets: int = 9, *, key: bool = False) -> RtpFrame:
         frame = RtpFrame(VIDEO, [b"x"] * packets, 0, self.now, key)
@@ -277,3 +282,20 @@ def test_trials_have_a_floor():
     assert trial.at(5.0) == SLOWEST_TRIAL
     trial.keyframe_left(0, 5.0)
     assert [trial.at(5.0), trial.at(5.1), trial.at(5.2)] == [2 * SLOWEST_TRIAL, 2 * SLOWEST_TRIAL, 4 * SLOWEST_TRIAL]
+
+
+def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_trial():
+    rig = Rig()
+    rig.make_slow()
+    rig.add()
+    assert rig.trials_wanted == 1
+    rig.add(key=True)
+    rig.ticks(0.6)
+    rig.outgoing.report(Report(0.5, 100, 200_000), RATE, rig.now)
+    assert rig.outgoing.health is Health.SKIPPING
+    rig.add()
+    assert rig.trials_wanted == 1
+    rig.ticks(SHORTEST_TRIAL_INTERVAL)
+    rig.now += SHORTEST_TRIAL_INTERVAL
+    rig.add()
+    assert rig.trials_wanted == 2
