@@ -17,6 +17,7 @@ from broadcaster.control.secret_file import own_secrets
 from broadcaster.control.service import Service
 from broadcaster.control.signals import signals
 from broadcaster.control.wish import WishFile, state_folder
+from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
@@ -93,6 +94,8 @@ class Daemon:
                 self._panel.open()
             running = asyncio.create_task(self._stream.run(), name="stream")
             parts.push_async_callback(_finish, running)
+            watching = asyncio.create_task(watch_arrivals(self._stream.look_again), name="arrivals")
+            parts.push_async_callback(_finish, watching)
             await self._server.start()
             parts.push_async_callback(self._server.close)
             announce(self._server.port, self._stream.report())
@@ -101,7 +104,7 @@ class Daemon:
             reporting = asyncio.create_task(self._service.run(), name="service")
             parts.push_async_callback(_finish, reporting)
             parts.callback(self._service.stopping)
-            await _until(ending, running, reporting, bug)
+            await _until(ending, running, watching, reporting, bug)
             log.info("going down")
 
     def _make_panel(self, settings: PanelSettings, clock: Clock) -> PanelControl | None:

@@ -78,6 +78,10 @@ class Live:
         """Ask for the opposite of what was wanted last."""
         self.want(not self._wish)
 
+    def look_again(self) -> None:
+        """A device was plugged in: the next try, if one is waited for, is due now."""
+        self._step(Event.RETRY_DUE)
+
     @property
     def muted(self) -> bool:
         """Whether the sound is kept back."""

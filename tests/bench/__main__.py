@@ -17,7 +17,6 @@ from tests.bench import (
     profiling,
     resources,
     scale,
-    shaped,
     storm,
 )
 from tests.bench.figures import table
@@ -37,7 +36,6 @@ WHEN_NAMED = {
     "storm": storm.measure,
     "memory": memory.measure,
     "churn": churn.measure,
-    "shaped": shaped.measure,
 }
 MEASUREMENTS = QUICK | WHEN_NAMED
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from playwright.async_api import async_playwright
 
 from tests.faults.rows import TABLES
 from tests.faults.table import with_figures
+from tests.rigs.browser import Viewer, launch
 
 README = Path(__file__).parents[1] / "README.md"
+OpenPage = Callable[[str], Awaitable[Viewer]]
 Measured = Callable[[str, str], None]
 _figures: dict[str, list[str]] = defaultdict(list)
 
@@ -30,6 +34,22 @@ def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
     report = request.node.stash.get(_CALL, None)
     for row, figure in seen:
         _figures[row].append(figure if report is not None and report.passed else f"**failed**: {figure}")
+
+
+@pytest.fixture
+async def open_page() -> AsyncIterator[OpenPage]:
+    """Opens pages, each in a profile of its own, in a browser that lasts as long as the test."""
+    async with AsyncExitStack() as stack:
+        playwright = await stack.enter_async_context(async_playwright())
+        browser = await launch(playwright)
+        stack.push_async_callback(browser.close)
+
+        async def open_one(url: str) -> Viewer:
+            viewer = Viewer(await (await browser.new_context()).new_page())
+            await viewer.open(url)
+            return viewer
+
+        yield open_one
 
 
 _CALL = pytest.StashKey[pytest.TestReport]()

@@ -54,12 +54,14 @@ _WATCH = """
     return good ? [number(bits.slice(2, 18)), number(bits.slice(18, 38))] : null;
   };
   window.testPictures = [];
+  window.testPictureCount = 0;
   const watched = new WeakSet();
   const watch = (video) => {
     watched.add(video);
     const presented = () => {
       const at = Date.now(), strip = read(video);
       window.testPictures.push(strip && [at, ...strip]);
+      window.testPictureCount += 1;
       video.requestVideoFrameCallback(presented);
     };
     video.requestVideoFrameCallback(presented);
@@ -148,6 +150,10 @@ class Viewer:
         await self.page.wait_for_function(f"() => {readable}.length >= {count}", timeout=limit * 1000)
         seen: list[list[int]] = await self.page.evaluate(f"() => {readable}")
         return seen
+
+    async def shown(self) -> int:
+        """How many pictures were presented so far."""
+        return int(await self.page.evaluate("window.testPictureCount"))
 
     async def inbound(self, kind: str) -> dict[str, Any]:
         """`RTCInboundRtpStreamStats` of the newest peer connection."""

@@ -21,6 +21,7 @@ from unittest.mock import patch
 from aiortc import RTCPeerConnection
 
 from broadcaster import app, cli
+from broadcaster.devices import arrivals
 from broadcaster.devices.fakes import FakeCamera, FakeMicrophone
 from tests.rigs.daemon import Daemon
 
@@ -85,19 +86,31 @@ class Process:
         time.sleep(seconds)
 
 
+class Plugs:
+    """The folder in which devices appear, in the place of /dev."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def plug(self, name: str) -> None:
+        """A device appears."""
+        (self._folder / name).touch()
+
+
 def _main() -> int:
     ours = app.make_sources
+    plugs = Path(os.environ[_CONTROL]).parent
 
     def make_sources(video: Any, audio: Any, clock: Any) -> tuple[Any, Any]:
         camera = FakeCamera(clock, real_time=True)
         microphone = FakeMicrophone(clock, real_time=True)
-        things = {"camera": camera, "microphone": microphone, "process": Process()}
+        things = {"camera": camera, "microphone": microphone, "process": Process(), "plugs": Plugs(plugs)}
         things["control"] = asyncio.ensure_future(_listen(things))  # type: ignore[assignment]
         if video.source == "test":
             return ours(video, audio, clock)
         return camera, microphone if audio.source != "none" else None
 
-    with patch.object(app, "make_sources", make_sources):
+    with patch.object(app, "make_sources", make_sources), patch.object(arrivals, "FOLDER", plugs):
         return cli.main()
 
 

@@ -127,6 +127,27 @@ async def test_opening_fails_as_often_as_scripted(kind):
 
 
 @BOTH
+async def test_what_was_missing_can_be_mended(kind):
+    rig = Rig(kind)
+    rig.device.fail_open(StreamReason.NO_CAMERA, times=100)
+    with pytest.raises(SourceError):
+        await rig.open()
+    rig.device.mend()
+    await rig.open()
+    assert rig.device.is_open
+
+
+async def test_the_pictures_have_another_size_on_request():
+    rig = await Rig(FakeCamera).open()
+    rig.step(5)
+    rig.device.resize(160, 90)
+    units = rig.step(3)
+    assert [unit.keyframe for unit in units] == [True, False, False]
+    (frame,) = av.CodecContext.create("h264", "r").decode(av.Packet(units[0].data))
+    assert (frame.width, frame.height) == (160, 90)
+
+
+@BOTH
 async def test_a_stall_is_silent_and_ends(kind):
     rig = await Rig(kind).open()
     rig.device.stall()

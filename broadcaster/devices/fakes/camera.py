@@ -14,7 +14,7 @@ class FakeCamera(FakeDevice[VideoSink]):
 
     It begins with a keyframe and has one each second, and one at the next picture when requested, as long as
     `forces_keyframes`. What it was asked for stands in `keyframe_requests` and `bitrates`.
-    Faults on request: `fail_open`, `stall`, `vanish`, `shift_time`, `garble`, `bloat`.
+    Faults on request: `fail_open`, `stall`, `hang`, `vanish`, `shift_time`, `garble`, `bloat`, `resize`.
     """
 
     def __init__(self, clock: Clock, *, real_time: bool = False, forces_keyframes: bool = True) -> None:
@@ -47,6 +47,10 @@ class FakeCamera(FakeDevice[VideoSink]):
     def bloat(self) -> None:
         """Let the next picture be a keyframe of some 100 kB, and the one after it a keyframe of usual size."""
         self._bloated = True
+
+    def resize(self, width: int, height: int) -> None:
+        """Go on with pictures of another size, the next one a keyframe."""
+        self._pictures, self._index = canned.pictures(width, height), 0
 
     def _begin(self) -> None:
         self._index = 0

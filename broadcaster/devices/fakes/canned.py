@@ -25,13 +25,13 @@ _PEAK = 4000
 
 
 @cache
-def pictures() -> tuple[bytes, ...]:
+def pictures(width: int = WIDTH, height: int = HEIGHT) -> tuple[bytes, ...]:
     """One second of the test picture as constrained baseline access units; only the first is a keyframe.
 
     After any of them the first may come, as after a forced keyframe; the others only in their order.
     """
-    pattern = Pattern(WIDTH, HEIGHT, FPS)
-    encoder = Encoder(width=WIDTH, height=HEIGHT, fps=FPS, bitrate=300_000, keyframe_interval=SECONDS)
+    pattern = Pattern(width, height, FPS)
+    encoder = Encoder(width=width, height=height, fps=FPS, bitrate=300_000, keyframe_interval=SECONDS)
     return tuple(encoder.encode(pattern.draw(number, number / FPS), 0.0).data for number in range(SECONDS * FPS))
 
 

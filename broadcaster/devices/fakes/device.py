@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from typing import Generic, Protocol, TypeVar
 
+from broadcaster.devices.blocking import Worker
 from broadcaster.errors import SourceError
 from broadcaster.ports import Clock
 from broadcaster.signaling.words import StreamReason
@@ -14,6 +16,9 @@ from broadcaster.signaling.words import StreamReason
 Sink = TypeVar("Sink", bound="FailureSink")
 
 GARBAGE_SIZE = 1000
+
+_FOR_EVER = 3600.0
+"""Seconds."""
 
 
 class FailureSink(Protocol):
@@ -40,7 +45,7 @@ class FakeDevice(Generic[Sink]):
         self._sink: Sink | None = None
         self._task: asyncio.Task[None] | None = None
         self._open_errors: list[SourceError] = []
-        self._stalled = self._gone = False
+        self._stalled = self._gone = self._hung = False
         self._time_shift = 0.0
         self._garbage = False
 
@@ -64,7 +69,7 @@ class FakeDevice(Generic[Sink]):
             self._task = asyncio.create_task(self._go_on(), name=type(self).__name__)
 
     async def close(self) -> None:
-        """Stop delivering; idempotent."""
+        """Stop delivering; idempotent. Raises `DeviceHung` if so scripted."""
         if self._sink is not None:
             self.closed += 1
         self._sink = None
@@ -73,6 +78,8 @@ class FakeDevice(Generic[Sink]):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._hung:
+            await Worker(type(self).__name__).close(lambda: time.sleep(_FOR_EVER))
 
     def step(self) -> None:
         """Deliver the next item, captured now; nothing while closed, stalled or failed."""
@@ -83,6 +90,14 @@ class FakeDevice(Generic[Sink]):
     def fail_open(self, reason: StreamReason, detail: str = "scripted", times: int = 1) -> None:
         """Let the next `times` calls of `open` raise `SourceError(reason, detail)`."""
         self._open_errors += [SourceError(reason, detail) for _ in range(times)]
+
+    def mend(self) -> None:
+        """Let `open` succeed from now on: what was missing is there."""
+        self._open_errors.clear()
+
+    def hang(self) -> None:
+        """Stall, and let `close` hang too, as drivers do whose device is gone."""
+        self._stalled = self._hung = True
 
     def stall(self) -> None:
         """Deliver nothing more and say nothing, like a loose cable, until `resume` or a new `open`."""

@@ -1,0 +1,104 @@
+"""Networks that lose packets, get narrow, go away and come back: what a person sees in Chromium behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.rigs.namespaces import why_not
+from tests.rigs.scene import FULL, Scene, scene
+from tests.rigs.seen import broken, flows_after, frozen
+from tests.rigs.shaper import Link
+
+NOTHING = Link(loss=1.0)
+NARROW, WIDE, FALLEN = Link(rate=200_000), Link(rate=4_000_000), Link(rate=500_000)
+
+
+@pytest.fixture(autouse=True)
+def root():
+    """Networks of our own, or a reason why not."""
+    if reason := why_not():
+        pytest.skip(reason)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("away", "limit"), [(2, 2.0), (5, 4.0), (20, 4.0)])
+async def test_row_3_the_picture_comes_back_with_the_network(away, limit, measured):
+    async with scene() as here:
+        await here.during(NOTHING, away)
+        pictures, back = await here.during(Link(), limit + 4)
+        took = flows_after(pictures, back)
+        peers = await here.viewer.evaluate("window.testPeers.length")
+        measured("3", f"{away} s: after {took} s ({'a new' if peers > 1 else 'the same'} peer connection)")
+        assert took is not None
+        assert took < limit
+
+
+@pytest.mark.long
+async def test_row_16_loss_is_repaired(measured):
+    async with scene(others=1) as here:
+        found = []
+        for loss, most, seconds in ((0.05, 0.01, 30), (0.1, 0.05, 20), (0.2, 0.2, 20)):
+            pictures, began = await here.during(Link(loss=loss), seconds)
+            share = frozen(pictures, began, seconds)
+            sound = await here.viewer.inbound("audio")
+            after, ended = await here.during(Link(), 4)
+            back = flows_after(after, ended)
+            found.append((loss, share, most, back))
+            heard = (await here.viewer.inbound("audio"))["packetsReceived"] - sound["packetsReceived"]
+            assert heard > 100
+        said = ", ".join(f"{loss:.0%}: frozen {share:.1%}, back after {back} s" for loss, share, _, back in found)
+        measured("16", f"{said}; {here.gaps} gaps at others")
+        assert all(share <= most for _, share, most, _ in found)
+        assert all(back is not None and back < 2 for *_, back in found)
+        assert here.gaps == 0
+
+
+@pytest.mark.long
+async def test_row_17_the_rate_follows_the_bandwidth(measured):
+    async with scene() as here:
+        await here.during(WIDE, 3)
+        trips: list[float] = []
+        down = await until_sent(here, FALLEN, lambda rate: rate < 550_000, 15, trips)
+        await asyncio.sleep(8)
+        up = await until_sent(here, WIDE, lambda rate: rate > 0.8 * FULL, 60, trips)
+        trip = max(trips, default=0)
+        measured("17", f"down after {down:.0f} s, back after {up:.0f} s, round trip at most {trip * 1000:.0f} ms")
+        assert down <= 3
+        assert up <= 40
+        assert trip < 0.8
+
+
+async def until_sent(
+    here: Scene, link: Link, is_so: Callable[[float], bool], limit: float, trips: list[float]
+) -> float:
+    """Seconds until what is sent to the browser, measured over a second, is as it should be."""
+    loop = asyncio.get_running_loop()
+    here.network.set(link)
+    began, before = loop.time(), await here.figures()
+    while loop.time() - began < limit:
+        await asyncio.sleep(1)
+        now = await here.figures()
+        trips.append(now.get("round_trip") or 0.0)
+        if before and now and is_so((now["bytes_sent"] - before["bytes_sent"]) * 8):
+            return loop.time() - began
+        before = now
+    raise AssertionError(f"not within {limit:g} s")
+
+
+@pytest.mark.long
+async def test_row_18_one_slow_viewer_of_five_suffers_alone(measured):
+    async with scene(others=4) as here:
+        slow, _ = await here.during(NARROW, 12)
+        after, released = await here.during(Link(), 6)
+        back = flows_after(after, released)
+        damaged = broken(slow + after)
+        measured(
+            "18", f"{here.gaps} gaps at others; {len(slow)} pictures in 12 s, {damaged} broken, back after {back} s"
+        )
+        assert here.gaps == 0
+        assert damaged == 0
+        assert back is not None
+        assert back < 2

@@ -1,0 +1,141 @@
+"""Cameras and microphones that are missing, get lost, hang, or give what no encoder should."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.rigs.light import LightViewer
+from tests.rigs.scripted import ScriptedDaemon
+
+BUSY = 2.0
+"""Seconds for which a shared machine may stand still."""
+
+
+async def told(viewer: LightViewer, state: str, limit: float, since: int = 0) -> float:
+    """Seconds until a viewer is told of that state, in the messages after the first `since`."""
+    began = time.monotonic()
+    while not any(m["type"] == "stream" and m["state"] == state for m in viewer.messages[since:]):
+        assert time.monotonic() - began < limit, viewer.messages
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+async def moves(viewer: LightViewer, limit: float) -> float:
+    """Seconds until a keyframe comes."""
+    before, began = viewer.keyframes, time.monotonic()
+    while viewer.keyframes == before:
+        assert time.monotonic() - began < limit
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
+
+
+@pytest.mark.long
+async def test_row_9_a_camera_that_is_plugged_in_is_live_soon(measured):
+    async with ScriptedDaemon(live=False, stream__start="offline") as daemon, LightViewer(daemon.port) as viewer:
+        await daemon.call("camera", "fail_open", "no-camera", "scripted: nothing there", 1000)
+        await daemon.set_live(True)
+        await told(viewer, "failed", 2)
+        failed = await viewer.message("stream", state="failed")
+        assert failed["reason"] == "no-camera"
+        await asyncio.sleep(8)  # tries at 0, 1, 3 and 7 s: the next one would be at 15 s
+        assert int(str((await daemon.status())["openings"])) >= 4
+        await daemon.call("camera", "mend")
+        await daemon.call("plugs", "plug", "video7")
+        took = await told(viewer, "live", 5 + BUSY)
+        measured("9", f"failed (no-camera), live {took:.1f} s after it was plugged in")
+        assert took < 5
+        assert daemon.log.count("nothing there") == 1
+
+
+async def test_row_10_a_lost_camera_is_told_and_comes_back(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        await daemon.call("camera", "vanish")
+        noticed = await told(viewer, "failed", 2 + BUSY)
+        assert (await viewer.message("stream", state="failed"))["reason"] == "camera-lost"
+        back = await moves(viewer, 5)
+        measured("10", f"told after {noticed * 1000:.0f} ms, live again {back:.1f} s later")
+        assert noticed < 2
+        assert sum(message["type"] == "offer" for message in viewer.messages) == 1
+
+
+@pytest.mark.long
+async def test_row_11_a_camera_that_hangs_is_opened_anew(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        await daemon.call("camera", "stall")
+        noticed = await told(viewer, "failed", 2.5 + BUSY)
+        assert (await viewer.message("stream", state="failed"))["reason"] == "camera-stalled"
+        back = await moves(viewer, 5)
+        measured("11", f"noticed after {noticed:.1f} s, live again {back:.1f} s later")
+        assert noticed < 2.2 + BUSY
+
+
+@pytest.mark.long
+async def test_row_11_a_camera_that_cannot_be_closed_ends_the_process(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        began = time.monotonic()
+        await daemon.call("camera", "hang")
+        assert daemon.process is not None
+        code = await asyncio.wait_for(daemon.process.wait(), 10)
+        took = time.monotonic() - began
+        measured("11", f"close hangs: the process ends with code {code} after {took:.1f} s")
+        assert code == 1
+        assert "hangs and cannot be closed" in daemon.log
+        assert await viewer.closed() == 1001
+
+
+async def test_row_12_a_lost_microphone_leaves_the_picture_alone(measured):
+    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        viewer.longest_pause = 0.0
+        began = time.monotonic()
+        await daemon.call("microphone", "vanish")
+        lost = await viewer.message("stream", sound="lost")
+        took = time.monotonic() - began
+        before = len(viewer.messages)
+        while not any(m["type"] == "stream" and m["sound"] == "on" for m in viewer.messages[before:]):
+            assert time.monotonic() - began < 5
+            await asyncio.sleep(0.01)
+        assert lost["state"] == "live"
+        assert viewer.gaps == 0
+        measured(
+            "12",
+            f"told after {took * 1000:.0f} ms, opened again, {viewer.gaps} gaps in video,"
+            f" longest pause {viewer.longest_pause * 1000:.0f} ms",
+        )
+
+
+@pytest.mark.long
+async def test_row_13_what_the_encoder_breaks_the_next_keyframe_repairs(measured, open_page):
+    faults = {
+        "garbage": [("garble",)],
+        "100 kB": [("bloat",)],
+        "160x90": [("resize", 160, 90)],
+        "time goes back": [("shift_time", -5)],
+        "time goes on": [("shift_time", 3600)],
+    }
+    async with ScriptedDaemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        said = []
+        for name, calls in faults.items():
+            for call in calls:
+                await daemon.call("camera", *call)
+            await asyncio.sleep(0.2)
+            began, frames = time.monotonic(), await viewer.shown()
+            while await viewer.shown() < frames + 15:
+                assert time.monotonic() - began < 4 + BUSY, name
+                await asyncio.sleep(0.05)
+            await viewer.state("live")
+            said.append(f"{name}: {time.monotonic() - began:.1f} s")
+        size = await viewer.evaluate("(v => v.videoWidth)(document.querySelector('video'))")
+        measured("13", f"15 more pictures shown after {', '.join(said)}")
+        assert size == 160
+        assert daemon.process is not None
+        assert daemon.process.returncode is None
+        assert "Traceback" not in daemon.log

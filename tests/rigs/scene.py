@@ -1,0 +1,76 @@
+"""A browser behind a bad link to the daemon, and light viewers beside it who must not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, async_playwright
+
+from tests.rigs.browser import FLAGS, Viewer, find_chromium
+from tests.rigs.daemon import Daemon
+from tests.rigs.healthy import HealthyViewer
+from tests.rigs.seen import Pictures
+from tests.rigs.shaper import FAR, NEAR, Link, Shaper, shaped
+
+FULL = 2_500_000
+"""`video.bitrate` in all scenes."""
+
+SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": FULL}
+_SETTLED = 6.0
+"""Seconds after which the browser has said what its network carries."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """A page behind the link, and viewers beside the daemon."""
+
+    network: Shaper
+    daemon: Daemon
+    browser: Browser
+    viewer: Viewer
+    others: list[HealthyViewer]
+
+    async def during(self, link: Link, seconds: float) -> tuple[Pictures, int]:
+        """Pictures that are presented meanwhile, and when (Unix ms) it began."""
+        self.network.set(link)
+        began = int(time.time() * 1000)
+        return await self.viewer.pictures(seconds), began
+
+    async def figures(self) -> dict[str, Any]:
+        """What the daemon knows of the browser's newest peer connection."""
+        status: Any = await self.daemon.status()
+        peers = [one["peers"][-1] for one in status["viewer_figures"] if one["address"] == FAR and one["peers"]]
+        return peers[-1] if peers else {}
+
+    @property
+    def gaps(self) -> int:
+        """Packets that the others missed."""
+        return sum(other.gaps for other in self.others)
+
+
+@contextlib.asynccontextmanager
+async def scene(others: int = 0, **settings: object) -> AsyncIterator[Scene]:
+    """Build it and wait until all play; leaving takes it down. Raises `OSError` for who is not root."""
+    async with contextlib.AsyncExitStack() as stack:
+        network = await stack.enter_async_context(shaped())
+        playwright = await stack.enter_async_context(async_playwright())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(network.near.inside())
+        daemon = await stack.enter_async_context(Daemon(**(SETTINGS | settings)))
+        healthy = [await stack.enter_async_context(HealthyViewer(daemon.port)) for _ in range(others)]
+        await asyncio.gather(*(one.keyframe() for one in healthy))
+        wrapper = network.far.wrapper(find_chromium() or "chromium", folder)
+        browser = await playwright.chromium.launch(executable_path=wrapper, args=FLAGS)
+        stack.push_async_callback(browser.close)
+        viewer = Viewer(await browser.new_page())
+        await viewer.open(f"http://{NEAR}:{daemon.port}/")
+        await viewer.state("live")
+        await viewer.pictures(_SETTLED)
+        yield Scene(network, daemon, browser, viewer, healthy)
