@@ -3,6 +3,9 @@
 # make test-faults  each fault that can be foreseen, and what becomes of it; as root, for networks of its own
 # make check  format, lint, types, floors
 # make bench  how fast a viewer joins, how late the picture is, what it costs
+# sudo make install       as a service, enabled and started; again: update. SOURCE=test: with the test picture
+# sudo make uninstall     takes it away again, the settings stay
+# sudo make test-system   installs it in a container with systemd, and lets it hang there
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -34,12 +37,21 @@ bench: $(BIN)/pytest
 	@tests/tools.sh browser
 	$(BIN)/python -m tests.bench $(ARGS)
 
+install:
+	@SOURCE='$(SOURCE)' systemd/install.sh
+
+uninstall:
+	@systemd/uninstall.sh
+
+test-system: $(BIN)/pytest
+	@tests/tools.sh container
+	$(BIN)/pytest -m long tests/system $(ARGS)
+
 .venv: $(BIN)/broadcaster
 
 # Made when missing or older than pyproject.toml.
 $(BIN)/broadcaster: pyproject.toml
-	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit(1)' || \
-	  { echo 'Python 3.11 to 3.13 is needed, for example: make PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) broadcaster/supported.py
 	$(PYTHON) -m venv $(SYSTEM_PACKAGES) .venv
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
@@ -51,4 +63,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults check bench .venv
+.PHONY: run test test-faults test-system check bench install uninstall .venv

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring: tests/tools.sh browser microphone node npx systemd network nginx caddy
+# Sees to it that programs are there which pip does not bring; it is told their names: tests/tools.sh browser node …
 # As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
 set -eu
 
@@ -25,6 +25,9 @@ for tool; do
             any_of nft || packages="$packages nftables"
             any_of turnserver || packages="$packages coturn"
             any_of faketime || packages="$packages faketime" ;;
+        container)
+            any_of mmdebstrap || packages="$packages mmdebstrap"
+            any_of systemd-nspawn || packages="$packages systemd-container" ;;
     esac
 done
 [ -n "$packages" ] || exit 0

@@ -1,0 +1,24 @@
+# shellcheck shell=bash disable=SC2034
+# Where the installed broadcaster lives; read by install.sh and uninstall.sh.
+home=/opt/broadcaster                       # each version in a folder of its own, `current` is the one that runs
+settings=/etc/broadcaster/broadcaster.toml  # the owner's, never overwritten
+made=$home/made                             # what the system did not have before: packages, groups, user
+unit=/etc/systemd/system/broadcaster.service
+sysusers=/etc/sysusers.d/broadcaster.conf
+rules=/etc/udev/rules.d/60-broadcaster.rules
+command=/usr/local/bin/broadcaster
+state=/var/lib/broadcaster
+
+say() {
+    echo "broadcaster: $*"
+}
+
+die() {
+    say "$@" >&2
+    exit 1
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || die "this changes the system. Please type: sudo make $1"
+    [ -d /run/systemd/system ] || die "systemd does not run here, so there is nothing that could start a service"
+}
