@@ -1,0 +1,29 @@
+"""One container for all tests here: they are one story, told in order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.system.container import Container
+
+
+@pytest.fixture(scope="session")
+def container(tmp_path_factory):
+    """A clean system, booted, with the checkout in it and nothing installed."""
+    if os.geteuid() != 0:
+        pytest.skip("systemd in a container needs root: sudo make test-system")
+    missing = [program for program in ("mmdebstrap", "systemd-nspawn", "nsenter") if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)}: not on this machine; make test-system installs what there is")
+    folder = tmp_path_factory.mktemp("system")
+    system = Container(folder / "tree")
+    try:
+        system.build()
+        system.boot()
+        yield system
+    finally:
+        system.close()
+        shutil.rmtree(folder, ignore_errors=True)
