@@ -21,10 +21,11 @@ def test_tools():
     assert PROJECT["tool"]["ruff"]["target-version"] == f"py{PYTHONS[0].replace('.', '')}"
 
 
-def test_makefile_and_readme():
-    above = f"3, {int(PYTHONS[-1].split('.')[1]) + 1}"
-    assert f"({PYTHONS[0].replace('.', ', ')}) <= sys.version_info < ({above})" in read("Makefile")
-    assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}" in read("Makefile")
+def test_make_and_readme():
+    supported = read("broadcaster/supported.py")
+    assert f"OLDEST = ({PYTHONS[0].replace('.', ', ')})" in supported
+    assert f"TOO_NEW = (3, {int(PYTHONS[-1].split('.')[1]) + 1})" in supported
+    assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}" in supported
     assert f"Python {PYTHONS[0]} to {PYTHONS[-1]}" in read("README.md")
 
 
