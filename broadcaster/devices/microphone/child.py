@@ -37,8 +37,8 @@ class Child:
         self._err = self._process.stderr
         self._complaints = b""
         self._poll = select.poll()
+        os.set_blocking(self._err.fileno(), False)
         for stream in (self._out, self._err):
-            os.set_blocking(stream.fileno(), False)
             self._poll.register(stream, select.POLLIN)
 
     def __enter__(self) -> Child:
@@ -61,7 +61,7 @@ class Child:
                 if not self._listen():
                     self._poll.unregister(descriptor)
             else:
-                return self._out.read(_READ) or b""
+                return os.read(descriptor, _READ)
         return None
 
     def close(self) -> None:

@@ -20,6 +20,8 @@ TOLERANCE = 0.001
 HARD = 0.02
 """Seconds from which silence is put in, or sound left out, at once: samples are missing."""
 
+_TICK = Fraction(1, RATE)
+
 
 class Conditioner:
     """libav's filters by PyAV: `gain` in decibels with saturation, then resampling that follows the capture times.
@@ -41,7 +43,7 @@ class Conditioner:
             self._origin = captured
         samples = len(pcm) // self._bytes
         frame = AudioFrame(format="s16", layout=self._layout, samples=samples)
-        frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
+        frame.sample_rate, frame.time_base = RATE, _TICK
         frame.pts = round((captured - self._origin) * RATE)
         memoryview(frame.planes[0])[: len(pcm)] = pcm
         with libav_errors(StreamReason.ENCODER, "sound filters"):
@@ -63,7 +65,7 @@ class Conditioner:
 
 def _graph(layout: str, gain: float) -> Graph:
     graph = Graph()
-    nodes = [graph.add_abuffer(sample_rate=RATE, format="s16", layout=layout, time_base=Fraction(1, RATE))]
+    nodes = [graph.add_abuffer(sample_rate=RATE, format="s16", layout=layout, time_base=_TICK)]
     if gain:
         nodes.append(graph.add("volume", f"volume={gain:g}dB:precision=fixed"))
     follow = f"min_comp={TOLERANCE}:max_soft_comp={STRETCH}:comp_duration=1:min_hard_comp={HARD}"
