@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
+import subprocess
 import sys
 
 import pytest
 
 from broadcaster.control.power import POWER_OFF, PowerSwitch
+from tests.house.project import read
 
 
 def test_the_real_command_asks_for_a_clean_end_and_for_no_password():
@@ -40,3 +44,22 @@ async def test_a_refusal_is_said_with_where_to_read_on(command, complaint, caplo
         await switch.close()
     assert complaint in caplog.text
     assert "hardware/README.md" in caplog.text
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here; `make test` sees to it")
+@pytest.mark.parametrize(
+    ("user", "action", "allowed"),
+    [
+        ("broadcaster", "org.freedesktop.login1.power-off", True),
+        ("broadcaster", "org.freedesktop.login1.power-off-multiple-sessions", True),
+        ("broadcaster", "org.freedesktop.login1.reboot", False),
+        ("broadcaster", "org.freedesktop.systemd1.manage-units", False),
+        ("pi", "org.freedesktop.login1.power-off", False),
+    ],
+)
+def test_the_rule_lets_the_services_user_do_that_and_nothing_else(user, action, allowed):
+    rules = "let rule; const polkit = {Result: {YES: 'yes'}, addRule: (given) => { rule = given; }};"
+    asked = f"console.log(rule({json.dumps({'id': action})}, {json.dumps({'user': user})}));"
+    code = rules + read("systemd/broadcaster-poweroff.rules") + asked
+    done = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ("yes" if allowed else "undefined")
