@@ -30,6 +30,7 @@ from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.fanout import Fanout
 from broadcaster.stream.lag import LoopLag
 from broadcaster.stream.live import Live
+from broadcaster.stream.shedding import Shedding
 from broadcaster.version import __version__
 from broadcaster.web.server import WebServer
 from broadcaster.webrtc.factory import AiortcPeers, make_streams
@@ -73,6 +74,7 @@ class Daemon:
             self._capacity,
             secrets=own_secrets(folder),
         )
+        self._shedding = Shedding(self._lag, self._peers.traffic, self._adaptation, self._server.refuse_newcomers)
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings.panel, clock)
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
@@ -86,6 +88,8 @@ class Daemon:
             bug = parts.enter_context(_bugs_of_threads())
             self._lag.start()
             parts.callback(self._lag.close)
+            self._shedding.start()
+            parts.callback(self._shedding.close)
             parts.callback(self._adaptation.close)
             parts.callback(self._stream.watch(self._adaptation.stream_changed))
             parts.push_async_callback(self._power.close)
@@ -123,6 +127,7 @@ class Daemon:
             bitrate_wanted=self._adaptation.rate,
             loop_lag_p99=round(self._lag.share(0.99) * 1000, 1),
             loop_lag_max=round(self._lag.share(1) * 1000, 1),
+            overloaded=self._shedding.refuses,
             traffic=self._peers.traffic(),
         )
 

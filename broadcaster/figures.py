@@ -55,12 +55,13 @@ class Traffic:
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """How the fan-out fares: bits a second of one viewer's picture (measured, and asked of the encoder), the event
-    loop's lag in ms, and the traffic of all viewers."""
+    loop's lag in ms, the traffic of all viewers, and whether newcomers are refused because it cannot keep up."""
 
     bitrate: int
     bitrate_wanted: int
     loop_lag_p99: float
     loop_lag_max: float
+    overloaded: bool
     traffic: Traffic
 
 

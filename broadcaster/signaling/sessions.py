@@ -19,11 +19,17 @@ class Admission:
     displaced: Session | None = None
 
 
+def busy() -> Refusal:
+    """What a newcomer is told while this machine cannot carry one more, whatever the limit."""
+    return Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine cannot carry more viewers now")
+
+
 class Sessions:
-    """At most `limit` sessions; `make_secret` gives a new `resume` value."""
+    """At most `limit` sessions, and no new ones while `refuses_newcomers`; `make_secret` gives a new `resume` value."""
 
     def __init__(self, limit: int, make_secret: Callable[[], str], timings: Timings) -> None:
         self.limit = limit
+        self.refuses_newcomers = False
         self._make_secret = make_secret
         self._timings = timings
         self._by_resume: dict[str, Session] = {}
@@ -42,6 +48,8 @@ class Sessions:
         session = self._by_resume.get(resume or "")
         if session is not None:
             return Admission(session)
+        if self.refuses_newcomers:
+            raise busy()
         displaced = None
         if len(self) >= self.limit:
             displaced = self._longest_kept()

@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class Adaptation:
-    """Looks at the viewers once a second while the stream is live; rates in bits a second."""
+    """Looks at the viewers once a second while the stream is live; rates in bits a second.
+
+    `strained` is set while this machine cannot keep up: then the rate falls whatever the viewers carry.
+    """
 
     def __init__(self, fanout: Fanout, source: VideoSource, lowest: int, highest: int) -> None:
         self._fanout = fanout
@@ -23,6 +26,12 @@ class Adaptation:
         self._limits = (lowest, highest)
         self._rule = RateRule(lowest, highest)
         self._timer: asyncio.TimerHandle | None = None
+        self.strained = False
+
+    @property
+    def can_ease(self) -> bool:
+        """Whether the rate can fall further."""
+        return self._timer is not None and self._rule.rate > self._limits[0]
 
     @property
     def rate(self) -> int:
@@ -49,7 +58,7 @@ class Adaptation:
     def _look(self) -> None:
         self._later()
         before = self._rule.rate
-        rate = self._rule.step(self._carried())
+        rate = self._rule.step(self._carried(), strained=self.strained)
         if rate is not None:
             self._source.set_bitrate(rate)
             log.debug("bit rate %d → %d kbit/s", before // 1000, rate // 1000)

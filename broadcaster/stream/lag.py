@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 
 INTERVAL = 0.1
 """Seconds between two looks."""
@@ -35,6 +36,11 @@ class LoopLag:
         """The lag that this part (0 to 1) of the looks stayed within."""
         lags = sorted(self._lags)
         return lags[min(int(part * len(lags)), len(lags) - 1)] if lags else 0.0
+
+    def recent(self, seconds: float) -> float:
+        """The median lag of the last seconds."""
+        lags = sorted(islice(reversed(self._lags), max(1, round(seconds / INTERVAL))))
+        return lags[len(lags) // 2] if lags else 0.0
 
     def _look(self, due: float) -> None:
         self._lags.append(max(0.0, asyncio.get_running_loop().time() - due))

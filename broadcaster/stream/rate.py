@@ -17,6 +17,9 @@ _MARGIN = 0.9
 _OUTLIERS = 0.1
 """Share of the viewers whose wish for less is not heard; they are skipped instead."""
 
+_EASE = 0.8
+"""Share of the rate that a strained machine goes down to at each look, before the margin: half within three."""
+
 _UP = 1.08
 """Growth a second at most, as REMB's own: 40 s from a fifth of the rate back to nearly all of it."""
 
@@ -32,12 +35,15 @@ class RateRule:
         self._lowest = min(lowest, highest)
         self._highest = highest
 
-    def step(self, carried: Sequence[int]) -> int | None:
+    def step(self, carried: Sequence[int], *, strained: bool = False) -> int | None:
         """Once every `INTERVAL`: `carried` is what each viewer that keeps up can carry, ascending.
 
-        Gives the new rate when it is to be changed. Nobody there, or nobody that says: full rate, slowly.
+        Gives the new rate when it is to be changed. Nobody there, or nobody that says: full rate, slowly. When this
+        machine is `strained`, less than now whatever the viewers carry.
         """
         limit = carried[_percentile(len(carried))] if carried else self._highest
+        if strained:
+            limit = min(limit, round(self.rate * _EASE))
         slowly = max(self.rate, min(limit, self.rate * _UP))
         wanted = limit * _MARGIN if limit < self.rate * _ENOUGH else slowly
         rate = round(max(self._lowest, min(self._highest, wanted)))

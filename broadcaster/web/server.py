@@ -86,6 +86,10 @@ class WebServer:
         """Call `listener` with the number of sessions when it has changed, at most once a second."""
         self._viewers.watch(listener)
 
+    def refuse_newcomers(self, refused: bool) -> None:
+        """Tell newcomers that the house is full, whatever the limit."""
+        self._viewers.refuse_newcomers(refused)
+
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""
         tls = None if self._certificate is None else self._certificate.load()

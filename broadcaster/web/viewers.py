@@ -49,6 +49,10 @@ class Viewers:
         """Call `listener` with their number when it has changed, at most once a second."""
         self._listeners.append(listener)
 
+    def refuse_newcomers(self, refused: bool) -> None:
+        """Let nobody new in while this machine cannot keep up; who comes back to a session is not new."""
+        self._sessions.refuses_newcomers = refused
+
     def start(self) -> None:
         """Begin to tell viewers of the stream's changes."""
         self._unwatch = self._live.watch(self._stream_changed)

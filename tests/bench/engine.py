@@ -21,6 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 from broadcaster import app
+from broadcaster.figures import Traffic
 from broadcaster.ports import Peer, PeerFactory, PeerListener
 from broadcaster.settings import Settings, StreamSettings, WebSettings
 from tests.bench.lag import LagMeter
@@ -40,6 +41,9 @@ class CountedPeers:
 
     def create(self, viewer: str, listener: PeerListener) -> CountedPeer:
         return CountedPeer(self._factory.create(viewer, listener), self.open)
+
+    def traffic(self) -> Traffic:
+        return sum((peer.stats() for peer in self.open), Traffic())
 
 
 class CountedPeer:

@@ -142,6 +142,22 @@ async def test_a_full_house_says_so_and_a_kept_session_gives_way() -> None:
         assert rig.peers.made[0].closed
 
 
+async def test_newcomers_are_refused_while_the_machine_cannot_keep_up() -> None:
+    async with served() as rig:
+        first = await rig.talk()
+        await first.play()
+        rig.server.refuse_newcomers(True)
+        second = await rig.talk()
+        await second.say("hello")
+        assert (await second.hear("error"))["code"] == "full"
+        assert await second.close_code() == 4003
+        assert rig.server.viewers == 1
+        rig.server.refuse_newcomers(False)
+        third = await rig.talk()
+        await third.say("hello")
+        assert (await third.hear("welcome"))["viewers"] == 2
+
+
 async def test_a_join_storm_lets_in_exactly_the_limit() -> None:
     async with served(max_viewers=5) as rig:
 

@@ -37,7 +37,7 @@ CANDIDATE = {"candidate": "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host
 
 def no_capacity() -> Capacity:
     """A fan-out that has done nothing yet."""
-    return Capacity(0, 2_500_000, 0.0, 0.0, Traffic())
+    return Capacity(0, 2_500_000, 0.0, 0.0, False, Traffic())
 
 
 class RealClock:

@@ -46,6 +46,20 @@ def test_resume_finds_the_session_even_in_a_full_house() -> None:
     assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
 
 
+def test_a_machine_that_cannot_keep_up_lets_nobody_new_in_and_keeps_who_is_there() -> None:
+    sessions = make(2)
+    session = admit(sessions)
+    sessions.refuses_newcomers = True
+    with pytest.raises(Refusal) as caught:
+        admit(sessions)
+    told = json.loads(caught.value.text)
+    assert (told["code"], caught.value.close) == ("full", CloseCode.FULL)
+    assert "limit" not in told, "it is not the limit that was reached"
+    assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
+    sessions.refuses_newcomers = False
+    assert admit(sessions) is not session
+
+
 @pytest.mark.parametrize("resume", ["", "unknown", None])
 def test_an_unknown_value_opens_a_new_session(resume: str | None) -> None:
     sessions = make(2)

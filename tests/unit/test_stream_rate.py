@@ -87,3 +87,13 @@ def test_slow_viewers_are_followed_only_where_nobody_keeps_up():
     assert followed((Health.SKIPPING, 500_000), (Health.WELL, 5_000_000)) == HIGHEST
     assert followed((Health.SKIPPING, 500_000), (Health.WELL, None)) == HIGHEST
     assert followed((Health.TRYING, 500_000)) == 450_000
+
+
+def test_a_strained_machine_goes_down_whatever_the_viewers_carry_to_the_lowest_and_no_further():
+    rule = RateRule(LOWEST, HIGHEST)
+    rates = [rule.step([10 * HIGHEST], strained=True) for _ in range(20)]
+    steps = [rate for rate in rates if rate is not None]
+    assert steps == sorted(steps, reverse=True)
+    assert steps[-1] == rule.rate == LOWEST
+    assert steps[2] < HIGHEST / 2
+    assert rule.step([10 * HIGHEST]) > LOWEST

@@ -1,0 +1,50 @@
+"""What a machine that cannot keep up does about it, look by look."""
+
+from __future__ import annotations
+
+import pytest
+
+from broadcaster.stream.load import FAILING, LATE, PATIENCE, RELIEF, LoadLook, LoadRule
+
+EASY = LoadLook(late=LATE, failing=FAILING, can_ease=True)
+LATE_LOOP = LoadLook(late=LATE * 1.1, failing=0.0, can_ease=True)
+FULL_SOCKETS = LoadLook(late=0.0, failing=FAILING * 1.1, can_ease=True)
+AT_THE_END = LoadLook(late=1.0, failing=0.0, can_ease=False)
+
+
+def after(*looks: LoadLook) -> LoadRule:
+    rule = LoadRule()
+    for look in looks:
+        rule.step(look)
+    return rule
+
+
+@pytest.mark.parametrize("look", [LATE_LOOP, FULL_SOCKETS])
+def test_the_rate_falls_when_it_lasts(look):
+    assert not after(*[look] * (PATIENCE - 1)).strained
+    rule = after(*[look] * 60)
+    assert rule.strained
+    assert not rule.refuses, "as long as the rate can fall"
+    rule.step(EASY)
+    assert not rule.strained
+
+
+def test_a_moment_is_no_strain():
+    rule = after(*[LATE_LOOP, LATE_LOOP, EASY] * 20)
+    assert not rule.strained
+    assert not rule.refuses
+
+
+def test_newcomers_are_refused_when_the_rate_cannot_fall_and_let_in_after_a_while():
+    rule = after(*[AT_THE_END] * PATIENCE)
+    assert rule.refuses
+    for _ in range(RELIEF - 1):
+        rule.step(EASY)
+        assert rule.refuses
+    rule.step(EASY)
+    assert not rule.refuses
+
+
+def test_relief_is_counted_in_a_row():
+    rule = after(*[AT_THE_END] * PATIENCE, *[EASY] * (RELIEF - 1), AT_THE_END, *[EASY] * (RELIEF - 1))
+    assert rule.refuses

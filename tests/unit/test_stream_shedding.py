@@ -1,0 +1,72 @@
+"""The load of the running daemon, on a loop whose time is a number."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from broadcaster.figures import Traffic
+from broadcaster.stream.lag import INTERVAL, LoopLag
+from broadcaster.stream.load import PATIENCE, RELIEF
+from broadcaster.stream.shedding import Shedding
+from tests.rigs.timetravel import TravelClock, travel
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.lag = LoopLag()
+        self.adaptation = SimpleNamespace(strained=False, can_ease=True)
+        self.traffic = Traffic()
+        self.told: list[bool] = []
+        self.shedding = Shedding(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
+
+    async def __aenter__(self) -> Rig:
+        self.lag.start()
+        self.shedding.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for part in (self.shedding, self.lag):
+            part.close()
+            part.close()
+
+
+async def hold_up(clock: TravelClock, seconds: float, each: float) -> None:
+    """Let the loop be late by `each` at every look for so long."""
+    end = clock.now + seconds
+    while clock.now < end:
+        await asyncio.sleep(INTERVAL / 2)
+        clock.now += each
+
+
+def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
+    async def scenario(clock: TravelClock) -> None:
+        async with Rig() as rig:
+            await asyncio.sleep(5)
+            assert not rig.adaptation.strained
+            await hold_up(clock, 3 * PATIENCE, 0.5)
+            assert rig.adaptation.strained
+            assert rig.told == []
+            rig.adaptation.can_ease = False
+            await hold_up(clock, 3 * PATIENCE, 0.5)
+            assert rig.told == [True]
+            assert rig.shedding.refuses
+            await asyncio.sleep(RELIEF + 3)
+            assert rig.told == [True, False]
+            assert not rig.adaptation.strained
+
+    travel(scenario)
+
+
+def test_packets_that_the_kernel_refuses_count_as_load():
+    async def scenario(clock: TravelClock) -> None:
+        async with Rig() as rig:
+            rig.adaptation.can_ease = False
+            for second in range(1, PATIENCE + 2):
+                rig.traffic = Traffic(packets=second * 800, send_errors=second * 200)
+                await asyncio.sleep(1)
+            assert rig.told == [True]
+            await asyncio.sleep(RELIEF + 1)
+            assert rig.told == [True, False]
+
+    travel(scenario)
