@@ -6,6 +6,7 @@
 # sudo make install       as a service, enabled and started; again: update. SOURCE=test: with the test picture
 # sudo make uninstall     takes it away again, the settings stay
 # sudo make test-system   installs it in a container with systemd, and lets it hang there
+# sudo make test-vm       USB camera and sound card in a virtual machine, unplugged while live; on a PC
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +33,9 @@ check: $(BIN)/pytest
 test-faults: $(BIN)/pytest
 	@tests/tools.sh browser network
 	$(BIN)/pytest -m "long or not long" --publish tests/faults $(ARGS)
+
+test-vm: $(BIN)/pytest
+	tests/vm/run.sh
 
 bench: $(BIN)/pytest
 	@tests/tools.sh browser
@@ -63,4 +67,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults test-system check bench install uninstall .venv
+.PHONY: run test test-faults test-system test-vm check bench install uninstall .venv

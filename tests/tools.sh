@@ -16,6 +16,10 @@ for tool; do
         browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
         microphone) any_of arecord || packages="$packages alsa-utils" ;;
         node) any_of node || packages="$packages nodejs" ;;
+        virtual-machine)
+            any_of qemu-system-x86_64 || packages="$packages qemu-system-x86"
+            any_of cpio || packages="$packages cpio"
+            any_of depmod || packages="$packages kmod" ;;
         npx) any_of npx || packages="$packages npm" ;;
         nginx) any_of nginx || packages="$packages nginx-light" ;;
         caddy) any_of caddy || packages="$packages caddy" ;;

@@ -27,7 +27,7 @@ def trouble_of(number: int) -> SourceError:
         (errno.ETIMEDOUT, "camera-stalled", "unplug it and plug it in again"),
         (errno.EPROTO, "camera-stalled", "does not answer"),
         (errno.EINVAL, "camera-stalled", "Invalid argument"),
-        (errno.EACCES, "no-camera", "sudo usermod -aG video"),
+        (errno.EACCES, "no-camera", "sudo usermod --append --groups video"),
     ],
 )
 def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):
@@ -37,11 +37,11 @@ def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):
 
 
 def test_who_is_busy_with_it_is_named_when_it_can_be_seen(monkeypatch):
-    monkeypatch.setattr(trouble, "holders", lambda path: ["mpv (process 7)", "ffmpeg (process 42)"])
+    monkeypatch.setattr(trouble, "holders", lambda devices: "mpv (process 7), ffmpeg (process 42)")
     error = trouble_of(errno.EBUSY)
     assert error.reason == "camera-busy"
-    assert error.detail.endswith("in use by mpv (process 7) and ffmpeg (process 42): end that first")
-    monkeypatch.setattr(trouble, "holders", lambda path: [])
+    assert error.detail.endswith("in use by mpv (process 7), ffmpeg (process 42): end that first")
+    monkeypatch.setattr(trouble, "holders", lambda devices: "")
     assert "sudo fuser -v /dev/video0" in trouble_of(errno.EBUSY).detail
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ _NO_CAMERAS = frozenset(
 """Drivers of a Pi's codecs, image processors and CSI receivers: they capture, but not without libcamera."""
 _BY_ID = Path("/dev/v4l/by-id")
 """Links that udev makes (60-persistent-v4l.rules); joining it with an absolute path gives that path."""
-GROUP = "sudo usermod -aG video USER, then log in again"
+GROUP = "sudo usermod --append --groups video USER, then start the daemon anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,9 @@ class Surroundings:
 def look_around(folder: Path = Path("/dev")) -> Surroundings:
     """Ask every video node what it is, blocking; what is in use by others answers too."""
     cameras, forbidden = [], []
-    for path in sorted(folder.glob("video[0-9]*"), key=lambda path: int(path.name.removeprefix("video"))):
+    numbers = {path: path.name.removeprefix("video") for path in folder.glob("video*")}
+    paths = [path for path, number in numbers.items() if number.isdecimal()]
+    for path in sorted(paths, key=lambda path: int(numbers[path])):
         try:
             node = read_node(str(path))
         except PermissionError:
@@ -85,17 +86,3 @@ def _none_at_all(around: Surroundings, device: str) -> str:
         return f"no permission to open {', '.join(around.forbidden)}: {GROUP}"
     what = f"video.device = {device!r} is not here: " if device else ""
     return f"{what}no USB camera is plugged in (no capture device among /dev/video*)"
-
-
-def holders(path: str, proc: Path = Path("/proc")) -> list[str]:
-    """Who has a device open, such as "ffmpeg (process 1234)", as far as this user may see."""
-    target = os.path.realpath(path)
-    found = []
-    for process in sorted(proc.glob("[0-9]*"), key=lambda folder: int(folder.name)):
-        if int(process.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):  # it ended, or belongs to someone else
-            if any(os.path.realpath(link) == target for link in (process / "fd").iterdir()):
-                name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
-                found.append(f"{name} (process {process.name})")
-    return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from broadcaster.devices.holders import holders
 from broadcaster.devices.usb.camera import Node
-from broadcaster.devices.usb.find import GROUP, holders
+from broadcaster.devices.usb.find import GROUP
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
 
@@ -36,7 +38,7 @@ def _explain(error: OSError, node: Node) -> tuple[StreamReason, str]:
     if error.errno in _GONE:
         return (
             StreamReason.CAMERA_LOST,
-            "unplugged, or its cable or power fails; it is used again as soon as it is back",
+            "unplugged, or its cable or power fails",
         )
     if error.errno in _SILENT:
         return StreamReason.CAMERA_STALLED, f"it does not answer ({error.strerror}): unplug it and plug it in again"
@@ -46,7 +48,7 @@ def _explain(error: OSError, node: Node) -> tuple[StreamReason, str]:
 
 
 def _by_whom(node: Node) -> str:
-    found = holders(node.path)
+    found = holders([Path(node.path)])
     if found:
-        return f"{' and '.join(found)}: end that first"
+        return f"{found}: end that first"
     return f"another program: sudo fuser -v {node.path} says which; end that first"

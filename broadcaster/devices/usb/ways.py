@@ -164,14 +164,13 @@ class Thinning:
 
 
 def make_encoder(board: Board, *, width: int, height: int, fps: float, bitrate: int, interval: float) -> PictureEncoder:
-    """The board's hardware encoder where it has one that takes such pictures, else libx264; the log says which."""
-    obstacle = hardware_obstacle(width, height) if board.h264_encoder else "the board has no hardware encoder"
-    if obstacle is None:
+    """The board's hardware encoder where it has one that takes such pictures, else libx264; the log says why not."""
+    obstacle = hardware_obstacle(width, height)
+    if board.h264_encoder and obstacle is None:
         try:
             return HardwareEncoder(width=width, height=height, fps=fps, bitrate=bitrate, keyframe_interval=interval)
         except SourceError as error:
-            obstacle = error.detail
-            log.warning("the hardware encoder does not work, libx264 takes its place: %s", obstacle)
-    else:
+            log.warning("the hardware encoder does not work, libx264 takes its place: %s", error.detail)
+    elif board.h264_encoder:
         log.info("encoding with libx264: %s", obstacle)
     return Encoder(width=width, height=height, fps=fps, bitrate=bitrate, keyframe_interval=interval)

@@ -1,0 +1,221 @@
+"""The USB camera and the microphone inside the virtual machine: real V4L2, real ALSA, and a device that goes away.
+
+The camera is the kernel's `vivid`, which has MJPEG and H.264 not, but all else of a camera: modes, controls, buffers,
+stamps; taking it from its driver is to a program what pulling the plug is. Times are wide: nothing here is fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.usb.camera import Camera
+from broadcaster.devices.usb.find import look_around, pick_camera
+from broadcaster.devices.usb.modes import Mode, Wanted
+from broadcaster.devices.usb.source import make_usb_camera
+from broadcaster.errors import SourceError
+from broadcaster.settings import VideoSettings
+from tests.edges.devices_rig import Sink, decoded, opened, steps
+from tests.rigs.daemon import Daemon
+from tests.rigs.light import LightViewer
+
+DRIVER = Path("/sys/bus/platform/drivers/vivid")
+SMALL = VideoSettings(source="v4l2", width=320, height=180, fps=10, bitrate=200_000)
+LOST = 2.0
+"""Seconds within which viewers must know that the camera is gone."""
+STAMPED_AT_START = 1
+"""Otherwise vivid stamps its pictures with the end of their time, which has not come yet."""
+HOLD = """
+import sys, time
+from broadcaster.devices.usb.camera import Camera
+from broadcaster.devices.usb.find import look_around
+from broadcaster.devices.usb.modes import Mode
+Camera(look_around().cameras[0]).start(Mode("YUYV", 320, 180, 10))
+print("holding", flush=True)
+time.sleep(600)
+"""
+
+
+def unplug() -> None:
+    (DRIVER / "unbind").write_text("vivid.0")
+
+
+def plug_in() -> None:
+    if not (DRIVER / "vivid.0").exists():
+        (DRIVER / "bind").write_text("vivid.0")
+
+
+@pytest.fixture(autouse=True)
+def _plugged_in() -> Iterator[None]:
+    plug_in()
+    yield
+    plug_in()
+
+
+def settings(**changes: object) -> VideoSettings:
+    kept = {name: getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
+    return VideoSettings(**{**kept, **changes})
+
+
+def test_the_camera_is_found_and_says_what_it_can():
+    (node,) = look_around().cameras
+    assert (node.driver, node.card) == ("vivid", "vivid")
+    assert pick_camera(look_around(), "viv") == node
+    camera = Camera(node)
+    try:
+        modes = camera.modes(Wanted(320, 180, 10))
+        assert Mode("YUYV", 320, 180, 30) in modes
+        assert {mode.width for mode in modes} >= {320, 640, 1280, 1920}
+        assert {"horizontal_flip", "vertical_flip", "brightness"} <= set(camera.controls)
+        assert "user_controls" not in camera.controls
+    finally:
+        camera.close()
+
+
+@pytest.mark.parametrize("form", ["YU12", "NV12", "YUYV", "UYVY", "RGB3"])
+def test_each_raw_format_is_read_as_it_is_and_with_the_drivers_time(form):
+    camera = Camera(look_around().cameras[0])
+    try:
+        assert camera.set(camera.controls["timestamp_source"], STAMPED_AT_START)
+        assert camera.start(Mode(form, 320, 180, 10)) == Mode(form, 320, 180, 10)
+        shots, ages = [], []
+        deadline = time.monotonic() + 20
+        while len(shots) < 3 and time.monotonic() < deadline:
+            if camera.is_ready(1) and (shot := camera.read(now := time.monotonic())):
+                shots.append(shot)
+                ages.append(now - shot.captured)
+        assert [shot.number for shot in shots] == sorted({shot.number for shot in shots})
+        bits = {"YU12": 12, "NV12": 12, "YUYV": 16, "UYVY": 16, "RGB3": 24}[form]
+        assert {len(shot.data) for shot in shots} == {320 * 180 * bits // 8}
+        # Where the driver's stamp is not believed, a picture is as old as nothing.
+        assert all(0 < age < 1 for age in ages)
+    finally:
+        camera.close()
+
+
+async def test_the_source_delivers_pictures_and_a_keyframe_when_asked():
+    source = make_usb_camera(settings(controls=(("timestamp_source", STAMPED_AT_START),)), SystemClock())
+    async with opened(source) as sink:
+        units = list(await sink.until(15, limit=60))
+        now = time.monotonic()
+        source.request_keyframe()
+        seen = len(sink.items)
+        await sink.until(seen + 4, limit=30)
+        assert any(unit.keyframe for unit in sink.items[seen : seen + 4])
+    assert (source.traits.width, source.traits.height, source.traits.encoder) == (320, 180, "libx264")
+    assert source.traits.can_force_keyframe
+    assert source.traits.can_set_bitrate
+    assert units[0].keyframe
+    assert len(decoded(units)) == len(units)
+    assert now - 5 < units[-1].captured <= now
+    assert all(step > 0 for step in steps(units))
+
+
+async def test_a_rotated_picture_is_turned_by_the_camera():
+    source = make_usb_camera(settings(rotation=180), SystemClock())
+    async with opened(source) as sink:
+        await sink.until(2, limit=60)
+        other = await asyncio.create_subprocess_exec(sys.executable, "-c", READ_FLIPS, stdout=asyncio.subprocess.PIPE)
+        found, _ = await asyncio.wait_for(other.communicate(), 60)
+    assert found.split() == [b"1", b"1"]
+
+
+READ_FLIPS = """
+from linuxpy.video.device import Device
+with Device("/dev/video0") as camera:
+    print(*(int(camera.controls[number].value) for number in (0x00980914, 0x00980915)))
+"""
+
+
+async def test_unplugged_it_is_lost_at_once_missing_until_it_is_back_and_then_goes_on():
+    source = make_usb_camera(SMALL, SystemClock())
+    sink = Sink()
+    await source.open(sink)
+    await sink.until(3, limit=60)
+    unplug()
+    began = time.monotonic()
+    error = await sink.failure(limit=10)
+    took = time.monotonic() - began
+    assert error.reason == "camera-lost"
+    assert "vivid (/dev/video0)" in error.detail
+    assert took < LOST
+    await source.close()
+    with pytest.raises(SourceError, match="no USB camera is plugged in") as caught:
+        await source.open(sink)
+    assert caught.value.reason == "no-camera"
+    await source.close()
+    plug_in()
+    async with opened(source) as again:
+        assert (await again.until(3, limit=60))[0].keyframe
+    print(f"lost after {took:.2f} s")
+
+
+async def test_a_camera_in_use_is_busy_and_its_user_is_named():
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert other.stdout
+        assert await asyncio.wait_for(other.stdout.readline(), 60) == b"holding\n"
+        source = make_usb_camera(SMALL, SystemClock())
+        with pytest.raises(SourceError) as caught:
+            await source.open(Sink())
+        await source.close()
+    finally:
+        other.kill()
+        await other.wait()
+    assert caught.value.reason == "camera-busy"
+    assert f"(process {other.pid}): end that first" in caught.value.detail
+
+
+@contextlib.asynccontextmanager
+async def tone() -> AsyncIterator[None]:
+    """Something to hear at the sound card's other end."""
+    noise = ["aplay", "-q", "-D", "hw:CARD=Loopback,DEV=1", "-t", "raw", "-f", "S16_LE", "-r", "48000", "-c", "1"]
+    process = await asyncio.create_subprocess_exec(*noise, "/dev/urandom")
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_the_daemon_goes_live_tells_of_a_pulled_plug_and_is_back_by_itself():
+    chosen = {f"video__{name}": getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
+    sound = {"audio__source": "alsa", "audio__device": "Loopback"}
+    async with tone(), Daemon(live=False, **chosen, **sound) as daemon, LightViewer(daemon.port) as viewer:
+        await daemon.set_live(True)
+        await viewer.message("stream", limit=60, state="live")
+        await viewer.message("stream", limit=60, state="live", sound="on")
+        await viewer.keyframe(60)
+        before = viewer.packets
+        unplug()
+        began = time.monotonic()
+        await viewer.message("stream", limit=20, state="failed", reason="camera-lost")
+        took = time.monotonic() - began
+        status = await daemon.status()
+        assert (status["stream"]["state"], status["stream"]["reason"]) == ("failed", "camera-lost")
+        await asyncio.sleep(3)
+        assert not look_around().cameras
+        viewer.messages.clear()
+        plug_in()
+        began = time.monotonic()
+        await viewer.message("stream", limit=60, state="live")
+        back = time.monotonic() - began
+        await until_packets(viewer, before + 30)
+        print(daemon.log)
+        print(f"viewer told after {took:.2f} s, live again after {back:.2f} s")
+        assert took < LOST
+        assert await daemon.stop() == 0
+        assert "Traceback" not in daemon.log
+
+
+async def until_packets(viewer: LightViewer, count: int) -> None:
+    async with asyncio.timeout(60):
+        while viewer.packets < count:
+            await asyncio.sleep(0.1)
