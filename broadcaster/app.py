@@ -76,7 +76,7 @@ class Daemon:
         )
         self._shedding = Shedding(self._lag, self._peers.traffic, self._adaptation, self._server.refuse_newcomers)
         self._power = PowerSwitch()
-        self._panel = self._make_panel(settings.panel, clock)
+        self._panel = self._make_panel(settings.panel, clock, WishFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
@@ -111,12 +111,12 @@ class Daemon:
             await _until(ending, running, watching, reporting, bug)
             log.info("going down")
 
-    def _make_panel(self, settings: PanelSettings, clock: Clock) -> PanelControl | None:
+    def _make_panel(self, settings: PanelSettings, clock: Clock, muted: WishFile) -> PanelControl | None:
         panel = make_panel(settings, clock)
         if panel is None:
             return None
         self._server.watch_viewers(panel.show_viewers)
-        return PanelControl(panel, self._stream, settings.hold_action, self._power.press)
+        return PanelControl(panel, self._stream, settings.hold_action, self._power.press, muted)
 
     def _starts_live(self) -> bool:
         return self._start == "live" or (self._start == "last" and self._wishes.load())

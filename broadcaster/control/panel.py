@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from broadcaster.control.wish import WishFile
 from broadcaster.errors import PanelError
 from broadcaster.ports import Control, LiveControl, Panel
 from broadcaster.settings import HoldAction
@@ -16,14 +17,23 @@ log = logging.getLogger(__name__)
 class PanelControl:
     """Lets the buttons post the same events as the API, and the tally lamp follow the stream, never the wish.
 
-    `power_off` is what a long press asks for when `hold_action` is shutdown.
+    `power_off` is what a long press asks for when `hold_action` is shutdown. `muted` keeps what it is for mute:
+    a daemon that starts anew must not open a microphone that its owner closed.
     """
 
-    def __init__(self, panel: Panel, live: LiveControl, hold_action: HoldAction, power_off: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        live: LiveControl,
+        hold_action: HoldAction,
+        power_off: Callable[[], None],
+        muted: WishFile,
+    ) -> None:
         self._panel = panel
         self._live = live
         self._hold_action = hold_action
         self._power_off = power_off
+        self._muted = muted
         self._unwatch: Callable[[], None] = lambda: None
 
     def open(self) -> None:
@@ -33,6 +43,8 @@ class PanelControl:
         except PanelError as error:
             log.warning("no live button and no lamp: %s", error)
             return
+        if self._hold_action == "mute" and self._muted.load():
+            self._live.mute(True)
         self._unwatch = self._live.watch(self._show)
         self._show(self._live.status)
 
@@ -66,5 +78,6 @@ class PanelControl:
         if self._live.muted is not muted:
             log.info("there is no sound to mute")
             return
+        self._muted.save(muted)
         log.info("the sound is %s", "muted" if muted else "no longer muted")
         self._panel.acknowledge()

@@ -1,4 +1,4 @@
-"""Remembers across restarts whether the owner wants to be on air."""
+"""Remembers across restarts whether the owner wants to be on air, and to be heard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_WORDS = {True: "live\n", False: "offline\n"}
+_WORDS = {"wish": ("offline\n", "live\n"), "sound": ("on\n", "muted\n")}
 
 
 def state_folder(setting: str) -> Path:
@@ -21,29 +21,33 @@ def state_folder(setting: str) -> Path:
 
 
 class WishFile:
-    """One word in a file of the state folder; a disk that cannot be written never stops the show."""
+    """One word in a file of the state folder; a disk that cannot be written never stops the show.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "wish"
+    `name` is the wish: `wish` itself, whether to be live, or `sound`, whether it is muted.
+    """
+
+    def __init__(self, folder: Path, name: str = "wish") -> None:
+        self._path = folder / name
+        self._words = _WORDS[name]
         self._warned = False
 
     def load(self) -> bool:
-        """Whether the last wish was to be live; false when there is none to be read."""
+        """What was wished last; false when there is nothing to be read."""
         try:
-            return self._path.read_text(encoding="ascii", errors="replace") == _WORDS[True]
+            return self._path.read_text(encoding="ascii", errors="replace") == self._words[True]
         except OSError:
             return False
 
-    def save(self, live: bool) -> None:
+    def save(self, wish: bool) -> None:
         """Keep the wish, by a temporary file and a rename, so that no crash leaves half of it."""
         temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(_WORDS[live], encoding="ascii")
+            temporary.write_text(self._words[wish], encoding="ascii")
             temporary.replace(self._path)
         except OSError as error:
             if not self._warned:
-                log.warning("cannot remember whether to be live after a restart: %s", error)
+                log.warning("cannot remember %r after a restart: %s", self._words[wish].strip(), error)
             self._warned = True
         else:
             self._warned = False

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from broadcaster.control.panel import PanelControl
+from broadcaster.control.wish import WishFile
 from broadcaster.devices.fakes import FakePanel
 from broadcaster.errors import SourceError
 from broadcaster.ports import Control
@@ -50,10 +52,12 @@ class Stream:
 
 
 class Rig:
-    def __init__(self, hold_action: str = "nothing", *, has_sound: bool = True) -> None:
+    def __init__(
+        self, hold_action: str = "nothing", *, has_sound: bool = True, folder: Path = Path("/nonexistent")
+    ) -> None:
         self.panel, self.stream = FakePanel(), Stream(has_sound=has_sound)
         self.powered_off = 0
-        self.control = PanelControl(self.panel, self.stream, hold_action, self._power_off)
+        self.control = PanelControl(self.panel, self.stream, hold_action, self._power_off, WishFile(folder, "sound"))
 
     def _power_off(self) -> None:
         self.powered_off += 1
@@ -90,8 +94,8 @@ def test_a_long_press_means_nothing_unless_told_otherwise():
     assert (rig.stream.asked, rig.stream.muted, rig.powered_off, rig.panel.acknowledged) == ([], False, 0, 0)
 
 
-def test_a_long_press_mutes_and_the_next_one_ends_that():
-    rig = Rig("mute")
+def test_a_long_press_mutes_and_the_next_one_ends_that(tmp_path):
+    rig = Rig("mute", folder=tmp_path)
     rig.control.open()
     rig.stream.become(StreamState.LIVE)
     rig.panel.press(Control.HOLD)
@@ -100,6 +104,18 @@ def test_a_long_press_mutes_and_the_next_one_ends_that():
     assert not rig.stream.muted
     assert rig.panel.muted == [False, False, True, False]
     assert rig.panel.acknowledged == 2
+
+
+def test_muted_stays_muted_when_the_daemon_starts_anew_as_long_as_the_button_can_end_it(tmp_path):
+    for muted in (True, False):
+        rig = Rig("mute", folder=tmp_path)
+        rig.control.open()
+        rig.panel.press(Control.HOLD)
+        rig.control.close()
+        again, other = Rig("mute", folder=tmp_path), Rig("nothing", folder=tmp_path)
+        again.control.open()
+        other.control.open()
+        assert (again.stream.muted, other.stream.muted) == (muted, False)
 
 
 def test_where_there_is_no_sound_a_long_press_says_so(caplog):
@@ -132,7 +148,7 @@ def test_without_pins_there_is_one_warning_and_the_stream_goes_on(caplog):
 def test_the_lamp_goes_off_when_the_source_dies_whatever_is_wished(dies, within):
     async def scenario(clock: TravelClock) -> None:
         stream, panel = StreamRig(clock), FakePanel()
-        PanelControl(panel, stream.live, "nothing", lambda: None).open()
+        PanelControl(panel, stream.live, "nothing", lambda: None, WishFile(Path("/nonexistent"), "sound")).open()
         shown: list[tuple[str, float]] = []
         stream.live.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
         async with stream.running():
