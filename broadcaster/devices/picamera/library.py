@@ -28,7 +28,7 @@ def explained(error: BaseException) -> SourceError:
     if isinstance(error, ModuleNotFoundError) and error.name in ("libcamera", "picamera2"):
         return SourceError(
             StreamReason.NO_CAMERA,
-            f"{error.name} is not installed here: {_INSTALL}; then rm -r .venv and make anew, so that it sees it",
+            f"{error.name} is not installed here: {_INSTALL}; then make the virtual environment anew, to see it",
         )
     return SourceError(
         StreamReason.NO_CAMERA,
