@@ -7,12 +7,12 @@ cd "$(dirname "$0")/.."
 . systemd/places.sh
 
 python=/usr/bin/python3 # the system's: the camera's library belongs to it
-source=${SOURCE:-}
+source=${SOURCE:-camera}
 new=
 
 main() {
     need_root install
-    [[ $source =~ ^(test)?$ ]] || die "SOURCE=$source: only SOURCE=test is known; everything else stands in $settings"
+    [[ $source =~ ^(camera|test)$ ]] || die "SOURCE=$source: only camera and test are known; all else goes into $settings"
     command -v apt-get >/dev/null || die "this is for Raspberry Pi OS and Debian: there is no apt-get here"
     install -d -m 755 "$home"
     trap forget_new EXIT
@@ -77,10 +77,10 @@ environment() {
 settings_file() {
     install -d -m 755 "$(dirname "$settings")"
     if [ -e "$settings" ]; then
-        [ -z "$source" ] || say "SOURCE=$source changes nothing: $settings is there already, and stays as it is"
+        [ -z "${SOURCE:-}" ] || say "SOURCE=$source changes nothing: $settings is there already, and stays as it is"
     else
         install -m 640 systemd/broadcaster.toml "$settings"
-        [ -z "$source" ] || sed -i '/^\[video\]\|^\[audio\]/,/^\[/ s/^#source = .*/source = "'"$source"'"/' "$settings"
+        sed -i "/^\[video\]/,/^\[/ s/^#source = .*/source = \"$source\"/" "$settings"
     fi
     chown root:broadcaster "$settings"
     chmod 640 "$settings"
@@ -96,6 +96,8 @@ service() {
     ln -sfn "$home/current/bin/broadcaster" "$command"
     install -m 644 systemd/broadcaster.service "$unit"
     install -D -m 644 systemd/broadcaster.rules "$rules"
+    # Where there is no polkit, nobody but root may switch the machine off.
+    if [ -d "$(dirname "$poweroff")" ]; then install -m 644 systemd/broadcaster-poweroff.rules "$poweroff"; fi
     if [ -S /run/udev/control ]; then
         udevadm control --reload
         udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap
@@ -132,7 +134,12 @@ report() {
     echo "  Go live  with the button, or: curl --json '{\"live\": true}' $(tail -1 <<<"$(links "$block")")api/live"
     echo "  Settings $settings, then: sudo systemctl restart broadcaster"
     echo "  Log      journalctl -u broadcaster"
+    echo "  Check    sudo broadcaster check"
     "${log[@]}" --priority=warning
+    if grep -q '^source = "camera"' "$settings" && ! compgen -G '/dev/video*' >/dev/null; then
+        say "there is no camera here. The service looks for one at each start of the stream, and says failed (no-camera);"
+        echo "  for the test picture instead: video.source = \"test\" in $settings"
+    fi
 }
 
 links() {

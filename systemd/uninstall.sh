@@ -10,7 +10,7 @@ main() {
     local record=
     [ ! -e "$made" ] || record=$(sort -u "$made")
     if [ -e "$unit" ]; then systemctl disable --quiet --now broadcaster.service; fi
-    rm -f "$unit" "$sysusers" "$rules"
+    rm -f "$unit" "$sysusers" "$rules" "$poweroff"
     if [ "$(readlink "$command" || true)" = "$home/current/bin/broadcaster" ]; then rm "$command"; fi
     systemctl daemon-reload
     systemctl reset-failed broadcaster.service 2>/dev/null || true

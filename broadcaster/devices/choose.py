@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
+from broadcaster.devices.at_hand import CameraAtHand
 from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.board import read_board
 from broadcaster.devices.file.audio import FileAudio
@@ -18,7 +20,8 @@ from broadcaster.devices.usb.find import look_around, pick_camera
 from broadcaster.devices.usb.source import make_usb_camera
 from broadcaster.errors import SourceError
 from broadcaster.ports import AudioSource, Clock, VideoSource
-from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings, VideoSourceName
+from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
+from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,11 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
 
 
 def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
-    match _camera_at_hand(settings) if settings.source == "auto" else settings.source:
+    match settings.source:
+        case "auto":
+            return _camera_or_test_picture(settings, clock)
+        case "camera":
+            return CameraAtHand(partial(_find_camera, settings, clock), settings)
         case "picamera2":
             return CsiCamera(clock, settings, read_board())
         case "v4l2":
@@ -54,6 +61,11 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
                 bitrate=settings.bitrate,
                 keyframe_interval=settings.keyframe_interval,
             )
+        case "test":
+            return _test_picture(settings, clock)
+
+
+def _test_picture(settings: VideoSettings, clock: Clock) -> TestCard:
     return TestCard(
         clock,
         width=settings.width,
@@ -64,16 +76,26 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
     )
 
 
-def _camera_at_hand(settings: VideoSettings) -> VideoSourceName:
-    """What `auto` means on this machine, now: a CSI camera before a USB camera, either by name if one is named."""
+def _camera_or_test_picture(settings: VideoSettings, clock: Clock) -> VideoSource:
+    try:
+        return _find_camera(settings, clock)
+    except SourceError as error:
+        log.warning("video.source is auto, and no camera is to be had: %s: showing the test picture", error.detail)
+        return _test_picture(settings, clock)
+
+
+def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
+    """Whatever camera there is on this machine, now: a CSI camera before a USB camera, either by name if one is named.
+
+    Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search does not come to an end.
+    """
     csi = why_none(settings.device)
     if not csi:
-        return "picamera2"
+        return CsiCamera(clock, settings, read_board())
     usb = _why_no_usb_camera(settings.device)
     if not usb:
-        return "v4l2"
-    log.warning("video.source is auto, and no camera is to be had: %s; %s: showing the test picture", csi, usb)
-    return "test"
+        return make_usb_camera(settings, clock)
+    raise SourceError(StreamReason.NO_CAMERA, f"{csi}; {usb}")
 
 
 def _why_no_usb_camera(device: str) -> str:

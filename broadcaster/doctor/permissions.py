@@ -37,7 +37,7 @@ def look(case: Situation) -> list[Line]:
 
 def read_devices(machine: Machine, settings: Settings) -> list[Devices]:
     """Try every node, as far as that goes without opening it."""
-    camera = settings.video.source in ("auto", "picamera2", "v4l2")
+    camera = settings.video.source in ("auto", "camera", "picamera2", "v4l2")
     microphone = settings.audio.source in ("auto", "alsa")
     kinds = (
         ("video", "video", camera, _VIDEO),

@@ -16,7 +16,7 @@ from broadcaster.settings.networks import Network
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
-VideoSourceName = Literal["auto", "test", "file", "picamera2", "v4l2"]
+VideoSourceName = Literal["auto", "camera", "test", "file", "picamera2", "v4l2"]
 AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
 HoldAction = Literal["nothing", "mute", "shutdown"]
 Pull = Literal["up", "down", "none"]
@@ -99,7 +99,9 @@ class VideoSettings:
     """The picture."""
 
     source: VideoSourceName = _setting(
-        "auto", Word(get_args(VideoSourceName)), "Where pictures come from; auto: a camera, else the test picture."
+        "auto",
+        Word(get_args(VideoSourceName)),
+        "Where pictures come from; camera: any there is, now or later; auto: a camera, else the test picture.",
     )
     file: str = _setting("", _PATH, "The file that the sources named file play, in a loop.")
     width: int = _setting(1280, Whole(160, 3840, "pixels", step=2), "Width of the picture in pixels.")

@@ -222,3 +222,16 @@ def test_uninstalling_leaves_nothing_but_the_settings_and_says_where(container, 
     assert container.run("systemctl", "--failed", "--quiet", "--plain") == ""
     again = container.make("uninstall")
     assert SETTINGS in again, "once more is no error"
+
+
+def test_without_a_camera_it_runs_says_so_and_shows_no_test_picture_unasked(container):
+    container.run("rm", SETTINGS)
+    assert "there is no camera here" in container.make("install")
+    runs = pid(container)
+    container.fetch("/api/live", '{"live": true}')
+    stream = wait_for(lambda: (told := container.status()["stream"])["state"] == "failed" and told, 15)
+    assert stream["reason"] == "no-camera"
+    wait_for(lambda: container.show("StatusText") == "failed (no-camera), 0 viewers", 5)
+    tries = container.status()["openings"]
+    wait_for(lambda: container.status()["openings"] > tries, 20)
+    assert pid(container) == runs

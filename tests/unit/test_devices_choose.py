@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from broadcaster.devices.at_hand import CameraAtHand
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.fakes import FakeClock
 from broadcaster.devices.file.audio import FileAudio
@@ -13,6 +14,7 @@ from broadcaster.devices.testcard.source import TestCard
 from broadcaster.devices.usb.camera import Node
 from broadcaster.devices.usb.find import Surroundings
 from broadcaster.devices.usb.source import UsbCamera
+from broadcaster.errors import SourceError
 from broadcaster.settings import AudioSettings, VideoSettings
 
 NONE = type(None)
@@ -43,6 +45,7 @@ def _nothing_plugged_in(monkeypatch):
         ("picamera2", "auto", (CsiCamera, Microphone)),
         ("picamera2", "none", (CsiCamera, NONE)),
         ("auto", "auto", (TestCard, Beep)),
+        ("camera", "auto", (CameraAtHand, Microphone)),
     ],
 )
 def test_words_become_sources(video, audio, sources):
@@ -108,3 +111,29 @@ def test_only_a_microphone_that_nobody_asked_for_may_be_missing(audio, optional,
     )
     make_sources(VideoSettings(source="v4l2"), audio, FakeClock())
     assert made == [optional]
+
+
+async def test_camera_means_whatever_there_is_at_each_opening_and_never_the_test_picture(monkeypatch):
+    made, _ = make_sources(VideoSettings(source="camera"), AudioSettings(source="none"), FakeClock())
+    with pytest.raises(SourceError, match="no CSI camera found; no USB camera is plugged in") as none:
+        await made.open(None)
+    assert none.value.reason == "no-camera"
+    await made.close()
+    opened = []
+
+    async def opening(camera, sink):
+        opened.append(type(camera))
+        raise SourceError("camera-lost", "unplugged at once")
+
+    monkeypatch.setattr(UsbCamera, "open", opening)
+    monkeypatch.setattr(CsiCamera, "open", opening)
+    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    with pytest.raises(SourceError, match="unplugged"):
+        await made.open(None)
+    assert made.traits.source == "v4l2"
+    monkeypatch.setattr(CSI, lambda device: "")
+    with pytest.raises(SourceError, match="unplugged"):
+        await made.open(None)
+    assert made.traits.source == "picamera2"
+    assert opened == [UsbCamera, CsiCamera]
+    await made.close()
