@@ -1,0 +1,93 @@
+"""Behind a trusted proxy every limit goes by the viewer's own address; behind any other it is the proxy's."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from broadcaster.control.secret_file import SecretFile
+from broadcaster.doctor.situation import ask_running
+from broadcaster.settings import WebSettings
+from broadcaster.signaling.timings import Timings
+from tests.edges.web_rig import served
+from tests.rigs.certificates import make_pair
+
+TRUSTED = ("127.0.0.1",)
+ANNA, BERT = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": "198.51.100.2"}
+
+
+async def hello(rig: Any, headers: dict[str, str], **fields: object) -> str:
+    """Say hello from there: the code of the error, or "welcome"."""
+    talk = await rig.talk(**headers)
+    await talk.say("hello", **fields)
+    message = json.loads((await talk.socket.receive()).data)
+    await talk.socket.close()
+    return str(message.get("code", message["type"]))
+
+
+async def test_wrong_tokens_are_counted_for_each_viewer() -> None:
+    async with served(viewer_token="right", trusted_proxies=TRUSTED) as rig:
+        for _ in range(5):
+            assert await hello(rig, ANNA, token="guess") == "token-wrong"
+        assert await hello(rig, ANNA, token="right") == "too-many"
+        assert await hello(rig, BERT, token="right") == "welcome"
+
+
+async def test_without_trust_a_claim_changes_nothing() -> None:
+    async with served(viewer_token="right") as rig:
+        for number in range(5):
+            assert await hello(rig, {"X-Forwarded-For": f"198.51.100.{number}"}, token="guess") == "token-wrong"
+        assert await hello(rig, ANNA, token="right") == "too-many"
+
+
+async def test_many_networks_of_one_site_do_not_help_who_guesses() -> None:
+    async with served(viewer_token="right", trusted_proxies=TRUSTED) as rig:
+        for number in range(20):
+            assert await hello(rig, {"X-Forwarded-For": f"2001:db8:7:{number}::1"}, token="guess") == "token-wrong"
+        assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}, token="right") == "too-many"
+        assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}, token="right") == "welcome"
+
+
+async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_proxy() -> None:
+    async with served(timings=Timings(hello=30, farewell=0.1), trusted_proxies=TRUSTED) as rig:
+        silent = [await rig.talk(**ANNA) for _ in range(16)]
+        assert await hello(rig, ANNA) == "too-many"
+        assert await hello(rig, BERT) == "welcome"
+        silent += [await rig.talk() for _ in range(17)]
+        assert await hello(rig, {}) == "welcome", "the proxy itself may have more"
+
+
+async def test_the_log_names_the_viewer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with served(trusted_proxies=TRUSTED) as rig:
+        assert await hello(rig, ANNA) == "welcome"
+        async with rig.client.get(rig.url, headers={**BERT, "Host": "rebound.example"}) as response:
+            assert response.status == 421
+    assert "viewer v1 (198.51.100.1) joined" in caplog.messages
+    assert "refused 198.51.100.2: Host rebound.example is not in web.hosts" in caplog.messages
+
+
+async def test_wrong_operator_tokens_are_counted_for_each_caller(tmp_path: Any) -> None:
+    file = SecretFile(tmp_path / "token")
+    async with served(trusted_proxies=TRUSTED, made_token=file) as rig:
+
+        async def ask(token: str, headers: dict[str, str]) -> int:
+            headers = {**headers, "Authorization": f"Bearer {token}"}
+            async with rig.client.get(f"{rig.url}/api/status", headers=headers) as response:
+                return response.status
+
+        for _ in range(5):
+            assert await ask("guess", ANNA) == 401
+        assert await ask(file.read(), ANNA) == 429
+        assert await ask(file.read(), BERT) == 200
+
+
+async def test_the_doctor_finds_a_daemon_that_has_a_certificate(tmp_path: Any) -> None:
+    pair = make_pair(tmp_path)
+    async with served(**pair.settings) as rig:
+        found = await asyncio.to_thread(
+            ask_running, WebSettings(host="127.0.0.1", port=rig.server.port, **pair.settings)
+        )
+        assert found is not None
+        assert (found.state, found.source) == ("live", "test picture")
