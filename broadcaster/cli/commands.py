@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from broadcaster import settings
 from broadcaster.cli import links, logs
-from broadcaster.cli.addresses import page_addresses, reachable_at
+from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.control.secret_file import own_secrets
@@ -89,7 +89,7 @@ def _check(parsed: argparse.Namespace) -> int:
 
     wish = Wish(frozenset(parsed.what), parsed.as_me, parsed.json)
     try:
-        return check(parsed.settings or "", read, reachable_at, wish)
+        return check(parsed.settings or "", read, page_addresses, wish)
     except BroadcasterError as error:
         _tell(str(error))
         return 2

@@ -68,7 +68,9 @@ def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), hold
         found = "\n".join(["none found: viewers see the test picture", *said])
         return _ABOUT.warning(found, source_fix(StreamReason.NO_CAMERA, settings))
     if seen.rate < ENOUGH * seen.traits.fps:
-        found += f", only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}"
+        found = "\n".join(
+            [f"{found}, only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}", *said[:_MOST_SAID]]
+        )
         return _ABOUT.warning(found, f"Give it more light, or do not expect as many. {SMALLER}")
     return _ABOUT.ok("\n".join([found, *said[:_MOST_SAID]]))
 

@@ -11,20 +11,20 @@ from functools import partial
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.account import become_services_user, own_account
 from broadcaster.doctor.holders import read_holders
-from broadcaster.doctor.isolation import leave_if_stuck, lines_of
+from broadcaster.doctor.isolation import NoResult, isolated, leave_if_stuck, lines_of
 from broadcaster.doctor.line import Line, exit_code
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import GROUPS
 from broadcaster.doctor.report import as_json, summary, text
-from broadcaster.doctor.situation import Situation, ask_running
+from broadcaster.doctor.situation import STATUS_LIMIT, Running, Situation, ask_running
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import read_service
 from broadcaster.errors import SettingsError
-from broadcaster.settings import Settings
+from broadcaster.settings import Settings, WebSettings
 from broadcaster.version import __version__
 
 ReadSettings = Callable[[str], Settings]
-ReachableAt = Callable[[str, int], list[str]]
+PageAddresses = Callable[[WebSettings, int], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,20 @@ class Wish:
     as_json: bool
 
 
-def check(file: str, read: ReadSettings, reachable_at: ReachableAt, wish: Wish) -> int:
+def check(file: str, read: ReadSettings, page_addresses: PageAddresses, wish: Wish) -> int:
     """Look at what is wished, print it, and return the exit code: 0 fine, 1 warnings, 2 broken.
 
     `file` is the settings file, or empty for the service's; `read` reads it and what else the command line sets.
     Raises `BroadcasterError` when the service's user cannot run this program.
     """
-    case = find_out(file, read, reachable_at, as_me=wish.as_me)
+    case = find_out(file, read, page_addresses, as_me=wish.as_me)
     found = _look(case, wish.names)
     code = exit_code(_silently(found) if wish.as_json else _aloud(found, case))
     leave_if_stuck(code)
     return code
 
 
-def find_out(file: str, read: ReadSettings, reachable_at: ReachableAt, *, as_me: bool) -> Situation:
+def find_out(file: str, read: ReadSettings, page_addresses: PageAddresses, *, as_me: bool) -> Situation:
     """What all checks begin with; who holds what is asked first, because root sees more than the service's user."""
     machine, file = Machine(), os.path.abspath(file) if file else ""
     service, holders = read_service(machine), read_holders()
@@ -65,10 +65,18 @@ def find_out(file: str, read: ReadSettings, reachable_at: ReachableAt, *, as_me:
         problems=problems,
         account=own_account(service),
         service=service,
-        running=ask_running(settings.web),
+        running=_running(settings.web),
         holders=holders,
-        reachable_at=reachable_at,
+        page_addresses=page_addresses,
     )
+
+
+def _running(web: WebSettings) -> Running | None:
+    """Whoever listens there may be anything, and answer as slowly as it likes."""
+    try:
+        return isolated(partial(ask_running, web), 2 * STATUS_LIMIT)
+    except NoResult:
+        return None
 
 
 def _settings(file: str, read: ReadSettings) -> tuple[Settings, tuple[str, ...]]:

@@ -14,6 +14,7 @@ GROUPS = {
     "power": ("power", "heat"),
     "wifi": ("wifi",),
     "network": ("port", "addresses"),
+    "certificate": ("certificate",),
     "ways": ("ways",),
     "clock": ("clock",),
     "room": ("memory", "disk"),

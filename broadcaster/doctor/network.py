@@ -36,7 +36,7 @@ def look(case: Situation) -> list[Line]:
     holders = case.holders.ports.get(web.port, ())
     ours = case.running is not None or any(one.pid == case.service.pid for one in holders)
     port = Port(web.port, asyncio.run(try_port(web.host, web.port)), holders, ours)
-    return [judge_port(port), judge_addresses(web.host, case.reachable_at(web.host, web.port))]
+    return [judge_port(port), judge_addresses(web.host, case.page_addresses(web, web.port))]
 
 
 async def try_port(host: str, port: int) -> str:
@@ -70,10 +70,10 @@ def judge_addresses(host: str, links: list[str]) -> Line:
     """At least one must mean something on other machines; names alone do not make a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in EVERYWHERE:
-        if is_own(hosts[0]):
+        if all(map(is_own, hosts)):
             fix = 'Right behind a proxy on this machine; for others, listen on all addresses:\n  --set web.host=""'
             return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
-        return _ADDRESSES.ok(links[0])
+        return _ADDRESSES.ok("\n".join(links))
     if not any(_is_ip(name) for name in hosts):
         return _ADDRESSES.warning("no network: this machine only", "Connect a cable, or join a Wi-Fi:\n  sudo nmtui")
     return _ADDRESSES.ok("\n".join(links))

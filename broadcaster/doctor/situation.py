@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import ssl
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from broadcaster.devices.board import Board
@@ -19,6 +19,8 @@ from broadcaster.settings import Settings, WebSettings
 
 STATUS_LIMIT = 3.0
 """Seconds for a running daemon to answer on its own machine."""
+_LARGEST = 1 << 20
+"""Bytes of an answer; a broadcaster's has some hundred for each viewer."""
 
 _ON_AIR = ("starting", "live", "stopping", "failed")
 """States in which the daemon holds camera and microphone, or tries to."""
@@ -51,7 +53,7 @@ class Situation:
     """The machine, the settings, who asks, and what runs already.
 
     `settings_file` is empty without one; `problems` are those of the settings, and `settings` the defaults then.
-    `reachable_at` gives the page's addresses for `web.host` and a port.
+    `page_addresses` gives the page's addresses for the settings and a port.
     """
 
     machine: Machine
@@ -63,7 +65,7 @@ class Situation:
     service: Service
     running: Running | None
     holders: Holders
-    reachable_at: Callable[[str, int], list[str]]
+    page_addresses: Callable[[WebSettings, int], list[str]]
 
     @property
     def on_air(self) -> Running | None:
@@ -79,8 +81,8 @@ def ask_running(settings: WebSettings) -> Running | None:
     ways = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
     try:
         with urllib.request.build_opener(*ways).open(url, timeout=STATUS_LIMIT) as response:
-            return understand(json.load(response))
-    except (OSError, ValueError, urllib.error.HTTPError):
+            return understand(json.loads(response.read(_LARGEST)))
+    except (OSError, ValueError, HTTPException):
         return None
 
 

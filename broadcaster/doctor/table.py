@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broadcaster.doctor import (
     board,
     camera,
+    certificate,
     clock,
     config,
     microphone,
@@ -50,6 +51,7 @@ CHECKS = (
     Check("power", power.look, 15),
     Check("wifi", wifi.look, 30),
     Check("network", network.look, 15),
+    Check("certificate", certificate.look, 10),
     Check("ways", ways.look, 25),
     Check("clock", clock.look, 5),
     Check("room", room.look, 5),

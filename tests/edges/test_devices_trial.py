@@ -99,7 +99,7 @@ async def test_a_camera_that_is_lost_and_cannot_be_closed():
 
 
 async def test_the_beep_is_heard():
-    heard = await listen(Beep(SystemClock()), Limits(patience=10.0, going_on=1.5, closing=10.0))
+    heard = await listen(Beep(SystemClock()), Limits(patience=10.0, going_on=1.2, closing=10.0))
     assert heard.error is None
     assert heard.frames > 10
     assert heard.peak is not None

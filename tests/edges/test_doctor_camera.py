@@ -1,4 +1,7 @@
-"""The doctor opens the camera that the daemon would: the real picamera2 over a libcamera of memory, on three boards."""
+"""The doctor opens the camera that the daemon would, on a board with an encoder and one without.
+
+It is the real picamera2 over a libcamera of memory.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def look(rig, monkeypatch, tmp_path):
                 service=Service(),
                 running=None,
                 holders=nobody,
-                reachable_at=lambda host, port: [],
+                page_addresses=lambda web, port: [],
             )
         )
 
@@ -61,7 +64,6 @@ def look(rig, monkeypatch, tmp_path):
     ("machine", "encoder"),
     [
         (boards.ZERO_2_W, "hardware (/dev/video11): "),
-        (boards.PI_4, "hardware (/dev/video11): "),
         (boards.PI_5, "libx264 manages "),
     ],
     ids=lambda value: getattr(value, "model", ""),

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import ctypes, json, os, signal, subprocess, sys, threading, time
 from broadcaster.doctor.isolation import NoResult, isolated, leave_if_stuck, lines_of
@@ -41,11 +43,27 @@ print(as_json(lines))
 """
 
 
-def run(name: str, limit: float = 20.0):
-    command = [sys.executable, "-c", PROGRAM, name, str(limit)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return json.loads(ended.stdout)
+LIMITS = {"hang": 0.3, "deaf": 0.5, "crash": 20, "bug": 20, "leave": 20, "linger": 20}
+"""Seconds, by the name of what is tried."""
+
+
+@pytest.fixture(scope="module")
+def ended():
+    """What each gave: all at once, because most of it is waiting."""
+    commands = {name: [sys.executable, "-c", PROGRAM, name, str(limit)] for name, limit in LIMITS.items()}
+    processes = {
+        name: subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name, command in commands.items()
+    }
+    began = time.monotonic()
+    given = {}
+    for name, process in processes.items():
+        with process:
+            out, err = process.communicate(timeout=60)
+        assert (name, process.returncode, err) == (name, 0, "")
+        given[name] = json.loads(out)
+    assert time.monotonic() - began < 50  # none has waited for what sleeps a minute
+    return given
 
 
 def says(lines) -> str:
@@ -73,29 +91,27 @@ def _command_line(path: Path) -> bytes:
         return b""
 
 
-def test_one_that_hangs_is_ended():
-    assert says(run("hang", 0.3)) == "could not be looked at: no answer within 0.3 s"
+def test_one_that_hangs_is_ended(ended):
+    assert says(ended["hang"]) == "could not be looked at: no answer within 0.3 s"
 
 
-def test_one_that_is_deaf_is_ended_with_all_that_it_started():
-    assert says(run("deaf", 0.5)) == "could not be looked at: no answer within 0.5 s"
+def test_one_that_is_deaf_is_ended_with_all_that_it_started(ended):
+    assert says(ended["deaf"]) == "could not be looked at: no answer within 0.5 s"
     assert is_gone("sleep", "3.14159")
 
 
-def test_one_that_crashes_in_a_library_says_so():
-    assert says(run("crash")) == "could not be looked at: it crashed (SIGSEGV)"
+def test_one_that_crashes_in_a_library_says_so(ended):
+    assert says(ended["crash"]) == "could not be looked at: it crashed (SIGSEGV)"
 
 
-def test_a_bug_is_named():
-    assert says(run("bug")) == "could not be looked at: a bug in the check (ZeroDivisionError: division by zero)"
+def test_a_bug_is_named(ended):
+    assert says(ended["bug"]) == "could not be looked at: a bug in the check (ZeroDivisionError: division by zero)"
 
 
-def test_one_that_ends_without_a_word_says_its_code():
-    assert says(run("leave")) == "could not be looked at: it ended with code 3"
+def test_one_that_ends_without_a_word_says_its_code(ended):
+    assert says(ended["leave"]) == "could not be looked at: it ended with code 3"
 
 
-def test_a_result_counts_though_threads_and_commands_linger():
-    began = time.monotonic()
-    assert run("linger") == []
-    assert time.monotonic() - began < 20
+def test_a_result_counts_though_threads_and_commands_linger(ended):
+    assert ended["linger"] == []
     assert is_gone("sleep", "2.71828")

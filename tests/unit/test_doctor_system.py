@@ -1,20 +1,25 @@
 """What the doctor thinks of service, settings, libraries and network, and who holds what."""
 
 import os
+import shutil
+import time
 from dataclasses import replace
 
 import pytest
 
-from broadcaster.doctor import config, network, service, versions, ways
+from broadcaster.doctor import certificate, config, network, service, versions, ways
+from broadcaster.doctor.certificate import Found
 from broadcaster.doctor.holders import Process, read_holders
 from broadcaster.doctor.line import Level
+from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import NAMES
 from broadcaster.doctor.network import Port
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import Service, parse
 from broadcaster.doctor.versions import Versions
-from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings
+from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings
 from broadcaster.webrtc.gathering import Gathered
+from tests.rigs.certificates import make_pair
 from tests.rigs.doctor import write
 
 SHOWN = """\
@@ -159,6 +164,7 @@ async def test_a_host_that_is_not_ours_cannot_be_listened_on():
         ("127.0.0.1", ["http://127.0.0.1:8080/"], "warning"),
         ("::1", ["http://[::1]:8080/"], "warning"),
         ("192.168.1.20", ["http://192.168.1.20:8080/"], "ok"),
+        ("127.0.0.1", ["https://cam.example.org/", "http://127.0.0.1:8080/"], "ok"),
         ("cam.example.org", ["http://cam.example.org:8080/"], "ok"),
     ],
 )
@@ -206,3 +212,38 @@ def test_who_holds_devices_and_ports(tmp_path):
 
 def test_nobody_holds_anything_on_a_machine_that_tells_nothing(tmp_path):
     assert read_holders(tmp_path).ports == {}
+
+
+NOW = 1_780_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "says"),
+    [
+        (Found("", NOW + 80 * 86400), "ok", "/c.pem, until 2026-08-16"),
+        (Found("", NOW + 13.5 * 86400), "warning", "in 13 days"),
+        (Found("", NOW - 60), "broken", "ended on 2026-05-28"),
+        (Found("", None), "ok", "not known here"),
+        (Found("web.key: is not the key", None), "broken", "is not the key"),
+    ],
+)
+def test_the_certificate(found, level, says):
+    line = certificate.judge(found, "/c.pem", NOW)
+    assert line.level == level
+    assert says in line.found
+
+
+def test_a_certificates_end_is_what_openssl_says():
+    assert certificate.understand("notAfter=Aug 16 20:26:40 2026 GMT") == NOW + 80 * 86400
+    assert certificate.understand("") is None
+
+
+def test_a_certificate_is_loaded_as_the_daemon_does(tmp_path):
+    pair, other = make_pair(tmp_path), tmp_path / "other"
+    fine = certificate.read_certificate(Machine(), WebSettings(**pair.settings))
+    assert fine.error == ""
+    if shutil.which("openssl"):
+        assert fine.end == pytest.approx(time.time() + 30 * 86400, abs=86400)
+    other.mkdir()
+    wrong = WebSettings(certificate=str(pair.certificate), key=str(make_pair(other).key))
+    assert "is not the key" in certificate.read_certificate(Machine(), wrong).error
