@@ -24,7 +24,7 @@ from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.control.secret_file import own_secrets
-from broadcaster.control.signals import ignore_button
+from broadcaster.control.signals import ignore_button, ignore_ending
 from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.figures import StreamReport
@@ -71,7 +71,13 @@ def _run(parsed: argparse.Namespace) -> None:
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415
 
-    asyncio.run(serve(effective, live=parsed.live, announce=partial(_announce, effective)))
+    async def serve_to_the_end() -> None:
+        try:
+            await serve(effective, live=parsed.live, announce=partial(_announce, effective))
+        finally:
+            ignore_ending()
+
+    asyncio.run(serve_to_the_end())
 
 
 def _show(parsed: argparse.Namespace) -> None:

@@ -15,6 +15,12 @@ def ignore_button() -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
+def ignore_ending() -> None:
+    """When the loop has given them back, and the end has begun, a second signal must not make a kill of it."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def signals(toggle: Callable[[], None], end: Callable[[], None]) -> Iterator[None]:
     """While inside, signals call these on the event loop's thread."""
