@@ -6,7 +6,7 @@ made=$home/made                             # what the system did not have befor
 unit=/etc/systemd/system/broadcaster.service
 sysusers=/etc/sysusers.d/broadcaster.conf
 rules=/etc/udev/rules.d/60-broadcaster.rules
-poweroff=/etc/polkit-1/rules.d/60-broadcaster-poweroff.rules
+poweroff=/etc/polkit-1/rules.d/broadcaster-poweroff.rules
 command=/usr/local/bin/broadcaster
 state=/var/lib/broadcaster
 
