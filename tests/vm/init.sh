@@ -20,6 +20,6 @@ mount -t tmpfs none /host/dev/shm
 ifconfig lo 127.0.0.1 up
 ifconfig dummy0 10.9.8.7 netmask 255.255.255.0 up
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run/tmp PYTHONDONTWRITEBYTECODE=1
-chroot /host /bin/sh -c 'cd @CHECKOUT@ && exec @PYTHON@ -m pytest -v -rP --color=no -p no:cacheprovider -p no:hypothesispytest tests/vm/camera.py 2>&1'
+chroot /host /bin/sh -c 'cd @CHECKOUT@ && exec @PYTHON@ -m pytest -v -rP --color=no -p no:cacheprovider -p no:hypothesispytest tests/vm/camera.py tests/vm/microphone.py 2>&1'
 [ $? = 0 ] && echo "verdict: all passed" || echo "verdict: not passed"
 /bin/busybox poweroff -f
