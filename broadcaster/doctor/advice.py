@@ -1,11 +1,20 @@
-"""What to do about sources that fail, by the word that they fail with. Pure."""
+"""What to do: change a setting, or mend a source, by the word that it fails with. Pure."""
 
 from __future__ import annotations
 
 from broadcaster.settings import VideoSettings
 from broadcaster.signaling.words import StreamReason
 
-SMALLER = "Ask for less:\n  --set video.width=960 --set video.height=540 --set video.fps=25"
+
+def change(advice: str) -> str:
+    """Advice that ends in settings to change, and how the service gets them."""
+    return (
+        f"{advice} in the settings file, and start it anew:\n"
+        "  sudoedit /etc/broadcaster/broadcaster.toml\n  sudo systemctl restart broadcaster"
+    )
+
+
+SMALLER = change("Ask for less: [video] width = 960, height = 540, fps = 25")
 
 _CABLE = (
     "Switch off, seat the camera's cable anew at both ends, switch on, and look:\n"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
@@ -69,8 +70,8 @@ def _judge_level(heard: Heard, name: str) -> Line:
     found = f"{name}: level {heard.rms:.0f} dB, peaks {heard.peak:.0f} dB"
     if heard.rms < QUIET:
         return _ABOUT.warning(
-            f"{found}: very quiet", "Speak while it is checked; else turn it up:\n  --set audio.gain=12"
+            f"{found}: very quiet", change("Speak while it is checked. If it stays so: [audio] gain = 12")
         )
     if heard.peak > CLIPPED:
-        return _ABOUT.warning(f"{found}: too loud", "Turn it down:\n  --set audio.gain=-6")
+        return _ABOUT.warning(f"{found}: too loud", change("Turn it down: [audio] gain = -6"))
     return _ABOUT.ok(found)

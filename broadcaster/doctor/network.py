@@ -7,6 +7,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.holders import Process
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Situation
@@ -71,7 +72,7 @@ def judge_addresses(host: str, links: list[str]) -> Line:
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in EVERYWHERE:
         if all(map(is_own, hosts)):
-            fix = 'Right behind a proxy on this machine; for others, listen on all addresses:\n  --set web.host=""'
+            fix = change('Right behind a proxy on this machine; for others: [web] host = ""')
             return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
         return _ADDRESSES.ok("\n".join(links))
     if not any(_is_ip(name) for name in hosts):

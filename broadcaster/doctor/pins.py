@@ -6,6 +6,7 @@ import asyncio
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.situation import Situation
@@ -66,5 +67,5 @@ def _fix(problem: str) -> str:
     if "loaded" in problem:
         return "Install what is missing:\n  sudo apt install python3-lgpio"
     if "no Raspberry Pi" in problem:
-        return "Do without buttons and lamps here:\n  --set panel.enabled=false"
+        return change("Do without buttons and lamps here: [panel] enabled = false")
     return "See that the chip is there, and its group is one of this user's:\n  ls -l /dev/gpiochip*\n  groups"

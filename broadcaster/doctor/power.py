@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.situation import Situation
@@ -24,12 +25,10 @@ HOT, WARM = 80.0, 70.0
 _POWER = Subject("power", "With too little of it the camera times out and the picture stalls.")
 _HEAT = Subject("heat", "Above 80 °C the processor is slowed down, and pictures are left out.")
 _SUPPLY = (
-    "Use the board's own power supply (Pi 5: 5.1 V 5 A, Pi 4: 5.1 V 3 A, others 5.1 V 2.5 A)\n"
+    "Use the board's own power supply (Pi 5: 5.1 V 5 A, Pi 4: 5.1 V 3 A, others 5.1 V 2.5 A) "
     "with its own short cable, take other loads off its USB ports, and look again:\n  vcgencmd get_throttled"
 )
-_COOLING = (
-    "Give it a heat sink or a fan and free air, or let it do less:\n  --set video.width=640 --set video.height=360"
-)
+_COOLING = change("Give it a heat sink or a fan and free air, or less to do: [video] width = 640, height = 360")
 
 
 @dataclass(frozen=True, slots=True)
