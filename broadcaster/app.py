@@ -143,7 +143,10 @@ def _bugs_of_threads() -> Iterator[asyncio.Future[None]]:
             bug.set_exception(error)
 
     def escaped(arguments: threading.ExceptHookArgs) -> None:
-        loop.call_soon_threadsafe(fail, arguments.exc_value or RuntimeError("a thread died"))
+        error = arguments.exc_value or RuntimeError("it died")
+        # Said here too: a camera whose thread died may not let itself be closed, and then only that is told in the end.
+        log.error("%s: %s: %s", arguments.thread.name if arguments.thread else "a thread", type(error).__name__, error)
+        loop.call_soon_threadsafe(fail, error)
 
     before, threading.excepthook = threading.excepthook, escaped
     try:

@@ -105,3 +105,22 @@ async def test_a_camera_that_hangs_ends_the_daemon(rig, tmp_path, monkeypatch):
         with pytest.raises(DeviceHung, match="only a new process"):
             await asyncio.wait_for(asyncio.shield(daemon.task), 20)
         rig.sensor.hang.set()
+
+
+async def test_a_thread_of_the_cameras_library_that_dies_ends_the_daemon_and_leaves_its_reason(
+    rig, tmp_path, monkeypatch, caplog
+):
+    cameras = []
+
+    def fail(camera, _: object) -> None:
+        cameras.append(camera)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(source, "CLOSE_LIMIT", 0.2)
+    async with served(tmp_path, "picamera2") as daemon:
+        await daemon.until("live")
+        monkeypatch.setattr(rig.picamera2.Picamera2, "process_requests", fail)
+        with pytest.raises(DeviceHung):  # without that thread picamera2 waits for ever to be stopped
+            await asyncio.wait_for(asyncio.shield(daemon.task), 20)
+    assert "OSError: [Errno 5] Input/output error" in caplog.text
+    cameras[0].cancel_all_and_flush()  # and here an end to waiting
