@@ -19,7 +19,8 @@ for tool; do
         virtual-machine)
             any_of qemu-system-x86_64 || packages="$packages qemu-system-x86"
             any_of cpio || packages="$packages cpio"
-            any_of depmod || packages="$packages kmod" ;;
+            any_of depmod || packages="$packages kmod"
+            any_of xz || packages="$packages xz-utils" ;;
         npx) any_of npx || packages="$packages npm" ;;
         nginx) any_of nginx || packages="$packages nginx-light" ;;
         caddy) any_of caddy || packages="$packages caddy" ;;

@@ -100,6 +100,17 @@ def test_each_raw_format_is_read_as_it_is_and_with_the_drivers_time(form):
         camera.close()
 
 
+def test_a_camera_is_stopped_and_started_in_another_mode():
+    camera = Camera(look_around().cameras[0])
+    try:
+        for mode in (Mode("YUYV", 640, 360, 10), Mode("NV12", 320, 180, 10)):
+            assert camera.start(mode) == mode
+            assert camera.is_ready(10)
+            camera.stop()
+    finally:
+        camera.close()
+
+
 async def test_the_source_delivers_pictures_and_a_keyframe_when_asked():
     source = make_usb_camera(settings(controls=(("timestamp_source", STAMPED_AT_START),)), SystemClock())
     async with opened(source) as sink:
@@ -155,6 +166,20 @@ async def test_unplugged_it_is_lost_at_once_missing_until_it_is_back_and_then_go
     async with opened(source) as again:
         assert (await again.until(3, limit=60))[0].keyframe
     print(f"lost after {took:.2f} s")
+
+
+async def test_a_stream_that_breaks_inside_the_driver_is_a_lost_camera():
+    source = make_usb_camera(SMALL, SystemClock())
+    sink = Sink()
+    await source.open(sink)
+    await sink.until(3, limit=60)
+    other = Camera(look_around().cameras[0])
+    try:
+        assert other.set(other.controls["inject_fatal_streaming_error"], 1)
+        assert (await sink.failure(limit=10)).reason == "camera-lost"
+    finally:
+        other.close()
+        await source.close()
 
 
 async def test_a_camera_in_use_is_busy_and_its_user_is_named():

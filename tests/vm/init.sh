@@ -7,8 +7,8 @@ mount -t sysfs none /sys
 mount -t devtmpfs none /dev
 while read -r module; do
     case $module in
-        vivid.ko*) insmod /modules/$module n_devs=1 node_types=0x1 num_inputs=1 input_types=0 ;;
-        snd-aloop.ko*) insmod /modules/$module index=0 id=Loopback pcm_substreams=1 ;;
+        vivid.ko) insmod /modules/$module n_devs=1 node_types=0x1 num_inputs=1 input_types=0 ;;
+        snd-aloop.ko) insmod /modules/$module index=0 id=Loopback pcm_substreams=1 ;;
         *) insmod /modules/$module ;;
     esac || echo "cannot load $module"
 done </modules/order

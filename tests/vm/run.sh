@@ -34,8 +34,9 @@ for module in "${modules[@]}"; do
     modprobe -d "$tree" -S "$release" --show-depends "$module"
 done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/order"
 while read -r file; do
-    cp "$file" "$root/modules/"
-    basename "$file" >>"$root/modules/order"
+    name=$(basename "$file" .xz) # compressed from Debian 13 on, which busybox does not load
+    if [ "$name.xz" = "$(basename "$file")" ]; then xz -dc "$file"; else cat "$file"; fi >"$root/modules/$name"
+    echo "$name" >>"$root/modules/order"
 done <"$work/order"
 sed -e "s|@CHECKOUT@|$PWD|" -e "s|@PYTHON@|$(readlink -f .venv)/bin/python|" tests/vm/init.sh >"$root/init"
 chmod 755 "$root/init"

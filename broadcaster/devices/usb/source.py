@@ -45,7 +45,9 @@ class UsbCamera:
         self._order = order
         self._board = board
         wanted = order.wanted
-        self._traits = VideoTraits("v4l2", "not known yet", wanted.width, wanted.height, wanted.fps, False, False)
+        self._traits = VideoTraits(
+            "v4l2", "chosen when the camera is open", wanted.width, wanted.height, wanted.fps, False, False
+        )
         self._known: Known = {}
         self._camera: Camera | None = None
         self._flow: Flow | None = None
