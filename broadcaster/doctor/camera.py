@@ -65,7 +65,7 @@ def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), hold
         return _ABOUT.warning(found, source_fix(StreamReason.CAMERA_STALLED, settings))
     found = f"{_name(seen, settings)}, first picture after {seen.waited:.1f} s"
     if settings.source == "auto" and seen.traits.source == "test":
-        found = "\n".join(["none found: viewers see the test picture", *said])
+        found = "\n".join(["none found: viewers see the test picture", *said[:1]])
         return _ABOUT.warning(found, source_fix(StreamReason.NO_CAMERA, settings))
     if seen.rate < ENOUGH * seen.traits.fps:
         found = "\n".join(

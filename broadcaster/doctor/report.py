@@ -55,7 +55,10 @@ def _labelled(mark: str, label: str, rows: list[str]) -> list[str]:
 
 
 def _wrapped(paragraphs: str) -> list[str]:
-    return [row for one in paragraphs.splitlines() for row in textwrap.wrap(one, WIDTH - len(_INDENT))] or [""]
+    """Paragraphs as rows; options of commands inside them stay whole."""
+    width = WIDTH - len(_INDENT)
+    wrapper = textwrap.TextWrapper(width, break_on_hyphens=False, break_long_words=False)
+    return [row for one in paragraphs.splitlines() for row in wrapper.wrap(one)] or [""]
 
 
 def _fix(steps: str) -> list[str]:

@@ -31,6 +31,11 @@ def test_it_fits_eighty_columns_but_commands_stay_whole():
     assert max(map(len, rows)) <= WIDTH
 
 
+def test_options_of_commands_are_not_broken_at_their_hyphens():
+    rows = text(ABOUT.ok("not installed: sudo apt install --no-install-recommends python3-picamera2"), colour=False)
+    assert "--no-install-recommends" in rows
+
+
 def test_colour_only_when_asked():
     assert "\x1b" not in text(GONE, colour=False)
     coloured = text(GONE, colour=True)
