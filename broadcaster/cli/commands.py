@@ -140,7 +140,11 @@ def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     addresses = page_addresses(effective.web, port)
     made = own_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     token = str(made) if made.exists() else ""
-    print(start_block(effective, report, addresses, token, terminal=sys.stdout.isatty()), flush=True)
+    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty())
+    try:
+        print(block, flush=True)
+    except OSError:  # a full disk, a reader that is gone: no reason not to serve, nor for an error at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(code: int) -> NoReturn:

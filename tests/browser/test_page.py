@@ -14,15 +14,6 @@ from playwright.async_api import async_playwright
 from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.daemon import Daemon, free_port
 
-# Playwright keeps every page in the foreground, so hiding is said by the page's own means.
-SHOW_PAGE = """
-() => {{
-  Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
-  Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
-  document.dispatchEvent(new Event('visibilitychange'));
-}}
-"""
-
 
 async def seconds(*steps: Awaitable[object]) -> float:
     """How long these take, one after the other."""
@@ -154,10 +145,10 @@ async def test_hidden_and_shown_again_it_is_the_same_session(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
-        await viewer.evaluate(SHOW_PAGE.format(hidden="true", state="hidden"))
+        await viewer.hide()
         await asyncio.sleep(9)
         assert await viewer.evaluate("document.hidden")
-        await viewer.evaluate(SHOW_PAGE.format(hidden="false", state="visible"))
+        await viewer.show()
         await viewer.state("live")
         assert len(await viewer.evaluate("window.testPeers")) == 1
         assert daemon.log.count("joined") == 1

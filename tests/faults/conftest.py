@@ -34,6 +34,8 @@ def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
     report = request.node.stash.get(_CALL, None)
     for row, figure in seen:
         _figures[row].append(figure if report is not None and report.passed else f"**failed**: {figure}")
+    if request.config.getoption("--publish", default=False):
+        _publish()
 
 
 @pytest.fixture
@@ -67,9 +69,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--publish", action="store_true", help="write what was measured into tests/README.md")
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--publish", default=False) and _figures:
-        text = README.read_text("utf-8")
-        for name, rows in TABLES.items():
-            text = with_figures(text, name, rows, _figures)
-        README.write_text(text, "utf-8")
+def _publish() -> None:
+    """After each test: a run that is broken off has told what it knows."""
+    text = README.read_text("utf-8")
+    for name, rows in TABLES.items():
+        text = with_figures(text, name, rows, _figures)
+    README.write_text(text, "utf-8")

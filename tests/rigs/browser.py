@@ -107,6 +107,15 @@ async () => {
 }
 """
 
+# Playwright keeps every page in the foreground, so hiding is said by the page's own means.
+_SHOW = """
+() => {{
+  Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
+  Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+  document.dispatchEvent(new Event('visibilitychange'));
+}}
+"""
+
 _TAKE = "() => window.testPictures.splice(0)"
 
 
@@ -159,6 +168,14 @@ class Viewer:
         """`RTCInboundRtpStreamStats` of the newest peer connection."""
         reports: list[dict[str, Any]] = await self.page.evaluate(_INBOUND)
         return next(report for report in reversed(reports) if report["kind"] == kind)
+
+    async def hide(self) -> None:
+        """The tab goes to the background."""
+        await self.page.evaluate(_SHOW.format(hidden="true", state="hidden"))
+
+    async def show(self) -> None:
+        """The tab comes to the foreground."""
+        await self.page.evaluate(_SHOW.format(hidden="false", state="visible"))
 
     async def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression in the page."""

@@ -34,11 +34,13 @@ class Daemon:
 
     module = "broadcaster"
 
-    def __init__(self, *arguments: str, live: bool = True, port: int | None = None, **settings: object) -> None:
+    def __init__(
+        self, *arguments: str, live: bool = True, port: int | None = None, log_to: str = "", **settings: object
+    ) -> None:
         self.port = port or free_port()
         self.environment = {"PYTHONPATH": str(ROOT)}
         self._folder = tempfile.TemporaryDirectory(prefix="broadcaster-test-")
-        self._log = Path(self._folder.name) / "log"
+        self._log = Path(log_to or f"{self._folder.name}/log")
         chosen = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
         chosen["stream.state_dir"] = self._folder.name
         chosen |= {name.replace("__", "."): value for name, value in settings.items()}
@@ -60,7 +62,9 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        """Everything it has written."""
+        """Everything it has written, where that can be read."""
+        if not self._log.is_file():
+            return ""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     async def start(self) -> None:

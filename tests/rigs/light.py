@@ -77,11 +77,15 @@ class LightViewer:
         before = self.messages
         self._hello["resume"] = (await self.message("welcome"))["resume"]
         self.messages = []
-        await self.vanish()
-        await self._connect()
+        await self.reopen()
         welcome = await self.message("welcome")
         self.messages = before + self.messages
         return welcome
+
+    async def reopen(self) -> None:
+        """Open a new WebSocket after the old one has ended."""
+        await self.vanish()
+        await self._connect()
 
     async def answered(self, limit: float = 10.0) -> None:
         """Wait for the first message, whatever it is."""

@@ -48,6 +48,11 @@ class Namespace:
             _checked(_libc.setns(before, _CLONE_NEWNET))
             os.close(before)
 
+    @property
+    def path(self) -> str:
+        """Where other programs find it, while this process lives."""
+        return f"/proc/{os.getpid()}/fd/{self._descriptor}"
+
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
         """This thread, and the threads and processes that it starts meanwhile, open their sockets in here.
@@ -78,7 +83,7 @@ class Namespace:
     def wrapper(self, program: str, folder: Path) -> Path:
         """A script in `folder` that runs `program` in here, while this process lives."""
         script = folder / Path(program).name
-        script.write_text(f'#!/bin/sh\nexec nsenter --net=/proc/{os.getpid()}/fd/{self._descriptor} {program} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec nsenter --net={self.path} {program} "$@"\n')
         script.chmod(0o755)
         return script
 

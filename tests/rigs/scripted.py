@@ -81,6 +81,10 @@ class Process:
         transports = [one for one in gc.get_objects() if isinstance(one, asyncio.WriteTransport)]
         return max((one.get_write_buffer_size() for one in transports if not one.is_closing()), default=0)
 
+    def wall(self) -> float:
+        """What time it thinks it is."""
+        return time.time()
+
     def hang(self, seconds: float) -> None:
         """The loop stands still."""
         time.sleep(seconds)

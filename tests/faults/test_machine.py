@@ -1,0 +1,217 @@
+"""What the machine does to the daemon: its clock jumps, its disk is full, it is told to end, it is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiortc.rtp import RtcpSrPacket
+
+from tests.rigs.daemon import Daemon
+from tests.rigs.light import LightViewer
+from tests.rigs.scripted import ScriptedDaemon
+
+HOUR, TEN_YEARS = 3600, 10 * 365 * 86_400
+RATES = {"video": 90_000, "audio": 48_000}
+RESTART = 1.0
+"""Seconds after which systemd starts it anew."""
+
+FORGETS = "cannot remember whether to be live"
+
+
+class TimedViewer(LightViewer):
+    """Notes what each sender report says: the wall clock minus the media's time, in seconds, for each kind."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.offsets: dict[str, list[float]] = {"video": [], "audio": []}
+
+    def _count_packets(self, transceiver: Any) -> None:
+        super()._count_packets(transceiver)
+        handle = transceiver.receiver._handle_rtcp_packet
+        kind: str = transceiver.kind
+
+        async def note(packet: Any) -> None:
+            if isinstance(packet, RtcpSrPacket):
+                info = packet.sender_info
+                self.offsets[kind].append(info.ntp_timestamp / 2**32 - info.rtp_timestamp / RATES[kind])
+            await handle(packet)
+
+        transceiver.receiver._handle_rtcp_packet = note
+
+
+@pytest.mark.long
+async def test_row_14_a_clock_that_jumps_changes_nothing(measured, tmp_path):
+    library = faketime()
+    if library is None:
+        pytest.skip("no libfaketime here: apt install faketime")
+    shift = tmp_path / "shift"
+    shift.write_text("+0")
+    daemon = ScriptedDaemon()
+    daemon.environment |= {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(shift),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    async with daemon, TimedViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        await asyncio.sleep(2.5)
+        for seconds in (HOUR, -HOUR, TEN_YEARS):
+            shift.write_text(f"{seconds:+d}")
+            await asyncio.sleep(2.5)
+            since: Any = (await daemon.status())["stream"]
+            assert since["state"] == "live"
+            async with LightViewer(daemon.port) as newcomer:
+                await newcomer.keyframe()
+        wall = await daemon.call("process", "wall")
+        assert abs(wall - time.time() - TEN_YEARS) < 60  # it has really jumped
+        apart = max(map(drift, viewer.offsets.values()))
+        measured(
+            "14",
+            f"{viewer.gaps} gaps, sender reports move by at most {apart * 1000:.1f} ms, newcomers play, nobody leaves",
+        )
+        assert viewer.gaps == 0
+        assert apart < 0.02
+        assert daemon.log.count(" left ") == 3
+
+
+def faketime() -> Path | None:
+    """Where Debian has it."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+def drift(offsets: list[float]) -> float:
+    assert len(offsets) > 5
+    return max(offsets) - min(offsets)
+
+
+async def test_row_15_a_state_folder_that_cannot_be_written_is_said_once(measured):
+    async with ScriptedDaemon(live=False, stream__state_dir="/proc/broadcaster") as daemon:
+        async with LightViewer(daemon.port) as viewer:
+            for live in (True, False, True):
+                await daemon.set_live(live)
+            await viewer.keyframe()
+            await asyncio.sleep(0.3)
+            assert viewer.gaps == 0
+        assert daemon.log.count(FORGETS) == 1, daemon.log
+        measured("15", f"read-only: {viewer.gaps} gaps, said once")
+
+
+@pytest.mark.long
+async def test_row_15_a_full_disk_is_said_once(measured, tmp_path):
+    with full_disk(tmp_path) as disk:
+        async with ScriptedDaemon(live=False, stream__state_dir=disk) as daemon, LightViewer(daemon.port) as viewer:
+            for live in (True, False, True):
+                await daemon.set_live(live)
+            await viewer.keyframe()
+            await asyncio.sleep(1)
+            assert daemon.log.count(FORGETS) == 1, daemon.log
+            assert viewer.gaps == 0
+            measured("15", f"full: {viewer.gaps} gaps, said once")
+
+
+@contextlib.contextmanager
+def full_disk(folder: Path) -> Any:
+    """A file system of its own without a free byte."""
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "broadcaster-test", str(folder)]
+        subprocess.run(mount, check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system of one's own can be mounted here: root is needed")
+    try:
+        with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+
+
+async def test_row_15_a_log_that_cannot_be_written_stops_nothing(measured):
+    async with ScriptedDaemon(log_to="/dev/full") as daemon, LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        await asyncio.sleep(0.3)
+        assert viewer.gaps == 0
+        assert await daemon.stop() == 0
+        measured("15", f"log full: {viewer.gaps} gaps, ends in order")
+
+
+async def test_row_20_sigterm_ends_it_in_order(measured, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(2)
+        daemon = ScriptedDaemon()
+        daemon.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        async with daemon, LightViewer(daemon.port) as viewer:
+            await viewer.keyframe()
+            began = time.monotonic()
+            code = await daemon.stop()
+            took = time.monotonic() - began
+            closed = await viewer.closed()
+        told = ""
+        while "STOPPING=1" not in told:
+            told = systemd.recv(4096).decode()
+        measured("20", f"viewers get {closed}, systemd is told, exit {code} after {took:.1f} s")
+        assert code == 0
+        assert closed == 1001
+        assert took < 3
+
+
+@pytest.mark.long
+async def test_row_21_thirty_viewers_come_back_spread_over_time(measured, open_page):
+    lights = 27
+    async with Daemon(video__width=320, video__height=180, video__bitrate=300_000, web__max_viewers=40) as daemon:
+        pages = [await open_page(daemon.url) for _ in range(3)]
+        for page in pages:
+            await page.state("live")
+        async with contextlib.AsyncExitStack() as stack:
+            viewers = [await stack.enter_async_context(LightViewer(daemon.port)) for _ in range(lights)]
+            await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
+            await daemon.stop(signal.SIGKILL)
+            killed = time.monotonic()
+            coming = [asyncio.create_task(comes_back(viewer)) for viewer in viewers]
+            await asyncio.sleep(RESTART)
+            await daemon.start()
+            served = time.monotonic() - killed
+            joined, playing = zip(*[await one for one in coming], strict=True)
+            for page in pages:
+                await page.state("live", limit=15)
+            for page in pages:
+                assert len(await page.pictures(0.5)) > 5
+            spread = max(joined) - min(joined)
+            last = max(playing) - killed
+            states = [await page.evaluate("window.testStates.at(-1)") for page in pages]
+            assert {state["state"] for state in states} == {"live"}
+        measured(
+            "21",
+            f"{lights + 3} viewers: served after {served:.1f} s, all live after {last:.1f} s, over {spread:.1f} s",
+        )
+        assert spread > 1
+        assert last < 8
+
+
+async def comes_back(viewer: LightViewer) -> tuple[float, float]:
+    """Does as the page does when its connection is lost; when it was welcomed, and when it saw a keyframe."""
+    await viewer.closed()
+    viewer.messages.clear()
+    for attempt in range(20):
+        await asyncio.sleep(random.random() * min(3.0, 0.5 * 2**attempt))
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            await viewer.reopen()
+            break
+    await viewer.answered()
+    joined, before = time.monotonic(), viewer.keyframes
+    async with asyncio.timeout(20):
+        while viewer.keyframes == before:
+            await asyncio.sleep(0.02)
+    return joined, time.monotonic()

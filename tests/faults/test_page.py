@@ -1,0 +1,127 @@
+"""The page on bad days: nobody answers, signaling is cut, the machine sleeps, the tab is hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.cuttable import Cuttable
+from tests.rigs.daemon import Daemon
+from tests.rigs.seen import flows_after, frozen
+
+SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000}
+LADDER = (0.5, 1.0, 2.0, 3.0)
+"""Seconds that the page waits at most before each try; the last one goes on."""
+TICK = 0.2
+"""Seconds between two looks of the page at its clock."""
+
+
+@pytest.mark.long
+async def test_ladder_the_page_comes_back_step_by_step(measured, open_page):
+    async with Daemon(**SMALL) as daemon, Cuttable(daemon.port) as way:
+        viewer = await open_page(way.url)
+        await viewer.state("live")
+        way.attempts.clear()
+        way.is_open = False
+        way.cut()
+        began = time.monotonic()
+        await viewer.state("reconnecting", limit=3)
+        await viewer.state("unreachable", limit=36)
+        silent = time.monotonic() - began
+        waits = [b - a for a, b in itertools.pairwise([began, *way.attempts])]
+        way.is_open = True
+        await viewer.state("live", limit=10)
+        allowed = [*LADDER, *[LADDER[-1]] * len(waits)]
+        assert all(wait < most + 2 for wait, most in zip(waits, allowed, strict=False))
+        assert len(waits) >= 8
+        measured(
+            "ladder",
+            f"{len(waits)} tries in {silent:.0f} s, after {', '.join(f'{wait:.1f}' for wait in waits[:6])} … s,"
+            " then says so; live when somebody answers",
+        )
+
+
+@pytest.mark.long
+async def test_take_over_costs_no_picture(measured, open_page):
+    async with Daemon(**SMALL) as daemon, Cuttable(daemon.port) as way:
+        viewer = await open_page(way.url)
+        await viewer.state("live")
+        await viewer.pictures(2)
+        began = int(time.time() * 1000)
+        way.cut()
+        pictures = await viewer.pictures(5)
+        share = frozen(pictures, began, 5)
+        peers = await viewer.evaluate("window.testPeers.length")
+        assert await viewer.attribute("data-state") == "live"
+        assert peers == 1
+        assert "resumed" in daemon.log
+        measured("take-over", f"resumed, {peers} peer connection, frozen {share:.1%} of 5 s")
+        assert share < 0.1
+
+
+@pytest.mark.long
+async def test_sleep_ends_with_a_picture(measured, open_page):
+    asleep = 20
+    async with Daemon(**SMALL) as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        browser = chromium_processes()
+        assert browser
+        send(browser, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(asleep)
+        finally:
+            send(browser, signal.SIGCONT)
+        woken = int(time.time() * 1000)
+        took = flows_after(await viewer.pictures(6), woken)
+        measured("sleep", f"picture {took} s after waking")
+        assert took is not None
+        assert took < 4
+
+
+def chromium_processes() -> list[int]:
+    """Those that this process has started, and theirs."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text("utf-8", errors="replace")
+            except OSError:
+                continue
+            parents[int(entry.name)] = (int(stat.rpartition(")")[2].split()[1]), stat)
+
+    def is_ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, (0, ""))[0]
+        return pid == os.getpid()
+
+    return [pid for pid, (_, stat) in parents.items() if "(chrom" in stat and is_ours(pid)]
+
+
+def send(processes: list[int], number: int) -> None:
+    for pid in processes:
+        os.kill(pid, number)
+
+
+@pytest.mark.long
+async def test_hidden_and_shown_it_goes_on(measured, open_page):
+    async with Daemon(**SMALL) as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        await viewer.hide()
+        await asyncio.sleep(15)
+        await viewer.show()
+        shown = int(time.time() * 1000)
+        took = flows_after(await viewer.pictures(3), shown)
+        peers = await viewer.evaluate("window.testPeers.length")
+        measured("hidden", f"{peers} peer connection, picture {took} s after it is shown")
+        assert peers == 1
+        assert daemon.log.count(" joined") == 1
+        assert took is not None
+        assert took < 1
