@@ -18,6 +18,9 @@ HEADROOM = 4.0
 SLOWEST = 1_000_000
 """Bits a second that are paced at least, however low the stream's rate is."""
 
+LEAVES_WITHIN = 0.15
+"""Seconds in which even the largest picture leaves: one that we hold back ourselves must not make a viewer slow."""
+
 _LONGEST_STEP = 4 * TICK
 """A late tick does not make up for all that it missed: the queue would get it as one burst."""
 
@@ -55,4 +58,5 @@ class RateMeter:
     @property
     def pace(self) -> float:
         """Bits a second at which a healthy viewer's backlog is sent."""
-        return max(self.rate * HEADROOM, SLOWEST)
+        largest = max((size for _, size in self._sizes), default=0)
+        return max(self.rate * HEADROOM, largest * 8 / LEAVES_WITHIN, SLOWEST)

@@ -299,3 +299,17 @@ def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_trial():
     rig.now += SHORTEST_TRIAL_INTERVAL
     rig.add()
     assert rig.trials_wanted == 2
+
+
+def test_a_picture_far_larger_than_usual_makes_nobody_slow():
+    rig, meter = Rig(), RateMeter()
+    rig.add(key=True)
+    for _ in range(60):
+        meter.add(1200, rig.now)
+        rig.ticks(1 / 30)
+    meter.add(90 * 1200, rig.now)
+    huge = rig.add(90, key=True)
+    rig.ticks(LONGEST_BACKLOG, meter.pace)
+    assert rig.sender.finished[-1] is huge
+    rig.add()
+    assert rig.outgoing.health is Health.WELL
