@@ -117,6 +117,7 @@ class Container:
             if self._init:
                 os.kill(self._init, signal.SIGKILL)
             self._nspawn.wait(20)
+        remove_control_group(self._nspawn.pid)
 
     def _enter(self, outside: bool) -> list[str]:
         namespaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if outside else ["--net"])]
@@ -128,6 +129,14 @@ class Container:
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text("ascii").split()
         names = {int(child): Path(f"/proc/{child}/comm").read_text("ascii").strip() for child in children}
         return next((child for child, name in names.items() if name == "systemd"), 0)
+
+
+def remove_control_group(pid: int) -> None:
+    """Remove the control groups that boot.sh made as this process; they are empty when it is gone."""
+    group = f"/sys/fs/cgroup/broadcaster-test-{pid}"
+    script = f"mount -t cgroup2 none /sys/fs/cgroup && exec find {group} -depth -type d -exec rmdir {{}} +"
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    subprocess.run(command, capture_output=True, check=False, timeout=20)
 
 
 def _this_machines_ways_out() -> list[Path]:
