@@ -25,7 +25,7 @@ RATES = {"video": 90_000, "audio": 48_000}
 RESTART = 1.0
 """Seconds after which systemd starts it anew."""
 
-FORGETS = "cannot remember whether to be live"
+FORGETS = "warning control.wish: cannot remember"
 
 
 class TimedViewer(LightViewer):
