@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import IO, Any, TypeVar
 
 from broadcaster.doctor.line import Line, Subject
+from broadcaster.errors import BroadcasterError
 
 Result = TypeVar("Result")
 
@@ -24,7 +25,7 @@ _GRACE = 1.0
 """Seconds for a process to end after its result; also for one that was killed while the kernel holds it."""
 
 
-class NoResult(Exception):
+class NoResult(BroadcasterError):
     """A check gave nothing: it took too long, crashed, or has a bug; the text says which."""
 
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.long
 
 UNIT = "broadcaster.service"
 SETTINGS = "/etc/broadcaster/broadcaster.toml"
+DOCTOR = "/usr/local/bin/broadcaster"
 HANG_LIMIT = 15.0
 STOP_LIMIT = 3.0
 IDLE_SECONDS = 12.0
@@ -77,6 +78,20 @@ def test_one_command_takes_a_clean_system_to_an_answering_page(container, before
     assert re.search(r"Open +http://.+:8080/", said), said
     assert "http://localhost:8080/" in said
     assert SETTINGS in said
+
+
+def test_the_doctor_looks_as_the_service_s_user_and_leaves_the_service_alone(container):
+    """Run by root, it becomes that user, and takes the service's settings."""
+    began = pid(container)
+    assert "checked as user broadcaster, like the service" in container.try_run(DOCTOR, "check", "board")
+    lines = {line["what"]: line for line in json.loads(container.try_run(DOCTOR, "check", "--json"))}
+    print(json.dumps(lines, indent=2, ensure_ascii=False))
+    assert not [line for line in lines.values() if "could not be looked at" in line["found"]]
+    assert lines["settings"]["found"].startswith(SETTINGS)
+    assert lines["service"]["found"] == "runs, and starts at boot"
+    assert lines["port"]["found"] == "8080, in use by the running broadcaster: fine"
+    assert {lines[name]["level"] for name in ("settings", "service", "port", "versions", "disk")} == {"ok"}
+    assert pid(container) == began
 
 
 def test_it_runs_as_its_own_user_in_its_groups_and_can_do_nothing_more(container):
