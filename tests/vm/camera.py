@@ -23,6 +23,7 @@ from broadcaster.devices.usb.source import make_usb_camera
 from broadcaster.errors import SourceError
 from broadcaster.settings import VideoSettings
 from tests.edges.devices_rig import Sink, decoded, opened, steps
+from tests.rigs import daemon as rig
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
 
@@ -53,7 +54,8 @@ def plug_in() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _plugged_in() -> Iterator[None]:
+def _plugged_in(monkeypatch) -> Iterator[None]:
+    monkeypatch.setattr(rig, "START_LIMIT", 120)  # Python itself takes ten seconds to start here
     plug_in()
     yield
     plug_in()
