@@ -12,6 +12,7 @@ from tests.rigs.scene import FULL, Scene, scene
 from tests.rigs.seen import broken, flows_after, frozen
 from tests.rigs.shaper import Link
 
+ELSEWHERE = "10.98.0.77"
 NOTHING = Link(loss=1.0)
 NARROW, WIDE, FALLEN = Link(rate=200_000), Link(rate=4_000_000), Link(rate=500_000)
 
@@ -34,6 +35,20 @@ async def test_row_3_the_picture_comes_back_with_the_network(away, limit, measur
         measured("3", f"{away} s: after {took} s ({'a new' if peers > 1 else 'the same'} peer connection)")
         assert took is not None
         assert took < limit
+
+
+@pytest.mark.long
+async def test_row_4_a_new_address_brings_a_new_way(measured):
+    async with scene() as here:
+        here.network.move(ELSEWHERE)
+        pictures, moved = await here.during(Link(), 9)
+        took = flows_after(pictures, moved + 300)  # what was under way may still be shown
+        peers = await here.viewer.evaluate("window.testPeers.length")
+        sessions = here.daemon.log.count(" joined")
+        figure = f"picture after {took if took is None else took + 0.3:.1f} s, {peers - 1} new peer connection"
+        measured("4", f"{figure}, {'the same session' if sessions == 1 else 'a new session'}")
+        assert took is not None
+        assert took + 0.3 < 5
 
 
 @pytest.mark.long

@@ -60,6 +60,13 @@ class Shaper:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(link)).encode() + b"\n")
 
+    def move(self, address: str) -> None:
+        """The far end has another address from now on, as after a change of network."""
+        with self.far.inside():
+            self.far.ip(f"addr flush dev {_DEVICE} scope global")
+            self.far.ip(f"addr add {address} peer {NEAR} dev {_DEVICE}")
+            self.far.ip(f"route replace default dev {_DEVICE}")
+
 
 @contextlib.asynccontextmanager
 async def shaped() -> AsyncIterator[Shaper]:
