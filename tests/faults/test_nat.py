@@ -61,6 +61,7 @@ async def relay_at(host: Namespace, folder: Path) -> AsyncIterator[None]:
         *(f"--relay-ip={RELAY}", "--realm=example.org", "--use-auth-secret", f"--static-auth-secret={SECRET}"),
         *(f"--userdb={folder}/db", f"--pidfile={folder}/pid"),
         stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         await asyncio.sleep(1)
