@@ -168,6 +168,23 @@ async def test_every_viewer_gets_every_picture_in_order_while_the_loop_breathes(
     assert all(viewer.pictures == sent for viewer in [*viewers, late])
 
 
+async def test_what_was_held_back_goes_out_in_the_same_small_steps(rig):
+    viewers = [rig.join(str(number)) for number in range(3 * VIEWERS_AT_ONCE)]
+    rig.picture(key=True)
+    rig.picture(size=19_000)  # a packet more than a burst: it waits for the tick
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert all(rig.fanout.viewers.values())
+    rig.clock.now += 0.02
+    rig.fanout._tick()
+    served = [not outgoing for outgoing in rig.fanout.viewers.values()]
+    assert served.count(True) == VIEWERS_AT_ONCE
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not any(rig.fanout.viewers.values())
+    assert all(len(viewer.pictures) == 2 for viewer in viewers)
+
+
 async def test_who_leaves_during_a_walk_gets_nothing_more(rig):
     viewers = [rig.join(str(number)) for number in range(VIEWERS_AT_ONCE + 1)]
     rig.picture(key=True)
