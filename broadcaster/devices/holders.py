@@ -1,56 +1,66 @@
-"""Who has a device that is busy: read from /proc, as far as it shows other users' processes."""
+"""Which processes have something open, and who has a busy device: read from /proc, as far as it shows other users'.
+
+Processes are told by name and number, never by their command lines: those may hold passwords, and others read the log.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST = 60
-"""Characters shown of a command line."""
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process; `name` is the kernel's for its program (proc_pid_comm(5)), empty where that is hidden from us."""
+
+    pid: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (process {self.pid})" if self.name else f"process {self.pid}"
+
+
+def read_process(pid: int, proc: Path = Path("/proc")) -> Process:
+    """Return the process of that number by its name."""
+    name = _text(proc / str(pid) / "comm").strip()
+    return Process(pid, "".join(character if character.isprintable() else "?" for character in name))
+
+
+def descriptors(proc: Path = Path("/proc")) -> Iterator[tuple[int, str]]:
+    """Yield what every process that we may look at has open: its number and, for each descriptor, the target."""
+    for folder in proc.glob("[0-9]*"):
+        # It may end while we look, and most are not ours to look at.
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(folder / "fd"):
+                with contextlib.suppress(OSError):
+                    yield int(folder.name), os.readlink(entry.path)
 
 
 def holders(devices: Iterable[Path], root: Path = Path("/")) -> str:
-    """Name the processes that have one of `devices`, such as "motion (process 712)"; empty if none can be seen.
+    """Name the other processes that have one of `devices`, such as "motion (process 712)"; empty if none can be seen.
 
     Who has locked one (libcamera locks /dev/mediaN) has it for sure; else all who have one open are named.
     """
-    wanted = list(devices)
-    proc = root / "proc"
-    found = set(_lockers(wanted, proc)) or set(_openers(wanted, proc))
-    return ", ".join(_describe(proc, process) for process in sorted(found - {os.getpid()}))
+    wanted, proc = list(devices), root / "proc"
+    names = set(map(str, wanted))
+    found = set(_lockers(wanted, proc)) or {pid for pid, target in descriptors(proc) if target in names}
+    return ", ".join(str(read_process(pid, proc)) for pid in sorted(found - {os.getpid()}))
 
 
 def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
     """Yield the processes with a lock, by device number and inode (proc_locks(5))."""
     inodes = set()
     for device in devices:
-        try:
+        with contextlib.suppress(OSError):
             status = device.stat()
-        except OSError:
-            continue
-        inodes.add(f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}")
+            inodes.add(f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}")
     for line in _text(proc / "locks").splitlines():
         fields = line.replace("-> ", "").split()
         if len(fields) > 5 and fields[5] in inodes and int(fields[4]) > 0:
             yield int(fields[4])
-
-
-def _openers(devices: list[Path], proc: Path) -> Iterator[int]:
-    names = {str(device) for device in devices}
-    for folder in proc.glob("[0-9]*"):
-        try:
-            if not names.isdisjoint(os.readlink(link) for link in (folder / "fd").iterdir()):
-                yield int(folder.name)
-        except OSError:
-            continue  # gone meanwhile, or another user's
-
-
-def _describe(proc: Path, process: int) -> str:
-    """Return a process's command line and number; only the number where it is not ours to see."""
-    command = " ".join(_text(proc / str(process) / "cmdline").split("\0")).strip()
-    shown = "".join(character if character.isprintable() else "?" for character in command[:_LONGEST])
-    return f"{shown} (process {process})" if shown else f"process {process}"
 
 
 def _text(path: Path) -> str:

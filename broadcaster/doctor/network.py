@@ -7,8 +7,8 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from broadcaster.devices.holders import Process
 from broadcaster.doctor.advice import change
-from broadcaster.doctor.holders import Process
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Situation
 from broadcaster.errors import BroadcasterError

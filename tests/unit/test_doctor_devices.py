@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from broadcaster.devices.board import read_board
+from broadcaster.devices.holders import Process
 from broadcaster.devices.trial import Heard, Watched
 from broadcaster.doctor import camera, encoder, microphone, permissions, pins
-from broadcaster.doctor.holders import Process
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.permissions import Devices

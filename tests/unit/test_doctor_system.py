@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from broadcaster.devices.holders import Process
 from broadcaster.doctor import certificate, config, network, service, versions, ways
 from broadcaster.doctor.certificate import Found
-from broadcaster.doctor.holders import Process, read_holders
+from broadcaster.doctor.holders import read_holders
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import NAMES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from broadcaster.devices.holders import read_process
 from broadcaster.devices.microphone.cards import Capture, captures
 
 PROC = Path("/proc")
@@ -23,9 +24,7 @@ def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
     for status in sorted(folder.glob("sub*/status")):
         owner = re.search(r"^owner_pid *: *(\d+)", _text(status), re.MULTILINE)
         if owner:
-            # Other users' processes have no name for a hardened service.
-            name = _text(proc / owner[1] / "comm").strip()
-            return f"{name} (process {owner[1]})" if name else f"process {owner[1]}"
+            return str(read_process(int(owner[1]), proc))
     return ""
 
 
