@@ -21,7 +21,7 @@ from broadcaster.web.api import Api
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
-from broadcaster.web.listen import open_listeners
+from broadcaster.web.listen import open_listeners, serve_on
 from broadcaster.web.log import OutsideLog, quoted
 from broadcaster.web.operator import Operator
 from broadcaster.web.page import Page, page_headers, viewer_folder
@@ -69,6 +69,7 @@ class WebServer:
         self._operator = Operator(settings.operator_token, made, clock, self._log)
         self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log)
         self._runner: web.AppRunner | None = None
+        self._accepting: list[asyncio.Server] = []
         self._watching: asyncio.Task[None] | None = None
         self._port = settings.port
 
@@ -111,8 +112,8 @@ class WebServer:
             auto_decompress=False,
         )
         await self._runner.setup()
-        for listener in listeners:
-            await web.SockSite(self._runner, listener, ssl_context=tls).start()
+        assert self._runner.server is not None
+        self._accepting = await serve_on(listeners, self._runner.server, tls)
         self._viewers.start()
         self._watching = asyncio.create_task(self._watch_files(), name="web files")
 
@@ -125,8 +126,8 @@ class WebServer:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
-        for site in list(runner.sites):
-            await site.stop()
+        for server in self._accepting:
+            server.close()
         self._endpoint.close()
         try:
             async with asyncio.timeout(_CLOSING):

@@ -12,7 +12,7 @@ import pytest
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.signaling.words import SUBPROTOCOL
-from broadcaster.web import server
+from broadcaster.web import listen, server
 from broadcaster.web.certificate import Certificate, load_pair
 from tests.edges.web_rig import Rig, Talk, served
 from tests.rigs.certificates import Pair, make_pair
@@ -69,6 +69,17 @@ async def test_plain_http_gets_nothing_and_harms_nothing(pair: Pair, caplog: pyt
                 pass
         assert (await fetch(rig, pair.trusted()))[0] == 200
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
+
+
+async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "HANDSHAKE_LIMIT", 0.1)
+    async with secured(pair) as rig:
+        reader, writer = await asyncio.open_connection("localhost", rig.server.port)
+        writer.write(b"\x16\x03\x01")  # the first bytes of a handshake record
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        assert (await fetch(rig, pair.trusted()))[0] == 200
 
 
 async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pair) -> None:
