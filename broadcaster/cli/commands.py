@@ -148,7 +148,7 @@ def _announce(effective: Settings, port: int, report: StreamReport) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process now: an orderly exit would wait for the thread that hangs, and close the device once more."""
+    """End the process now: in an orderly exit the library would close the device once more, and hang in that."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
+from broadcaster.devices.blocking import call_aside
 from broadcaster.ports import VideoSink, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
 
@@ -30,7 +30,7 @@ class CameraAtHand:
         """Start delivering into `sink`. Raises `SourceError`."""
         if self._camera is None or self._stale:
             self._camera = None
-            self._camera = await asyncio.to_thread(self._find)
+            self._camera = await call_aside("cameras", self._find)
         self._stale = True
         await self._camera.open(sink)
         self._stale = False

@@ -1,12 +1,14 @@
-"""Calls into a device's library that may block for ever: in a thread of their own, each with a deadline."""
+"""Calls that may block for ever, into a device's library mostly: in a thread of their own, each with a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 from broadcaster.errors import DeviceHung
 
@@ -34,18 +36,24 @@ class Worker:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._pool = ThreadPoolExecutor(1, what)
+        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._hung = False
+        # A daemon, and none of a ThreadPoolExecutor: those keep the process from ending for as long as a call hangs.
+        threading.Thread(target=self._work, name=what, daemon=True).start()
 
-    async def call(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
+    async def call(self, function: Callable[[], Result], limit: float | None, explain: Explain | None = None) -> Result:
         """Return what `function` returns, or raise what it raises, whatever that is, as `explain` puts it.
 
-        Raises `Overdue` after `limit` seconds.
+        Raises `Overdue` after `limit` seconds, if there is a limit. When this is cancelled the call goes on, and
+        nobody hears of its end.
         """
         future = self._submit(function)
         waiting = asyncio.wrap_future(future)
         waiting.add_done_callback(_heard)
-        done, _ = await asyncio.wait({waiting}, timeout=limit)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=limit)
+        finally:
+            waiting.cancel()  # or it would look for an event loop that may be gone by then
         return _outcome(future, bool(done), explain)
 
     def call_blocking(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
@@ -60,7 +68,7 @@ class Worker:
 
     def end(self) -> None:
         """Take no more calls; the thread ends with the last one."""
-        self._pool.shutdown(wait=False)
+        self._calls.put(None)
 
     async def close(self, function: Callable[[], object], limit: float = CLOSE_LIMIT) -> None:
         """Make the last call, which lets go of the device, and end the thread.
@@ -80,7 +88,14 @@ class Worker:
             self.end()
 
     def _submit(self, function: Callable[[], Result]) -> Future[Result]:
-        return self._pool.submit(function)
+        future: Future[Result] = Future()
+        self._calls.put((future, function))
+        return future
+
+    def _work(self) -> None:
+        while call := self._calls.get():
+            _make(*call)
+            del call  # or what it has returned, such as an open camera, would live until the next call
 
     def _look(self, future: Future[object]) -> None:
         if not future.cancelled() and (error := future.exception()):
@@ -88,6 +103,29 @@ class Worker:
 
     def _hopeless(self) -> DeviceHung:
         return DeviceHung(f"{self._what} hangs and cannot be closed; only a new process can open it again")
+
+
+async def call_aside(what: str, function: Callable[[], Result]) -> Result:
+    """Return what `function` returns, or raise what it raises, in a thread of its own, named `what`.
+
+    Unlike `asyncio.to_thread` this keeps nobody from going on when it is cancelled, nor the process from ending.
+    """
+    worker = Worker(what)
+    try:
+        return await worker.call(function, None)
+    finally:
+        worker.end()
+
+
+def _make(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(function())
+    except BaseException as error:  # noqa: BLE001 - whoever waits for the future gets it
+        future.set_exception(error)
+    finally:
+        del future, function  # the error knows this frame, and must not keep alive in a circle what the frame knows
 
 
 def _outcome(future: Future[Result], done: bool, explain: Explain | None) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -48,6 +49,18 @@ async def test_a_signal_ends_it_in_order_within_three_seconds(number):
         assert viewer.close_code == 1001
         assert "Traceback" not in daemon.log
         assert "never retrieved" not in daemon.log
+
+
+async def test_a_source_that_hangs_while_it_is_opened_does_not_hold_up_the_end(tmp_path):
+    file = tmp_path / "film.mp4"
+    os.mkfifo(file)  # nobody writes into it: opening it never comes to an end
+    async with Daemon(video__source="file", video__file=file, audio__source="none") as daemon:
+        async with asyncio.timeout(10):
+            while (await daemon.status())["stream"]["state"] != "starting":
+                await asyncio.sleep(0.01)
+        began = time.monotonic()
+        assert await daemon.stop() == 0
+        assert time.monotonic() - began < 3
 
 
 async def test_the_wish_survives_a_crash():

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from broadcaster.devices.blocking import Overdue, Worker
+from broadcaster.devices.blocking import Overdue, Worker, call_aside
 from broadcaster.errors import DeviceHung
 
 
@@ -90,3 +91,30 @@ async def test_what_a_close_or_a_posted_call_raises_is_logged(caplog):
         "the camera: no such control",
         "the camera: release failed",
     ]
+
+
+async def test_a_call_aside_keeps_nobody_waiting_who_is_cancelled():
+    with hanging() as release:
+        call = asyncio.create_task(call_aside("file", release.wait))
+        await asyncio.sleep(0.01)
+        call.cancel()
+        async with asyncio.timeout(1):
+            await asyncio.gather(call, return_exceptions=True)
+        assert call.cancelled()
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == "file"]
+        assert thread.daemon, "or the process could not end"
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+async def test_what_a_call_returned_is_not_kept_alive():
+    class Camera:
+        pass
+
+    worker = Worker("device")
+    camera = await worker.call(Camera, 5)
+    alive = weakref.ref(camera)
+    del camera
+    await worker.call(lambda: None, 5)
+    assert alive() is None
+    await worker.close(lambda: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +9,7 @@ from contextlib import closing
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+from broadcaster.devices.blocking import call_aside
 from broadcaster.devices.file.media_file import MediaFile, Run
 from broadcaster.devices.file.survey import Survey, seconds
 from broadcaster.devices.file.tape import STEREO_BYTES, Tape
@@ -42,7 +42,7 @@ class FileAudio:
 
     async def open(self, sink: AudioSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
-        found = await asyncio.to_thread(self._file.survey)
+        found = await call_aside("file", self._file.survey)
         if found.audio is None:
             raise SourceError(StreamReason.FILE, f"{self._file.path}: has no sound")
         way = "passes through without encoding" if found.audio.passes else "is encoded anew"

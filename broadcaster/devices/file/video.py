@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
+from broadcaster.devices.blocking import call_aside
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.file.media_file import MediaFile, Run
 from broadcaster.devices.file.survey import Survey, VideoTrack
@@ -65,7 +65,7 @@ class FileVideo:
 
     async def open(self, sink: VideoSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
-        found = await asyncio.to_thread(self._file.survey)
+        found = await call_aside("file", self._file.survey)
         if found.video is None:
             raise SourceError(StreamReason.FILE, f"{self._file.path}: has no picture")
         self._prepare(found.video)
