@@ -1,4 +1,4 @@
-"""Broad `except` guards two places, one viewer and the whole; a third one hands what a thread's call raised to its caller."""
+"""Broad `except` guards two places, one viewer and the whole; a third hands what a call raised to its caller."""
 
 import ast
 
