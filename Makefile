@@ -57,7 +57,7 @@ test-system: $(BIN)/pytest
 $(BIN)/broadcaster: pyproject.toml
 	@$(PYTHON) broadcaster/supported.py
 	$(PYTHON) -m venv $(SYSTEM_PACKAGES) .venv
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[usb]'
 	@touch $@
 
 # What only tests and checks need. picamera2 runs over stand-ins there, so without its dependencies, and never over apt's.

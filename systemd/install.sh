@@ -68,7 +68,7 @@ environment() {
     new=$(mktemp -d "$home/venv.XXXXXX")
     chmod 755 "$new"
     "$python" -m venv --system-site-packages "$new" || die "there is no virtual environment: sudo apt install python3-venv"
-    "$new/bin/pip" install --quiet --cache-dir "$home/cache" --prefer-binary . ||
+    "$new/bin/pip" install --quiet --cache-dir "$home/cache" --prefer-binary '.[usb]' ||
         die "pip could not install it, see above. Is there a network? What ran before still runs"
     ! compgen -G "$new/lib/python3*/site-packages/@(picamera2|libcamera|lgpio)*" >/dev/null ||
         die "pip brought a library of the camera or the pins, which must be apt's. Please report this"

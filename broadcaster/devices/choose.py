@@ -5,19 +5,17 @@ from __future__ import annotations
 import logging
 from functools import partial
 
+from broadcaster.devices import usb
 from broadcaster.devices.at_hand import CameraAtHand
-from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.board import read_board
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
-from broadcaster.devices.picamera.cameras import why_none
+from broadcaster.devices.picamera import cameras
 from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
-from broadcaster.devices.usb.find import look_around, pick_camera
-from broadcaster.devices.usb.source import make_usb_camera
 from broadcaster.errors import SourceError
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
@@ -25,16 +23,14 @@ from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
-_LOOK_LIMIT = 5.0
-"""Seconds for asking all devices what they are; it takes some milliseconds."""
-
 
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
     """The sources that the settings ask for; None for no sound on purpose.
 
     What is named is never replaced by something else; only `auto` chooses, and says why when it falls
     back to the test source or to no sound. It looks for cameras and into the file for that, blocking.
-    Raises `DeviceHung` when looking for cameras does not come to an end.
+    Raises `DeviceHung` when looking for cameras does not come to an end, and `SourceError` when the library of a
+    named source is missing.
     """
     file = MediaFile(video.file)
     pictures = _video(video, file, clock)
@@ -50,7 +46,7 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
         case "picamera2":
             return CsiCamera(clock, settings, read_board())
         case "v4l2":
-            return make_usb_camera(settings, clock)
+            return usb.usb_camera(settings, clock)
         case "file":
             return FileVideo(
                 clock,
@@ -89,27 +85,13 @@ def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
 
     Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search does not come to an end.
     """
-    csi = why_none(settings.device)
-    if not csi:
+    no_csi = cameras.why_none(settings.device)
+    if not no_csi:
         return CsiCamera(clock, settings, read_board())
-    usb = _why_no_usb_camera(settings.device)
-    if not usb:
-        return make_usb_camera(settings, clock)
-    raise SourceError(StreamReason.NO_CAMERA, f"{csi}; {usb}")
-
-
-def _why_no_usb_camera(device: str) -> str:
-    """Return why there is none that `device` means, or nothing."""
-    worker = Worker("cameras")
-    try:
-        pick_camera(worker.call_blocking(look_around, _LOOK_LIMIT), device)
-    except SourceError as error:
-        return error.detail
-    except Overdue:
-        return f"a camera does not answer within {_LOOK_LIMIT:g} s: unplug it and plug it in again"
-    finally:
-        worker.end()
-    return ""
+    no_usb = usb.why_none(settings.device)
+    if not no_usb:
+        return usb.usb_camera(settings, clock)
+    raise SourceError(StreamReason.NO_CAMERA, f"{no_csi}; {no_usb}")
 
 
 def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:

@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -19,8 +21,8 @@ from broadcaster.settings import AudioSettings, VideoSettings
 
 NONE = type(None)
 WEBCAM = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x84200001)
-PLUGGED_IN = "broadcaster.devices.choose.look_around"
-CSI = "broadcaster.devices.choose.why_none"
+PLUGGED_IN = "broadcaster.devices.usb.find.look_around"
+CSI = "broadcaster.devices.picamera.cameras.why_none"
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +91,31 @@ def test_a_named_source_is_never_replaced_though_there_is_no_camera(caplog):
     assert isinstance(make_sources(VideoSettings(source="picamera2"), sound, FakeClock())[0], CsiCamera)
     assert isinstance(make_sources(VideoSettings(source="v4l2"), sound, FakeClock())[0], UsbCamera)
     assert not caplog.records
+
+
+WITHOUT_LINUXPY = """
+import sys
+sys.modules["linuxpy"] = None  # as if it were not installed
+from broadcaster.devices.choose import make_sources
+from broadcaster.devices.clock import SystemClock
+from broadcaster.errors import SourceError
+from broadcaster.settings import AudioSettings, VideoSettings
+
+for source in ("auto", "v4l2"):
+    try:
+        print(type(make_sources(VideoSettings(source=source), AudioSettings(), SystemClock())[0]).__name__)
+    except SourceError as error:
+        print(error.reason, error.detail)
+"""
+
+
+def test_without_the_library_of_usb_cameras_all_else_works_and_it_says_what_to_install():
+    ended = subprocess.run([sys.executable, "-c", WITHOUT_LINUXPY], capture_output=True, text=True, timeout=60)
+    remedy = "USB cameras need linuxpy, which is not installed here: pip install linuxpy"
+    assert remedy in ended.stderr, "why auto shows the test picture"
+    first, second = ended.stdout.splitlines()
+    assert first == "TestCard"
+    assert second.startswith(f"no-camera {remedy}")
 
 
 def test_the_traits_before_opening_are_those_of_the_settings():

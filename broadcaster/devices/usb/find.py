@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.usb.camera import Node, read_node
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
@@ -21,6 +22,9 @@ _BY_ID = Path("/dev/v4l/by-id")
 """Links that udev makes (60-persistent-v4l.rules); joining it with an absolute path gives that path."""
 GROUP = "sudo usermod --append --groups video USER, then start the daemon anew"
 
+_LOOK_LIMIT = 5.0
+"""Seconds for asking all devices what they are; it takes some milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -28,6 +32,20 @@ class Surroundings:
 
     cameras: tuple[Node, ...] = ()
     forbidden: tuple[str, ...] = ()
+
+
+def why_none(device: str) -> str:
+    """Look for the camera that `video.device` means, blocking: why there is none, or nothing."""
+    worker = Worker("USB cameras")
+    try:
+        pick_camera(worker.call_blocking(look_around, _LOOK_LIMIT), device)
+    except SourceError as error:
+        return error.detail
+    except Overdue:
+        return f"a camera does not answer within {_LOOK_LIMIT:g} s: unplug it and plug it in again"
+    finally:
+        worker.end()
+    return ""
 
 
 def look_around(folder: Path = Path("/dev")) -> Surroundings:
