@@ -11,12 +11,7 @@ import threading
 import pytest
 
 from broadcaster.app import serve
-from broadcaster.settings import Settings, read
-
-
-def settings(tmp_path, *more: str) -> Settings:
-    chosen = ["web.port=0", "web.host=127.0.0.1", "video.source=test", "audio.source=none", "stream.start=offline"]
-    return read(assignments=[*chosen, f"stream.state_dir={tmp_path}", *more])
+from tests.edges.app_rig import settings
 
 
 async def test_a_bug_in_a_thread_ends_the_daemon_with_it(tmp_path):

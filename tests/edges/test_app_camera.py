@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
-import urllib.request
-from collections.abc import AsyncIterator
 
 import pytest
 
-from broadcaster.app import serve
 from broadcaster.devices.picamera import source
 from broadcaster.errors import DeviceHung
 from broadcaster.stream import backoff, live
-from tests.edges.test_app import settings
+from tests.edges.app_rig import served
 from tests.rigs.libcamera import Sensor
 from tests.rigs.picamera2 import Rig
-
-SMALL = ("video.width=320", "video.height=180", "video.bitrate=300000")
 
 
 @pytest.fixture
@@ -31,44 +25,6 @@ def rig(monkeypatch):
     made.install(monkeypatch)
     yield made
     made.forget()
-
-
-class Served:
-    """The daemon, in this process."""
-
-    def __init__(self, port: int, task: asyncio.Task[None]) -> None:
-        self.task = task
-        self._port = port
-
-    async def until(self, state: str, reason: str | None = None) -> dict[str, object]:
-        """Wait for that state of the stream; returns what `GET /api/status` says then."""
-        async with asyncio.timeout(20):
-            while True:
-                status = await asyncio.to_thread(self._ask, "api/status")
-                if (status["stream"]["state"], status["stream"].get("reason")) == (state, reason):
-                    return status
-                await asyncio.sleep(0.02)
-
-    async def stop(self) -> None:
-        """Ask for off air."""
-        await asyncio.to_thread(self._ask, "api/live", b'{"live": false}')
-
-    def _ask(self, path: str, body: bytes | None = None) -> dict[str, object]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/{path}", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-
-
-@contextlib.asynccontextmanager
-async def served(tmp_path, name: str) -> AsyncIterator[Served]:
-    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    chosen = settings(tmp_path, f"video.source={name}", *SMALL)
-    task = asyncio.create_task(serve(chosen, live=True, announce=lambda port, _: started.set_result(port)))
-    yield Served(await asyncio.wait_for(started, 20), task)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_back(rig, tmp_path, caplog):

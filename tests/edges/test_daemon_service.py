@@ -44,7 +44,7 @@ def manager(tmp_path, monkeypatch):
         listening.setblocking(False)
         listening.bind(path)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
-        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
         yield Manager(listening)
 
@@ -66,7 +66,7 @@ async def test_a_daemon_that_hangs_feeds_no_watchdog_and_says_where_it_hung(mana
     async with Daemon(**SMALL) as daemon:
         await manager.hear("STATUS=live")
         daemon.signal(signal.SIGSTOP)
-        await manager.fall_silent(1.5)
+        await manager.fall_silent(0.6)
         # As systemd does when its watchdog has not been fed: SIGABRT, and SIGCONT so that it is heard.
         daemon.signal(signal.SIGABRT)
         daemon.signal(signal.SIGCONT)

@@ -29,7 +29,7 @@ async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
         await listening(port, process)
-        links = await asyncio.gather(*(asyncio.to_thread(make_link, file, hours) for hours in ("0.0008", "0.5")))
+        links = await asyncio.gather(*(asyncio.to_thread(make_link, file, hours) for hours in ("0.0004", "0.5")))
         async with aiohttp.ClientSession() as client:
             await watch_to_the_end(client, port, pair.trusted(), *links)
             await use_the_operator_s_token(client, port, pair.trusted(), state)

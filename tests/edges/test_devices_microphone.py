@@ -21,12 +21,12 @@ from broadcaster.errors import SourceAbsent
 from broadcaster.media.units import OpusFrame
 from broadcaster.settings import AudioSettings
 from broadcaster.signaling.words import Sound
+from broadcaster.stream import backoff
+from tests.edges.app_rig import served
 from tests.edges.devices_rig import Sink, loudnesses, opened, steps
-from tests.rigs.daemon import Daemon
 from tests.rigs.fifo_microphone import CONFIG, FifoMicrophone
 from tests.rigs.light import LightViewer
 
-SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
 LATE = 5.0
 """Seconds that a busy machine may take for what takes no time."""
 
@@ -190,16 +190,17 @@ async def test_without_arecord_it_says_what_to_install(monkeypatch, tmp_path):
     assert error.detail == "there is no arecord on this machine: sudo apt install alsa-utils"
 
 
-async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_path):
-    daemon = Daemon(audio__source="alsa", audio__device="fifo-mono", **SMALL)
-    daemon.environment["ALSA_CONFIG_PATH"] = str(tmp_path / CONFIG)
-    async with daemon, LightViewer(daemon.port) as viewer:
+async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(backoff, "FIRST_DELAY", 0.2)
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / CONFIG))
+    sound = ("audio.source=alsa", "audio.device=fifo-mono")
+    async with served(tmp_path, "test", *sound) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         await told(viewer, Sound.LOST)
         with FifoMicrophone(tmp_path).running():
             await told(viewer, Sound.ON)
             await until(lambda: viewer.sounds > 10)
-            (arecord,) = arecords(daemon.pid)
+            (arecord,) = arecords(os.getpid())
             viewer.messages = [message for message in viewer.messages if message["type"] == "offer"]
             os.kill(arecord, signal.SIGKILL)
             await told(viewer, Sound.LOST)
@@ -208,8 +209,8 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
             await until(lambda: viewer.sounds > heard + 10)
         assert [message["type"] for message in viewer.messages].count("offer") == 1
         assert viewer.gaps == 0
-        assert "no sound: no microphone 'fifo-mono' (audio.device); " in daemon.log
-        assert "no sound: microphone fifo-mono: arecord ended without a word; trying again" in daemon.log
+    assert "no sound: no microphone 'fifo-mono' (audio.device); " in caplog.text
+    assert "no sound: microphone fifo-mono: arecord ended without a word; trying again" in caplog.text
 
 
 async def told(viewer: LightViewer, sound: Sound) -> None:

@@ -84,7 +84,7 @@ async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
     async with panel_rig() as rig:
         pin = rig.factory.pin(LAMP)
         await rig.press()
-        await rig.lamp_is(True, 0.55)
+        await rig.lamp_is(True, 0)
     assert pin.function == "input"
     assert pin.history[-1][1] is False
 
