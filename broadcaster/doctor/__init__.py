@@ -1,4 +1,5 @@
 """EDGE: `broadcaster check`, which looks at everything that the stream needs and says what to do about it.
 
-Each file is one group of checks: what is found on the machine as plain facts, and apart from it what they mean.
+`checks` does the looking; here is what goes round it: as whom, each apart from the others, what all of them know when
+they begin, and how their lines are shown.
 """

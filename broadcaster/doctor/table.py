@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broadcaster.doctor import (
+from broadcaster.doctor.checks import (
     board,
     camera,
     certificate,

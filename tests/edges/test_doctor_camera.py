@@ -11,8 +11,8 @@ import pytest
 
 from broadcaster.devices import choose
 from broadcaster.devices.board import read_board
-from broadcaster.doctor import camera
 from broadcaster.doctor.account import Account
+from broadcaster.doctor.checks import camera
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.machine import Machine

@@ -20,7 +20,7 @@ SMALL = ("video.source=test", "video.width=320", "video.height=180", "audio.sour
 PROGRAM = """
 import sys
 from broadcaster.cli import main
-from broadcaster.doctor import camera
+from broadcaster.doctor.checks import camera
 
 camera.TRIAL = camera.GLANCE = 0.5
 sys.exit(main())

@@ -3,7 +3,7 @@
 import pytest
 
 from broadcaster.devices.board import read_board
-from broadcaster.doctor import board, clock, permissions, power, room, wifi
+from broadcaster.doctor.checks import board, clock, permissions, power, room, wifi
 from broadcaster.doctor.line import Level
 from broadcaster.settings import Settings
 from tests.rigs import boards

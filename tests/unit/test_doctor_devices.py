@@ -7,10 +7,10 @@ import pytest
 from broadcaster.devices.board import read_board
 from broadcaster.devices.holders import Process
 from broadcaster.devices.trial import Heard, Watched
-from broadcaster.doctor import camera, encoder, microphone, permissions, pins
+from broadcaster.doctor.checks import camera, encoder, microphone, permissions, pins
+from broadcaster.doctor.checks.permissions import Devices
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.notes import notes_of
-from broadcaster.doctor.permissions import Devices
 from broadcaster.doctor.situation import Running, understand
 from broadcaster.errors import SourceAbsent, SourceError
 from broadcaster.ports import VideoTraits

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 
 from broadcaster.devices.holders import Process
-from broadcaster.doctor import certificate, config, network, service, versions, ways
-from broadcaster.doctor.certificate import Found
+from broadcaster.doctor.checks import certificate, config, network, service, versions, ways
+from broadcaster.doctor.checks.certificate import Found
+from broadcaster.doctor.checks.network import Port
+from broadcaster.doctor.checks.versions import Versions
 from broadcaster.doctor.holders import read_holders
 from broadcaster.doctor.line import Level
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import NAMES
-from broadcaster.doctor.network import Port
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import Service, parse
-from broadcaster.doctor.versions import Versions
 from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings
 from broadcaster.webrtc.gathering import Gathered
 from tests.rigs.certificates import make_pair

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broadcaster.control.wish import state_folder
-from broadcaster.doctor.board import in_words
+from broadcaster.doctor.checks.board import in_words
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.situation import Situation

@@ -10,7 +10,15 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.holders import Process
 from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
 from broadcaster.doctor.advice import SMALLER, source_fix
-from broadcaster.doctor.encoder import ENOUGH, SOFTWARE, judge_counted, judge_live, judge_speed, no_encoder, not_tried
+from broadcaster.doctor.checks.encoder import (
+    ENOUGH,
+    SOFTWARE,
+    judge_counted,
+    judge_live,
+    judge_speed,
+    no_encoder,
+    not_tried,
+)
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
