@@ -58,7 +58,7 @@ class PanelControl:
         self._panel.show(status.state, muted=self._live.muted)
 
     def _used(self, control: Control) -> None:
-        log.info("%s", control)
+        log.info("panel: %s", control)
         if control is Control.TOGGLE:
             self._live.toggle()
         elif control is Control.HOLD:

@@ -27,7 +27,7 @@ async def watch_arrivals(arrived: Callable[[], None]) -> None:
         await asyncio.sleep(INTERVAL)
         names = _names()
         if names - known:
-            log.info("a device was plugged in: %s", ", ".join(sorted(names - known)))
+            log.info("plugged in: %s", ", ".join(f"{FOLDER}/{name}" for name in sorted(names - known)))
             await asyncio.sleep(SETTLING)
             arrived()
         known = names

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.devices.texts import read_text
+
 _ENCODER = "bcm2835-codec-encode"
 """What Raspberry Pi's kernel calls the H.264 encoder of Zero 2 W, 3 and 4 (bcm2835-v4l2-codec.c: `-decode`, `-isp` and
 others stand beside it); it is /dev/video11 in practice, but only the name says so."""
@@ -40,8 +42,8 @@ class Board:
 def read_board(root: Path = Path("/")) -> Board:
     """Read /proc and /sys below `root`; what cannot be read there is taken for absent."""
     return Board(
-        model=_text(root / "proc/device-tree/model"),
-        memory=_memory(_text(root / "proc/meminfo")),
+        model=read_text(root / "proc/device-tree/model"),
+        memory=_memory(read_text(root / "proc/meminfo")),
         h264_encoder=_encoder(root / "sys/class/video4linux"),
         is_64_bit=_is_64_bit(root / "proc/self/exe"),
     )
@@ -56,7 +58,7 @@ def _memory(meminfo: str) -> int:
 
 
 def _encoder(folder: Path) -> str:
-    names = {path.parent.name: _text(path) for path in sorted(folder.glob("*/name"))}
+    names = {path.parent.name: read_text(path) for path in sorted(folder.glob("*/name"))}
     return next((f"/dev/{device}" for device, name in names.items() if name == _ENCODER), "")
 
 
@@ -66,11 +68,3 @@ def _is_64_bit(program: Path) -> bool:
             return file.read(len(_ELF_64)) == _ELF_64
     except OSError:
         return False
-
-
-def _text(path: Path) -> str:
-    """Return the text of a file without the NUL that ends it in a device tree; empty if there is none."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
-    except OSError:
-        return ""

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.devices.texts import read_text
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -25,7 +27,7 @@ class Process:
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Process:
     """Return the process of that number by its name."""
-    name = _text(proc / str(pid) / "comm").strip()
+    name = read_text(proc / str(pid) / "comm")
     return Process(pid, "".join(character if character.isprintable() else "?" for character in name))
 
 
@@ -57,14 +59,7 @@ def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             status = device.stat()
             inodes.add(f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}")
-    for line in _text(proc / "locks").splitlines():
+    for line in read_text(proc / "locks").splitlines():
         fields = line.replace("-> ", "").split()
         if len(fields) > 5 and fields[5] in inodes and int(fields[4]) > 0:
             yield int(fields[4])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -14,6 +14,8 @@ def change(advice: str) -> str:
     )
 
 
+INSTALL_AGAIN = "Install again, from the folder with the source:\n  sudo make install"
+SEE_LOG = "See what the log says:\n  journalctl -u broadcaster -n 30"
 SMALLER = change("Ask for less: [video] width = 960, height = 540, fps = 25")
 
 _CABLE = (
@@ -34,6 +36,4 @@ _FIXES = {
 def source_fix(reason: str, settings: VideoSettings) -> str:
     """The fix for a video source that failed with `reason`."""
     known = {str(word): fix for word, fix in _FIXES.items()}
-    return known.get(reason, "See what the log says:\n  journalctl -u broadcaster -n 30").replace(
-        "{file}", settings.file
-    )
+    return known.get(reason, SEE_LOG).replace("{file}", settings.file)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.devices.texts import read_text
+
 COMMAND_LIMIT = 5.0
 """Seconds that a command may take; the slowest asks systemd over D-Bus, on a Zero 2 W within one."""
 
@@ -25,10 +27,7 @@ class Machine:
 
     def text(self, path: str) -> str:
         """The text of a file below the root without what ends it; empty if it cannot be read."""
-        try:
-            return (self.root / path).read_text(encoding="utf-8", errors="replace").strip("\0 \n")
-        except OSError:
-            return ""
+        return read_text(self.root / path)
 
     def names(self, folder: str, pattern: str = "*") -> list[str]:
         """What is in a folder below the root, by name; nothing if there is none."""

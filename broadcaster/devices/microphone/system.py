@@ -7,13 +7,14 @@ from pathlib import Path
 
 from broadcaster.devices.holders import read_process
 from broadcaster.devices.microphone.cards import Capture, captures
+from broadcaster.devices.texts import read_text
 
 PROC = Path("/proc")
 
 
 def find_captures(proc: Path = PROC) -> list[Capture]:
     """The capture devices that are there now."""
-    return captures(_text(proc / "asound/cards"), _text(proc / "asound/pcm"))
+    return captures(read_text(proc / "asound/cards"), read_text(proc / "asound/pcm"))
 
 
 def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
@@ -22,15 +23,7 @@ def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
         return ""
     folder = proc / f"asound/card{capture.card}/pcm{capture.device}c"
     for status in sorted(folder.glob("sub*/status")):
-        owner = re.search(r"^owner_pid *: *(\d+)", _text(status), re.MULTILINE)
+        owner = re.search(r"^owner_pid *: *(\d+)", read_text(status), re.MULTILINE)
         if owner:
             return str(read_process(int(owner[1]), proc))
     return ""
-
-
-def _text(path: Path) -> str:
-    """The file's text; empty where there is none, as on a machine without sound."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -9,7 +9,7 @@ from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.holders import Process
 from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
-from broadcaster.doctor.advice import SMALLER, source_fix
+from broadcaster.doctor.advice import SEE_LOG, SMALLER, source_fix
 from broadcaster.doctor.checks.encoder import (
     ENOUGH,
     SOFTWARE,
@@ -87,8 +87,7 @@ def judge_running(running: Running) -> Line:
     """What the daemon that holds it says of it."""
     shown = f"{running.source}, {running.width}×{running.height}"
     if running.state == "failed":
-        fix = "See why:\n  journalctl -u broadcaster -n 30"
-        return _ABOUT.broken(f"the running broadcaster has no pictures: {running.reason}", fix)
+        return _ABOUT.broken(f"the running broadcaster has no pictures: {running.reason}", SEE_LOG)
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({shown})")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broadcaster.doctor.advice import SMALLER
+from broadcaster.doctor.advice import INSTALL_AGAIN, SMALLER
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Running
 from broadcaster.ports import VideoTraits
@@ -14,7 +14,6 @@ SOFTWARE = "libx264"
 """What `VideoTraits.encoder` calls the one that can be driven flat out without a camera."""
 
 _ABOUT = Subject("encoder", "What it does not manage in time is left out, and the picture stutters.")
-_INSTALL = "Install again, from the folder with the source:\n  sudo make install"
 
 
 def judge_speed(speed: float, settings: VideoSettings) -> Line:
@@ -49,4 +48,4 @@ def not_tried(device: str) -> Line:
 
 def no_encoder(why: str = "not tried, for lack of a source") -> Line:
     """There was none."""
-    return _ABOUT.broken(why, _INSTALL)
+    return _ABOUT.broken(why, INSTALL_AGAIN)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
-from broadcaster.doctor.advice import change
+from broadcaster.doctor.advice import SEE_LOG, change
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
@@ -55,8 +55,7 @@ def judge(heard: Heard | None, said: Sequence[str] = ()) -> Line:
 def judge_running(running: Running) -> Line:
     """What the daemon that holds it says of it."""
     if running.sound == "lost":
-        fix = "See why:\n  journalctl -u broadcaster -n 30"
-        return _ABOUT.broken(f"the running broadcaster has no sound from {running.audio_source}", fix)
+        return _ABOUT.broken(f"the running broadcaster has no sound from {running.audio_source}", SEE_LOG)
     if running.sound == "none":
         return _ABOUT.ok("the stream has no sound (audio.source)")
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({running.audio_source})")

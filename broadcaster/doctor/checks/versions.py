@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
+from broadcaster.doctor.advice import INSTALL_AGAIN
 from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.situation import Situation
 from broadcaster.errors import BroadcasterError
@@ -18,7 +19,6 @@ _OF_THE_BOARD = ("picamera2", "gpiozero", "lgpio", "linuxpy")
 _OLDEST_PYTHON, _FIRST_TOO_NEW = (3, 11), (3, 14)
 _OLDEST_PICAMERA2 = (0, 3, 32)
 """The first that can force a keyframe of the hardware encoder."""
-_AGAIN = "Install again, from the folder with the source:\n  sudo make install"
 
 _ABOUT = Subject("versions", "Private parts of these libraries are used: other releases may work differently.")
 
@@ -64,9 +64,9 @@ def judge(found: Versions) -> Line:
     shown = ", ".join([f"broadcaster {__version__}, Python {python}", *(f"{name} {there[name]}" for name in there)])
     missing = [name for name in _NEEDED if name not in there]
     if missing:
-        return _ABOUT.broken(f"missing: {', '.join(missing)}", _AGAIN)
+        return _ABOUT.broken(f"missing: {', '.join(missing)}", INSTALL_AGAIN)
     if found.refused:
-        return _ABOUT.broken(found.refused, _AGAIN)
+        return _ABOUT.broken(found.refused, INSTALL_AGAIN)
     if not _OLDEST_PYTHON <= found.python[:2] < _FIRST_TOO_NEW:
         return _ABOUT.broken(f"Python {python}: 3.11 to 3.13 is needed", "Install on Debian 12 or 13, or its Pi OS.")
     if "picamera2" in there and _numbers(there["picamera2"]) < _OLDEST_PICAMERA2:
