@@ -85,13 +85,15 @@ def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
 
     Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search does not come to an end.
     """
+    board = read_board()
     no_csi = cameras.why_none(settings.device)
     if not no_csi:
-        return CsiCamera(clock, settings, read_board())
+        return CsiCamera(clock, settings, board)
     no_usb = usb.why_none(settings.device)
     if not no_usb:
         return usb.usb_camera(settings, clock)
-    raise SourceError(StreamReason.NO_CAMERA, f"{no_csi}; {no_usb}")
+    # Whoever has a PC looks for no ribbon cable, and has no use for the Pi's library.
+    raise SourceError(StreamReason.NO_CAMERA, f"{no_csi}; {no_usb}" if board.is_raspberry_pi else no_usb)
 
 
 def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:

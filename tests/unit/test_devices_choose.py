@@ -1,10 +1,13 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from broadcaster.devices import choose
 from broadcaster.devices.at_hand import CameraAtHand
+from broadcaster.devices.board import Board
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.fakes import FakeClock
 from broadcaster.devices.file.audio import FileAudio
@@ -20,6 +23,7 @@ from broadcaster.errors import SourceError
 from broadcaster.settings import AudioSettings, VideoSettings
 
 NONE = type(None)
+PI = Board("Raspberry Pi 4 Model B Rev 1.5", 4 << 30, "/dev/video11", True)
 WEBCAM = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x84200001)
 PLUGGED_IN = "broadcaster.devices.usb.find.look_around"
 CSI = "broadcaster.devices.picamera.cameras.why_none"
@@ -29,6 +33,13 @@ CSI = "broadcaster.devices.picamera.cameras.why_none"
 def _nothing_plugged_in(monkeypatch):
     monkeypatch.setattr(PLUGGED_IN, Surroundings)
     monkeypatch.setattr(CSI, lambda device: "no CSI camera found")
+    monkeypatch.setattr(choose, "read_board", lambda: PI)
+
+
+def test_on_a_pc_nobody_is_told_of_cameras_that_only_a_pi_has(monkeypatch, caplog):
+    monkeypatch.setattr(choose, "read_board", lambda: replace(PI, model=""))
+    make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
+    assert "no camera is to be had: no USB camera is plugged in" in caplog.text
 
 
 @pytest.mark.parametrize(
