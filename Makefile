@@ -1,6 +1,7 @@
 # make run    the daemon with its test picture, live: open the address that it prints
 # make test   all tests, those in a real browser too
 # make test-faults  each fault that can be foreseen, and what becomes of it; as root, for networks of its own
+# make fuzz   SECONDS=60: everything that comes from outside, each kind for so long with what nobody foresaw; on a PC
 # make check  format, lint, types, floors
 # make bench  how fast a viewer joins, how late the picture is, what it costs
 # sudo make install       as a service, enabled and started; again: update. SOURCE=test: with the test picture
@@ -9,6 +10,7 @@
 # sudo make test-vm       USB camera and sound card in a virtual machine, unplugged while live; on a PC
 
 PYTHON ?= python3
+SECONDS ?= 60
 BIN := .venv/bin
 # On a Raspberry Pi the camera's library belongs to the system's Python.
 SYSTEM_PACKAGES = $(shell $(PYTHON) -c 'import importlib.util as u; u.find_spec("picamera2") and print("--system-site-packages")')
@@ -36,6 +38,11 @@ test-faults: $(BIN)/pytest
 
 test-vm: $(BIN)/pytest
 	tests/vm/run.sh
+
+fuzz: $(BIN)/pytest
+	$(BIN)/pip install --quiet --editable '.[fuzz]'
+	@touch $(BIN)/broadcaster $(BIN)/pytest
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 bench: $(BIN)/pytest
 	@tests/tools.sh browser
@@ -67,4 +74,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults test-system test-vm check bench install uninstall .venv
+.PHONY: run test test-faults test-system test-vm check fuzz bench install uninstall .venv

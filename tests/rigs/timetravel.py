@@ -41,7 +41,12 @@ class _TravelSelector(selectors.DefaultSelector):
 def travel(scenario: Callable[[TravelClock], Coroutine[Any, Any, None]]) -> None:
     """Run `scenario(clock)` on a loop whose time is that clock's."""
     clock = TravelClock()
+    with asyncio.Runner(loop_factory=lambda: travel_loop(clock)) as runner:
+        runner.run(scenario(clock))
+
+
+def travel_loop(clock: TravelClock) -> asyncio.AbstractEventLoop:
+    """A new loop whose time is that clock's."""
     loop = asyncio.SelectorEventLoop(_TravelSelector(clock))
     loop.time = clock.monotonic  # type: ignore[method-assign]
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(scenario(clock))
+    return loop

@@ -5,79 +5,21 @@ import os
 import struct
 
 import pytest
-from aioice.candidate import Candidate
 from aioice.stun import COOKIE, Class, Message, Method, TransactionFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.webrtc import internals
-from broadcaster.webrtc.guard import LONGEST, MAX_ADDRESSES, MAX_WAITING, REFUSALS, Drop, GuardedPort
-from broadcaster.webrtc.ice import IceConnection, IceRoom
-from tests.rigs.timetravel import TravelClock
+from broadcaster.webrtc.guard import LONGEST, MAX_ADDRESSES, MAX_WAITING, REFUSALS, Drop
+from tests.rigs.guarded_port import STRANGER, VIEWER, PortRig
 
-VIEWER = ("192.0.2.7", 40000)
-STRANGER = ("192.0.2.66", 666)
 HELLO = bytes([22, 254, 253]) + bytes(60)  # how a DTLS handshake begins
 REPORT = bytes([0x81, 201]) + bytes(30)  # how an RTCP receiver report begins
 MEDIA = bytes([0x80, 101]) + bytes(30)  # how an RTP packet begins
 
 
-class Wire:
-    """Where a port sends to, instead of a network."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[bytes, tuple[str, int]]] = []
-
-    def sendto(self, data: bytes, address: tuple[str, int]) -> None:
-        self.sent.append((data, address))
-
-
-class Rig:
-    """A port of a connection that knows its viewer's password."""
-
-    def __init__(self) -> None:
-        self.clock = TravelClock()
-        self.wire = Wire()
-        self.connection = IceConnection(IceRoom(self.clock), {}, ice_controlling=True)
-        self.connection.remote_username, self.connection.remote_password = "them", "t" * 22
-        self.port = self.make_port()
-
-    def make_port(self) -> GuardedPort:
-        port = GuardedPort(self.connection, self.connection._reception)
-        port.connection_made(self.wire)
-        port.local_candidate = Candidate("f", 1, "udp", 1, "192.0.2.1", 5000, "host")
-        return port
-
-    def take(self, data: bytes, address: tuple[str, int] = VIEWER) -> Drop | None:
-        """Give the port a datagram; why it was dropped, if it was."""
-        before = self.connection.dropped.copy()
-        self.port.datagram_received(data, address)
-        (dropped,) = [*(self.connection.dropped - before), None][:1]
-        return dropped
-
-    def request(self, password: str | None = None, **attributes: object) -> bytes:
-        """A check as the viewer sends it, with our password unless another is given."""
-        message = Message(Method.BINDING, Class.REQUEST)
-        message.attributes["USERNAME"] = f"{self.connection.local_username}:them"
-        message.attributes |= {"PRIORITY": 1, "ICE-CONTROLLED": 1} | attributes
-        message.add_message_integrity((password or self.connection.local_password).encode())
-        return bytes(message)
-
-    def answer(self, request: bytes, password: str, kind: Class = Class.RESPONSE) -> bytes:
-        """The viewer's answer to a check of ours."""
-        message = Message(Method.BINDING, kind, transaction_id=request[8:20])
-        message.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.1", 5000)
-        message.add_message_integrity(password.encode())
-        return bytes(message)
-
-    @property
-    def waiting(self) -> int:
-        return internals.waiting(self.connection)
-
-
 @pytest.fixture
-async def rig() -> Rig:
-    return Rig()
+async def rig() -> PortRig:
+    return PortRig()
 
 
 def test_numbers_fit_each_other():
@@ -204,7 +146,7 @@ async def test_what_nobody_fetches_does_not_pile_up(rig):
     assert rig.waiting == MAX_WAITING
 
 
-async def check(rig: Rig) -> tuple[asyncio.Task, bytes]:
+async def check(rig: PortRig) -> tuple[asyncio.Task, bytes]:
     """Let the port send a check of ours to the viewer."""
     ours = Message(Method.BINDING, Class.REQUEST)
     task = asyncio.create_task(rig.port.request(ours, VIEWER, integrity_key=b"t" * 22))

@@ -1,0 +1,78 @@
+"""What comes as text or bytes from files, programs and request headers, and pictures from cameras."""
+
+from __future__ import annotations
+
+from broadcaster.devices.microphone.arecord import explain, offered_channels
+from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, listed
+from broadcaster.errors import SettingsError
+from broadcaster.media.h264 import NalType, is_keyframe, nal_type, payloads, split_nal_units
+from broadcaster.media.parameter_sets import ParameterSets
+from broadcaster.settings.reading import read
+from broadcaster.web import access
+from broadcaster.web.log import quoted
+from broadcaster.web.proxies import Proxies
+from tests.unit.depacketizer import depacketize
+
+NAMES = access.own_names("pi", ["cam.example.org"])
+PROXIES = Proxies(["10.0.0.0/8", "::1"])
+MICROPHONE = Capture(1, 0, "Device", "USB PnP Sound Device")
+
+
+def h264(data: bytes) -> None:
+    """Any bytes are cut and put together again; what is left out is what nobody misses."""
+    if not data:
+        return
+    limit, stream = 3 + data[0], data[1:]
+    nals = [bytes(nal) for nal in split_nal_units(stream) if nal_type(nal) not in (NalType.AUD, NalType.FILLER)]
+    parts = payloads(stream, limit)
+    assert all(0 < len(part) <= limit for part in parts)
+    if all(1 <= nal_type(nal) <= 23 and len(nal) > 1 for nal in nals):
+        assert depacketize(parts) == b"".join(b"\0\0\0\1" + nal for nal in nals)
+    sets = ParameterSets()
+    for _ in range(2):
+        unit, keyframe = sets.complete(stream)
+        assert not keyframe or is_keyframe(unit)
+    sets.obstacle  # noqa: B018
+
+
+def settings(data: bytes) -> None:
+    """A file and assignments are taken, or refused in words."""
+    text = data.decode("utf-8", "replace")
+    for toml, assignments in ((text, []), ("", text.splitlines())):
+        refused = _problems(toml, assignments)
+        assert refused is None or (refused and all(refused))
+
+
+def _problems(toml: str, assignments: list[str]) -> list[str] | None:
+    try:
+        read(toml, assignments)
+    except SettingsError as error:
+        return list(error.problems)
+    return None
+
+
+def headers(data: bytes) -> None:
+    """Host, Origin, X-Forwarded-For, Authorization; and anything in the log is one short line."""
+    text = data.decode("latin-1")
+    host, _, origin = text.partition("\n")
+    if access.is_own_host(host, NAMES):
+        assert not set(host) & set(" ;,'\"\r\n%/@")
+    access.is_allowed_origin(origin, host, ["https://site.example"])
+    caller = PROXIES.caller("10.0.0.1", [host], [origin], secure=False)
+    assert access.neighbourhood(caller.address)
+    access.bearer_token(text)
+    line = quoted(text)
+    assert line.isprintable()
+    assert len(line) <= 200
+
+
+def sound_cards(data: bytes) -> None:
+    """What the kernel and arecord say of microphones."""
+    text = data.decode("utf-8", "replace")
+    cards, _, rest = text.partition("\0")
+    found = captures(cards, rest)
+    listed(found)
+    choose(rest, found)
+    channels = offered_channels(text)
+    assert channels is None or channels > 0
+    assert explain(text, Device("plughw:CARD=Device", MICROPHONE), [*found, MICROPHONE], "")
