@@ -143,7 +143,7 @@ report() {
 }
 
 links() {
-    grep -o 'http://[^ ]*' <<<"$1"
+    grep -oE 'https?://[^ ]*' <<<"$1"
 }
 
 forget_new() {

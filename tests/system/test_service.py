@@ -90,6 +90,7 @@ def test_the_doctor_looks_as_the_service_s_user_and_leaves_the_service_alone(con
     assert lines["settings"]["found"].startswith(SETTINGS)
     assert lines["service"]["found"] == "runs, and starts at boot"
     assert lines["port"]["found"] == "8080, in use by the running broadcaster: fine"
+    assert ", linuxpy " in lines["versions"]["found"], "the library of USB cameras comes along"
     assert {lines[name]["level"] for name in ("settings", "service", "port", "versions", "disk")} == {"ok"}
     assert pid(container) == began
 
