@@ -61,7 +61,7 @@ class StreamSettings:
         "last", Word(get_args(Start)), "Whether it is on air when the daemon starts; last: as it was."
     )
     state_dir: str = _setting(
-        "", _PATH, "Folder that remembers this; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
+        "", _PATH, "Folder that remembers it across restarts; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
     )
 
 
@@ -113,7 +113,7 @@ class VideoSettings:
     bitrate_min: int = _setting(
         300_000,
         Whole(50_000, 25_000_000, "bits a second"),
-        "The least that is left of it for viewers on slow networks; above it: never less.",
+        "How far video.bitrate may be lowered for viewers on slow networks; above it: not at all.",
     )
     keyframe_interval: float = _setting(
         2.0, Fraction(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
@@ -126,7 +126,7 @@ class VideoSettings:
     )
     flip: Flip = _setting("none", Word(get_args(Flip)), "Whether the camera mirrors the picture.")
     controls: Pairs = _setting(
-        (), Table("AwbMode", 4), "What the camera is told as it stands: exposure, white balance, autofocus."
+        (), Table("AwbMode", 4), "Further controls, by the camera's own names: exposure, white balance, autofocus."
     )
 
 
