@@ -9,6 +9,7 @@ import sys
 from tests.bench import (
     churn,
     fanout,
+    hostile,
     joining,
     latency,
     lipsync,
@@ -36,6 +37,7 @@ WHEN_NAMED = {
     "storm": storm.measure,
     "memory": memory.measure,
     "churn": churn.measure,
+    "hostile": hostile.measure,
 }
 MEASUREMENTS = QUICK | WHEN_NAMED
 
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=int, help="how long is measured (fanout, lipsync, profile, scale)")
     parser.add_argument("--rounds", type=int, help="how often (fanout)")
     parser.add_argument("--minutes", type=float, help="how long (churn)")
-    parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn)")
+    parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn), what comes (hostile)")
     return parser
 
 

@@ -66,7 +66,7 @@ def messages(data: bytes) -> None:
     """A line is a message; who has said too much is followed by the next viewer."""
     book = Book()
     for line in data.split(b"\n"):
-        book.receive(line.decode("utf-8", "surrogatepass" if line[:1] == b"\xed" else "replace"))
+        book.receive(line.decode("utf-8", "replace"))
         if book.session.is_over:
             book = Book()
 
