@@ -40,14 +40,11 @@ _VERSION = 0x80
 _EXTENSION_FLAG = 0x10
 _MARKER = 0x80
 _ONE_BYTE_PROFILE = 0xBEDE
-_LONGEST_DELAY = 0.4
-"""Seconds that a viewer may hold pictures back, where its network loses packets and it waits for repeats.
+_NO_DELAY = bytes(3)
+"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms. With 0 browsers show each picture at once."""
 
-With a minimum of 0 and a maximum of at most 0.5 s browsers show each picture at once, until they are asked otherwise.
-"""
-
-_PLAYOUT_DELAY = round(_LONGEST_DELAY * 100).to_bytes(3, "big")
-"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms; the minimum is 0."""
+_PATIENT_DELAY = round(0.4 * 100).to_bytes(3, "big")
+"""Up to 0.4 s, for repeats of lost packets: longer than the page asks for. It makes a picture some 15 ms later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,7 @@ class RtpStream:
 class RtpKind:
     """What a viewer's answer asks of the packets: bytes for the SRTP tag, and extension ids (0 = not wanted).
 
+    `patient` is for networks that lose packets: pictures may be held back until those are repeated.
     `rtp_kind` gives the one object for each combination, so that looking up a frame's image costs next to nothing.
     """
 
@@ -70,6 +68,7 @@ class RtpKind:
     mid: int = 0
     abs_send_time: int = 0
     playout_delay: int = 0
+    patient: bool = False
 
 
 rtp_kind = cache(RtpKind)
@@ -185,7 +184,8 @@ class RtpFrame:
     def _extensions(self, kind: RtpKind) -> bytes:
         """The header extension block (RFC 8285 §4.2), empty when the viewer wants none.
 
-        playout-delay stands on keyframes only: it holds until changed, and every viewer starts with one.
+        playout-delay holds until changed, and every viewer starts with a keyframe: there it stands. Where it is not
+        the one that a viewer started with, it stands everywhere.
         """
         elements = b""
         if kind.abs_send_time:
@@ -193,8 +193,8 @@ class RtpFrame:
         if kind.mid:
             mid = self.stream.mid.encode()
             elements += bytes([kind.mid << 4 | len(mid) - 1]) + mid
-        if kind.playout_delay and self.keyframe:
-            elements += bytes([kind.playout_delay << 4 | 2]) + _PLAYOUT_DELAY
+        if kind.playout_delay and (self.keyframe or kind.patient):
+            elements += bytes([kind.playout_delay << 4 | 2]) + (_PATIENT_DELAY if kind.patient else _NO_DELAY)
         if not elements:
             return b""
         elements += bytes(-len(elements) % 4)

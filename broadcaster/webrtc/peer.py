@@ -28,6 +28,7 @@ from broadcaster.media.rtx import RtxStream
 from broadcaster.ports import Clock, Offer, PeerListener
 from broadcaster.signaling.words import IceCandidate
 from broadcaster.stream.fanout import Fanout
+from broadcaster.stream.slow import Report
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.ice import IceConnection
@@ -39,6 +40,9 @@ log = logging.getLogger(__name__)
 
 SILENCE_LIMIT = 5.0
 """Seconds without an authenticated datagram after which no more pictures are sent: nobody is there."""
+
+LOSSY = 0.02
+"""Share of lost packets above which a viewer waits for repeats; the page's own limit, too."""
 
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
@@ -211,8 +215,14 @@ class AiortcPeer:
         report = self._feedback.take(packet, self._context.capture_clock.ntp(now))
         if report is not None:
             self._context.fanout.report(self._viewer, report)
-            if self._sender is not None and self._feedback.round_trip is not None:
-                self._sender.budget.round_trip = self._feedback.round_trip
+            if self._sender is not None:
+                self._heed(report, self._sender)
+
+    def _heed(self, report: Report, sender: ViewerSender) -> None:
+        if report.loss > LOSSY:
+            sender.be_patient()
+        if self._feedback.round_trip is not None:
+            sender.budget.round_trip = self._feedback.round_trip
 
     def _state_changed(self) -> None:
         if self._pc.connectionState in ("failed", "closed") and not self._closed:

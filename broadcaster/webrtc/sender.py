@@ -10,7 +10,7 @@ from random import randrange
 from aiortc import RTCDtlsTransport
 
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, send_time_element
+from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, rtp_kind, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams
@@ -111,6 +111,12 @@ class ViewerSender:
                 packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
                 self._rtx_sequence += 1
                 self.datagrams.send(self._srtp.protect(packet))
+
+    def be_patient(self) -> None:
+        """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
+        if self.video is not None and not self.video.kind.patient:
+            kind = self.video.kind
+            self.video.kind = rtp_kind(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, True)
 
     def close(self) -> None:
         """Say goodbye and let go of the socket; idempotent."""

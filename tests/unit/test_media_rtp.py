@@ -65,8 +65,15 @@ def test_playout_delay_stands_on_keyframes_only():
     kind = RtpKind(tag=16, playout_delay=4)
     (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), kind)
     (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), kind)
-    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
+    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"  # at once
     assert delta[12:] == b"x"
+
+
+def test_a_patient_viewer_is_told_with_every_picture_that_it_may_wait():
+    kind = RtpKind(tag=16, playout_delay=4, patient=True)
+    for keyframe in (True, False):
+        (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), kind)
+        assert packet[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
 
 
 def test_the_largest_packet_fits():
