@@ -1,5 +1,6 @@
 import errno
 import os
+import pwd
 
 import pytest
 
@@ -27,7 +28,7 @@ def trouble_of(number: int) -> SourceError:
         (errno.ETIMEDOUT, "camera-stalled", "unplug it and plug it in again"),
         (errno.EPROTO, "camera-stalled", "does not answer"),
         (errno.EINVAL, "camera-stalled", "Invalid argument"),
-        (errno.EACCES, "no-camera", "sudo usermod --append --groups video"),
+        (errno.EACCES, "no-camera", f"sudo usermod --append --groups video {pwd.getpwuid(os.geteuid()).pw_name}, then"),
     ],
 )
 def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):

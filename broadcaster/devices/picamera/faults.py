@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+from broadcaster.devices.groups import join
 from broadcaster.devices.holders import holders
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError
@@ -35,7 +36,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], StreamReason, str], ...] = (
     (
         ("permission denied",),
         StreamReason.INTERNAL,
-        "the daemon's user may not use it: sudo usermod --append --groups video USER, then start the daemon anew",
+        f"the daemon's user may not use it: {join('video')}",
     ),
     (
         ("cannot allocate memory", "failed to allocate"),

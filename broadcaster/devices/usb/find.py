@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broadcaster.devices.blocking import Overdue, Worker
+from broadcaster.devices.groups import join
 from broadcaster.devices.usb.camera import Node, read_node
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
@@ -20,7 +21,6 @@ _NO_CAMERAS = frozenset(
 """Drivers of a Pi's codecs, image processors and CSI receivers: they capture, but not without libcamera."""
 _BY_ID = Path("/dev/v4l/by-id")
 """Links that udev makes (60-persistent-v4l.rules); joining it with an absolute path gives that path."""
-GROUP = "sudo usermod --append --groups video USER, then start the daemon anew"
 
 _LOOK_LIMIT = 5.0
 """Seconds for asking all devices what they are; it takes some milliseconds."""
@@ -101,6 +101,6 @@ def _meanings(cameras: Sequence[Node], device: str) -> Iterable[Node]:
 
 def _none_at_all(around: Surroundings, device: str) -> str:
     if around.forbidden:
-        return f"no permission to open {', '.join(around.forbidden)}: {GROUP}"
+        return f"no permission to open {', '.join(around.forbidden)}: {join('video')}"
     what = f"video.device = {device!r} is not here: " if device else ""
     return f"{what}no USB camera is plugged in (no capture device among /dev/video*)"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from broadcaster.devices.groups import join
 from broadcaster.devices.holders import holders
 from broadcaster.devices.usb.camera import Node
-from broadcaster.devices.usb.find import GROUP
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
 
@@ -43,7 +43,7 @@ def _explain(error: OSError, node: Node) -> tuple[StreamReason, str]:
     if error.errno in _SILENT:
         return StreamReason.CAMERA_STALLED, f"it does not answer ({error.strerror}): unplug it and plug it in again"
     if isinstance(error, PermissionError):
-        return StreamReason.NO_CAMERA, f"no permission to open it: {GROUP}"
+        return StreamReason.NO_CAMERA, f"no permission to open it: {join('video')}"
     return StreamReason.CAMERA_STALLED, f"it refuses to work ({error.strerror or error}): unplug it, plug it in again"
 
 
