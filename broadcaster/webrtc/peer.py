@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class AiortcPeer:
         self._feedback = Feedback(context.packetizer.video.ssrc)
         self._sender: ViewerSender | None = None
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
         # The servers that we ask ourselves are the ICE connection's business; without a list aiortc has one of its own.
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self._pc.on("connectionstatechange", self._state_changed)
@@ -163,10 +165,13 @@ class AiortcPeer:
         )
 
     async def close(self) -> None:
-        """End it and everything that belongs to it; idempotent."""
+        """End it and everything that belongs to it; idempotent, and goes on when nobody waits for it any more."""
         self._closed = True
         self._stop_sending()
-        await self._pc.close()
+        if self._closing is None:
+            # aiortc's own, cancelled half-way, would leave its sockets open and never come back when called again.
+            self._closing = asyncio.create_task(self._pc.close(), name="closing a peer connection")
+        await asyncio.shield(self._closing)
 
     def _add(self, kind: str, started: Callable[[RTCRtpSendParameters], None]) -> RTCRtpTransceiver:
         transceiver = self._pc.addTransceiver(kind, direction="sendonly")

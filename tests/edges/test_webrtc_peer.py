@@ -131,6 +131,23 @@ async def test_closing_leaves_nothing_behind(rig):
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
+async def test_a_close_that_nobody_waits_for_any_more_goes_on(rig):
+    """A viewer may leave in the very moment in which its peer connection is being closed."""
+    await asyncio.sleep(0.1)
+    tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    for number in range(5):
+        peer = rig.peers.create(f"v{number}", Listener())
+        await peer.offer()
+        closing = asyncio.create_task(peer.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        await asyncio.wait_for(peer.close(), 5)
+    await asyncio.sleep(0.1)
+    assert len(asyncio.all_tasks()) == tasks
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 async def test_an_answer_that_does_not_fit_is_the_viewers_fault(rig):
     ours = rig.peers.create("v1", Listener())
     await ours.offer()
