@@ -141,19 +141,18 @@ export class Controls {
     canvas.toBlob((blob) => blob && download(blob, `${new Date().toLocaleString("sv").replace(/\D/g, "-")}.png`));
   }
 
-  /** @param {string} stream  `on`, `none` or `lost`, as the daemon says @param {Words | null} words */
+  /** @param {string} stream  `on`, `none` or `lost` @param {Words | null} words */
   showSound(stream, words) {
     const off = this.video.muted || this.video.volume === 0;
-    const sound = stream !== "on" ? "none" : off ? "muted" : "on";
+    const sound = stream !== "on" ? stream : off ? "muted" : "on";
     const { dataset } = this.view;
     if (sound === "on") dataset.heard = "";
     dataset.sound = sound;
     this.volume.value = this.video.muted ? 0 : this.video.volume;
-    this.volume.disabled = sound === "none";
     const mute = this.part(".bar [data-command=mute]");
-    mute.disabled = sound === "none";
+    mute.disabled = this.volume.disabled = stream !== "on";
     mute.ariaPressed = String(sound === "on");
-    if (words) mute.title = words.sound[stream === "on" ? sound : stream];
+    if (words) mute.title = words.sound[sound];
   }
 }
 

@@ -133,6 +133,7 @@ export class LiveView extends HTMLElement {
     const texts = {
       h1: title, ".detail": detail, ".retry": retry, ".action": action, ".pill span": title, ".status": `${title} ${detail}`,
       ".count span": `${count}`, ".count .unseen": fill(words.viewers, { count }),
+      ".note span": words.sound[`${this.dataset.sound}`],
     };
     for (const [selector, text] of Object.entries(texts)) {
       if (this.#part(selector).textContent !== text) this.#part(selector).textContent = text;

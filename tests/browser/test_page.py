@@ -42,6 +42,30 @@ async def test_picture_and_sound_arrive(open_page):
         assert (await viewer.attribute("data-sound")) == "on"
 
 
+async def test_a_camera_without_sound_says_so_to_who_looks_for_it(open_page):
+    async with Daemon(audio__source="none") as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        note = viewer.page.locator(".note")
+        assert (await viewer.attribute("data-sound")) == "none"
+        assert not await note.is_visible()
+        await viewer.page.mouse.move(200, 200)
+        await note.wait_for(state="visible")
+        assert await note.inner_text() == "No sound from the camera"
+
+
+async def test_sound_that_was_lost_is_said_unasked(open_page):
+    async with Daemon() as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        await viewer.evaluate(
+            "document.querySelector('live-view').viewer.view.sound = 'lost'"
+        )  # as the daemon's word does
+        note = viewer.page.locator(".note")
+        await note.wait_for(state="visible")
+        assert await note.inner_text() == "The microphone has stopped"
+
+
 async def test_live_is_said_only_after_a_picture_was_shown(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
