@@ -202,7 +202,7 @@ class Live:
     def _announce(self) -> None:
         status = self.status
         because = f" ({status.reason})" if status.reason else ""
-        sound = {"on": "with sound", "none": "without sound", "lost": "sound lost"}[status.sound]
-        log.info("stream is %s%s, %s", status.state, because, sound)
+        sound = {"on": ", with sound", "none": ", without sound", "lost": ", its sound lost"}[status.sound]
+        log.info("stream is %s%s%s", status.state, because, sound if status.state == "live" else "")
         for listener in tuple(self._listeners):
             listener(status)

@@ -84,7 +84,7 @@ class TestCard:
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
             if count := skips.add(skipped, now):
-                log.warning("no time for the test picture, pictures left out: %d", count)
+                log.warning("this machine is too busy: %d test pictures left out", count)
             if not thread.pause(pace.due(index) - now):
                 return
             captured = self._clock.monotonic()
