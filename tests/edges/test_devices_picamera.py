@@ -12,10 +12,11 @@ from unittest import mock
 
 import pytest
 
+from broadcaster.devices import v4l2
 from broadcaster.devices.board import Board
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.fakes import canned
-from broadcaster.devices.picamera import hardware, source
+from broadcaster.devices.picamera import source
 from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.settings import VideoSettings
@@ -139,12 +140,12 @@ async def test_a_board_with_an_encoder_uses_it(rig):
     assert [unit.keyframe for unit in units[:12]] == [True] + [False] * 11
     sensor = iter(rig.sensor.times)  # in order, though picamera2's encoder counts from its own first picture
     assert all(any(abs(unit.captured - moment) < 2e-6 for moment in sensor) for unit in units)
-    v4l2 = rig.codec.v4l2
+    kernels = rig.codec.v4l2
     assert rig.codec.log == [
         ("V4L2_CID_MPEG_VIDEO_BITRATE", 500_000),
         ("format", 320, 180),
         ("format", 320, 180),
-        ("V4L2_CID_MPEG_VIDEO_H264_PROFILE", v4l2.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE),
+        ("V4L2_CID_MPEG_VIDEO_H264_PROFILE", kernels.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE),
         ("V4L2_CID_MPEG_VIDEO_H264_I_PERIOD", 30),
         ("V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER", 1),
         "on",
@@ -178,12 +179,18 @@ async def test_the_boards_rate_is_changed_while_running_in_its_own_steps(rig):
 
 
 def test_our_numbers_are_the_kernels(rig):
-    v4l2 = rig.codec.v4l2
-    assert hardware.VIDIOC_S_CTRL == v4l2.VIDIOC_S_CTRL & 0xFFFFFFFF
-    assert (hardware.BITRATE, hardware.FORCE_KEYFRAME) == (
-        v4l2.V4L2_CID_MPEG_VIDEO_BITRATE,
-        v4l2.V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME,
-    )
+    kernels = rig.codec.v4l2
+    assert v4l2.VIDIOC_S_CTRL == kernels.VIDIOC_S_CTRL & 0xFFFFFFFF
+    assert {
+        "HFLIP": v4l2.HFLIP,
+        "VFLIP": v4l2.VFLIP,
+        "MPEG_VIDEO_BITRATE": v4l2.BITRATE,
+        "MPEG_VIDEO_REPEAT_SEQ_HEADER": v4l2.REPEAT_SETS,
+        "MPEG_VIDEO_FORCE_KEY_FRAME": v4l2.FORCE_KEYFRAME,
+        "MPEG_VIDEO_H264_I_PERIOD": v4l2.KEYFRAME_INTERVAL,
+        "MPEG_VIDEO_H264_PROFILE": v4l2.PROFILE,
+    }.items() <= {name.removeprefix("V4L2_CID_"): number for name, number in vars(kernels).items()}.items()
+    assert v4l2.CONSTRAINED_BASELINE == kernels.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE
 
 
 @pytest.mark.parametrize(

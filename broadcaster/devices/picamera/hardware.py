@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from broadcaster.devices import v4l2
 from broadcaster.devices.crossing import Crossing
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError
@@ -22,12 +23,6 @@ WIDEST = 2032
 RATE_STEP = 25_000
 """Bits a second in which the encoder counts its rate."""
 
-VIDIOC_S_CTRL = 0xC008561C
-"""_IOWR('V', 28, struct v4l2_control) of linux/videodev2.h."""
-BITRATE = 0x009909CF
-"""V4L2_CID_MPEG_VIDEO_BITRATE of linux/v4l2-controls.h."""
-FORCE_KEYFRAME = 0x009909E5
-"""V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME."""
 _CONTROL = struct.Struct("=Ii")
 """struct v4l2_control: id and value."""
 
@@ -70,14 +65,14 @@ class HardwareEncoding:
         if force := getattr(self._encoder, "force_key_frame", None):
             force()
         else:  # picamera2 before 0.3.32
-            self._set(FORCE_KEYFRAME, 1)
+            self._set(v4l2.FORCE_KEYFRAME, 1)
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the rate while running, which `encoder.bitrate` does not; in steps of `RATE_STEP`."""
         rate = rounded(bits_per_second)
         if rate != self._rate:
             self._rate = rate
-            self._set(BITRATE, rate)
+            self._set(v4l2.BITRATE, rate)
 
     def stop(self, camera: Any) -> None:
         """Let go of the encoder; one that failed while it started is no use any more."""
@@ -91,7 +86,7 @@ class HardwareEncoding:
     def _set(self, control: int, value: int) -> None:
         device = self._encoder.vd
         if device is not None and not device.closed:
-            fcntl.ioctl(device, VIDIOC_S_CTRL, _CONTROL.pack(control, value))
+            fcntl.ioctl(device, v4l2.VIDIOC_S_CTRL, _CONTROL.pack(control, value))
 
     def _take(self, data: bytes, timestamp: int) -> None:
         """In the encoder's thread: microseconds since its first picture become the sensor's own time."""

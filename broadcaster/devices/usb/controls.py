@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
+from broadcaster.devices import v4l2
 from broadcaster.devices.usb.camera import Camera
 
 log = logging.getLogger(__name__)
 
 HFLIP, VFLIP = "hflip", "vflip"
 """Mirrored left to right, and upside down; the names of libav's filters too."""
-_CONTROLS = {HFLIP: 0x00980914, VFLIP: 0x00980915}
-"""V4L2_CID_HFLIP and V4L2_CID_VFLIP (v4l2-controls.h)."""
+_CONTROLS = {HFLIP: v4l2.HFLIP, VFLIP: v4l2.VFLIP}
 
 
 def flips_of(rotation: int, flip: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from broadcaster.devices import v4l2
 from broadcaster.devices.board import Board
 from broadcaster.devices.fit import Fit, fitted_size
 from broadcaster.devices.usb.camera import Camera, Node, Shot
@@ -28,11 +29,6 @@ _LATENESS = 0.2
 HARDLY_FASTER = 1.2
 """A camera that gives up to so many times the wanted pictures is left its own, even rhythm."""
 _WAIT = 0.1
-_PROFILE, _PERIOD = 0x00990A6B, 0x00990A66
-_BITRATE, _REPEAT = 0x009909CF, 0x009909E2
-"""V4L2_CID_MPEG_VIDEO_H264_PROFILE, …_H264_I_PERIOD, …_BITRATE, …_REPEAT_SEQ_HEADER (v4l2-controls.h)."""
-_CONSTRAINED_BASELINE = 1
-"""V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +111,10 @@ def _start_passing(camera: Camera, order: Order, choice: Choice, known: Known) -
 def _tune(camera: Camera, order: Order, mode: Mode) -> None:
     """Set up a camera's own encoder as far as it can be."""
     for control, value in (
-        (_PROFILE, _CONSTRAINED_BASELINE),
-        (_REPEAT, 1),
-        (_PERIOD, round(order.keyframe_interval * mode.fps)),
-        (_BITRATE, order.bitrate),
+        (v4l2.PROFILE, v4l2.CONSTRAINED_BASELINE),
+        (v4l2.REPEAT_SETS, 1),
+        (v4l2.KEYFRAME_INTERVAL, round(order.keyframe_interval * mode.fps)),
+        (v4l2.BITRATE, order.bitrate),
     ):
         if camera.has(control):
             camera.set(control, value)

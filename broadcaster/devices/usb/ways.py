@@ -16,6 +16,7 @@ from broadcaster.devices.m2m import HardwareEncoder, hardware_obstacle
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.usb.camera import Camera, Shot
 from broadcaster.devices.usb.decoding import Decoding
+from broadcaster.devices.v4l2 import BITRATE, FORCE_KEYFRAME
 from broadcaster.errors import SourceError
 from broadcaster.media.parameter_sets import ParameterSets
 from broadcaster.media.units import AccessUnit
@@ -24,8 +25,6 @@ from broadcaster.signaling.words import StreamReason
 log = logging.getLogger(__name__)
 
 PASSING = "none (H.264 passes through)"
-_BITRATE, _FORCE_KEYFRAME = 0x009909CF, 0x009909E5
-"""V4L2_CID_MPEG_VIDEO_BITRATE and …_FORCE_KEY_FRAME (v4l2-controls.h)."""
 
 
 class Way(Protocol):
@@ -69,8 +68,8 @@ class Passing:
 
     def __init__(self, camera: Camera) -> None:
         self.sets = ParameterSets()
-        self.can_force_keyframe = camera.has(_FORCE_KEYFRAME)
-        self.can_set_bitrate = camera.has(_BITRATE)
+        self.can_force_keyframe = camera.has(FORCE_KEYFRAME)
+        self.can_set_bitrate = camera.has(BITRATE)
         self._camera = camera
         self._started = False
         self._last: int | None = None
@@ -79,12 +78,12 @@ class Passing:
     def request_keyframe(self) -> None:
         """See `Way`."""
         if self.can_force_keyframe:
-            self._asked[_FORCE_KEYFRAME] = 1
+            self._asked[FORCE_KEYFRAME] = 1
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """See `Way`."""
         if self.can_set_bitrate:
-            self._asked[_BITRATE] = bits_per_second
+            self._asked[BITRATE] = bits_per_second
 
     def units(self, shot: Shot) -> list[AccessUnit]:
         """See `Way`."""
