@@ -1,4 +1,4 @@
-"""The examples in proxies/, as they stand but for names, ports and files, in front of the server: nginx and Caddy."""
+"""The examples in systemd/proxies/, as they stand but for names, ports and files, in front of the server: nginx and Caddy."""
 
 import asyncio
 import contextlib
@@ -144,7 +144,7 @@ async def guesses_for_itself_only(front: Front, one: aiohttp.ClientSession, othe
 
 def nginx(port: int, server: int, pair: Pair, folder: Path) -> str:
     """The example, in a configuration that needs nothing of the system's."""
-    text = read("proxies/nginx.conf")
+    text = read("systemd/proxies/nginx.conf")
     text = replaced(text, "listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
     text = replaced(text, "listen [::]:443 ssl;", "")
     text = replaced(text, f"/etc/letsencrypt/live/{NAME}/fullchain.pem", str(pair.certificate))
@@ -160,7 +160,7 @@ def nginx(port: int, server: int, pair: Pair, folder: Path) -> str:
 def caddy(port: int, server: int, pair: Pair, folder: Path) -> str:
     """The example, without a certificate authority and Caddy's own administration."""
     text = replaced(
-        read("proxies/Caddyfile"),
+        read("systemd/proxies/Caddyfile"),
         f"\n{NAME} {{",
         f"\nhttps://{NAME}:{port} {{\n bind 127.0.0.1\n tls {pair.certificate} {pair.key}",
     )
