@@ -105,6 +105,9 @@ class Daemon:
             announce(self._server.port, self._stream.report())
             if live or self._starts_live():
                 self._stream.want(True)
+            else:
+                press = "press the button, " if self._panel else ""
+                log.info('not on air yet: %ssend SIGUSR1, or POST {"live": true} to /api/live', press)
             reporting = asyncio.create_task(self._service.run(), name="service")
             parts.push_async_callback(_finish, reporting)
             parts.callback(self._service.stopping)

@@ -1,4 +1,4 @@
-"""The examples in systemd/proxies/, as they stand but for names, ports and files, in front of the server: nginx and Caddy."""
+"""The examples in systemd/proxies/, as they stand but for names, ports and files: nginx and Caddy before the server."""
 
 import asyncio
 import contextlib
