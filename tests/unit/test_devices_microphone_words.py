@@ -111,6 +111,7 @@ def test_channels_are_those_of_the_hardware(said, channels):
             "is the daemon's user in the group audio",
         ),
         ("overrun!!!\narecord: pcm_read:2221: read error: No such device\n", OPENED, "", "Device) was unplugged"),
+        ("arecord: pcm_read:2221: read error: File descriptor in bad state\n", OPENED, "", "Device) was unplugged"),
         ("arecord: set_params:1352: Sample format non available\n", OPENED, "", "plughw instead of hw"),
         ("arecord: pcm_read:2221: read error: Input/output error\n", OPENED, "", "Device): read error: Input/output"),
         ("", OPENED, "", "arecord ended without a word"),

@@ -53,9 +53,10 @@ def explain(said: str, device: Device, there: Sequence[Capture], holder: str) ->
         return f"microphone {name} is busy: {holder or 'another program'} has it{_desktop(holder)}"
     if "Permission denied" in complaint:
         return f"microphone {name}: permission denied; the daemon's user must be in the group audio"
+    # While a card goes, ALSA says now this, now that (ENODEV, EBADFD).
+    if "open error" not in complaint and ("No such" in complaint or "bad state" in complaint):
+        return f"microphone {name} was unplugged"
     if "No such" in complaint:
-        if "open error" not in complaint:
-            return f"microphone {name} was unplugged"
         if device.capture is None:
             return f"no microphone {device.pcm!r} (audio.device); {listed(there)}"
         return f"microphone {name} cannot be opened; is the daemon's user in the group audio?"
