@@ -8,6 +8,8 @@ import time
 from collections import Counter
 from random import Random
 
+from aiortc.contrib.media import MediaBlackhole
+
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection
 from tests.bench.figures import Figure
@@ -39,6 +41,10 @@ async def _datagrams(chance: Random) -> list[Figure]:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: caught.append(context))
     async with on_air() as rig:
         ours, theirs, listener = await rig.join()
+        screen = MediaBlackhole()  # or what it decodes would pile up
+        for receiver in theirs.getReceivers():
+            screen.addTrack(receiver.track)
+        await screen.start()
         connection = internals.ice_connection(ours._transport)
         assert isinstance(connection, IceConnection)
         pair = internals.nominated_pair(connection)
@@ -52,6 +58,7 @@ async def _datagrams(chance: Random) -> list[Figure]:
         received, lost = (await inbound(theirs))["video"]
         by_reason = connection.dropped - dropped
         still = not listener.lost.is_set() and ours.is_listening(time.monotonic()) and received > seen
+        await screen.stop()
         await theirs.close()
         await ours.close()
     failures = raised + len(caught) + (not still)

@@ -56,5 +56,37 @@ PAGE = {
     "noroute": Row("the daemon behind a NAT, without TURN", "the page says what is wrong, and what helps"),
 }
 
-TABLES = {"faults": FAULTS, "page": PAGE}
+INPUT = {
+    "origin": Row(
+        "a page of another origin, or of `null`, opens a WebSocket", "403; our own page and no browser: let in"
+    ),
+    "host": Row("a `Host` that is not ours", "421 naming `web.hosts`, and it gets into no header"),
+    "frames": Row("no `hello` in 5 s; binary; over 64 KiB", "4000; 1003; 1009; clean"),
+    "flood": Row("more than 30 messages in 10 s, bad ones counting three; 20 candidates an offer beside them", "4005"),
+    "json": Row(
+        "no object, missing and wrong fields, huge numbers, half a surrogate pair; an unknown type",
+        "`bad-message` naming the field; ignored, logged once",
+    ),
+    "answer": Row(
+        "SDP answers too long, with too many lines or codecs, other m-lines, no fingerprint, another setup",
+        "`bad-answer`, peer connection closed, in under 5 ms",
+    ),
+    "candidates": Row(
+        "candidates unparsable, below port 1024, loopback, multicast, broadcast, unspecified, our own address",
+        "dropped and counted, nothing is sent there",
+    ),
+    "strangers": Row(
+        "UDP from strangers: empty, junk, foreign DTLS, STUN without integrity, in floods",
+        "ignored and counted, never seen by DTLS, no gap",
+    ),
+    "crowd": Row("over the limit of viewers; more WebSockets than that and 64", "told `full` with the limit, 4003"),
+    "http": Row(
+        "headers of 9 kB, a hundred headers, no HTTP at all, half a request", "400 or cut off; idle ones after 5 s"
+    ),
+    "close": Row("a viewer that does not answer our close frame", "cut off within 0.5 s"),
+    "token": Row("wrong tokens, again and again", "4001; after five in a minute 4005; never in the log"),
+    "log": Row("line breaks, terminal codes and long texts for the log", "escaped, cut at 200, ten lines a second"),
+}
+
+TABLES = {"faults": FAULTS, "page": PAGE, "input": INPUT}
 """By the name that their comments in README have."""
