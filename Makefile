@@ -2,6 +2,7 @@
 # make test   all tests, those in a real browser too
 # make test-faults  each fault that can be foreseen, and what becomes of it; as root, for networks of its own
 # make fuzz   SECONDS=60: everything that comes from outside, each kind for so long with what nobody foresaw; on a PC
+# make soak   MINUTES=60: ten viewers watch while something goes wrong every half minute; SEED=… for the same once more
 # make check  format, lint, types, floors
 # make bench  how fast a viewer joins, how late the picture is, what it costs
 # sudo make install       as a service, enabled and started; again: update. SOURCE=test: with the test picture
@@ -11,6 +12,7 @@
 
 PYTHON ?= python3
 SECONDS ?= 60
+MINUTES ?= 60
 BIN := .venv/bin
 # On a Raspberry Pi the camera's library belongs to the system's Python.
 SYSTEM_PACKAGES = $(shell $(PYTHON) -c 'import importlib.util as u; u.find_spec("picamera2") and print("--system-site-packages")')
@@ -44,6 +46,9 @@ fuzz: $(BIN)/pytest
 	@touch $(BIN)/broadcaster $(BIN)/pytest
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
+soak: $(BIN)/pytest
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 bench: $(BIN)/pytest
 	@tests/tools.sh browser
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -74,4 +79,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults test-system test-vm check fuzz bench install uninstall .venv
+.PHONY: run test test-faults test-system test-vm check fuzz soak bench install uninstall .venv

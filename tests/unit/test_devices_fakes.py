@@ -68,6 +68,19 @@ async def test_a_requested_keyframe_is_the_next_picture():
     assert rig.device.keyframe_requests == 1
 
 
+async def test_a_keyframe_requested_while_a_picture_is_delivered_is_the_next_one():
+    rig = await Rig(FakeCamera).open()
+    rig.step(5)
+    keep = rig.sink.picture
+
+    def keep_and_request(unit: AccessUnit) -> None:
+        keep(unit)
+        rig.device.request_keyframe()
+
+    rig.sink.picture = keep_and_request
+    assert [unit.keyframe for unit in rig.step(3)] == [False, True, True]
+
+
 async def test_a_camera_that_cannot_force_keyframes_does_not():
     rig = await Rig(FakeCamera, forces_keyframes=False).open()
     rig.step(5)

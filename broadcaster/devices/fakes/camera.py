@@ -63,5 +63,6 @@ class FakeCamera(FakeDevice[VideoSink]):
             self._bloated, self._index = False, 0
             sink.picture(AccessUnit(canned.huge_keyframe(), captured, keyframe=True))
         else:
-            sink.picture(AccessUnit(self._pictures[self._index], captured, keyframe=self._index == 0))
-            self._index = (self._index + 1) % len(self._pictures)
+            index = self._index
+            self._index = (index + 1) % len(self._pictures)  # first: the sink may request a keyframe meanwhile
+            sink.picture(AccessUnit(self._pictures[index], captured, keyframe=index == 0))

@@ -1,0 +1,1 @@
+"""Ten viewers, and every half minute something goes wrong: `make soak`."""
