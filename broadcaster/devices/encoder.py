@@ -137,6 +137,22 @@ class Encoder:
         return codec
 
 
+class Encodes:
+    """What a source that encodes in software can be told; while it has no encoder, that does nothing."""
+
+    _encoder: Encoder | None = None
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        if self._encoder:
+            self._encoder.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Change the encoder's rate while running."""
+        if self._encoder:
+            self._encoder.set_bitrate(bits_per_second)
+
+
 def threads_for(width: int, height: int, fps: float, cores: int) -> int:
     """Threads of a new encoder: one for each `THREAD_RATE` macroblocks a second, at most all cores."""
     rate = math.ceil(width / 16) * math.ceil(height / 16) * fps

@@ -11,7 +11,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.blocking import call_aside
-from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.encoder import Encoder, Encodes
 from broadcaster.devices.file.media_file import MediaFile, Run
 from broadcaster.devices.file.survey import Survey, VideoTrack
 from broadcaster.devices.fit import Fit, fitted_size
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _PASSING = "none (H.264 passes through)"
 
 
-class FileVideo:
+class FileVideo(Encodes):
     """`ports.VideoSource` of a file.
 
     Constrained baseline H.264 with keyframes near enough passes through; then no keyframe can be forced
@@ -55,7 +55,6 @@ class FileVideo:
         self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
         self._traits = VideoTraits("file", Encoder.name, width, height, fps, False, False)
-        self._encoder: Encoder | None = None
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
@@ -81,16 +80,6 @@ class FileVideo:
                 await thread.close()
             finally:
                 self._file.leave()
-
-    def request_keyframe(self) -> None:
-        """Make the next picture a keyframe; does nothing where the file passes through."""
-        if self._encoder:
-            self._encoder.request_keyframe()
-
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running; does nothing where the file passes through."""
-        if self._encoder:
-            self._encoder.set_bitrate(bits_per_second)
 
     def _prepare(self, track: VideoTrack) -> None:
         if track.obstacle is None:

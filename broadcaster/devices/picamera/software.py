@@ -12,7 +12,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from broadcaster.devices.crossing import Crossing
-from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.encoder import Encoder, Encodes
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError
@@ -23,7 +23,7 @@ from broadcaster.settings import VideoSettings
 log = logging.getLogger(__name__)
 
 
-class SoftwareEncoding:
+class SoftwareEncoding(Encodes):
     """From a configured camera to access units by our own `Encoder`, in a thread of its own; one `start` each.
 
     picamera2's own software encoder is of no use: asked for a keyframe it raises a TypeError with PyAV 14 and later,
@@ -38,7 +38,6 @@ class SoftwareEncoding:
         self._crossing = crossing
         self._clock = clock
         self._mapped: Any = None
-        self._encoder: Encoder | None = None
         self._thread: threading.Thread | None = None
         # One picture waits at most: a later one is left out rather than all become late.
         self._pictures: queue.Queue[tuple[VideoFrame, float] | None] = queue.Queue(1)
@@ -58,16 +57,6 @@ class SoftwareEncoding:
         self._thread = threading.Thread(target=self._encode, name="camera-encoder", args=(self._encoder,), daemon=True)
         self._thread.start()
         camera.post_callback = self._take
-
-    def request_keyframe(self) -> None:
-        """Make the next picture a keyframe."""
-        if self._encoder:
-            self._encoder.request_keyframe()
-
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running."""
-        if self._encoder:
-            self._encoder.set_bitrate(bits_per_second)
 
     def stop(self, camera: Any) -> None:
         """End the thread; the camera gives nothing any more."""

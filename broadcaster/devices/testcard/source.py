@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.encoder import Encoder, Encodes
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import Pace, SkipCount
 from broadcaster.devices.testcard.pattern import Pattern
@@ -17,7 +17,7 @@ from broadcaster.signaling.words import StreamReason
 log = logging.getLogger(__name__)
 
 
-class TestCard:
+class TestCard(Encodes):
     """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
 
     Pictures are numbered as they are made. If drawing and encoding take longer than a picture lasts,
@@ -35,7 +35,6 @@ class TestCard:
         self._fps = fps
         self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
-        self._encoder: Encoder | None = None
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
@@ -65,16 +64,6 @@ class TestCard:
         thread, self._thread, self._encoder = self._thread, None, None
         if thread:
             await thread.close()
-
-    def request_keyframe(self) -> None:
-        """Make the next picture a keyframe."""
-        if self._encoder:
-            self._encoder.request_keyframe()
-
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running."""
-        if self._encoder:
-            self._encoder.set_bitrate(bits_per_second)
 
     def _run(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder) -> None:
         pace = Pace(self._clock.monotonic(), 1 / self._fps, patience=1 / self._fps)
