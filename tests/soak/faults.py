@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
 import aiohttp
 
@@ -39,7 +40,10 @@ class Faults:
 
     async def happen(self, fault: Fault) -> float:
         """Returns the monotonic time at which the fault itself was over."""
-        end = await self._ways[fault.kind.name](fault)
+        try:
+            end = await self._ways[fault.kind.name](fault)
+        finally:
+            self.restarting = False
         return time.monotonic() if end is None else end
 
     async def restart(self) -> None:
@@ -47,7 +51,6 @@ class Faults:
         await asyncio.sleep(RESTART)
         await self._daemon.start()
         self.restarts += 1
-        self.restarting = False
 
     def _camera(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
@@ -65,7 +68,7 @@ class Faults:
     def _microphone(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
             "microphone unplugged": self._calls("microphone", "vanish"),
-            "microphone stalls": self._calls("microphone", "stall"),
+            "microphone stalls for a while": self._stall,
             "microphone cannot be opened for a while": self._mute,
         }
 
@@ -125,6 +128,11 @@ class Faults:
         await asyncio.sleep(fault.lasts)
         await self._daemon.call("camera", "resize", 320, 180)
 
+    async def _stall(self, fault: Fault) -> None:
+        await self._daemon.call("microphone", "stall")
+        await asyncio.sleep(fault.lasts)
+        await self._daemon.call("microphone", "resume")
+
     async def _mute(self, fault: Fault) -> None:
         await self._daemon.call("microphone", "fail_open", "internal", "scripted: nothing there", 1000)
         await self._daemon.call("microphone", "vanish")
@@ -142,7 +150,11 @@ class Faults:
     async def _mute_stranger(self, fault: Fault) -> None:
         async with aiohttp.ClientSession() as http, self._stranger(http) as ws:
             await ws.send_json({"type": "hello"})
-            await asyncio.sleep(fault.lasts)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(fault.lasts):
+                    while True:
+                        if (await ws.receive_json()).get("ask"):
+                            await ws.send_json({"type": "heartbeat"})
 
     async def _rude_stranger(self, _: Fault) -> None:
         async with aiohttp.ClientSession() as http, self._stranger(http) as ws:
@@ -153,7 +165,7 @@ class Faults:
             await ws.send_json({"type": "answer", "id": message["id"], "sdp": "v=0\r\ngarbage"})
             await asyncio.sleep(1)
 
-    def _stranger(self, http: aiohttp.ClientSession) -> aiohttp.client._WSRequestContextManager:
+    def _stranger(self, http: aiohttp.ClientSession) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         return http.ws_connect(f"ws://127.0.0.1:{self._daemon.port}/ws", protocols=[SUBPROTOCOL])
 
     async def _stop_and_start(self, fault: Fault) -> None:

@@ -42,7 +42,7 @@ KINDS = (
     Kind("camera's time goes back", "nobody"),
     Kind("camera's time jumps ahead", "nobody"),
     Kind("microphone unplugged", "nobody"),
-    Kind("microphone stalls", "nobody"),
+    Kind("microphone stalls for a while", "nobody", 0, 2, 10),
     Kind("microphone cannot be opened for a while", "nobody", 0, 2, 8),
     Kind("viewer frozen (SIGSTOP), goes on", "one", 4, 2, 15),
     Kind("viewer killed, another comes", "one", 5),

@@ -14,7 +14,7 @@ from tests.rigs.scripted import ScriptedDaemon
 from tests.soak.accounts import Accounts
 from tests.soak.crew import Crew
 from tests.soak.faults import Faults
-from tests.soak.leaks import Probe
+from tests.soak.leaks import Probe, left_behind
 from tests.soak.page_like import TICK, UNSCHEDULED
 from tests.soak.plan import Fault, plan
 
@@ -107,8 +107,20 @@ class Run:
         while (now := time.monotonic()) < until or now - self._probed_at > PROBE_INTERVAL:
             if now - self._probed_at >= PROBE_INTERVAL and now > self._quiet_from:
                 self._probed_at += PROBE_INTERVAL
-                self.probes.append(await self._settled_probe())
+                await self._look_for_leaks()
             await asyncio.sleep(0.25)
+
+    async def _look_for_leaks(self) -> None:
+        try:
+            self.probes.append(await self._settled_probe())
+            stream: Any = (await self.daemon.status())["stream"]
+        except OSError as error:
+            self.faults.trouble.append(
+                f"after {time.monotonic() - self.began:.0f} s the daemon does not answer: {error}"
+            )
+            return
+        if (stream["state"], stream["sound"]) != ("live", "on"):
+            self.faults.trouble.append(f"after {time.monotonic() - self.began:.0f} s the stream is {stream}")
 
     async def _settled_probe(self) -> Probe:
         """The smallest of three: something may be on its way at one of them."""
@@ -133,9 +145,7 @@ class Run:
 
     async def _gone(self) -> Probe:
         deadline = time.monotonic() + FORGOTTEN
-        while (probe := await self._probe()).peers or probe.viewers or probe.tasks > self.idle.tasks:
-            if time.monotonic() > deadline:
-                break
+        while left_behind(self.idle, probe := await self._probe()) and time.monotonic() < deadline:
             await asyncio.sleep(1)
         return probe
 
@@ -155,5 +165,5 @@ class Run:
             process = self.daemon.process
             if not self.faults.restarting and process is not None and process.returncode is not None:
                 self.faults.trouble.append(f"the daemon ended by itself with {process.returncode}")
-                self.faults.restarting = True
-                await self.faults.restart()
+                with suppress(AssertionError):  # it does not start: the next round says so again
+                    await self.faults.restart()
