@@ -62,7 +62,7 @@ class LightViewer:
         if not self._ws.closed:
             await self._ws.close()
         self._reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError):  # an answer was perhaps under way
             await self._reading
         if self._pc is not None:
             await self._pc.close()
