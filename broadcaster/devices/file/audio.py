@@ -56,10 +56,7 @@ class FileAudio:
         """Stop delivering; idempotent."""
         thread, self._thread = self._thread, None
         if thread:
-            try:
-                await thread.close()
-            finally:
-                self._file.leave()
+            await self._file.end(thread)
 
     def _pass(self, thread: SourceThread[OpusFrame], found: Survey) -> None:
         free = 0.0

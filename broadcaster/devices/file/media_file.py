@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Generator, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import av
 from av.container import InputContainer
@@ -17,6 +17,7 @@ from av.stream import Stream
 from broadcaster.devices.file.survey import Stamps, Survey, audio_of, rate_of, survey, video_of
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME
+from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError
 from broadcaster.signaling.words import StreamReason
 
@@ -71,10 +72,13 @@ class MediaFile:
                 self._origin = now + LEAD
             self._users += 1
 
-    def leave(self) -> None:
-        """A source has stopped playing."""
-        with self._lock:
-            self._users -= 1
+    async def end(self, thread: SourceThread[Any]) -> None:
+        """Close the thread of a source that plays; then it has stopped playing, however the closing went."""
+        try:
+            await thread.close()
+        finally:
+            with self._lock:
+                self._users -= 1
 
     def due(self, position: float) -> float:
         """The monotonic time that belongs to a position."""

@@ -76,10 +76,7 @@ class FileVideo(Encodes):
         """Stop delivering; idempotent."""
         thread, self._thread = self._thread, None
         if thread:
-            try:
-                await thread.close()
-            finally:
-                self._file.leave()
+            await self._file.end(thread)
 
     def _prepare(self, track: VideoTrack) -> None:
         if track.obstacle is None:
