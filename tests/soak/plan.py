@@ -19,8 +19,8 @@ Who = Literal["all", "one", "nobody"]
 class Kind:
     """A kind of fault. `who` may be without a picture, for `recovery` seconds after the fault's end.
 
-    `shortest` and `longest` are the seconds that it lasts, `weight` says how often it is drawn. Recovery times are
-    those that the faults' table in tests/README.md asks for.
+    `shortest` and `longest` are the seconds that it lasts, `cards` says how often it is in the deck. Recovery times
+    are those that the faults' table in tests/README.md asks for.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Kind:
     recovery: float = 0.0
     shortest: float = 0.0
     longest: float = 0.0
-    weight: float = 1.0
+    cards: int = 3
 
 
 KINDS = (
     Kind("camera stalls", "all", 5),  # noticed within 2 s, opened anew after 1 s, then a keyframe
     Kind("camera unplugged, back at once", "all", 4),
     Kind("camera away, plugged in later", "all", 5, 2, 10),
-    Kind("camera hangs for good", "all", 8, weight=0.3),  # the process ends after 7 s; from then on as kill -9
+    Kind("camera hangs for good", "all", 8, cards=1),  # the process ends after 7 s; from then on as kill -9
     Kind("camera gives garbage", "nobody"),
     Kind("camera gives a huge keyframe", "nobody"),
     Kind("camera changes size and back", "nobody", 0, 2, 5),
@@ -55,8 +55,8 @@ KINDS = (
     Kind("stranger answers garbage", "nobody"),
     Kind("stopped and started by HTTP", "all", 5, 1, 5),
     Kind("stopped and started by SIGUSR1", "all", 5, 1, 5),
-    Kind("kill -9, restarted", "all", 8, weight=0.3),
-    Kind("SIGTERM, restarted", "all", 8, weight=0.3),
+    Kind("kill -9, restarted", "all", 8, cards=1),
+    Kind("SIGTERM, restarted", "all", 8, cards=1),
 )
 
 
@@ -71,13 +71,20 @@ class Fault:
 
 
 def plan(seed: int, seconds: float, viewers: int, kinds: Sequence[Kind] = KINDS) -> list[Fault]:
-    """All faults of a run; a longer run with the same seed begins with the same ones."""
+    """All faults of a run; a longer run with the same seed begins with the same ones.
+
+    Kinds are drawn from a shuffled deck until it is empty, so that chance decides the order, and leaves none out.
+    """
     chance = Random(seed)
-    weights = [kind.weight for kind in kinds]
-    faults, at = [], 0.0
+    faults: list[Fault] = []
+    deck: list[Kind] = []
+    at = 0.0
     while True:
+        if not deck:
+            deck = [kind for kind in kinds for _ in range(kind.cards)]
+            chance.shuffle(deck)
         at += chance.uniform(SHORTEST, LONGEST)
-        kind = chance.choices(kinds, weights)[0]
+        kind = deck.pop()
         fault = Fault(at, kind, chance.randrange(viewers), chance.uniform(kind.shortest, kind.longest))
         if at + fault.lasts > seconds - CALM:
             return faults
