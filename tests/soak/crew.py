@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+from tests.rigs.shaper import NEAR, Shaper
 from tests.soak.accounts import Accounts
 
 START_LIMIT = 60.0
@@ -17,16 +18,23 @@ START_LIMIT = 60.0
 class Crew:
     """So many processes with one viewer each; use it with `async with`.
 
-    What they see goes into `accounts`; `notes` are what they found remarkable, `trouble` what must not be.
+    With a `network` every other one lives behind its link. What they see goes into `accounts`; `notes` are what they
+    found remarkable, `trouble` what must not be.
     """
 
     def __init__(self, port: int, number: int, accounts: Accounts) -> None:
+        self.network: Shaper | None = None
         self.notes: list[str] = []
         self.trouble: list[str] = []
         self._port = port
         self._accounts = accounts
         self._processes: list[asyncio.subprocess.Process] = [None] * number  # type: ignore[list-item]
         self._readers: set[asyncio.Task[None]] = set()
+
+    @property
+    def behind(self) -> range:
+        """The places behind the link."""
+        return range(1, len(self._processes), 2) if self.network else range(0)
 
     async def __aenter__(self) -> Crew:
         for place in range(len(self._processes)):
@@ -69,14 +77,19 @@ class Crew:
 
     async def _start(self, place: int) -> None:
         pipe = asyncio.subprocess.PIPE
-        arguments = ("-m", "tests.soak.page_like", str(self._port))
-        process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe)
+        process = await asyncio.create_subprocess_exec(*self._command(place), stdin=pipe, stdout=pipe)
         self._processes[place] = process
         ready = asyncio.Event()
         reader = asyncio.create_task(self._read(place, process, ready))
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
         await asyncio.wait_for(ready.wait(), START_LIMIT)
+
+    def _command(self, place: int) -> list[str]:
+        command = [sys.executable, "-m", "tests.soak.page_like", str(self._port)]
+        if self.network is None or place not in self.behind:
+            return command
+        return ["nsenter", f"--net={self.network.far.path}", *command, NEAR]
 
     async def _read(self, place: int, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
         assert process.stdout is not None

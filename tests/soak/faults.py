@@ -12,6 +12,7 @@ import aiohttp
 
 from broadcaster.signaling.words import SUBPROTOCOL
 from tests.rigs.scripted import ScriptedDaemon
+from tests.rigs.shaper import Link
 from tests.soak.crew import Crew
 from tests.soak.plan import Fault
 
@@ -36,7 +37,7 @@ class Faults:
         self.trouble: list[str] = []
         self._daemon = daemon
         self._crew = crew
-        self._ways = self._camera() | self._microphone() | self._viewer() | self._process()
+        self._ways = self._camera() | self._microphone() | self._viewer() | self._process() | self._network()
 
     async def happen(self, fault: Fault) -> float:
         """Returns the monotonic time at which the fault itself was over."""
@@ -93,6 +94,12 @@ class Faults:
             "SIGTERM, restarted": self._end,
         }
 
+    def _network(self) -> dict[str, Callable[[Fault], Awaitable[None]]]:
+        return {
+            "network gone": self._link(Link(loss=1.0)),
+            "network loses a fifth": self._link(Link(loss=0.2)),
+        }
+
     def _calls(self, *call: str | float) -> Callable[[Fault], Awaitable[None]]:
         async def happen(_: Fault) -> None:
             await self._daemon.call(str(call[0]), str(call[1]), *call[2:])
@@ -102,6 +109,15 @@ class Faults:
     def _tells(self, command: str) -> Callable[[Fault], Awaitable[None]]:
         async def happen(fault: Fault) -> None:
             self._crew.tell(fault.viewer, command)
+
+        return happen
+
+    def _link(self, link: Link) -> Callable[[Fault], Awaitable[None]]:
+        async def happen(fault: Fault) -> None:
+            assert self._crew.network is not None
+            self._crew.network.set(link)
+            await asyncio.sleep(fault.lasts)
+            self._crew.network.set(Link())
 
         return happen
 

@@ -1,6 +1,6 @@
 """A viewer that behaves as the page does, in a process of its own.
 
-`python -m tests.soak.page_like PORT` watches until its standard input ends. Each line there is a command: `cut`,
+`python -m tests.soak.page_like PORT [HOST]` watches until its standard input ends. Each line there is a command: `cut`,
 `renew`, `flood`, `keyframes`, or `storm SECONDS`. It prints `{"ready": …}`, then a line of JSON for each second that is
 over, for each time that it was not let run, and for what should not happen.
 """
@@ -43,6 +43,9 @@ SETTLED = 5.0
 WAITS = (4003, 4005)
 STOPS = (1003, 1009, 4000, 4001, 4004)
 
+Address = tuple[int] | tuple[int, str]
+"""Port, and host where it is another one."""
+
 
 def retry_delay(attempt: int, lost: float) -> float:
     """Seconds to wait: up to 0.5 s, doubling to 3 s in the first minute, to 10 s afterwards, at random."""
@@ -52,8 +55,8 @@ def retry_delay(attempt: int, lost: float) -> float:
 class PageLike(LightViewer):
     """Watches for ever: comes back, resumes, sends heartbeats, and asks anew when no picture comes."""
 
-    def __init__(self, port: int, seconds: Counter[int]) -> None:
-        super().__init__(port)
+    def __init__(self, address: Address, seconds: Counter[int]) -> None:
+        super().__init__(*address)
         self._seconds = seconds
         self._offer = 0
         self._live = False
@@ -143,8 +146,8 @@ class PageLike(LightViewer):
 class Place:
     """One viewer after another, and what they saw in each second."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._seconds: Counter[int] = Counter()
         self._begin()
 
@@ -193,7 +196,7 @@ class Place:
         self._begin()
 
     def _begin(self) -> None:
-        self._viewer = PageLike(self._port, self._seconds)
+        self._viewer = PageLike(self._address, self._seconds)
         self.watching = asyncio.create_task(self._viewer.watch())
 
     async def _storm(self, seconds: float) -> None:
@@ -211,11 +214,11 @@ def _say(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
-async def _main(port: int) -> None:
+async def _main(address: Address) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _say(ready=time.monotonic())
-    place = Place(port)
+    place = Place(address)
     telling = asyncio.create_task(place.tell())
     while line := await reader.readline():
         try:
@@ -227,4 +230,4 @@ async def _main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1])))
+    asyncio.run(_main((int(sys.argv[1]), *sys.argv[2:])))

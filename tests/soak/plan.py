@@ -12,12 +12,13 @@ SHORTEST, LONGEST = 20.0, 60.0
 CALM = 45.0
 """Seconds at the end in which nothing happens any more, so that what is left can be counted."""
 
-Who = Literal["all", "one", "nobody"]
+Who = Literal["all", "behind", "one", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault. `who` may be without a picture, for `recovery` seconds after the fault's end.
+    """A kind of fault. `who` may be without a picture, for `recovery` seconds after the fault's end; "behind" are those
+    behind the bad link.
 
     `shortest` and `longest` are the seconds that it lasts, `cards` says how often it is in the deck. Recovery times
     are those that the faults' table in tests/README.md asks for.
@@ -58,6 +59,13 @@ KINDS = (
     Kind("kill -9, restarted", "all", 8, cards=1),
     Kind("SIGTERM, restarted", "all", 8, cards=1),
 )
+
+NETWORK_KINDS = (
+    # Nobody tells these viewers that the network is back: a step of the ladder and an attempt may pass, 3 s each.
+    Kind("network gone", "behind", 8, 2, 20),
+    Kind("network loses a fifth", "nobody", 0, 5, 15),
+)
+"""Those that take networks of one's own."""
 
 
 @dataclass(frozen=True, slots=True)

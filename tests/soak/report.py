@@ -34,8 +34,10 @@ def verdict(run: Run, viewers: int, seed: int) -> tuple[str, bool]:
 
 def _summary(run: Run, tally: Tally, viewers: int, seed: int) -> str:
     counted = tally.live + len(tally.missed)
+    behind = f"none: {run.no_network}" if run.no_network else f"{len(run.crew.behind)} viewers"
     rows = [
         ("length", f"{(run.ended - run.began) / 60:.1f} min, {viewers} viewers, seed {seed}"),
+        ("behind a bad link", behind),
         ("faults", f"{len(run.happened)}, the daemon started anew {run.faults.restarts} times"),
         ("live outside faults", f"{tally.share:.3%} of {counted} viewer-seconds (asked: {ASKED:.1%})"),
         ("excused by faults", f"{tally.excused} viewer-seconds"),

@@ -6,17 +6,19 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+from tests.rigs.namespaces import why_not
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
+from tests.rigs.shaper import shaped
 from tests.soak.accounts import Accounts
 from tests.soak.crew import Crew
 from tests.soak.faults import Faults
 from tests.soak.leaks import Probe, left_behind
 from tests.soak.page_like import TICK, UNSCHEDULED
-from tests.soak.plan import Fault, plan
+from tests.soak.plan import KINDS, NETWORK_KINDS, Fault, plan
 
 QUIET = 13.0
 """Seconds after a fault in which what it left may still be there: a session without a WebSocket is kept for 10 s."""
@@ -28,14 +30,19 @@ JOIN_LIMIT = 60.0
 
 
 class Run:
-    """Use `play` once; then what happened stands in the attributes. Times are of the monotonic clock."""
+    """Use `play` once; then what happened stands in the attributes. Times are of the monotonic clock.
+
+    `no_network` says why there is no bad link, if there is none.
+    """
 
     def __init__(self, seed: int, minutes: float, viewers: int, say: Callable[[str], None]) -> None:
         self.accounts = Accounts()
         self.daemon = ScriptedDaemon(live=False, stream__start="last")
         self.crew = Crew(self.daemon.port, viewers, self.accounts)
         self.faults = Faults(self.daemon, self.crew)
-        self.plan = plan(seed, minutes * 60, viewers)
+        self.no_network = why_not()
+        kinds = KINDS if self.no_network else KINDS + NETWORK_KINDS
+        self.plan = plan(seed, minutes * 60, viewers, kinds)
         self.happened: list[tuple[Fault, float]] = []
         self.probes: list[Probe] = []
         self.idle: Probe
@@ -48,8 +55,12 @@ class Run:
         self._quiet_from = self._probed_at = 0.0
 
     async def play(self) -> None:
-        """The whole run."""
-        async with self.daemon:
+        """The whole run; where networks of our own can be had, it takes place on one."""
+        async with AsyncExitStack() as stack:
+            if not self.no_network:
+                self.crew.network = await stack.enter_async_context(shaped())
+                stack.enter_context(self.crew.network.near.inside())
+            await stack.enter_async_context(self.daemon)
             try:
                 await self._play()
             finally:
@@ -98,8 +109,8 @@ class Run:
         await self._wait(self.began + self._seconds)
 
     def _excuse(self, fault: Fault, begin: float, end: float) -> None:
-        if fault.kind.who != "nobody":
-            viewer = fault.viewer if fault.kind.who == "one" else None
+        concerned = {"all": [None], "behind": self.crew.behind, "one": [fault.viewer], "nobody": []}
+        for viewer in concerned[fault.kind.who]:
             self.accounts.excuse(fault.kind.name, viewer, begin, end)
 
     async def _wait(self, until: float) -> None:

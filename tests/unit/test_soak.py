@@ -7,7 +7,7 @@ from tests.soak.accounts import Accounts
 from tests.soak.faults import Faults
 from tests.soak.leaks import Probe, leaks, left_behind
 from tests.soak.page_like import retry_delay
-from tests.soak.plan import CALM, KINDS, LONGEST, SHORTEST, plan
+from tests.soak.plan import CALM, KINDS, LONGEST, NETWORK_KINDS, SHORTEST, plan
 
 HOUR = 3600.0
 PROBE = Probe(0, 0, viewers=10, peers=10, tasks=80, timers=29, descriptors=51, threads=2, memory=97.0)
@@ -36,13 +36,13 @@ def test_faults_come_every_20_to_60_seconds_until_shortly_before_the_end(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_an_hour_has_every_kind_and_restarts_are_rare(seed):
-    names = [fault.kind.name for fault in plan(seed, HOUR, 10)]
-    assert set(names) == {kind.name for kind in KINDS}
+    names = [fault.kind.name for fault in plan(seed, HOUR, 10, KINDS + NETWORK_KINDS)]
+    assert set(names) == {kind.name for kind in KINDS + NETWORK_KINDS}
     assert 1 <= names.count("kill -9, restarted") < names.count("WebSocket cut")
 
 
 def test_every_kind_has_its_way():
-    assert set(Faults(None, None)._ways) == {kind.name for kind in KINDS}
+    assert set(Faults(None, None)._ways) == {kind.name for kind in KINDS + NETWORK_KINDS}
 
 
 def test_a_second_with_a_packet_is_live_and_one_without_is_missed():
