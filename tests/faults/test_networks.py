@@ -7,10 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.faults.test_viewers import BUSY, assert_clean, until_viewers
+from tests.rigs.light import LightViewer
+from tests.rigs.light_process import LightProcess
 from tests.rigs.namespaces import why_not
 from tests.rigs.scene import FULL, Scene, scene
+from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.seen import broken, flows_after, frozen
-from tests.rigs.shaper import Link
+from tests.rigs.shaper import Link, shaped
 
 ELSEWHERE = "10.98.0.77"
 NOTHING = Link(loss=1.0)
@@ -22,6 +26,21 @@ def root():
     """Networks of our own, or a reason why not."""
     if reason := why_not():
         pytest.skip(reason)
+
+
+@pytest.mark.long
+async def test_row_2_a_viewer_whose_cable_is_pulled_is_gone_and_nobody_notices(measured):
+    async with shaped() as network:
+        with network.near.inside():
+            async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+                await other.keyframe()
+                before = await daemon.held()
+                async with LightProcess(daemon.port, network=network):
+                    network.set(NOTHING)
+                    took = await until_viewers(daemon, 1, 7.5 + BUSY)
+                    await assert_clean(daemon, before)
+                assert other.gaps == 0
+                measured("2", f"half-open: gone after {took:.1f} s, clean 1 s later, {other.gaps} gaps")
 
 
 @pytest.mark.long

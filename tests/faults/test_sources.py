@@ -97,10 +97,7 @@ async def test_row_12_a_lost_microphone_leaves_the_picture_alone(measured):
         await daemon.call("microphone", "vanish")
         lost = await viewer.message("stream", sound="lost")
         took = time.monotonic() - began
-        before = len(viewer.messages)
-        while not any(m["type"] == "stream" and m["sound"] == "on" for m in viewer.messages[before:]):
-            assert time.monotonic() - began < 5
-            await asyncio.sleep(0.01)
+        await sounds(viewer, 5, since=len(viewer.messages))
         assert lost["state"] == "live"
         assert viewer.gaps == 0
         measured(
@@ -108,6 +105,36 @@ async def test_row_12_a_lost_microphone_leaves_the_picture_alone(measured):
             f"told after {took * 1000:.0f} ms, opened again, {viewer.gaps} gaps in video,"
             f" longest pause {viewer.longest_pause * 1000:.0f} ms",
         )
+
+
+@pytest.mark.long
+async def test_row_12_without_a_microphone_there_is_a_picture(measured):
+    async with ScriptedDaemon(live=False, stream__start="offline") as daemon, LightViewer(daemon.port) as viewer:
+        await daemon.call("microphone", "be_absent", 1000)
+        await daemon.set_live(True)
+        await viewer.keyframe()
+        told = await viewer.message("stream", sound="none", state="live")
+        await asyncio.sleep(2)
+        assert viewer.sounds == 0
+        await daemon.call("microphone", "mend")
+        took = await sounds(viewer, 5, since=len(viewer.messages))
+        offers = sum(message["type"] == "offer" for message in viewer.messages)
+        assert told["sound"] == "none"
+        assert offers == 1
+        assert viewer.gaps == 0
+        assert daemon.log.count("no sound") == 1
+        measured("12", f"none at first: {viewer.gaps} gaps in video, sound {took:.1f} s after there is one")
+
+
+async def sounds(viewer: LightViewer, limit: float, since: int) -> float:
+    """Seconds until a viewer is told of sound, in the messages after the first `since`, and hears it."""
+    began, heard = time.monotonic(), viewer.sounds
+    while viewer.sounds == heard or not any(
+        m["type"] == "stream" and m["sound"] == "on" for m in viewer.messages[since:]
+    ):
+        assert time.monotonic() - began < limit
+        await asyncio.sleep(0.01)
+    return time.monotonic() - began
 
 
 @pytest.mark.long

@@ -1,6 +1,6 @@
 """Light viewers in a process of their own, so that they can be stopped, killed or left to count in peace.
 
-`python -m tests.rigs.light_process PORT NUMBER` joins that many, then prints a line of JSON for each line on its
+`python -m tests.rigs.light_process PORT NUMBER [HOST]` joins that many, then prints a line of JSON for each line on its
 standard input, until that ends.
 """
 
@@ -13,18 +13,23 @@ import sys
 from typing import Any
 
 from tests.rigs.light import LightViewer
+from tests.rigs.shaper import NEAR, Shaper
 
 
 class LightProcess:
-    """Starts the process and waits until all have a keyframe; use it with `async with`."""
+    """Starts the process, behind the bad link of a `network` if there is one, and waits until all have a keyframe.
 
-    def __init__(self, port: int, number: int = 1) -> None:
-        self._arguments = ["-m", "tests.rigs.light_process", str(port), str(number)]
+    Use it with `async with`.
+    """
+
+    def __init__(self, port: int, number: int = 1, network: Shaper | None = None) -> None:
+        command = [sys.executable, "-m", "tests.rigs.light_process", str(port), str(number)]
+        self._command = command if network is None else network.far.command(*command, NEAR)
         self.process: asyncio.subprocess.Process
 
     async def __aenter__(self) -> LightProcess:
         pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(sys.executable, *self._arguments, stdin=pipe, stdout=pipe)
+        self.process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
         await self.figures()
         return self
 
@@ -43,12 +48,12 @@ class LightProcess:
         return figures
 
 
-async def _main(port: int, number: int) -> None:
+async def _main(port: int, number: int, *host: str) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with contextlib.AsyncExitStack() as stack:
-        viewers = [await stack.enter_async_context(LightViewer(port)) for _ in range(number)]
+        viewers = [await stack.enter_async_context(LightViewer(port, *host)) for _ in range(number)]
         joined = [await viewer.keyframe(30) for viewer in viewers]
         while await reader.readline():
             figures = {
@@ -61,4 +66,4 @@ async def _main(port: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

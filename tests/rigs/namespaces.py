@@ -80,10 +80,14 @@ class Namespace:
         """Run `ip` in the namespace of this thread. Raises `CalledProcessError`."""
         subprocess.run(["ip", *command.split()], check=True, timeout=10)
 
+    def command(self, *command: str) -> list[str]:
+        """What runs `command` in here, while this process lives; it keeps its process id."""
+        return ["nsenter", f"--net={self.path}", *command]
+
     def wrapper(self, program: str, folder: Path) -> Path:
         """A script in `folder` that runs `program` in here, while this process lives."""
         script = folder / Path(program).name
-        script.write_text(f'#!/bin/sh\nexec nsenter --net={self.path} {program} "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec {" ".join(self.command(program))} "$@"\n')
         script.chmod(0o755)
         return script
 

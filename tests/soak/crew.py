@@ -89,7 +89,7 @@ class Crew:
         command = [sys.executable, "-m", "tests.soak.page_like", str(self._port)]
         if self.network is None or place not in self.behind:
             return command
-        return ["nsenter", f"--net={self.network.far.path}", *command, NEAR]
+        return self.network.far.command(*command, NEAR)
 
     async def _read(self, place: int, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
         assert process.stdout is not None

@@ -150,6 +150,16 @@ async def test_what_was_missing_can_be_mended(kind):
     assert rig.device.is_open
 
 
+async def test_a_microphone_may_be_absent_until_it_is_there():
+    rig = Rig(FakeMicrophone)
+    rig.device.be_absent(100)
+    with pytest.raises(SourceAbsent):
+        await rig.open()
+    rig.device.mend()
+    await rig.open()
+    assert rig.device.is_open
+
+
 async def test_the_pictures_have_another_size_on_request():
     rig = await Rig(FakeCamera).open()
     rig.step(5)
