@@ -3,7 +3,7 @@ import pytest
 
 from broadcaster.devices.fakes import FakeCamera, FakeClock, FakeMicrophone, FakePanel
 from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
-from broadcaster.errors import PanelError, SourceError
+from broadcaster.errors import PanelError, SourceAbsent, SourceError
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.units import AccessUnit, OpusFrame
 from broadcaster.ports import Control
