@@ -47,7 +47,8 @@ class RateRule:
         slowly = max(self.rate, min(limit, self.rate * _UP))
         wanted = limit * _MARGIN if limit < self.rate * _ENOUGH else slowly
         rate = round(max(self._lowest, min(self._highest, wanted)))
-        if rate == self.rate or (abs(rate - self.rate) < _STEP * self.rate and rate != self._highest):
+        is_small = abs(rate - self.rate) < _STEP * self.rate
+        if rate == self.rate or (is_small and rate not in (self._lowest, self._highest)):
             return None
         self.rate = rate
         return rate

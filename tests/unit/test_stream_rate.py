@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+import pytest
+
 from broadcaster.signaling.words import StreamState, StreamStatus
 from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.rate import INTERVAL, RateRule
@@ -87,6 +89,15 @@ def test_slow_viewers_are_followed_only_where_nobody_keeps_up():
     assert followed((Health.SKIPPING, 500_000), (Health.WELL, 5_000_000)) == HIGHEST
     assert followed((Health.SKIPPING, 500_000), (Health.WELL, None)) == HIGHEST
     assert followed((Health.TRYING, 500_000)) == 450_000
+
+
+@pytest.mark.parametrize("highest", range(400_000, 6_100_000, 100_000))
+def test_a_strained_machine_gets_to_the_lowest_rate_from_wherever_it_is(highest):
+    for lowest in (50_000, LOWEST, highest - 40_000, highest):
+        rule = RateRule(lowest, highest)
+        for _ in range(40):
+            rule.step([], strained=True)
+        assert rule.rate == lowest
 
 
 def test_a_strained_machine_goes_down_whatever_the_viewers_carry_to_the_lowest_and_no_further():
