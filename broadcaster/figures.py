@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class PeerStats:
     """Figures of one peer connection since it was made, and how its viewer fares now.
 
-    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
+    `send_errors` are packets that could not be sent, `packets_held` those that waited for a full socket. Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
     """
 
     connected: bool = False
@@ -18,6 +18,7 @@ class PeerStats:
     audio_packets: int = 0
     bytes_sent: int = 0
     send_errors: int = 0
+    packets_held: int = 0
     keyframe_requests: int = 0
     retransmitted: int = 0
     nacks: int = 0
@@ -40,6 +41,7 @@ class Traffic:
     retransmitted: int = 0
     pictures_skipped: int = 0
     send_errors: int = 0
+    packets_held: int = 0
 
     def __add__(self, stats: PeerStats) -> Traffic:
         """With one peer connection more."""
@@ -49,6 +51,7 @@ class Traffic:
             self.retransmitted + stats.retransmitted,
             self.pictures_skipped + stats.skipped,
             self.send_errors + stats.send_errors,
+            self.packets_held + stats.packets_held,
         )
 
 

@@ -56,11 +56,11 @@ class Shedding:
             self._tell()
 
     def _failing(self) -> float:
-        """The share of packets since the last look that the kernel refused."""
+        """The share of packets since the last look that the kernel refused, for good or at first."""
         now, before = self._traffic(), self._seen
         self._seen = now
-        failed = now.send_errors - before.send_errors
-        return failed / max(1, now.packets - before.packets + failed)
+        refused = now.send_errors + now.packets_held - before.send_errors - before.packets_held
+        return refused / max(1, now.packets - before.packets)
 
     def _tell(self) -> None:
         if self._rule.refuses:

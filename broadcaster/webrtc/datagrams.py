@@ -21,13 +21,15 @@ _NO_OFFLOAD = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.EOPNOTSU
 
 
 class Datagrams:
-    """The way to one viewer. It is looked up at each call, because ICE may change it; `errors` counts what failed.
+    """The way to one viewer. It is looked up at each call, because ICE may change it.
 
-    A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice.
+    `errors` counts packets that are lost because there was no way for them, or the kernel refused them, and `held`
+    those that had to wait for a full socket. A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice.
     """
 
     def __init__(self, connection: aioice.ice.Connection) -> None:
         self.errors = 0
+        self.held = 0
         self.bytes_sent = 0
         self._connection = connection
         self._pair: aioice.ice.CandidatePair | None = None
@@ -66,11 +68,14 @@ class Datagrams:
                 self._held.append((bytes(view[batch.start : batch.end]), batch.stride))
             else:
                 self._send(view[batch.start : batch.end], batch.stride)
+            if self._held:
+                self.held += _count(*self._held[-1])
 
     def send(self, packet: bytes) -> None:
         """Send one packet that may as well be lost: RTCP, a retransmission, sound."""
         if not self._held:
             self._send(memoryview(packet), len(packet))
+            self.errors += len(self._held)
             self._held.clear()
 
     def close(self) -> None:
@@ -83,7 +88,7 @@ class Datagrams:
         if pair is not self._pair:
             self._use(pair)
         if pair is None:
-            self.errors += 1
+            self.errors += _count(data, stride)
         elif self._socket is None:
             for packet in _packets(data, stride):
                 pair.protocol.transport.sendto(packet, self._address)
@@ -109,7 +114,7 @@ class Datagrams:
                 return
             except OSError as error:
                 if error.errno not in _NO_OFFLOAD:
-                    self.errors += 1
+                    self.errors += _count(data, stride)
                     return
                 self._offload = False
         self._send_singly(out, data, stride)
@@ -129,6 +134,10 @@ class Datagrams:
 def _segments_of(stride: int) -> list[tuple[int, int, bytes]]:
     """The control message that lets the kernel cut a batch into packets of `stride` bytes."""
     return [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", stride))]
+
+
+def _count(data: bytes | memoryview, stride: int) -> int:
+    return -(-len(data) // stride)
 
 
 def _packets(data: memoryview, stride: int) -> Iterator[memoryview]:

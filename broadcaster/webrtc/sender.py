@@ -136,7 +136,7 @@ class ViewerSender:
         try:
             _scratch.protect(self._srtp, burst, sequence, send_time)
         except SrtpError as error:
-            self.datagrams.errors += 1
+            self.datagrams.errors += end - first
             log.warning("%s: %s", self._viewer, error)
             return
         self.datagrams.send_batches(_scratch.view, burst.batches)

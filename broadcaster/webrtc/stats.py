@@ -19,6 +19,7 @@ def peer_stats(
         audio_packets=sender.audio.sent.packets if sender.audio else 0,
         bytes_sent=sender.datagrams.bytes_sent,
         send_errors=sender.datagrams.errors,
+        packets_held=sender.datagrams.held,
         keyframe_requests=keyframe_requests,
         retransmitted=sender.budget.packets,
         nacks=feedback.nacks,

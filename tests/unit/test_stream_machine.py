@@ -84,5 +84,22 @@ def test_back_off_begins_anew_after_a_picture():
     assert machine.next_deadline == 11.0
 
 
+@pytest.mark.parametrize("phase", [Phase.FAILED, Phase.RETRYING])
+def test_a_device_that_appears_is_tried_at_once_and_soon_again(phase):
+    """It may not be ready at the first try; until it was there, tries were half a minute apart."""
+    machine, now = machine_in(Phase.FAILED), 0.0
+    for _ in range(6):
+        now = machine.next_deadline
+        machine.tick(now)
+        machine.step(Event.FAILED, now, LOST)
+    assert machine.next_deadline == now + 30
+    if phase is Phase.RETRYING:
+        machine.step(Event.RETRY_DUE, now)
+    machine.step(Event.ARRIVED, now)
+    assert machine.phase is Phase.RETRYING
+    machine.step(Event.FAILED, now, LOST)
+    assert machine.next_deadline == now + 1
+
+
 def test_start_in_failed_retries_now():
     assert machine_in(Phase.FAILED).step(Event.START, 0.1) is Action.OPEN

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+import pytest
+
 from broadcaster.figures import Traffic
 from broadcaster.stream.lag import INTERVAL, LoopLag
 from broadcaster.stream.load import PATIENCE, RELIEF
@@ -58,12 +60,13 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
     travel(scenario)
 
 
-def test_packets_that_the_kernel_refuses_count_as_load():
+@pytest.mark.parametrize("refused", ["send_errors", "packets_held"])
+def test_packets_that_the_kernel_refuses_count_as_load(refused):
     async def scenario(clock: TravelClock) -> None:
         async with Rig() as rig:
             rig.adaptation.can_ease = False
             for second in range(1, PATIENCE + 2):
-                rig.traffic = Traffic(packets=second * 800, send_errors=second * 200)
+                rig.traffic = Traffic(packets=second * 1000, **{refused: second * 200})
                 await asyncio.sleep(1)
             assert rig.told == [True]
             await asyncio.sleep(RELIEF + 1)

@@ -118,8 +118,29 @@ def test_other_errors_are_counted_and_forgotten():
     out = Socket(refuse=[OSError(errno.ENETUNREACH, "no")])
     datagrams = Datagrams(connection(out))
     datagrams.send_batches(DATA, BATCHES)
-    assert datagrams.errors == 1
+    assert datagrams.errors == 3
     assert not datagrams.is_full()
+
+
+def test_every_packet_is_counted_that_is_refused_or_must_wait():
+    """With and without offload the figures are the same; what waits longer is counted once."""
+    for first in ([], [OSError(errno.EIO, "no")]):
+        out = Socket(refuse=[*first, *[OSError(errno.ENOBUFS, "no")] * 3])
+        datagrams = Datagrams(connection(out))
+        datagrams.send_batches(DATA, BATCHES)
+        assert datagrams.errors == 3
+        out.refuse = [BlockingIOError()] * 3
+        datagrams.send_batches(DATA, (*BATCHES, Batch(0, 10, 10, 1)))
+        assert datagrams.is_full()
+        assert datagrams.held == 4
+        datagrams.send(b"sound")
+        assert (datagrams.errors, datagrams.held) == (3, 4)
+
+
+def test_a_report_that_finds_the_socket_full_is_an_error():
+    datagrams = Datagrams(connection(Socket(refuse=[BlockingIOError()])))
+    datagrams.send(b"report")
+    assert (datagrams.errors, datagrams.held) == (1, 0)
 
 
 def test_a_relayed_pair_goes_through_the_relay():
