@@ -79,8 +79,11 @@ class Live:
         self.want(not self._wish)
 
     def look_again(self) -> None:
-        """A device was plugged in: the next try, if one is waited for, is due now."""
-        self._step(Event.RETRY_DUE)
+        """A device was plugged in: the next try, if one is waited for, is due now, and the ones after it soon.
+
+        Firmware and udev may take their time before it can be opened.
+        """
+        self._step(Event.ARRIVED)
 
     @property
     def muted(self) -> bool:

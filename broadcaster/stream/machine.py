@@ -37,6 +37,7 @@ class Event(StrEnum):
     FAILED = "source failed"
     TIMEOUT = "timeout"
     RETRY_DUE = "retry due"
+    ARRIVED = "device appeared"
     CLOSED = "sources closed"
 
 
@@ -67,7 +68,9 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, Action | None]] = {
     (Phase.LIVE, Event.STOP): (Phase.STOPPING, Action.CLOSE),
     (Phase.FAILED, Event.START): (Phase.RETRYING, Action.OPEN),
     (Phase.FAILED, Event.RETRY_DUE): (Phase.RETRYING, Action.OPEN),
+    (Phase.FAILED, Event.ARRIVED): (Phase.RETRYING, Action.OPEN),
     (Phase.FAILED, Event.STOP): (Phase.STOPPING, Action.CLOSE),
+    (Phase.RETRYING, Event.ARRIVED): (Phase.RETRYING, None),
     (Phase.RETRYING, Event.KEYFRAME): (Phase.LIVE, None),
     (Phase.RETRYING, Event.FAILED): (Phase.FAILED, Action.CLOSE),
     (Phase.RETRYING, Event.TIMEOUT): (Phase.FAILED, Action.CLOSE),
@@ -125,7 +128,7 @@ class StreamMachine:
     def _count(self, event: Event) -> None:
         if event in (Event.FAILED, Event.TIMEOUT):
             self._failures += 1
-        elif event in (Event.KEYFRAME, Event.STOP):
+        elif event in (Event.KEYFRAME, Event.STOP, Event.ARRIVED):
             self._failures = 0
 
     def _next_deadline(self, now: float) -> float | None:
