@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class PeerStats:
     """Figures of one peer connection since it was made, and how its viewer fares now.
 
-    `send_errors` are packets that could not be sent, `packets_held` those that waited for a full socket. Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
+    `send_errors` are packets that could not be sent, `packets_held` those that waited for a full socket.
+    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
     """
 
     connected: bool = False

@@ -24,7 +24,9 @@ class Datagrams:
     """The way to one viewer. It is looked up at each call, because ICE may change it.
 
     `errors` counts packets that are lost because there was no way for them, or the kernel refused them, and `held`
-    those that had to wait for a full socket. A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice.
+    those that had to wait for a full socket.
+
+    A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice.
     """
 
     def __init__(self, connection: aioice.ice.Connection) -> None:
