@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from operator import itemgetter
 
-from broadcaster.media.rtp import RTP_HEADER, SEND_TIME_OFFSET, RtpFrame, RtpKind, send_time_element
+from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, RtpFrame, RtpKind, send_time_element
 
 KEPT_SECONDS = 2.0
 """How long frames stay for retransmission: longer than a browser waits for a lost packet."""
@@ -102,7 +102,7 @@ def _payload_offset(packet: bytes) -> int:
 class RtxBudget:
     """How much may be repeated: a share of what is sent, and each packet once in a round trip.
 
-    One NACK of 1200 bytes can ask for five thousand packets.
+    One NACK of 1200 bytes can ask for five thousand packets. `packets` were repeated, `refused` were not.
     """
 
     def __init__(self) -> None:
@@ -111,6 +111,11 @@ class RtxBudget:
         self.round_trip = _FIRST_ROUND_TRIP
         self._allowance = float(_RESERVE)
         self._repeated: dict[int, float] = {}
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a full packet could not be repeated now, whichever it is."""
+        return self._allowance < MAX_PACKET
 
     def sent(self, size: int) -> None:
         """So many bytes were sent for the first time."""

@@ -48,6 +48,24 @@ class Budget:
             self._spent.popleft()
 
 
+class Bucket:
+    """So much a second on average, and a second's worth at once: for what comes too often to be noted one by one."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._left = rate
+        self._at = 0.0
+
+    def take(self, amount: float, now: float) -> bool:
+        """Take `amount`; False, and nothing is taken, when there is less."""
+        self._left = min(self._rate, self._left + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+
 class TokenAttempts:
     """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
 

@@ -56,6 +56,7 @@ class Drop(StrEnum):
     STRANGER = "stranger"
     UNAUTHENTICATED = "unauthenticated"
     UNASKED = "unasked"
+    FLOOD = "flood"
     CROWD = "crowd"
     OVERFLOW = "overflow"
 
@@ -64,13 +65,13 @@ class Reception:
     """What came in over all ports of one connection.
 
     `heard_at` is the monotonic time of the last sign of life that was authentic, or None; `dropped` counts the rest;
-    `take_rtcp` gets SRTCP datagrams, and says whether they were authentic.
+    `take_rtcp` gets SRTCP datagrams, and says why it did not take one, or None.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.heard_at: float | None = None
         self.dropped: Counter[Drop] = Counter()
-        self.take_rtcp: Callable[[bytes], bool] = lambda data: False
+        self.take_rtcp: Callable[[bytes], Drop | None] = lambda data: Drop.UNAUTHENTICATED
         self._clock = clock
         self._refusals = Budget(REFUSALS)
 
@@ -125,7 +126,7 @@ class GuardedPort(StunProtocol):
         if len(data) > LONGEST:
             return Drop.OVERSIZED
         if data[0] in _SRTP:
-            return None if self._reception.take_rtcp(data) else Drop.UNAUTHENTICATED
+            return self._reception.take_rtcp(data)
         if internals.waiting(self.receiver) >= MAX_WAITING:
             return Drop.OVERFLOW
         self.receiver.data_received(data, self.local_candidate.component)

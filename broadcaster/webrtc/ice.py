@@ -66,8 +66,8 @@ class IceConnection(Connection):
         """Monotonic time of the last authentic sign of life, or None."""
         return self._reception.heard_at
 
-    def listen_to_rtcp(self, take: Callable[[bytes], bool]) -> None:
-        """Let `take` have every SRTCP datagram at once; it says whether it was authentic."""
+    def listen_to_rtcp(self, take: Callable[[bytes], Drop | None]) -> None:
+        """Let `take` have every SRTCP datagram at once; it says why it did not take one, or None."""
         self._reception.take_rtcp = take
 
     def hear(self) -> None:

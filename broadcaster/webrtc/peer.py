@@ -27,11 +27,13 @@ from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpKind, rtp_kind
 from broadcaster.media.rtx import RtxStream
 from broadcaster.ports import Clock, Offer, PeerListener
+from broadcaster.signaling.budget import Bucket
 from broadcaster.signaling.words import IceCandidate
 from broadcaster.stream.fanout import Fanout
 from broadcaster.stream.slow import Report
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
+from broadcaster.webrtc.guard import Drop
 from broadcaster.webrtc.ice import IceConnection
 from broadcaster.webrtc.reports import CaptureClock, asks_for_keyframe, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
@@ -44,6 +46,10 @@ SILENCE_LIMIT = 5.0
 
 LOSSY = 0.02
 """Share of lost packets above which a viewer waits for repeats; the page's own limit, too."""
+
+REPORTS = 50_000
+"""Bytes of RTCP a second that one viewer may send: five times what a browser says of a stream of 25 Mbit/s that loses a
+fifth, and still some percent of a processor at most when it asks for all there is."""
 
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
@@ -79,6 +85,7 @@ class AiortcPeer:
         self._context = context
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
+        self._reports = Bucket(REPORTS)
         self._sender: ViewerSender | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
@@ -198,16 +205,18 @@ class AiortcPeer:
         if self._sender is not None:
             self._sender.start_audio(_kind(parameters, self._sender.tag), str(parameters.rtcp.cname))
 
-    def _rtcp_received(self, data: bytes) -> bool:
-        """An SRTCP datagram straight from the port; false when it is not the viewer's."""
+    def _rtcp_received(self, data: bytes) -> Drop | None:
+        """An SRTCP datagram straight from the port; why it was not taken."""
         compound = internals.unprotect_rtcp(self._transport, data)
         if compound is None:
-            return False
+            return Drop.UNAUTHENTICATED
         self._connection.hear()
         now = self._context.clock.monotonic()
+        if not self._reports.take(len(data), now):
+            return Drop.FLOOD
         for packet in parse_rtcp(compound):
             self._take(packet, now)
-        return True
+        return None
 
     def _take(self, packet: AnyRtcpPacket, now: float) -> None:
         """One packet of the viewer's: keyframe request, lost packets, or how it fares."""

@@ -23,6 +23,10 @@ _scratch = Scratch()
 """One for all viewers: they are served one after the other, on the loop's thread."""
 
 
+MOST_NAMED = 1000
+"""Lost packets of one report that are looked for: browsers keep no more in mind (libwebrtc's kMaxNackPackets)."""
+
+
 def first_sequence() -> int:
     """Where a stream's numbers begin: at random, below 32768.
 
@@ -102,7 +106,10 @@ class ViewerSender:
         track, rtx = self.video, self._rtx
         if track is None or rtx is None or self.datagrams.is_full():
             return
-        for number in lost:
+        for place, number in enumerate(lost[:MOST_NAMED]):
+            if self.budget.is_spent:
+                self.budget.refused += len(lost) - place
+                return
             found = track.frames.find(number)
             if found is None:
                 continue

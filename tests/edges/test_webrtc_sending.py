@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+import time
 from collections.abc import Callable
 
+from broadcaster.webrtc.guard import Drop
 from tests.edges.webrtc_rig import Camera, inbound, on_air
 
 
@@ -77,6 +80,25 @@ async def test_a_storm_of_nacks_is_held_by_the_budget():
         assert stats.nacks >= 50  # aiortc has some of its own when this machine drops packets
         assert stats.retransmitted < 0.3 * stats.video_packets + 100
         assert ours._sender.budget.refused > 5000
+        await theirs.close()
+        await ours.close()
+
+
+async def test_who_floods_with_reports_is_heard_now_and_then():
+    """The largest NACKs there are, a thousand of them at once, each for more than six thousand packets."""
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 5)
+        transport = theirs.getReceivers()[0].transport
+        everything = struct.pack("!BBHII", 0x81, 205, 2 + 340, 1, rig.packetizer.video.ssrc)
+        everything += b"".join(struct.pack("!HH", number * 17, 0xFFFF) for number in range(340))
+        sent = [transport._tx_srtp.protect_rtcp(everything) for _ in range(1000)]
+        taken = [ours._rtcp_received(data) for data in sent]
+        await pictures(theirs, 10)
+        assert set(taken) == {None, Drop.FLOOD}
+        assert 20 < taken.count(None) < 60
+        assert ours.stats().retransmitted < 200
+        assert ours.is_listening(time.monotonic())
         await theirs.close()
         await ours.close()
 

@@ -83,6 +83,16 @@ def test_a_storm_of_nacks_gets_its_share_and_no_more():
     assert budget.refused > 0
 
 
+def test_it_is_spent_when_no_full_packet_is_left():
+    budget = RtxBudget()
+    assert not budget.is_spent
+    while budget.take(budget.packets, 1200, 0.0):
+        pass
+    assert budget.is_spent
+    budget.sent(10_000)
+    assert not budget.is_spent
+
+
 def test_while_there_is_plenty_a_packet_is_repeated_twice_at_once_else_once():
     budget = RtxBudget()
     copies = [budget.take(number, 1200, 0.0) for number in range(100)]

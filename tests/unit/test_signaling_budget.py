@@ -1,6 +1,8 @@
 """Sliding windows over messages and wrong tokens."""
 
-from broadcaster.signaling.budget import Budget, TokenAttempts
+import pytest
+
+from broadcaster.signaling.budget import Bucket, Budget, TokenAttempts
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -19,6 +21,22 @@ def test_a_bad_one_counts_three() -> None:
     assert all(budget.spend(0.0, 3) for _ in range(10))
     assert not budget.spend(0.0)
     assert budget.spend(40.0)
+
+
+def test_a_bucket_gives_a_seconds_worth_at_once_and_its_rate_from_then_on() -> None:
+    bucket = Bucket(1000)
+    assert bucket.take(1000, 100.0)
+    assert not bucket.take(1, 100.0)
+    taken = sum(500 for tenth in range(100) if bucket.take(500, 100 + tenth / 10))
+    assert taken == pytest.approx(9900, abs=500)
+    assert bucket.take(1000, 200.0)
+    assert not bucket.take(1, 200.0)
+
+
+def test_a_bucket_that_refuses_keeps_what_there_is() -> None:
+    bucket = Bucket(1000)
+    assert not bucket.take(1001, 100.0)
+    assert bucket.take(1000, 100.0)
 
 
 def test_after_five_wrong_tokens_an_address_waits_a_minute() -> None:
