@@ -146,6 +146,9 @@ class MediaSender(Protocol):
     def send_audio(self, frame: RtpFrame) -> None:
         """Send 20 ms of sound; never waits."""
 
+    def broke(self) -> None:
+        """Sending raised what nobody foresaw: this viewer's connection is over, and nobody else's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

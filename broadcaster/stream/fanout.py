@@ -8,6 +8,7 @@ few viewers, so that STUN, RTCP and signaling are served in between.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from broadcaster.stream.gate import KeyframeGate
 from broadcaster.stream.outgoing import Outgoing
 from broadcaster.stream.pacing import TICK, RateMeter
 from broadcaster.stream.slow import Report
+
+log = logging.getLogger(__name__)
 
 VIEWERS_AT_ONCE = 16
 """Viewers served before the loop gets its turn: about a millisecond of sending."""
@@ -85,9 +88,7 @@ class Fanout:
         now = self._clock.monotonic()
         has_its_own = self._can_force() and self.gate.serves_newcomers(now)
         if self._cache.frames and (self._cache.is_fresh(now) or not has_its_own):
-            outgoing.replay(self._cache.frames, now)
-            if outgoing:
-                self._tick_later(now)
+            self._visit(viewer, outgoing, partial(self._replay, now))
         else:
             self.request_keyframe(viewer)
 
@@ -147,6 +148,11 @@ class Fanout:
     def _can_force(self) -> bool:
         return self._source is not None and self._source.traits.can_force_keyframe
 
+    def _replay(self, now: float, outgoing: Outgoing) -> None:
+        outgoing.replay(self._cache.frames, now)
+        if outgoing:
+            self._tick_later(now)
+
     def _send_picture(self, frame: RtpFrame, outgoing: Outgoing) -> None:
         """The moment of publishing counts for all: it is the send time that the packets state."""
         outgoing.add(frame, frame.send_time)
@@ -174,6 +180,17 @@ class Fanout:
         self._walk_over(lambda outgoing: outgoing.tick(pace, elapsed, self._clock.monotonic()), waiting)
         self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
+    def _visit(self, viewer: str, outgoing: Outgoing, visit: Callable[[Outgoing], None]) -> None:
+        """Visit one viewer, if it is still there; what breaks there ends that viewer only."""
+        if self._viewers.get(viewer) is not outgoing:
+            return
+        try:
+            visit(outgoing)
+        except Exception:
+            log.exception("%s: sending broke, its connection ends", viewer)
+            self.unsubscribe(viewer, outgoing.sender)
+            outgoing.sender.broke()
+
     def _walk_over(
         self, visit: Callable[[Outgoing], None], viewers: Sequence[tuple[str, Outgoing]] | None = None
     ) -> None:
@@ -188,8 +205,7 @@ class Fanout:
             walk = self._walks[0]
             batch = list(islice(walk.viewers, VIEWERS_AT_ONCE))
             for viewer, outgoing in batch:
-                if self._viewers.get(viewer) is outgoing:
-                    walk.visit(outgoing)
+                self._visit(viewer, outgoing, walk.visit)
             if len(batch) < VIEWERS_AT_ONCE:
                 self._walks.popleft()
             if self._walks:

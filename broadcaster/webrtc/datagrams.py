@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ import aioice.ice
 
 from broadcaster.media.rtp import Batch
 from broadcaster.webrtc.internals import nominated_pair
+
+log = logging.getLogger(__name__)
 
 _UDP_SEGMENT = 103
 """Linux's socket option, and type of control message, for UDP segmentation offload (linux/udp.h)."""
@@ -88,7 +91,7 @@ class Datagrams:
     def _send(self, data: memoryview, stride: int) -> None:
         pair = nominated_pair(self._connection)
         if pair is not self._pair:
-            self._use(pair)
+            pair = self._use(pair)
         if pair is None:
             self.errors += _count(data, stride)
         elif self._socket is None:
@@ -98,13 +101,20 @@ class Datagrams:
             self._send_direct(self._socket, data, stride)
         self.bytes_sent += len(data)
 
-    def _use(self, pair: aioice.ice.CandidatePair | None) -> None:
+    def _use(self, pair: aioice.ice.CandidatePair | None) -> aioice.ice.CandidatePair | None:
+        """Send by this pair from now on; gives it back, or None when there is none, or no descriptor for its socket."""
         if self._socket is not None:
             self._socket.close()
-        shared = pair.protocol.transport.get_extra_info("socket") if pair is not None else None
-        self._socket = shared.dup() if shared is not None else None
-        self._address = pair.remote_addr if pair is not None else ("", 0)
-        self._pair, self._offload = pair, True
+        self._pair = self._socket = None
+        if pair is not None:
+            shared = pair.protocol.transport.get_extra_info("socket")
+            try:
+                self._socket = shared.dup() if shared is not None else None
+            except OSError as error:
+                log.debug("no socket for a viewer: %s", error)
+                return None
+            self._pair, self._address, self._offload = pair, pair.remote_addr, True
+        return pair
 
     def _send_direct(self, out: socket.socket, data: memoryview, stride: int) -> None:
         if len(data) > stride and self._offload:

@@ -108,13 +108,11 @@ class AiortcPeer:
     async def offer(self) -> Offer:
         """Gather candidates and make the offer."""
         await self._pc.setLocalDescription(await self._pc.createOffer())
-        gatherer = self._transport.transport.iceGatherer
         return Offer(
             sdp=self._pc.localDescription.sdp,
             ice_servers=self._context.ice_servers,
             clock=self._context.fanout.reference,
-            # Not those that STUN and TURN servers gave us: viewers behind the same router or relay have them too.
-            addresses=frozenset(one.ip for one in gatherer.getLocalCandidates() if one.type == "host"),
+            addresses=self._connection.own_addresses,
         )
 
     async def answer(self, sdp: str) -> None:
@@ -174,6 +172,8 @@ class AiortcPeer:
     async def close(self) -> None:
         """End it and everything that belongs to it; idempotent, and goes on when nobody waits for it any more."""
         self._closed = True
+        if self._sender is not None:
+            self._sender.say_goodbye()
         self._stop_sending()
         if self._closing is None:
             # aiortc's own, cancelled half-way, would leave its sockets open and never come back when called again.
@@ -193,7 +193,12 @@ class AiortcPeer:
         context = self._context
         self._connection.hear()
         self._sender = ViewerSender(
-            self._viewer, self._transport, context.packetizer, context.capture_clock, self.is_listening
+            self._viewer,
+            self._transport,
+            context.packetizer,
+            context.capture_clock,
+            self.is_listening,
+            self._broke,
         )
         wants_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
         kind = _kind(parameters, self._sender.tag)
@@ -239,7 +244,12 @@ class AiortcPeer:
             sender.budget.round_trip = self._feedback.round_trip
 
     def _state_changed(self) -> None:
-        if self._pc.connectionState in ("failed", "closed") and not self._closed:
+        if self._pc.connectionState in ("failed", "closed"):
+            self._broke()
+
+    def _broke(self) -> None:
+        """Nothing reaches the viewer over this connection any more."""
+        if not self._closed:
             self._closed = True
             self._stop_sending()
             self._listener.peer_lost()

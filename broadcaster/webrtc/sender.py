@@ -51,8 +51,8 @@ class Track:
 class ViewerSender:
     """Sends video and audio frames over a connected DTLS transport (`ports.MediaSender`).
 
-    `is_listening` tells whether the viewer was heard lately. Sequence numbers stay contiguous over skipped
-    pictures, and none is ever used for two different packets.
+    `is_listening` tells whether the viewer was heard lately, `broke` ends its connection.
+    Sequence numbers stay contiguous over skipped pictures, and none is ever used for two different packets.
     """
 
     def __init__(
@@ -62,8 +62,10 @@ class ViewerSender:
         packetizer: Packetizer,
         capture_clock: CaptureClock,
         is_listening: Callable[[float], bool],
+        broke: Callable[[], None],
     ) -> None:
         self.is_listening = is_listening
+        self.broke = broke
         self.datagrams = Datagrams(ice_connection(transport))
         self.budget = RtxBudget()
         self.video: Track | None = None
@@ -117,7 +119,7 @@ class ViewerSender:
             for _ in range(self.budget.take(number, len(frame.payloads[index]), now)):
                 packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
                 self._rtx_sequence += 1
-                self.datagrams.send(self._srtp.protect(packet))
+                self._send_protected(self._srtp.protect, packet)
 
     def be_patient(self) -> None:
         """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
@@ -125,11 +127,14 @@ class ViewerSender:
             kind = self.video.kind
             self.video.kind = rtp_kind(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, True)
 
-    def close(self) -> None:
-        """Say goodbye and let go of the socket; idempotent."""
+    def say_goodbye(self) -> None:
+        """Tell the viewer that nothing more comes."""
         for track in (self.video, self.audio):
             if track is not None and self.datagrams.route:
                 self._send_rtcp(goodbye(track.stream.ssrc, track.cname))
+
+    def close(self) -> None:
+        """Let go of the socket; idempotent."""
         self.video = self.audio = None
         self.datagrams.close()
 
@@ -161,8 +166,11 @@ class ViewerSender:
             )
 
     def _send_rtcp(self, packet: bytes) -> None:
+        self._send_protected(self._srtp.protect_rtcp, packet)
+
+    def _send_protected(self, protect: Callable[[bytes], bytes], packet: bytes) -> None:
         try:
-            self.datagrams.send(self._srtp.protect_rtcp(packet))
+            self.datagrams.send(protect(packet))
         except SrtpError as error:
             self.datagrams.errors += 1
             log.warning("%s: %s", self._viewer, error)

@@ -97,6 +97,24 @@ async def test_a_second_viewer_makes_no_gap_for_the_first(rig):
         await our.close()
 
 
+async def test_a_viewer_whose_sender_breaks_is_lost_and_the_others_go_on(rig, monkeypatch):
+    ours, theirs, listener = await rig.join("v1")
+    other, their_other, _ = await rig.join("v2")
+
+    def breaks(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(ours._sender.datagrams, "send_batches", breaks)
+    await asyncio.wait_for(listener.lost.wait(), 2)
+    before = (await inbound(their_other))["video"][0]
+    await asyncio.sleep(0.5)
+    received = await inbound(their_other)
+    assert received["video"][0] > before + 5
+    assert received["video"][1] == 0
+    for pc in (theirs, their_other, ours, other):
+        await pc.close()
+
+
 async def test_being_heard_of_follows_the_viewers_datagrams(rig):
     ours, theirs, _ = await rig.join()
     await asyncio.sleep(0.2)

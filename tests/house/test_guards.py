@@ -1,10 +1,16 @@
-"""Broad `except` guards two places, one viewer and the whole; a third hands what a call raised to its caller."""
+"""Broad `except` guards one viewer, where it is told and where it is sent to, and the whole; and one hands what a call
+raised to its caller."""
 
 import ast
 
 from tests.house.project import modules
 
-PLACES = ["broadcaster/cli/commands.py", "broadcaster/devices/blocking.py", "broadcaster/web/viewer_task.py"]
+PLACES = [
+    "broadcaster/cli/commands.py",
+    "broadcaster/devices/blocking.py",
+    "broadcaster/stream/fanout.py",
+    "broadcaster/web/viewer_task.py",
+]
 BROAD = {"Exception", "BaseException"}
 
 

@@ -32,17 +32,24 @@ class Sender:
     listening: bool = True
     pictures: list[int] = field(default_factory=list)
     sounds: int = 0
+    broken: bool = False
+    told: int = 0
 
     def is_listening(self, now: float) -> bool:
         return self.listening
 
     def send_video(self, frame, first, end, now) -> int:
+        if self.broken:
+            raise OSError("nobody foresaw this")
         if end == len(frame):
             self.pictures.append(frame.payloads[-1][1])
         return end - first
 
     def send_audio(self, frame) -> None:
         self.sounds += 1
+
+    def broke(self) -> None:
+        self.told += 1
 
 
 class Source:
@@ -191,6 +198,35 @@ async def test_who_leaves_during_a_walk_gets_nothing_more(rig):
     rig.fanout.unsubscribe(str(VIEWERS_AT_ONCE), viewers[-1])
     await asyncio.sleep(0)
     assert viewers[-1].pictures == []
+
+
+def test_what_breaks_at_one_viewer_ends_that_viewer_only(rig):
+    viewers = [rig.join(str(number)) for number in range(3)]
+    sent = [rig.picture(key=True)]
+    viewers[0].broken = True
+    sent += [rig.picture() for _ in range(5)]
+    assert [viewer.pictures for viewer in viewers[1:]] == [sent, sent]
+    assert viewers[0].told == 1
+    assert list(rig.fanout.viewers) == ["1", "2"]
+
+
+async def test_the_tick_goes_on_where_a_viewer_breaks_in_it(rig):
+    viewers = [rig.join(str(number)) for number in range(2)]
+    rig.picture(key=True)
+    rig.picture(size=19_000)
+    viewers[0].broken = True
+    rig.clock.now += 0.02
+    rig.fanout._tick()
+    assert viewers[0].told == 1
+    assert rig.fanout._tick_timer is not None
+    assert len(viewers[1].pictures) == 2
+
+
+def test_a_newcomer_that_breaks_at_its_first_picture_is_told(rig):
+    rig.picture(key=True)
+    viewer = rig.join("a", broken=True)
+    assert viewer.told == 1
+    assert rig.fanout.viewers == {}
 
 
 def test_who_does_not_listen_gets_no_pictures_and_goes_on_with_a_keyframe(rig):

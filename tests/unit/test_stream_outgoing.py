@@ -27,6 +27,9 @@ class Sender:
     def is_listening(self, now: float) -> bool:
         return self.listening
 
+    def broke(self) -> None:
+        raise AssertionError("nothing breaks here")
+
     def send_audio(self, frame: RtpFrame) -> None:
         raise AssertionError("sound does not come this way")
 

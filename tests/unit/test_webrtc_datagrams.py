@@ -143,6 +143,17 @@ def test_a_report_that_finds_the_socket_full_is_an_error():
     assert (datagrams.errors, datagrams.held) == (1, 0)
 
 
+def test_without_a_descriptor_for_its_socket_packets_are_lost_and_the_way_is_found_later(monkeypatch):
+    out = Socket()
+    monkeypatch.setattr(out, "dup", lambda: (_ for _ in ()).throw(OSError(errno.EMFILE, "no")), raising=False)
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    assert datagrams.errors == 3
+    monkeypatch.undo()
+    datagrams.send_batches(DATA, BATCHES)
+    assert (datagrams.errors, out.batches) == (3, [bytes(DATA)])
+
+
 def test_a_relayed_pair_goes_through_the_relay():
     room = connection(None, kind="relay")
     datagrams = Datagrams(room)
