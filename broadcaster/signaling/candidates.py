@@ -20,7 +20,8 @@ _CANDIDATE = re.compile(
 )
 """RFC 8839 §5.1."""
 
-_FIRST_OPEN_PORT = 1024
+FIRST_OPEN_PORT = 1024
+"""Below it are the services of machines, never a browser's media."""
 _UNSPECIFIED = ip_network("0.0.0.0/8")  # "this network", RFC 6890
 _RESERVED = ip_network("240.0.0.0/4")  # with the broadcast address, RFC 6890
 
@@ -40,7 +41,7 @@ def screen_candidate(text: str, own: frozenset[str]) -> IceCandidate:
         raise Dropped("not component 1")  # RTCP is multiplexed
     address = _screen_address(match["address"], own)
     port = int(match["port"])
-    if not _FIRST_OPEN_PORT <= port < 65536:
+    if not FIRST_OPEN_PORT <= port < 65536:
         raise Dropped("port below 1024 or above 65535")
     related = _related(match["rest"].split())
     return IceCandidate(

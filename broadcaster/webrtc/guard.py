@@ -17,6 +17,7 @@ from aioice.stun import COOKIE, Class, Message, parse_message
 
 from broadcaster.ports import Clock
 from broadcaster.signaling.budget import Budget, Rate
+from broadcaster.signaling.candidates import FIRST_OPEN_PORT
 from broadcaster.webrtc import internals
 
 Address = tuple[str, int]
@@ -30,7 +31,8 @@ _COOKIE = struct.pack("!I", COOKIE)
 """Bytes 4 to 8 of every STUN message (RFC 8489 §5); aioice does not look at them."""
 
 LONGEST = 1500
-"""Bytes of a DTLS or SRTP packet: an Ethernet frame, and as much as pylibsrtp takes without raising."""
+"""Bytes of a datagram: an Ethernet frame, and as much as pylibsrtp takes without raising. aioice takes longer for STUN
+the longer it is, squared, and before it knows who speaks."""
 
 MAX_WAITING = 512
 """Datagrams that wait for aiortc; a viewer sends fewer than a hundred a second."""
@@ -58,6 +60,7 @@ class Drop(StrEnum):
     UNASKED = "unasked"
     FLOOD = "flood"
     CROWD = "crowd"
+    MISDIRECTED = "misdirected"
     OVERFLOW = "overflow"
 
 
@@ -109,6 +112,8 @@ class GuardedPort(StunProtocol):
     def _take(self, data: bytes, address: Address) -> Drop | None:
         if not data:
             return Drop.EMPTY
+        if len(data) > LONGEST:
+            return Drop.OVERSIZED
         if data[0] in _STUN:
             return self._take_stun(data, address)
         if data[0] in _DTLS or data[0] in _SRTP:
@@ -123,8 +128,6 @@ class GuardedPort(StunProtocol):
         """
         if address not in self._known:
             return Drop.STRANGER
-        if len(data) > LONGEST:
-            return Drop.OVERSIZED
         if data[0] in _SRTP:
             return self._reception.take_rtcp(data)
         if internals.waiting(self.receiver) >= MAX_WAITING:
@@ -150,7 +153,9 @@ class GuardedPort(StunProtocol):
             return Drop.UNAUTHENTICATED
         if "PRIORITY" not in message.attributes:  # aioice relies on it (RFC 8445 §7.1.1)
             return Drop.MALFORMED
-        if address not in self._known and len(self._known) >= MAX_ADDRESSES:
+        if address[1] < FIRST_OPEN_PORT:
+            return Drop.MISDIRECTED
+        if not self._has_room(address):
             return Drop.CROWD
         self._hear(address)
         self.receiver.request_received(message, address, self)
@@ -160,10 +165,13 @@ class GuardedPort(StunProtocol):
         transaction = self.transactions.get(message.transaction_id)
         if transaction is None:
             return Drop.UNASKED
-        if _holds(message, self.receiver.remote_password):
+        if _holds(message, self.receiver.remote_password) and self._has_room(address):
             self._hear(address)
         transaction.response_received(message, address)
         return None
+
+    def _has_room(self, address: Address) -> bool:
+        return address in self._known or len(self._known) < MAX_ADDRESSES
 
     def _hear(self, address: Address) -> None:
         self._known.add(address)

@@ -18,7 +18,7 @@ from broadcaster.ports import Clock
 from broadcaster.signaling.budget import Budget, Rate
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.guard import Drop, GuardedPort, Reception
-from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
+from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses
 from broadcaster.webrtc.sockets import open_socket
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,15 @@ class IceConnection(Connection):
         self._room = room
         self._reception = Reception(room.clock)
         self._problems: list[str] = []
+        self._own_addresses: frozenset[str] = frozenset()
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """All of this machine, offered or not, as they were while gathering.
+
+        Not those that STUN and TURN servers gave us: viewers behind the same router or relay have them too.
+        """
+        return self._own_addresses
 
     @property
     def heard_at(self) -> float | None:
@@ -99,7 +108,9 @@ class IceConnection(Connection):
 
     async def _open_ports(self, component: int) -> list[GuardedPort]:
         """A port on each address; a machine without any still shows the stream to itself."""
-        addresses = host_addresses(ifaddr.get_adapters(), self._room.interfaces)
+        adapters = list(ifaddr.get_adapters())
+        self._own_addresses = own_addresses(adapters)
+        addresses = host_addresses(adapters, self._room.interfaces)
         if not addresses and self._room.interfaces:
             self._problems.append(f"no address on {', '.join(self._room.interfaces)}")
         ports = []

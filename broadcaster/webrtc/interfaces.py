@@ -30,6 +30,14 @@ def host_addresses(adapters: Iterable[ifaddr.Adapter], names: Sequence[str]) -> 
     return real or [address for _, address in others]
 
 
+def own_addresses(adapters: Iterable[ifaddr.Adapter]) -> frozenset[str]:
+    """Every address of this machine, offered or not: what listens there is not for viewers to aim at."""
+    return frozenset(text for adapter in adapters for text in _texts(adapter))
+
+
 def _addresses(adapter: ifaddr.Adapter) -> list[str]:
-    texts = [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for ip in adapter.ips]
-    return [text for text in texts if ":" not in text or not ipaddress.ip_address(text).is_link_local]
+    return [text for text in _texts(adapter) if ":" not in text or not ipaddress.ip_address(text).is_link_local]
+
+
+def _texts(adapter: ifaddr.Adapter) -> list[str]:
+    return [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for ip in adapter.ips]

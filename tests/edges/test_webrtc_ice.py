@@ -211,7 +211,8 @@ async def test_only_the_named_interfaces_are_offered_and_a_missing_one_is_said(c
         peer = create(IceSettings(interfaces=("eth77",)))
         offer = await peer.offer()
         await peer.close()
-    assert {host for host, _, _ in candidates(offer.sdp)} == offer.addresses == {"127.0.0.1"}
+    assert {host for host, _, _ in candidates(offer.sdp)} == {"127.0.0.1"}
+    assert {"127.0.0.1", *host_addresses(ifaddr.get_adapters(), ())} <= offer.addresses
     assert "no address on eth77" in caplog.text
 
 

@@ -135,6 +135,22 @@ async def test_the_viewer_is_answered_while_strangers_are_not(rig):
     assert rig.wire.sent[sent:][0][1] == VIEWER
 
 
+async def test_what_is_too_long_is_not_even_read(rig, monkeypatch):
+    """aioice checks each fingerprint over all that is before it, and a stranger can send thousands."""
+    monkeypatch.setattr("broadcaster.webrtc.guard.parse_message", lambda data: pytest.fail("it was read"))
+    assert rig.take(rig.request() + bytes(LONGEST), STRANGER) == Drop.OVERSIZED
+    assert rig.take(rig.request() + bytes(LONGEST)) == Drop.OVERSIZED
+
+
+async def test_nobody_watches_from_the_port_of_a_service(rig):
+    """A viewer who forges where it comes from would aim our checks there."""
+    sent = len(rig.wire.sent)
+    assert rig.take(rig.request(), (STRANGER[0], 1023)) == Drop.MISDIRECTED
+    assert rig.take(HELLO, (STRANGER[0], 1023)) == Drop.STRANGER
+    assert len(rig.wire.sent) == sent
+    assert rig.take(rig.request(), (STRANGER[0], 1024)) is None
+
+
 async def test_one_viewer_has_so_many_addresses_and_no_more(rig):
     for number in range(MAX_ADDRESSES):
         assert rig.take(rig.request(), (VIEWER[0], 50000 + number)) is None

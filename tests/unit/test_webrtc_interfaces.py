@@ -3,7 +3,7 @@
 import pytest
 from ifaddr import IP, Adapter
 
-from broadcaster.webrtc.interfaces import host_addresses
+from broadcaster.webrtc.interfaces import host_addresses, own_addresses
 
 
 def adapter(name: str, *addresses: str) -> Adapter:
@@ -21,6 +21,12 @@ DOCKER = adapter("docker0", "172.17.0.1")
 def test_all_interfaces_but_loopback_and_link_local_ipv6():
     adapters = [LOOPBACK, CABLE, WIFI, TUNNEL]
     assert host_addresses(adapters, ()) == ["192.168.1.5", "2001:db8::5", "192.168.1.6", "10.8.0.2"]
+
+
+def test_every_address_is_our_own_offered_or_not():
+    assert own_addresses([LOOPBACK, CABLE, DOCKER]) == {
+        "127.0.0.1", "::1", "192.168.1.5", "2001:db8::5", "fe80::5", "172.17.0.1",
+    }  # fmt: skip
 
 
 def test_only_the_named_ones():
