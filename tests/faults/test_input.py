@@ -18,6 +18,7 @@ from broadcaster.errors import BadAnswer
 from broadcaster.signaling.sdp import screen_answer
 from broadcaster.signaling.words import SUBPROTOCOL
 from broadcaster.webrtc.sockets import open_socket
+from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.faults.test_viewers import BUSY, assert_clean
 from tests.fuzz.making import make_datagram
 from tests.rigs.light import LightViewer
@@ -70,7 +71,7 @@ async def talking(daemon: ScriptedDaemon, **headers: str) -> AsyncIterator[Talk]
 
 @contextlib.asynccontextmanager
 async def watched(**settings: Any) -> AsyncIterator[ScriptedDaemon]:
-    """A daemon with a viewer who watches and must see no gap."""
+    """A daemon with a viewer who watches and must not notice."""
     async with watched_by(**settings) as (daemon, _):
         yield daemon
 
@@ -80,12 +81,9 @@ async def watched_by(**settings: Any) -> AsyncIterator[tuple[ScriptedDaemon, Lig
     hello = {"token": settings["web__viewer_token"]} if "web__viewer_token" in settings else {}
     async with ScriptedDaemon(**settings) as daemon, LightViewer(daemon.port, **hello) as viewer:
         await viewer.keyframe()
-        yield daemon, viewer
-        packets, began = viewer.packets, time.monotonic()
-        while viewer.packets == packets:
-            assert time.monotonic() - began < BUSY, daemon.log
-            await asyncio.sleep(0.05)
-        assert viewer.gaps == 0
+        async with unnoticed(viewer):
+            yield daemon, viewer
+            await asyncio.sleep(LONGEST_PAUSE)
         assert "Traceback" not in daemon.log
 
 
@@ -294,10 +292,8 @@ async def test_strangers_are_not_heard(measured):
         grown = footprint(daemon.pid).memory - memory
         await assert_clean(daemon, before)
         assert dropped > count / 4, "the kernel drops what a flood leaves no room for"
-        assert viewer.gaps == 0
-        measured(
-            "strangers", f"{count} sent, {dropped} came and were dropped, {viewer.gaps} gaps, memory {grown:+.1f} MB"
-        )
+        figure = f"{viewer.gaps} gaps, longest pause {viewer.longest_pause * 1000:.0f} ms, memory {grown:+.1f} MB"
+        measured("strangers", f"{count} sent, {dropped} came and were dropped, {figure}")
 
 
 async def test_a_crowd_is_told_that_it_is_full(measured):

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiortc.rtp import RtcpSrPacket
 
+from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
 from tests.rigs.scripted import ScriptedDaemon
@@ -66,21 +67,19 @@ async def test_row_14_a_clock_that_jumps_changes_nothing(measured, tmp_path):
     async with daemon, TimedViewer(daemon.port) as viewer:
         await viewer.keyframe()
         await asyncio.sleep(2.5)
-        for seconds in (HOUR, -HOUR, TEN_YEARS):
-            shift.write_text(f"{seconds:+d}")
-            await asyncio.sleep(2.5)
-            since: Any = (await daemon.status())["stream"]
-            assert since["state"] == "live"
-            async with LightViewer(daemon.port) as newcomer:
-                await newcomer.keyframe()
+        async with unnoticed(viewer) as seen:
+            for seconds in (HOUR, -HOUR, TEN_YEARS):
+                shift.write_text(f"{seconds:+d}")
+                await asyncio.sleep(2.5)
+                since: Any = (await daemon.status())["stream"]
+                assert since["state"] == "live"
+                async with LightViewer(daemon.port) as newcomer:
+                    await newcomer.keyframe()
         wall = await daemon.call("process", "wall")
         assert abs(wall - time.time() - TEN_YEARS) < 60  # it has really jumped
         apart = max(map(drift, viewer.offsets.values()))
-        measured(
-            "14",
-            f"{viewer.gaps} gaps, sender reports move by at most {apart * 1000:.1f} ms, newcomers play, nobody leaves",
-        )
-        assert viewer.gaps == 0
+        moved = f"sender reports move by at most {apart * 1000:.1f} ms"
+        measured("14", f"{seen}, {moved}, newcomers play, nobody leaves")
         assert apart < 0.02
         assert daemon.log.count(" left ") == 3
 
@@ -101,10 +100,10 @@ async def test_row_15_a_state_folder_that_cannot_be_written_is_said_once(measure
             for live in (True, False, True):
                 await daemon.set_live(live)
             await viewer.keyframe()
-            await asyncio.sleep(0.3)
-            assert viewer.gaps == 0
+            async with unnoticed(viewer) as seen:
+                await asyncio.sleep(LONGEST_PAUSE)
         assert daemon.log.count(FORGETS) == 1, daemon.log
-        measured("15", f"read-only: {viewer.gaps} gaps, said once")
+        measured("15", f"read-only: {seen}, said once")
 
 
 @pytest.mark.long
@@ -114,10 +113,10 @@ async def test_row_15_a_full_disk_is_said_once(measured, tmp_path):
             for live in (True, False, True):
                 await daemon.set_live(live)
             await viewer.keyframe()
-            await asyncio.sleep(1)
+            async with unnoticed(viewer) as seen:
+                await asyncio.sleep(1)
             assert daemon.log.count(FORGETS) == 1, daemon.log
-            assert viewer.gaps == 0
-            measured("15", f"full: {viewer.gaps} gaps, said once")
+            measured("15", f"full: {seen}, said once")
 
 
 @contextlib.contextmanager
@@ -140,10 +139,12 @@ def full_disk(folder: Path) -> Any:
 async def test_row_15_a_log_that_cannot_be_written_stops_nothing(measured):
     async with ScriptedDaemon(log_to="/dev/full") as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
-        await asyncio.sleep(0.3)
-        assert viewer.gaps == 0
+        async with unnoticed(viewer) as seen:
+            for _ in range(3):
+                async with LightViewer(daemon.port) as newcomer:  # who comes and goes is logged
+                    await newcomer.keyframe()
         assert await daemon.stop() == 0
-        measured("15", f"log full: {viewer.gaps} gaps, ends in order")
+        measured("15", f"log full: {seen}, ends in order")
 
 
 async def test_row_20_sigterm_ends_it_in_order(measured, tmp_path):

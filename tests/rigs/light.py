@@ -20,8 +20,7 @@ class LightViewer:
     """Opens a session and watches; use it with `async with`.
 
     `messages` are all that came, `first_keyframe` is seconds from `hello` to the first packet of a keyframe,
-    `sounds` counts audio packets, `gaps` video sequence numbers that never came, `longest_pause` is the most seconds
-    between two video packets.
+    `sounds` counts audio packets, `gaps` video sequence numbers that never came.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1", **hello: object) -> None:
@@ -33,11 +32,11 @@ class LightViewer:
         self.ssrc = 0
         self.gaps = 0
         self.keyframes = 0
-        self.longest_pause = 0.0
         self.close_code: int | None = None
         self._url = f"ws://{host}:{port}/ws"
         self._hello = {"type": "hello", **hello}
         self._last_sequence: int | None = None
+        self._longest_pause = 0.0
         self._packet_at = math.inf
         self._arrived = asyncio.Condition()
         self._keyframe_came = asyncio.Event()
@@ -101,6 +100,15 @@ class LightViewer:
     def sequence(self) -> int:
         """The number of the last video packet."""
         return self._last_sequence or 0
+
+    @property
+    def longest_pause(self) -> float:
+        """The most seconds between two video packets since the first, or `forget_pauses`; the one that lasts counts."""
+        return max(self._longest_pause, time.monotonic() - self._packet_at)
+
+    def forget_pauses(self) -> None:
+        """Pauses count from now on."""
+        self._longest_pause, self._packet_at = 0.0, time.monotonic()
 
     async def message(self, kind: str, limit: float = 5.0, **fields: object) -> dict[str, Any]:
         """The first message of that type and with those fields, as soon as it is there."""
@@ -166,8 +174,7 @@ class LightViewer:
         self.packets += 1
         self.octets += len(packet.payload)
         self.ssrc = packet.ssrc
-        now = time.monotonic()
-        self.longest_pause, self._packet_at = max(self.longest_pause, now - self._packet_at), now
+        self._longest_pause, self._packet_at = self.longest_pause, time.monotonic()
         if self._last_sequence is not None:
             self.gaps += (packet.sequence_number - self._last_sequence - 1) & 0xFFFF
         self._last_sequence = packet.sequence_number

@@ -1,7 +1,7 @@
 """Light viewers in a process of their own, so that they can be stopped, killed or left to count in peace.
 
 `python -m tests.rigs.light_process PORT NUMBER [HOST]` joins that many, then prints a line of JSON for each line on its
-standard input, until that ends.
+standard input, until that ends; after the line `forget` pauses count anew.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.rigs.light import LightViewer
 from tests.rigs.shaper import NEAR, Shaper
+from tests.rigs.stalls import stalls
 
 
 class LightProcess:
@@ -39,10 +40,20 @@ class LightProcess:
             await self.process.wait()
 
     async def figures(self) -> dict[str, Any]:
-        """Packets, gaps, joining times and so on of all viewers so far."""
+        """Packets, gaps, joining times and so on of all viewers so far.
+
+        `longest_pause` is any viewer's, in seconds, and `stalled` how long the process was not let run at a time.
+        """
+        return await self._ask("")
+
+    async def forget_pauses(self) -> None:
+        """`longest_pause` and `stalled` count from now on."""
+        await self._ask("forget")
+
+    async def _ask(self, command: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(b"\n")
+        self.process.stdin.write(command.encode() + b"\n")
         line = await asyncio.wait_for(self.process.stdout.readline(), 60)
         figures: dict[str, Any] = json.loads(line)
         return figures
@@ -55,11 +66,18 @@ async def _main(port: int, number: int, *host: str) -> None:
     async with contextlib.AsyncExitStack() as stack:
         viewers = [await stack.enter_async_context(LightViewer(port, *host)) for _ in range(number)]
         joined = [await viewer.keyframe(30) for viewer in viewers]
-        while await reader.readline():
+        stalled = await stack.enter_async_context(stalls())
+        while line := await reader.readline():
+            if line == b"forget\n":
+                stalled.forget()
+                for viewer in viewers:
+                    viewer.forget_pauses()
             figures = {
                 "joined": joined,
                 "packets": [viewer.packets for viewer in viewers],
                 "gaps": sum(viewer.gaps for viewer in viewers),
+                "longest_pause": max(viewer.longest_pause for viewer in viewers),
+                "stalled": stalled.longest,
                 "closed": [viewer.close_code for viewer in viewers],
             }
             print(json.dumps(figures), flush=True)

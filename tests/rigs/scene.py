@@ -49,11 +49,6 @@ class Scene:
         peers = [one["peers"][-1] for one in status["viewer_figures"] if one["address"] == FAR and one["peers"]]
         return peers[-1] if peers else {}
 
-    @property
-    def gaps(self) -> int:
-        """Packets that the others missed."""
-        return sum(other.gaps for other in self.others)
-
 
 @contextlib.asynccontextmanager
 async def scene(others: int = 0, **settings: object) -> AsyncIterator[Scene]:
