@@ -23,6 +23,7 @@ from broadcaster.cli import links, logs
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
+from broadcaster.cli.descriptors import raise_descriptor_limit
 from broadcaster.control.secret_file import own_secrets
 from broadcaster.control.signals import ignore_button, ignore_ending
 from broadcaster.control.wish import state_folder
@@ -67,6 +68,7 @@ def _run(parsed: argparse.Namespace) -> None:
     effective = _read(parsed)
     logs.set_up(effective.log.level, sys.stderr, os.environ)
     faulthandler.enable(_STDERR)
+    raise_descriptor_limit()
     ignore_button()
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415

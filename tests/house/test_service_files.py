@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from broadcaster.cli.descriptors import WANTED
 from broadcaster.settings import template
 from tests.house.project import ROOT, read
 
@@ -18,6 +19,10 @@ MOST_EXPOSED = 2.0
 def test_the_settings_file_is_the_code_s():
     stale = read("systemd/broadcaster.toml") != template()
     assert not stale, "please type: .venv/bin/broadcaster settings --template >systemd/broadcaster.toml"
+
+
+def test_the_unit_gives_as_many_descriptors_as_the_daemon_wants():
+    assert f"LimitNOFILE={WANTED}\n" in UNIT.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
