@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import ssl
-from collections.abc import Callable, Iterable
 
 from broadcaster.errors import BroadcasterError
+from broadcaster.web.accept import BACKLOG
 
-HANDSHAKE_LIMIT = 10.0
-"""Seconds for a TLS handshake, some of which a phone on a bad network needs; asyncio's own limit is 60."""
-BACKLOG = 128
-"""Connections that may wait to be accepted: as many as come within a moment."""
+UNREAD_LIMIT = 15.0
+"""Seconds that what was sent may wait unacknowledged, or for a reader (RFC 5482); then the kernel ends the connection.
+
+A WebSocket's heartbeat is faster; this is for who asks for pages and does not read them.
+"""
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -37,20 +37,6 @@ async def open_listeners(host: str, port: int) -> list[socket.socket]:
     return listeners
 
 
-async def serve_on(
-    listeners: Iterable[socket.socket], protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None
-) -> list[asyncio.Server]:
-    """Accept connections and give each a `protocol`, behind TLS if so wanted.
-
-    Not by aiohttp's `SockSite`, which has no limit for who begins a TLS handshake and says nothing more.
-    """
-    loop, limit = asyncio.get_running_loop(), None if tls is None else HANDSHAKE_LIMIT
-    return [
-        await loop.create_server(protocol, sock=listener, ssl=tls, backlog=BACKLOG, ssl_handshake_timeout=limit)
-        for listener in listeners
-    ]
-
-
 async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -60,11 +46,14 @@ async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, s
 def _listen(family: socket.AddressFamily, address: tuple[str, int]) -> socket.socket | None:
     """Listen on one address; None when the machine does not have this kind of addresses."""
     try:
-        return socket.create_server(address, family=family, backlog=BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         if error.errno in _NO_SUCH_FAMILY:
             return None
         raise
+    # Linux hands it on to the connections that are accepted.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_LIMIT * 1000))
+    return listener
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -17,11 +17,12 @@ from broadcaster.ports import Clock, LiveControl, PeerFactory
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.web import access
+from broadcaster.web.accept import Acceptor, Room
 from broadcaster.web.api import Api
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
-from broadcaster.web.listen import open_listeners, serve_on
+from broadcaster.web.listen import open_listeners
 from broadcaster.web.log import OutsideLog, quoted
 from broadcaster.web.operator import Operator
 from broadcaster.web.page import Page, page_headers, viewer_folder
@@ -69,7 +70,7 @@ class WebServer:
         self._operator = Operator(settings.operator_token, made, clock, self._log)
         self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log)
         self._runner: web.AppRunner | None = None
-        self._accepting: list[asyncio.Server] = []
+        self._acceptor: Acceptor | None = None
         self._watching: asyncio.Task[None] | None = None
         self._port = settings.port
 
@@ -113,7 +114,9 @@ class WebServer:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        self._accepting = await serve_on(listeners, self._runner.server, tls)
+        room = Room(self._settings.max_viewers, self._is_own)
+        self._acceptor = Acceptor(listeners, self._runner.server, tls, room, self._log)
+        self._acceptor.start()
         self._viewers.start()
         self._watching = asyncio.create_task(self._watch_files(), name="web files")
 
@@ -126,8 +129,8 @@ class WebServer:
             self._watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watching
-        for server in self._accepting:
-            server.close()
+        if self._acceptor is not None:
+            await self._acceptor.close()
         self._endpoint.close()
         try:
             async with asyncio.timeout(_CLOSING):
@@ -181,6 +184,10 @@ class WebServer:
         """Who asks, behind whatever proxies."""
         said_for, said_proto = (request.headers.getall(name, []) for name in (_FORWARDED_FOR, _FORWARDED_PROTO))
         return self._proxies.caller(request.remote or "", said_for, said_proto, secure=request.secure)
+
+    def _is_own(self, address: str) -> bool:
+        """Whether this address is this machine's, or a proxy's of ours: many people may come from there."""
+        return access.is_loopback(address) or self._proxies.is_trusted(address)
 
     def _own_host(self, request: web.Request) -> str | None:
         """The request's Host, if it is one of ours."""

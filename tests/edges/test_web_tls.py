@@ -12,7 +12,7 @@ import pytest
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.signaling.words import SUBPROTOCOL
-from broadcaster.web import listen, server
+from broadcaster.web import accept, server
 from broadcaster.web.certificate import Certificate, load_pair
 from tests.edges.web_rig import Rig, Talk, served
 from tests.rigs.certificates import Pair, make_pair
@@ -72,7 +72,7 @@ async def test_plain_http_gets_nothing_and_harms_nothing(pair: Pair, caplog: pyt
 
 
 async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "HANDSHAKE_LIMIT", 0.1)
+    monkeypatch.setattr(accept, "HANDSHAKE_LIMIT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         writer.write(b"\x16\x03\x01")  # the first bytes of a handshake record

@@ -1,0 +1,198 @@
+"""Accepts connections, no more than there is room for: each takes a descriptor, before it has said anything."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from broadcaster.web import access
+from broadcaster.web.log import OutsideLog
+
+HANDSHAKE_LIMIT = 10.0
+"""Seconds for a TLS handshake, some of which a phone on a bad network needs; asyncio's own limit is 60."""
+GOODBYE_LIMIT = 2.0
+"""Seconds that the other side has to end TLS; asyncio's own limit is 30, for which it would keep a descriptor."""
+BACKLOG = 128
+"""Connections that may wait to be accepted: as many as come within a moment."""
+A_VIEWER = 7
+"""Connections of one viewer while the page loads: the six that browsers open to one host, and the WebSocket."""
+SPARE_AT_AN_ADDRESS = 32
+SPARE = 256
+_RETRY = 1.0
+"""Seconds to wait where the machine has nothing left for one more connection, as in asyncio."""
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Room:
+    """How many connections there may be, in all and from one place.
+
+    All viewers may be behind one address and open the page at the same moment, so that an address has room for
+    all of them, a site of IPv6 for twice as many, and there is place for others beside two such addresses. At most
+    half of this process's descriptors are for that: the others are for media, cameras and files.
+    """
+
+    def __init__(self, max_viewers: int, is_own: Callable[[str], bool]) -> None:
+        """`is_own` tells addresses that no limit by address counts for: this machine's and its proxies'."""
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.most = min(2 * A_VIEWER * max_viewers + SPARE, descriptors // 2)
+        at_an_address = min(A_VIEWER * max_viewers + SPARE_AT_AN_ADDRESS, self.most // 2)
+        self.most_at = (at_an_address, 2 * at_an_address)
+        self._is_own = is_own
+        self._at: Counter[str] = Counter()
+        self._all = 0
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._all
+
+    def enter(self, address: str) -> bool:
+        """Take a place for a connection from there, if there is one."""
+        places = self._places(address)
+        here = any(self._at[place] >= most for place, most in zip(places, self.most_at, strict=False))
+        if here or self._all >= self.most:
+            return False
+        self._all += 1
+        self._at.update(places)
+        return True
+
+    def leave(self, address: str) -> None:
+        """Give the place back."""
+        self._all -= 1
+        for place in self._places(address):
+            self._at[place] -= 1
+            if not self._at[place]:
+                del self._at[place]
+
+    def _places(self, address: str) -> tuple[str, ...]:
+        return () if self._is_own(address) else access.networks(address)
+
+
+class Acceptor:
+    """Gives each connection that comes in at `listeners` a `protocol`, behind TLS if so wanted.
+
+    Not by asyncio's own server, which has no limit, tells a protocol nothing before TLS has begun, and where it
+    runs out of descriptors writes thousands of lines a second.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        protocol: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None,
+        room: Room,
+        log: OutsideLog,
+    ) -> None:
+        self._listeners = listeners
+        self._protocol = protocol
+        self._tls = tls
+        self._room = room
+        self._log = log
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
+
+    def start(self) -> None:
+        """Accept from now on."""
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._listen(listener)
+
+    async def close(self) -> None:
+        """Accept no more, and end those that have not begun; idempotent."""
+        loop = asyncio.get_running_loop()
+        for retry in self._retries.values():
+            retry.cancel()
+        for listener in self._listeners:
+            if listener.fileno() >= 0:
+                loop.remove_reader(listener)
+                listener.close()
+        for task in self._beginning:
+            task.cancel()
+        await asyncio.gather(*self._beginning, return_exceptions=True)
+
+    def _listen(self, listener: socket.socket) -> None:
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Take the connections that wait; where nothing is left for one more, look again in a while."""
+        try:
+            for _ in range(BACKLOG):
+                connection, peer = listener.accept()
+                self._take(connection, access.plain_address(peer[0]))
+        except OSError as error:  # no more are waiting, or (accept(2)) one has gone already
+            if error.errno in _EXHAUSTED:
+                self._log.warning("accept", f"no connection can be taken for now: {error.strerror}")
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listener)
+                self._retries[listener] = loop.call_later(_RETRY, self._listen, listener)
+
+    def _take(self, connection: socket.socket, address: str) -> None:
+        if not self._room.enter(address):
+            self._log.info("connections", f"refused {address}: too many connections")
+            connection.close()
+            return
+        protocol = _Counted(self._protocol(), lambda: self._room.leave(address))
+        task = asyncio.create_task(self._begin(connection, protocol), name="connection begins")
+        self._beginning.add(task)
+
+        def begun(task: asyncio.Task[None]) -> None:
+            self._beginning.discard(task)
+            if task.cancelled() or task.exception() is not None:
+                protocol.leave()
+                connection.close()
+
+        task.add_done_callback(begun)
+
+    async def _begin(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
+        """Bring a connection to where its protocol has it. Raises what keeps it from that: no TLS, or it has gone."""
+        limits = (None, None) if self._tls is None else (HANDSHAKE_LIMIT, GOODBYE_LIMIT)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: protocol,
+            connection,
+            ssl=self._tls,
+            ssl_handshake_timeout=limits[0],
+            ssl_shutdown_timeout=limits[1],
+        )
+
+
+class _Counted(asyncio.Protocol):
+    """Another protocol, whose connection has a place until it ends."""
+
+    def __init__(self, inner: asyncio.Protocol, leave: Callable[[], None]) -> None:
+        self._inner = inner
+        self._leave: Callable[[], None] | None = leave
+
+    def leave(self) -> None:
+        """Give the place back; idempotent."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`, like all that follows."""
+        self._inner.connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is over."""
+        self.leave()
+        self._inner.connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes."""
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """No more bytes."""
+        return self._inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """The other side reads slowly."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._inner.resume_writing()
