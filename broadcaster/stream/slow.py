@@ -26,6 +26,9 @@ LOW_SHARE = 0.8
 LOW_FOR = 2.0
 """Seconds for which REMB must be low without a rise; at once when there is much loss too."""
 
+RISE = 1.05
+"""Growth that is one: REMB that finds its way up grows by 8 % a second, and who wants to be heard for ever less."""
+
 LOSS_WINDOW = 0.5
 """Seconds over which loss is measured: reports come with every NACK, and speak of a few packets each."""
 
@@ -78,6 +81,7 @@ class SlowRule:
         self._tried_at = float("-inf")
         self._lost = 0
         self._low_since: float | None = None
+        self._low_mark = 0.0
         self._rate = 0.0
 
     @property
@@ -135,8 +139,8 @@ class SlowRule:
             return False
         if before is None or remb < before:
             self._is_doubted = False
-        if self._low_since is None or self._is_doubted or remb > (before or 0):
-            self._low_since = now
+        if self._low_since is None or self._is_doubted or remb > self._low_mark * RISE:
+            self._low_since, self._low_mark = now, remb
         return now - self._low_since >= LOW_FOR
 
     def _skip(self) -> bool:
