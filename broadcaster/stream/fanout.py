@@ -86,7 +86,7 @@ class Fanout:
             sender, need_keyframe=partial(self.request_keyframe, viewer), need_trial=self._request_trial
         )
         now = self._clock.monotonic()
-        has_its_own = self._can_force() and self.gate.serves_newcomers(now)
+        has_its_own = self._can_force() and self.gate.serves(viewer, now)
         if self._cache.frames and (self._cache.is_fresh(now) or not has_its_own):
             self._visit(viewer, outgoing, partial(self._replay, now))
         else:

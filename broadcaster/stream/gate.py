@@ -38,14 +38,13 @@ class KeyframeGate:
         """A slow viewer could be tried with a keyframe."""
         self._waiting.add(_SLOW)
 
-    def serves_newcomers(self, now: float) -> bool:
-        """Whether somebody new who asks now gets a keyframe at once, or the one that is being made for others."""
-        return self._being_made or now >= self._forced_at + SHORTEST_INTERVAL
+    def serves(self, viewer: str, now: float) -> bool:
+        """Whether `viewer`, should it ask now, gets a keyframe at once, or the one that is being made for others."""
+        return self._being_made or now >= self._allowed_at(viewer)
 
     def forget(self, viewer: str) -> None:
-        """`viewer` is gone."""
+        """`viewer` is gone; should it be back in a moment, what it had still counts."""
         self._waiting.discard(viewer)
-        self._served_at.pop(viewer, None)
 
     def passed(self) -> None:
         """A keyframe goes to everybody now: nobody waits any more."""
@@ -60,9 +59,9 @@ class KeyframeGate:
         due = self.next_deadline()
         if due is None or now < due:
             return False
-        for viewer in self._waiting:
-            if self._allowed_at(viewer) <= now:
-                self._served_at[viewer] = now
+        served = {viewer: now for viewer in self._waiting if self._allowed_at(viewer) <= now}
+        lately = {viewer: at for viewer, at in self._served_at.items() if now - at < SHORTEST_INTERVAL_OF_ONE}
+        self._served_at = lately | served
         self._forced_at, self._being_made = now, True
         self.forced += 1
         return True

@@ -143,6 +143,15 @@ def test_a_newcomer_that_the_gate_would_keep_waiting_is_served_from_the_cache(ri
     assert rig.source.requests == 1
 
 
+def test_who_comes_back_in_a_moment_is_served_from_the_cache(rig):
+    viewer = rig.join("a")
+    key = rig.picture(key=True)
+    rig.fanout.unsubscribe("a", viewer)
+    delta = rig.picture(after=1.0)
+    assert rig.join("a").pictures == [key, delta]
+    assert rig.source.requests == 1
+
+
 def test_where_no_keyframe_can_be_forced_the_cache_always_serves():
     rig = Rig(source=Source(can_force=False))
     sent = [rig.picture(key=True), rig.picture(after=1.5)]

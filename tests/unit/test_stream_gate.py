@@ -50,13 +50,14 @@ def test_a_lost_request_is_repeated():
 
 def test_newcomers_are_served_at_once_or_with_others():
     gate = KeyframeGate()
-    assert gate.serves_newcomers(0.0)
+    assert gate.serves("b", 0.0)
     gate.request("a")
     assert gate.poll(0.0)
-    assert gate.serves_newcomers(0.03)
+    assert gate.serves("b", 0.03)
     gate.passed()
-    assert not gate.serves_newcomers(0.4)
-    assert gate.serves_newcomers(0.5)
+    assert not gate.serves("b", 0.4)
+    assert gate.serves("b", 0.5)
+    assert not gate.serves("a", 0.5), "it was served a moment ago"
 
 
 def test_who_is_gone_waits_for_nothing():
@@ -65,6 +66,25 @@ def test_who_is_gone_waits_for_nothing():
     gate.forget("a")
     assert gate.next_deadline() is None
     assert not gate.poll(0.0)
+
+
+def test_who_goes_and_comes_back_has_no_more_than_who_stays():
+    gate, forced = KeyframeGate(), 0
+    for tenth in range(200):
+        gate.request("a")
+        forced += gate.poll(tenth / 10)
+        gate.passed()
+        gate.forget("a")
+    assert forced == 10
+
+
+def test_the_books_are_kept_for_those_of_late_only():
+    gate = KeyframeGate()
+    for number in range(1000):
+        gate.request(str(number))
+        gate.poll(number * SHORTEST_INTERVAL)
+        gate.passed()
+    assert len(gate._served_at) <= SHORTEST_INTERVAL_OF_ONE / SHORTEST_INTERVAL
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.3), st.sampled_from("abc"), st.booleans()), max_size=60))
