@@ -9,7 +9,7 @@ from __future__ import annotations
 from broadcaster.errors import BadMessage
 from broadcaster.signaling import replies
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
-from broadcaster.signaling.budget import BAD_MESSAGE_COST, Budget
+from broadcaster.signaling.budget import BAD_MESSAGE_COST, TAKE_OVER_COST, Budget
 from broadcaster.signaling.heartbeat import AskHeartbeat, HeartbeatWatch, SendPing
 from broadcaster.signaling.messages import (
     Answer,
@@ -87,6 +87,8 @@ class Session:
         self._viewers_told = viewers
         welcome = replies.serialize_welcome(self.viewer, self.resume, resumed, self._timings, self._status, viewers)
         closed: list[Action] = [] if old is None else [CloseSocket(old, CloseCode.TAKEN_OVER)]
+        if resumed and not self._budget.spend(now, TAKE_OVER_COST):
+            return [*closed, *self._too_many(now)]
         negotiated = self._peers.taken_over() if resumed else self._peers.stream_changed(self._status.state)
         return [*closed, Send(welcome), *negotiated]
 

@@ -509,6 +509,19 @@ class TestBudget:
         rig.session.receive(1, text, rig.now)
         assert rig.session.is_over
 
+    def test_a_take_over_counts_three_for_it_may_bring_a_peer_connection(self) -> None:
+        rig = Rig()
+        opened = 0
+        for socket in range(2, 12):
+            rig.offered(socket - 1)
+            opened += OpenPeer(socket) in rig.session.attach(socket, 1, rig.now)
+        assert opened == 10
+        ended = rig.session.attach(12, 1, rig.now)
+        assert CloseSocket(11, CloseCode.TAKEN_OVER) in ended
+        assert CloseSocket(12, CloseCode.TOO_MANY) in ended
+        assert ClosePeer(10) in ended
+        assert rig.session.is_over
+
     def test_pings_count_and_asked_pongs_do_not(self) -> None:
         rig = Rig()
         payloads = [a.payload for a in rig.wait(3) if isinstance(a, Ping)]
