@@ -49,7 +49,10 @@ class Endpoint:
             raise web.HTTPBadRequest(text=f"This is a WebSocket of subprotocol {SUBPROTOCOL}.\n")
         if self._closed:
             raise web.HTTPServiceUnavailable(text="Going away.\n")
-        socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.farewell)
+        try:
+            socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.farewell)
+        except ValueError:  # a key that is not even ASCII: aiohttp minds only base64 that is wrong
+            raise web.HTTPBadRequest(text="This is no WebSocket handshake.\n") from None
         self._sockets[socket.number] = socket
         try:
             await self._serve(socket)

@@ -38,6 +38,18 @@ async def test_a_plain_get_is_no_websocket() -> None:
         assert response.status == 400
 
 
+@pytest.mark.parametrize("key", ["é", "AAAA", "=", "é" * 24])
+async def test_a_handshake_with_an_odd_key_gets_400(key: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+        lines = ["GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"]
+        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", f"Sec-WebSocket-Protocol: {SUBPROTOCOL}"]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        writer.close()
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [
