@@ -21,6 +21,8 @@ _TYPES = {
 """What is served, and as what; the system's own table is not asked, for it differs between systems."""
 
 _LONGEST_PATH = 200
+"""Bytes, so that no name in it is longer than file systems have them (255)."""
+
 _DENIED = "camera=(), microphone=(), geolocation=(), display-capture=()"
 
 
@@ -57,7 +59,7 @@ class Page:
         return self._serve(request, request.match_info["path"])
 
     def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
-        sane = path.isprintable() and len(path) <= _LONGEST_PATH
+        sane = path.isprintable() and len(path.encode()) <= _LONGEST_PATH
         file = (self._folder / path).resolve() if sane else self._folder
         kind = _TYPES.get(file.suffix)
         if kind is None or not file.is_relative_to(self._folder) or not file.is_file():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from broadcaster.control.secret_file import SecretFile
 from broadcaster.errors import BroadcasterError
@@ -57,6 +58,15 @@ async def test_files_of_the_page_have_their_types(monkeypatch: pytest.MonkeyPatc
         for name in ("secret.env", "x.py", "icons", "missing.js", "a" * 5000 + ".js", "%00.js"):
             async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
                 assert response.status in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "name", ["%C3%A9" * 190 + ".js", "%ED%A0%80.js", "%FF.js", "a/" * 90 + "b.js", "index.html/a.js"]
+)
+async def test_a_name_that_no_file_can_have_is_not_found(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as rig, rig.client.get(URL(f"{rig.url}/viewer/{name}", encoded=True)) as response:
+        assert response.status == 404
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(
