@@ -5,7 +5,7 @@ A viewer-second is a whole second of the monotonic clock at one viewer's place. 
 * *excused* when an injected fault concerns that viewer: from its beginning until the time that recovery may take,
 * *unscheduled* when the machine did not let the viewer's process, or the one that plays the faults, run for more
   than half a second: nobody can say what arrived,
-* else *live* when at least one packet of video arrived in it, and *missed* when none did.
+* else *live* when at least half of its pictures arrived in it, and *missed* when fewer did.
 
 The share is live seconds in those that are live or missed.
 """
@@ -16,6 +16,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+LEAST = 15
+"""Pictures of a live second; the fake camera gives 30."""
 
 
 @dataclass(slots=True)
@@ -52,12 +55,12 @@ class Accounts:
 
     def __init__(self) -> None:
         self.windows: list[Window] = []
-        self._packets: dict[int, dict[int, int]] = defaultdict(dict)
+        self._pictures: dict[int, dict[int, int]] = defaultdict(dict)
         self._unscheduled: dict[int | None, set[int]] = defaultdict(set)
 
-    def seen(self, viewer: int, second: int, packets: int) -> None:
-        """So many packets of video came to that viewer in that second."""
-        self._packets[viewer][second] = self._packets[viewer].get(second, 0) + packets
+    def seen(self, viewer: int, second: int, pictures: int) -> None:
+        """So many pictures came to that viewer in that second."""
+        self._pictures[viewer][second] = self._pictures[viewer].get(second, 0) + pictures
 
     def unscheduled(self, viewer: int | None, begin: float, end: float) -> None:
         """That viewer's process, or the one that plays the faults (`None`), did not run then."""
@@ -76,7 +79,7 @@ class Accounts:
         return tally
 
     def longest_silence(self, window: Window, viewers: int) -> int:
-        """Most seconds in a row without a packet within the window, at one of those whom it concerns."""
+        """Most seconds in a row that were not live within the window, at one of those whom it concerns."""
         concerned = range(viewers) if window.viewer is None else (window.viewer,)
         return max(max(self._silences(viewer, window), default=0) for viewer in concerned)
 
@@ -85,7 +88,7 @@ class Accounts:
             tally.excused += 1
         elif second in self._unscheduled[viewer] or second in self._unscheduled[None]:
             tally.unscheduled += 1
-        elif self._packets[viewer].get(second):
+        elif self._is_live(viewer, second):
             tally.live += 1
         else:
             tally.missed.append((viewer, second))
@@ -93,5 +96,8 @@ class Accounts:
     def _silences(self, viewer: int, window: Window) -> Iterator[int]:
         silent = 0
         for second in range(window.begin, window.end):
-            silent = 0 if self._packets[viewer].get(second) else silent + 1
+            silent = 0 if self._is_live(viewer, second) else silent + 1
             yield silent
+
+    def _is_live(self, viewer: int, second: int) -> bool:
+        return self._pictures[viewer].get(second, 0) >= LEAST

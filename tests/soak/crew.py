@@ -99,7 +99,7 @@ class Crew:
 
     def _heed(self, place: int, line: dict[str, Any]) -> None:
         if "second" in line:
-            self._accounts.seen(place, line["second"], line["packets"])
+            self._accounts.seen(place, line["second"], line["pictures"])
         elif "unscheduled" in line:
             self._accounts.unscheduled(place, *line["unscheduled"])
         elif "trouble" in line:

@@ -140,7 +140,7 @@ class PageLike(LightViewer):
     def _count(self, packet: RtpPacket) -> None:
         super()._count(packet)
         self._waiting_since = time.monotonic()
-        self._seconds[math.floor(self._waiting_since)] += 1
+        self._seconds[math.floor(self._waiting_since)] += packet.marker  # the last packet of its picture
 
 
 class Place:
@@ -176,7 +176,7 @@ class Place:
                 _say(unscheduled=[last, now])
             last = now
             while told < math.floor(now - TICK):
-                _say(second=told, packets=self._seconds.pop(told, 0))
+                _say(second=told, pictures=self._seconds.pop(told, 0))
                 told += 1
                 await self._viewer.report()
             if self.watching.done() and not self.watching.cancelled():
