@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 
-from aiohttp import hdrs, http_exceptions, web
+from aiohttp import hdrs, web
 
 from broadcaster.control.secret_file import OwnSecrets
 from broadcaster.errors import BroadcasterError
@@ -22,6 +22,7 @@ from broadcaster.web.api import Api
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
+from broadcaster.web.http_log import http_logger
 from broadcaster.web.listen import open_listeners
 from broadcaster.web.log import OutsideLog, quoted
 from broadcaster.web.operator import Operator
@@ -102,7 +103,7 @@ class WebServer:
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,
-            logger=_quiet_logger(self._log),
+            logger=http_logger(self._log),
             handler_cancellation=True,
             keepalive_timeout=5,
             shutdown_timeout=_CLOSING / 2,
@@ -206,18 +207,3 @@ def _look_at(certificate: Certificate) -> None:
             log.info("the certificate was renewed")
     except BroadcasterError as error:
         log.warning("the new certificate cannot be used, and that of before stays: %s", error)
-
-
-def _quiet_logger(outside: OutsideLog) -> logging.Logger:
-    """aiohttp's logger, without a traceback for who speaks no HTTP or has gone."""
-
-    def pass_on(record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, http_exceptions.HttpProcessingError):
-            outside.info("http", f"bad request: {error.message}")
-        return not isinstance(error, http_exceptions.HttpProcessingError | ConnectionError)
-
-    quiet = logging.Logger("broadcaster.web.http")
-    quiet.parent = log
-    quiet.addFilter(pass_on)
-    return quiet

@@ -126,3 +126,15 @@ def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture
         "two",
         "three (and 40 more lines like this)",
     ]
+
+
+def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Hand()
+    log = OutsideLog(logging.getLogger("outside"), clock)
+    for _ in range(50):
+        log.warning("viewer", "broke something", KeyError("x"))
+    assert [record.exc_info is not None for record in caplog.records] == [True] + [False] * 9
+    assert caplog.messages[1] == "broke something: KeyError: 'x'"
+    clock.now = 1.0
+    log.warning("viewer", "broke something", KeyError("x"))
+    assert caplog.records[-1].exc_info

@@ -262,6 +262,22 @@ async def test_what_is_no_http_makes_no_traceback(garbage: bytes, caplog: pytest
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
 
 
+async def test_a_bug_in_a_handler_is_no_flood_however_often_it_is_asked_for(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(page: object, request: object, path: str) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(page.Page, "_serve", break_down)
+    monkeypatch.setattr("tests.edges.web_rig.RealClock.monotonic", lambda self: 5.0)
+    async with served() as rig:
+        for _ in range(30):
+            async with rig.client.get(rig.url) as response:
+                assert response.status == 500
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 10
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
+
+
 async def test_a_port_in_use_is_named_with_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

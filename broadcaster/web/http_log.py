@@ -1,0 +1,25 @@
+"""What aiohttp says about requests: a line at most, and a traceback only for bugs, however often they happen."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import http_exceptions
+
+from broadcaster.web.log import OutsideLog
+
+
+def http_logger(outside: OutsideLog) -> logging.Logger:
+    """Return the logger for aiohttp's server, which hands everything on to `outside`."""
+
+    def hand_on(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            outside.info("http", f"bad request: {error.message}")
+        elif not isinstance(error, ConnectionError):  # who has gone is no news
+            outside.error("http server", record.getMessage(), error)
+        return False
+
+    logger = logging.Logger("broadcaster.web.http", logging.WARNING)
+    logger.addFilter(hand_on)
+    return logger
