@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Mapping
 from typing import TextIO
+
+from broadcaster.web.log import Bound
 
 # Third parties whose INFO is the inside of every connection.
 _QUIET = ("aioice", "aiortc", "libav", "linuxpy", "picamera2")
@@ -32,11 +36,38 @@ class TerminalFormatter(logging.Formatter):
         return f"{time} {record.levelname.lower():8}{_short(record.name)}: {super().format(record)}"
 
 
+class ThirdParties(logging.Filter):
+    """Lets through what libraries say, a little of it: what makes them say it comes from outside, and may be a flood.
+
+    Ours know their own measure.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bound = Bound()
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See `logging.Filter.filter`."""
+        if record.name.split(".")[0] == "broadcaster":
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        with self._lock:  # libraries have threads
+            line = self._bound.line(record.name, record.getMessage(), error, time.monotonic())
+        if line is None:
+            return False
+        record.msg, record.args = line.text, ()
+        if line.error is None:
+            record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
 def set_up(level: str, stream: TextIO, environ: Mapping[str, str]) -> None:
     """Send log lines of `level` (`log.level`) and above to `stream`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JournalFormatter() if is_journal(stream, environ) else TerminalFormatter())
     handler.setLevel(level.upper())
+    handler.addFilter(ThirdParties())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from broadcaster.cli import logs
 from broadcaster.cli.logs import JournalFormatter, TerminalFormatter, is_journal, set_up
 
 
@@ -73,3 +74,46 @@ def test_third_parties_are_quiet_below_warning():
         logging.getLogger(name).warning("outside")
     assert "inside" not in stream.getvalue()
     assert stream.getvalue().count("outside") == 2
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Where the log goes, in a second that does not end."""
+    monkeypatch.setattr(logs.time, "monotonic", lambda: 5.0)
+    stream = io.StringIO()
+    set_up("info", stream, {})
+    return stream
+
+
+@pytest.mark.parametrize("name", ["asyncio", "aiohttp.websocket", "aioice.ice", "root"])
+def test_a_flood_from_a_library_is_ten_lines_a_second(name, written, monkeypatch):
+    log = logging.getLogger(name)
+    for number in range(1000):
+        log.error("socket.accept() out of system resource\nsocket: %s", number)
+    assert written.getvalue().count("\n") == 10
+    monkeypatch.setattr(logs.time, "monotonic", lambda: 6.0)
+    log.error("again")
+    assert written.getvalue().endswith("again (and 990 more lines like this)\n")
+
+
+def test_a_bug_in_a_library_brings_one_traceback_a_second_and_its_name_each_time(written):
+    for _ in range(20):
+        try:
+            raise KeyError("oh")
+        except KeyError as error:
+            logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
+    assert written.getvalue().count("Traceback") == 1
+    assert written.getvalue().count("never retrieved: KeyError: 'oh'") == 9
+
+
+def test_what_a_library_says_is_one_line_and_cut(written):
+    logging.getLogger("asyncio").error("oh\n\x1b[31m%s", "x" * 1000)
+    (line,) = written.getvalue().splitlines()
+    assert "oh\\n\\x1b[31mxx" in line
+    assert len(line) < 300
+
+
+def test_our_own_lines_are_as_they_were_written(written):
+    for _ in range(50):
+        logging.getLogger("broadcaster.app").error("a bug", exc_info=ValueError("x" * 1000))
+    assert written.getvalue().count("x" * 1000) == 50
