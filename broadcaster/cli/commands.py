@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(parsed: argparse.Namespace) -> None:
     effective = _read(parsed)
     logs.set_up(effective.log.level, sys.stderr, os.environ)
+    sys.unraisablehook = logs.tell_unraisable
     faulthandler.enable(_STDERR)
     raise_descriptor_limit()
     ignore_button()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from typing import TextIO
 
 from broadcaster.web.log import Bound
+
+_python = logging.getLogger("python")
 
 # Third parties whose INFO is the inside of every connection.
 _QUIET = ("aioice", "aiortc", "libav", "linuxpy", "picamera2")
@@ -60,6 +63,17 @@ class ThirdParties(logging.Filter):
         if line.error is None:
             record.exc_info = record.exc_text = record.stack_info = None
         return True
+
+
+def tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Log what Python could raise nowhere (`sys.unraisablehook`), which otherwise is written past the log.
+
+    Some of it is for strangers to bring about: a TLS handshake that names a server by letters which are not ASCII.
+    """
+    about, error = unraisable.object, unraisable.exc_value
+    where = getattr(about, "__qualname__", type(about).__name__)
+    message = f"{unraisable.err_msg or 'exception ignored in'} {where}: {type(error).__name__}: {error}"
+    _python.warning("%s", message, exc_info=error if unraisable.exc_traceback else None)
 
 
 def set_up(level: str, stream: TextIO, environ: Mapping[str, str]) -> None:

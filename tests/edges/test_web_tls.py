@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from broadcaster.cli.logs import tell_unraisable
 from broadcaster.errors import BroadcasterError
 from broadcaster.signaling.words import SUBPROTOCOL
 from broadcaster.web import accept, server
@@ -80,6 +82,31 @@ async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatc
             assert await reader.read() == b""
         writer.close()
         assert (await fetch(rig, pair.trusted()))[0] == 200
+
+
+async def test_a_server_s_name_that_is_not_ascii_is_a_line_in_the_log(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", tell_unraisable)
+    async with secured(pair) as rig:
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("localhost", rig.server.port)
+            writer.write(client_hello("cam.example.org").replace(b"cam.example.org", b"c\xe4m.example.org"))
+            await reader.read()
+            writer.close()
+        assert (await fetch(rig, pair.trusted()))[0] == 200
+    assert len(caplog.messages) == 3
+    assert all("UnicodeDecodeError" in message for message in caplog.messages)
+    assert capfd.readouterr().err == ""
+
+
+def client_hello(name: str) -> bytes:
+    """The first bytes of a TLS connection to a server of that name."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
 
 
 async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pair) -> None:

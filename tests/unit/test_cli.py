@@ -18,9 +18,9 @@ REPORT = StreamReport("test picture", "libx264", "test tone", 1280, 720, 30.0, 0
 @pytest.fixture(autouse=True)
 def _own_logging():
     root = logging.getLogger()
-    before = root.handlers[:], root.level
+    before = root.handlers[:], root.level, sys.unraisablehook
     yield
-    root.handlers[:], root.level = before
+    root.handlers[:], root.level, sys.unraisablehook = before
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import re
+import sys
 
 import pytest
 
@@ -117,3 +118,18 @@ def test_our_own_lines_are_as_they_were_written(written):
     for _ in range(50):
         logging.getLogger("broadcaster.app").error("a bug", exc_info=ValueError("x" * 1000))
     assert written.getvalue().count("x" * 1000) == 50
+
+
+def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "unraisablehook", logs.tell_unraisable)
+
+    class Breaks:
+        def __del__(self):
+            raise ValueError("oh\nno")
+
+    for _ in range(100):
+        Breaks()
+    said = written.getvalue()
+    assert said.count("__del__: ValueError: oh\\nno") == 10
+    assert said.count("Traceback") == 1
+    assert capsys.readouterr().err == ""
