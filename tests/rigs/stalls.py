@@ -8,6 +8,9 @@ import math
 import time
 from collections.abc import AsyncIterator
 
+PATIENCE = 20.0
+"""Seconds for which a test waits for what should have come long before; how late it came is judged afterwards."""
+
 TICK = 0.01
 _USUAL = 0.01
 """Seconds by which a tick may be late and not count: callbacks of the test's own take some, and timers are no finer."""
@@ -64,3 +67,23 @@ async def stalls() -> AsyncIterator[Stalls]:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
+
+
+class Took:
+    """How long something took, in `seconds`; known afterwards."""
+
+    def __init__(self) -> None:
+        self.seconds = math.nan
+
+
+@contextlib.asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[Took]:
+    """What is done inside must be over so soon, but for the time for which this process was not let run."""
+    took, began = Took(), time.monotonic()
+    async with stalls() as stalled:
+        yield took
+        took.seconds = time.monotonic() - began
+        late = (
+            f"after {took.seconds:.3f} s instead of {seconds:g} s; this process stood still for {stalled.total:.3f} s"
+        )
+        assert took.seconds < seconds + stalled.total, late
