@@ -21,8 +21,9 @@ from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.websocket import WebSocket, is_end, open_websocket
 
-UNWELCOMED_AN_ADDRESS = 16
-"""WebSockets of one address that have not been welcomed; those of this machine and of its proxies are not counted."""
+UNWELCOMED = (16, 48)
+"""WebSockets of one address, and of one site of IPv6 (RFC 6177), that have not been welcomed; those of this machine
+and of its proxies are not counted."""
 
 SPARE_SOCKETS = 64
 """WebSockets beyond one for each place: newcomers, take-overs, and those who are told that the house is full."""
@@ -39,6 +40,7 @@ class Endpoint:
         self._log = log
         self._numbers = itertools.count(1)
         self._sockets: dict[int, WebSocket] = {}
+        self._waiting: dict[int, WebSocket] = {}
         self._unwelcomed: Counter[str] = Counter()
         self._closed = False
 
@@ -76,28 +78,38 @@ class Endpoint:
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
         """Bring this WebSocket to its session; None when it is refused, or gone."""
-        neighbourhood = access.neighbourhood(socket.address)
-        self._unwelcomed[neighbourhood] += 1
+        places = access.networks(socket.address)
+        self._unwelcomed.update(places)
+        self._waiting[socket.number] = socket
         try:
-            self._check_room(socket, neighbourhood)
+            self._check_room(socket, places)
             hello = await self._hear_hello(socket)
             return None if hello is None else self._welcome(hello, socket)
         except Refusal as refusal:
-            self._log.info("refused", f"refused {socket.address}: {refusal}")
-            socket.send(refusal.text)
-            socket.close(refusal.close)
+            self._refuse(socket, refusal)
             return None
         finally:
-            self._unwelcomed -= Counter([neighbourhood])
+            del self._waiting[socket.number]
+            self._unwelcomed -= Counter(places)
 
-    def _check_room(self, socket: WebSocket, neighbourhood: str) -> None:
-        """Refuse who has, or where there are, too many WebSockets. Raises `Refusal`."""
+    def _check_room(self, socket: WebSocket, places: tuple[str, ...]) -> None:
+        """Refuse who has too many WebSockets that say nothing; where all together have, the oldest of them goes.
+
+        Nobody can take the room of those who come to say something: they do so at once. Raises `Refusal`.
+        """
         is_own = access.is_loopback(socket.address) or socket.caller.by_proxy
-        if self._unwelcomed[neighbourhood] > UNWELCOMED_AN_ADDRESS and not is_own:
+        crowded = any(self._unwelcomed[place] > most for place, most in zip(places, UNWELCOMED, strict=False))
+        if crowded and not is_own:
             raise too_many("connections")
         staying = sum(not other.is_closing for other in self._sockets.values())
         if staying > self._viewers.limit + SPARE_SOCKETS:
-            raise self._viewers.full() or too_many("connections")
+            oldest = next(other for other in self._waiting.values() if not other.is_closing)
+            self._refuse(oldest, self._viewers.full() or too_many("connections"))
+
+    def _refuse(self, socket: WebSocket, refusal: Refusal) -> None:
+        self._log.info("refused", f"refused {socket.address}: {refusal}")
+        socket.send(refusal.text)
+        socket.close(refusal.close)
 
     async def _hear_hello(self, socket: WebSocket) -> Hello | None:
         """Wait for `hello`; None when the connection ends before. Raises `Refusal`."""

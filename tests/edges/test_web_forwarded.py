@@ -58,6 +58,16 @@ async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_prox
         assert await hello(rig, {}) == "welcome", "the proxy itself may have more"
 
 
+async def test_many_networks_of_one_site_have_no_more_silent_sockets_than_three_addresses() -> None:
+    async with served(timings=Timings(hello=30, farewell=0.1), trusted_proxies=TRUSTED) as rig:
+        silent = [await rig.talk(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
+        assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "too-many"
+        assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}) == "welcome"
+        await silent[0].socket.close()
+        await asyncio.sleep(0.05)
+        assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "welcome"
+
+
 async def test_the_log_names_the_viewer(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with served(trusted_proxies=TRUSTED) as rig:

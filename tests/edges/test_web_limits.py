@@ -227,9 +227,19 @@ async def test_sixteen_silent_sockets_of_one_address(monkeypatch: pytest.MonkeyP
         assert await hello(rig) == ("welcome", None)
 
 
-async def test_loopback_may_have_more_but_not_without_end() -> None:
-    async with served(max_viewers=1) as rig:
+async def test_loopback_may_have_more_but_not_without_end_and_the_oldest_that_is_silent_goes() -> None:
+    async with served(max_viewers=2) as rig:
+        watching = await rig.talk()
+        await watching.play()
         silent = [await rig.talk() for _ in range(65)]
-        assert await hello(rig) == ("too-many", 4005)
-        await silent[0].play()
-        assert await hello(rig) == ("full", 4003)
+        newcomer = await rig.talk()
+        resume = (await newcomer.play())["resume"]
+        assert (await silent[0].hear("error"))["code"] == "too-many"
+        assert await silent[0].close_code() == 4005
+        silent += [await rig.talk() for _ in range(5)]
+        again = await rig.talk()
+        await again.say("hello", resume=resume)
+        assert (await again.hear("welcome"))["resumed"] is True
+        await watching.say("heartbeat")
+        await watching.hear("heartbeat")
+        assert await silent[1].close_code() == 4003, "the house is full"
