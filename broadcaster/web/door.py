@@ -48,18 +48,19 @@ class Door:
     def admit(self, token: str | None, address: str) -> Pass:
         """Let somebody in who says `token`. Raises `Refusal`.
 
-        Even a right token has to wait after five wrong ones, or guessing would go on.
+        Even the right plain token has to wait after five wrong ones, or guessing would go on. A link has not: nobody
+        guesses its signature (128 bits), and who guesses behind the same address must not lock guests out.
         """
         if not self._viewer_token and self._file is None:
             return FREE_PASS
         if not token:
             raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
         places, now = access.networks(address), self._clock.monotonic()
-        if self._attempts.must_wait(places, now):
-            raise too_many("wrong tokens")
         link = read_link(token, self._key) if self._key else None
         if link is not None:
             return self._by_link(link, now)
+        if self._attempts.must_wait(places, now):
+            raise too_many("wrong tokens")
         self._check(token, places, now)
         return FREE_PASS
 

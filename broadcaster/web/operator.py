@@ -63,11 +63,18 @@ class Operator:
         )
 
     def _check(self, token: str, places: tuple[str, ...]) -> None:
+        """Compare with the operator's token. Raises HTTP errors.
+
+        The right one of `web.operator_token` has to wait after wrong ones, or guessing would go on. The one that we
+        made has not: nobody guesses it, and who tries to behind the same address must not lock the operator out.
+        """
         now = self._clock.monotonic()
-        guessable = bool(self._token)  # nobody finds the token that we made
-        if self._attempts.must_wait(places, now) or (guessable and self._attempts.strangers_must_wait(places, now)):
+        if not self._token and access.is_token(token, self._made):
+            return
+        strangers = bool(self._token) and self._attempts.strangers_must_wait(places, now)
+        if self._attempts.must_wait(places, now) or strangers:
             raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
-        if not access.is_token(token, self._token or self._made):
+        if not self._token or not access.is_token(token, self._token):
             self._attempts.wrong(places, now)
             self._log.info("operator", f"refused {places[0]}: wrong operator token")
             raise _unauthorized("The token is wrong.\n")

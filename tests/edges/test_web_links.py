@@ -53,11 +53,14 @@ async def test_without_the_setting_a_link_opens_nothing(key: SecretFile) -> None
         assert await hello(rig, token="anything") == ("welcome", None), "an open house asks for nothing"
 
 
-async def test_guessing_links_is_slowed(key: SecretFile) -> None:
+async def test_guessing_links_is_slowed_and_locks_nobody_out_who_has_one(key: SecretFile) -> None:
     async with served(links=True, link_key=key) as rig:
         for number in range(5):
             assert await hello(rig, token=f"guess{number}") == ("token-wrong", 4001)
-        assert await hello(rig, token=token(key)) == ("too-many", 4005)
+        assert await hello(rig, token="guess") == ("too-many", 4005)
+        assert await hello(rig, token=token(key)) == ("welcome", None)
+        assert await hello(rig, token=token(key, left=-1)) == ("token-expired", 4001)
+        assert await hello(rig, token="guess") == ("too-many", 4005)
 
 
 async def test_who_watches_when_the_link_ends_is_told_and_goes(
