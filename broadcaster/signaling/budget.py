@@ -23,6 +23,12 @@ CANDIDATES_AN_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
 NETWORK_RATE = Rate(20, 60.0)
 EVERYONE_RATE = Rate(60, 60.0)
+SHORTEST_UNGUESSED = 20
+"""Characters from which on a token is not found however many addresses there are to guess from.
+
+Twenty letters of words chosen by dice are 50 bits (Diceware: 12.9 a word of five). A hundred thousand addresses, with
+their five guesses a minute each, would need two thousand years for half of those.
+"""
 _PLACES = 4096
 """Places remembered for their tokens: bounded, since an attacker may have many."""
 
@@ -68,6 +74,11 @@ class Bucket:
         return True
 
 
+def is_guessable(token: str) -> bool:
+    """Whether this token could be found from a great many addresses, with a few guesses from each."""
+    return len(token) < SHORTEST_UNGUESSED
+
+
 class TokenAttempts:
     """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
 
@@ -106,6 +117,8 @@ class TokenAttempts:
     def strangers_must_wait(self, places: Sequence[str], now: float) -> bool:
         """Whether enough was guessed by everyone together, and nobody there ever knew better.
 
-        This is for tokens that people think up: who has a great many addresses could find those.
+        This is for short tokens (`is_guessable`), which who has a great many addresses could find. Its price is that
+        sixty wrong guesses a minute keep every newcomer away, for as long as somebody makes them: for a token that
+        nobody finds there is no reason to pay it.
         """
         return places[0] not in self._welcome and self._everyone.is_empty(now)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from broadcaster.control.secret_file import SecretFile
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
-from broadcaster.signaling.budget import TokenAttempts
+from broadcaster.signaling.budget import TokenAttempts, is_guessable
 from broadcaster.signaling.links import FREE_PASS, Link, Pass, read_link
 from broadcaster.signaling.opening import Refusal, too_many
 from broadcaster.signaling.words import CloseCode, ErrorCode
@@ -66,7 +66,8 @@ class Door:
 
     def _check(self, token: str, places: tuple[str, ...], now: float) -> None:
         """Compare with the plain token. Raises `Refusal`."""
-        if self._viewer_token and self._attempts.strangers_must_wait(places, now):
+        guessable = bool(self._viewer_token) and is_guessable(self._viewer_token)
+        if guessable and self._attempts.strangers_must_wait(places, now):
             raise too_many("wrong tokens")
         if not self._viewer_token or not access.is_token(token, self._viewer_token):
             self._attempts.wrong(places, now)

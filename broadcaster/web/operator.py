@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from broadcaster.control.secret_file import SecretFile
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
-from broadcaster.signaling.budget import TokenAttempts
+from broadcaster.signaling.budget import TokenAttempts, is_guessable
 from broadcaster.web import access
 from broadcaster.web.log import OutsideLog
 from broadcaster.web.proxies import CALLER
@@ -71,8 +71,8 @@ class Operator:
         now = self._clock.monotonic()
         if not self._token and access.is_token(token, self._made):
             return
-        strangers = bool(self._token) and self._attempts.strangers_must_wait(places, now)
-        if self._attempts.must_wait(places, now) or strangers:
+        guessable = bool(self._token) and is_guessable(self._token)
+        if self._attempts.must_wait(places, now) or (guessable and self._attempts.strangers_must_wait(places, now)):
             raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
         if not self._token or not access.is_token(token, self._token):
             self._attempts.wrong(places, now)

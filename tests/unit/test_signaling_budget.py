@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcaster.signaling.budget import Bucket, Budget, TokenAttempts
+from broadcaster.signaling.budget import Bucket, Budget, TokenAttempts, is_guessable
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -83,3 +83,8 @@ def test_addresses_do_not_pile_up() -> None:
         attempts.right([f"192.0.2.{index}"])
     assert len(attempts._places) == len(attempts._welcome) == 4096
     assert len(attempts._everyone._spent) == 60
+
+
+def test_a_short_token_could_be_guessed_from_everywhere() -> None:
+    assert is_guessable("a" * 19)
+    assert not is_guessable("a" * 20)
