@@ -11,12 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from broadcaster.web import access
+from broadcaster.web.connection import Connection, Tls
 from broadcaster.web.log import OutsideLog
 
-HANDSHAKE_LIMIT = 10.0
-"""Seconds for a TLS handshake, some of which a phone on a bad network needs; asyncio's own limit is 60."""
-GOODBYE_LIMIT = 2.0
-"""Seconds that the other side has to end TLS; asyncio's own limit is 30, for which it would keep a descriptor."""
 BACKLOG = 128
 """Connections that may wait to be accepted: as many as come within a moment."""
 A_VIEWER = 7
@@ -130,69 +127,34 @@ class Acceptor:
                 loop.remove_reader(listener)
                 self._retries[listener] = loop.call_later(_RETRY, self._listen, listener)
 
-    def _take(self, connection: socket.socket, address: str) -> None:
+    def _take(self, taken: socket.socket, address: str) -> None:
         if not self._room.enter(address):
             self._log.info("connections", f"refused {address}: too many connections")
-            connection.close()
+            taken.close()
             return
-        protocol = _Counted(self._protocol(), lambda: self._room.leave(address))
-        task = asyncio.create_task(self._begin(connection, protocol), name="connection begins")
+        connection = Connection(self._protocol(), lambda: self._room.leave(address))
+        task = asyncio.create_task(self._begin(taken, connection), name="connection begins")
         self._beginning.add(task)
 
         def begun(task: asyncio.Task[None]) -> None:
             self._beginning.discard(task)
             if task.cancelled() or task.exception() is not None:
-                protocol.leave()
-                connection.close()
+                connection.end()
+                taken.close()
 
         task.add_done_callback(begun)
 
-    async def _begin(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
+    async def _begin(self, taken: socket.socket, connection: Connection) -> None:
         """Bring a connection to where its protocol has it. Raises what keeps it from that: no TLS, or it has gone."""
-        limits = (None, None) if self._tls is None else (HANDSHAKE_LIMIT, GOODBYE_LIMIT)
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: protocol,
-            connection,
-            ssl=self._tls,
-            ssl_handshake_timeout=limits[0],
-            ssl_shutdown_timeout=limits[1],
-        )
-
-
-class _Counted(asyncio.Protocol):
-    """Another protocol, whose connection has a place until it ends."""
-
-    def __init__(self, inner: asyncio.Protocol, leave: Callable[[], None]) -> None:
-        self._inner = inner
-        self._leave: Callable[[], None] | None = leave
-
-    def leave(self) -> None:
-        """Give the place back; idempotent."""
-        leave, self._leave = self._leave, None
-        if leave is not None:
-            leave()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`, like all that follows."""
-        self._inner.connection_made(transport)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """It is over."""
-        self.leave()
-        self._inner.connection_lost(error)
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes."""
-        self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        """No more bytes."""
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        """The other side reads slowly."""
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        """It has read on."""
-        self._inner.resume_writing()
+        loop = asyncio.get_running_loop()
+        if self._tls is None:
+            await loop.connect_accepted_socket(lambda: connection, taken)
+            return
+        done: asyncio.Future[None] = loop.create_future()
+        tls = Tls(connection, self._tls, done)
+        transport, _ = await loop.connect_accepted_socket(lambda: tls, taken)
+        try:
+            await done
+        finally:
+            if done.cancelled() or done.exception() is not None:
+                transport.abort()

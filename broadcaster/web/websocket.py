@@ -14,6 +14,7 @@ import struct
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
+from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
 
 LARGEST_MESSAGE = 64 * 1024
@@ -35,12 +36,14 @@ class WebSocket:
         caller: Caller,
         response: web.WebSocketResponse,
         transport: asyncio.Transport,
+        connection: Connection,
         farewell: float,
     ) -> None:
         self.number = number
         self.caller = caller
         self.response = response
         self._transport = transport
+        self._connection = connection
         self._farewell = farewell
         self._queue: asyncio.Queue[tuple[WSMsgType, bytes]] = asyncio.Queue()
         self._queued = 0
@@ -106,7 +109,7 @@ class WebSocket:
     def _put(self, type: WSMsgType, payload: bytes) -> None:
         if self._closing:
             return
-        if self._queued + self._transport.get_write_buffer_size() + len(payload) > MOST_BUFFERED:
+        if self._queued + self._connection.waiting + len(payload) > MOST_BUFFERED:
             self._transport.abort()
             return
         self._queued += len(payload)
@@ -138,9 +141,11 @@ async def open_websocket(request: web.Request, number: int, caller: Caller, fare
     await response.prepare(request)
     if request.transport is None:
         raise ConnectionResetError
-    connection = request.transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BUFFERED)
-    return WebSocket(number, caller, response, request.transport, farewell)
+    connection = request.transport.get_protocol()
+    assert isinstance(connection, Connection)
+    kernel = request.transport.get_extra_info("socket")
+    kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BUFFERED)
+    return WebSocket(number, caller, response, request.transport, connection, farewell)
 
 
 def is_end(message: WSMessage) -> bool:

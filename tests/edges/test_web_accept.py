@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from broadcaster.web import accept, listen
+from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, Room
 from broadcaster.web.log import OutsideLog
 from tests.edges.web_rig import RealClock, Rig, served
@@ -79,7 +79,7 @@ async def test_one_address_has_its_share_and_no_more(
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"])
 async def test_who_has_not_begun_tls_is_counted_too(tmp_path, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept, "HANDSHAKE_LIMIT", 0.3)
+    monkeypatch.setattr(connection, "HANDSHAKE_LIMIT", 0.3)
     async with served(**make_pair(tmp_path).settings) as rig:
         with await connect(rig) as mine:
             await until(lambda: connections(rig) == 1)

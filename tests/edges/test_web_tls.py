@@ -2,20 +2,24 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from broadcaster.cli.logs import tell_unraisable
 from broadcaster.errors import BroadcasterError
-from broadcaster.signaling.words import SUBPROTOCOL
-from broadcaster.web import accept, server
+from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.words import SUBPROTOCOL, StreamState
+from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, load_pair
+from broadcaster.web.websocket import MOST_BUFFERED
 from tests.edges.web_rig import Rig, Talk, served
 from tests.rigs.certificates import Pair, make_pair
 
@@ -74,7 +78,7 @@ async def test_plain_http_gets_nothing_and_harms_nothing(pair: Pair, caplog: pyt
 
 
 async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accept, "HANDSHAKE_LIMIT", 0.1)
+    monkeypatch.setattr(connection, "HANDSHAKE_LIMIT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         writer.write(b"\x16\x03\x01")  # the first bytes of a handshake record
@@ -107,6 +111,43 @@ def client_hello(name: str) -> bytes:
     with contextlib.suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname=name).do_handshake()
     return outgoing.read()
+
+
+async def test_no_more_waits_for_a_reader_than_without_tls(pair: Pair) -> None:
+    async with served(timings=Timings(answer=600), **pair.settings) as rig, stalled(rig, pair.trusted()) as handler:
+        tls = handler.transport._ssl_protocol
+        below = tls._transport
+        rig.peers.made[0].alive = False
+        waiting = said = 0
+        while rig.server.viewers and said < 20_000:
+            rig.live.become(StreamState.LIVE if said % 2 else StreamState.FAILED)
+            said += 1
+            await asyncio.sleep(0)
+            waiting = max(waiting, tls._get_write_buffer_size() + below.get_write_buffer_size())
+        assert MOST_BUFFERED / 2 < waiting < MOST_BUFFERED + 4096, "with what TLS itself adds"
+        assert await rig.is_clean()
+
+
+@contextlib.asynccontextmanager
+async def stalled(rig: Rig, trusted: ssl.SSLContext) -> AsyncIterator[Any]:
+    """A viewer who joins and then reads nothing any more, with little room for it: the server's end of that."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", rig.server.port))
+    reader, writer = await asyncio.open_connection(sock=narrow, ssl=trusted, server_hostname="localhost", limit=1024)
+    writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+    writer.write(b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+    writer.write(b"Sec-WebSocket-Protocol: broadcaster.v1\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"\x81\x90\x00\x00\x00\x00" + b'{"type":"hello"}')
+    while not rig.peers.made:
+        await asyncio.sleep(0.01)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    (handler,) = rig.server._runner.server.connections  # type: ignore[union-attr]
+    yield handler
+    writer.transport.abort()
+    await asyncio.sleep(0.05)
 
 
 async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pair) -> None:
