@@ -1,7 +1,10 @@
 """The page, the API and the server itself over real HTTP."""
 
 import asyncio
+import re
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import aiohttp
@@ -200,6 +203,22 @@ async def test_live_with_the_token_that_was_made(tmp_path: Path, caplog: pytest.
         assert rig.live.wishes == [True, True, True]
     assert made not in caplog.text
     assert "guess" not in caplog.text
+
+
+async def test_the_readme_s_command_shows_the_token_and_keeps_it_to_itself(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not here: sudo apt install curl")
+    said = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    found = re.search(r"sudo (sed 's/[^']+' )/var/lib/broadcaster/operator_token \|\n +(curl .*) http://…(/\S+)\n", said)
+    assert found, "README.md: Who may watch"
+    file = SecretFile(tmp_path / "token")
+    async with served(made_token=file) as rig:
+        elsewhere = "-s -f -H 'X-Forwarded-For: 192.0.2.1'"
+        command = f"{found[1]} {file.path} | {found[2]} {elsewhere} {rig.url}{found[3]}"
+        assert "$" not in command
+        shell = await asyncio.create_subprocess_shell(command, stdout=subprocess.DEVNULL)
+        assert await asyncio.wait_for(shell.wait(), 20) == 0
+        assert rig.live.wishes == [True]
 
 
 async def test_a_token_made_for_another_one_counts_at_the_next_look(
