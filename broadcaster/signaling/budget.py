@@ -29,8 +29,12 @@ SHORTEST_UNGUESSED = 20
 Twenty letters of words chosen by dice are 50 bits (Diceware: 12.9 a word of five). A hundred thousand addresses, with
 their five guesses a minute each, would need two thousand years for half of those.
 """
+ADMISSIONS_SECONDS = 10.0
+ADMISSIONS_A_VIEWER = 4
+SPARE_ADMISSIONS = 16
+"""For one place where there is room for few: somebody who loads the page again and again."""
 _PLACES = 4096
-"""Places remembered for their tokens: bounded, since an attacker may have many."""
+"""Places remembered for what was done from there: bounded, since an attacker may have many."""
 
 
 class Budget:
@@ -79,6 +83,38 @@ def is_guessable(token: str) -> bool:
     return len(token) < SHORTEST_UNGUESSED
 
 
+class PlaceBudgets:
+    """Budgets of places: of an address or a network, and of the wider one that has it, each with its own rate."""
+
+    def __init__(self, *rates: Rate) -> None:
+        self._rates = rates
+        self._budgets: dict[str, Budget] = {}
+
+    def spend(self, places: Sequence[str], now: float) -> None:
+        """Take one of each place, the narrowest first."""
+        for place, rate in zip(places, self._rates, strict=False):
+            budget = self._budgets.pop(place, None) or Budget(rate)
+            budget.spend(now)
+            self._budgets[place] = budget
+            if len(self._budgets) > _PLACES:
+                del self._budgets[next(iter(self._budgets))]
+
+    def is_empty(self, places: Sequence[str], now: float) -> bool:
+        """Whether nothing is left for one of them."""
+        budgets = (self._budgets.get(place) for place in places)
+        return any(budget is not None and budget.is_empty(now) for budget in budgets)
+
+
+def admissions(max_viewers: int) -> PlaceBudgets:
+    """How many new sessions one place may have: each is a peer connection to make, and costs more than it says.
+
+    All viewers may be behind one address and come back together, after a restart: that has room several times over.
+    Who says `hello` and `bye` by turns has not.
+    """
+    limit = ADMISSIONS_A_VIEWER * max_viewers + SPARE_ADMISSIONS
+    return PlaceBudgets(Rate(limit, ADMISSIONS_SECONDS), Rate(2 * limit, ADMISSIONS_SECONDS))
+
+
 class TokenAttempts:
     """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
 
@@ -87,18 +123,13 @@ class TokenAttempts:
     """
 
     def __init__(self) -> None:
-        self._places: dict[str, Budget] = {}
+        self._wrong = PlaceBudgets(TOKEN_RATE, NETWORK_RATE)
         self._everyone = Budget(EVERYONE_RATE)
         self._welcome: dict[str, None] = {}
 
     def wrong(self, places: Sequence[str], now: float) -> None:
         """Count one wrong token."""
-        for place, rate in zip(places, (TOKEN_RATE, NETWORK_RATE), strict=False):
-            budget = self._places.pop(place, None) or Budget(rate)
-            budget.spend(now)
-            self._places[place] = budget
-            if len(self._places) > _PLACES:
-                del self._places[next(iter(self._places))]
+        self._wrong.spend(places, now)
         if not self._everyone.is_empty(now):
             self._everyone.spend(now)
 
@@ -111,8 +142,7 @@ class TokenAttempts:
 
     def must_wait(self, places: Sequence[str], now: float) -> bool:
         """Whether enough was guessed from there for now."""
-        budgets = (self._places.get(place) for place in places)
-        return any(budget is not None and budget.is_empty(now) for budget in budgets)
+        return self._wrong.is_empty(places, now)
 
     def strangers_must_wait(self, places: Sequence[str], now: float) -> bool:
         """Whether enough was guessed by everyone together, and nobody there ever knew better.

@@ -9,6 +9,7 @@ from collections import Counter
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
 from broadcaster.ports import Clock
+from broadcaster.signaling.budget import admissions
 from broadcaster.signaling.messages import Hello
 from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
 from broadcaster.signaling.timings import Timings
@@ -42,6 +43,7 @@ class Endpoint:
         self._sockets: dict[int, WebSocket] = {}
         self._waiting: dict[int, WebSocket] = {}
         self._unwelcomed: Counter[str] = Counter()
+        self._admissions = admissions(viewers.limit)
         self._closed = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -97,9 +99,8 @@ class Endpoint:
 
         Nobody can take the room of those who come to say something: they do so at once. Raises `Refusal`.
         """
-        is_own = access.is_loopback(socket.address) or socket.caller.by_proxy
         crowded = any(self._unwelcomed[place] > most for place, most in zip(places, UNWELCOMED, strict=False))
-        if crowded and not is_own:
+        if crowded and not _is_own(socket):
             raise too_many("connections")
         staying = sum(not other.is_closing for other in self._sockets.values())
         if staying > self._viewers.limit + SPARE_SOCKETS:
@@ -143,8 +144,16 @@ class Endpoint:
         return heard
 
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
+        """Give this WebSocket its session. Raises `Refusal`."""
         admitted = self._door.admit(hello.token, socket.address)
-        return self._viewers.welcome(hello.resume, socket, admitted)
+        places, now = access.networks(socket.address), self._clock.monotonic()
+        is_new = not self._viewers.knows(hello.resume)
+        if is_new and not _is_own(socket) and self._admissions.is_empty(places, now):
+            raise too_many("new viewers")
+        viewer = self._viewers.welcome(hello.resume, socket, admitted)
+        if is_new:
+            self._admissions.spend(places, now)
+        return viewer
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:
         """Hand every frame to the viewer, until the WebSocket is at its end or is closed from here."""
@@ -163,3 +172,8 @@ class Endpoint:
         """Read until the viewer has closed, too: closing with unread data would tear our close frame away."""
         while not is_end(await socket.receive()):
             pass
+
+
+def _is_own(socket: WebSocket) -> bool:
+    """Whether it comes from this machine or a proxy of ours: many people may, and no limit by address counts."""
+    return access.is_loopback(socket.address) or socket.caller.by_proxy

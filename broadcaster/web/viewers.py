@@ -67,6 +67,10 @@ class Viewers:
         if self._timer is not None:
             self._timer.cancel()
 
+    def knows(self, resume: str | None) -> bool:
+        """Whether there is a session with this `resume` value."""
+        return any(session.resume == resume for session in self._sessions)
+
     def welcome(self, resume: str | None, socket: WebSocket, admitted: Pass) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal` when the house is full."""
         admission = self._sessions.admit(resume, self._live.status, self._clock.monotonic())

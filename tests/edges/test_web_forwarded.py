@@ -66,6 +66,23 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_not() -> None:
+    async with served(max_viewers=2, trusted_proxies=TRUSTED) as rig:
+        kept = await rig.talk(**ANNA)
+        await kept.say("hello")
+        resume = (await kept.hear("welcome"))["resume"]
+        for _ in range(4 * 2 + 16 - 1):
+            assert await hello(rig, ANNA) == "welcome"
+        talk = await rig.talk(**ANNA)
+        await talk.say("hello")
+        assert (await talk.hear("error"))["code"] == "too-many"
+        assert await talk.close_code() == 4005
+        assert await hello(rig, BERT) == "welcome"
+        assert await hello(rig, ANNA, resume=resume) == "welcome"
+        for _ in range(30):
+            assert await hello(rig, {}) == "welcome", "the proxy itself, and this machine"
+
+
 async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_proxy() -> None:
     async with served(timings=Timings(hello=30, farewell=0.1), trusted_proxies=TRUSTED) as rig:
         silent = [await rig.talk(**ANNA) for _ in range(16)]

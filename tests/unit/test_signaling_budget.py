@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcaster.signaling.budget import Bucket, Budget, TokenAttempts, is_guessable
+from broadcaster.signaling.budget import Bucket, Budget, TokenAttempts, admissions, is_guessable
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -81,10 +81,23 @@ def test_addresses_do_not_pile_up() -> None:
     for index in range(5000):
         attempts.wrong([f"192.0.2.{index}"], 0.0)
         attempts.right([f"192.0.2.{index}"])
-    assert len(attempts._places) == len(attempts._welcome) == 4096
+    assert len(attempts._wrong._budgets) == len(attempts._welcome) == 4096
     assert len(attempts._everyone._spent) == 60
 
 
 def test_a_short_token_could_be_guessed_from_everywhere() -> None:
     assert is_guessable("a" * 19)
     assert not is_guessable("a" * 20)
+
+
+@pytest.mark.parametrize("viewers", [1, 20, 1000])
+def test_all_viewers_of_one_place_may_come_back_together_and_a_loop_may_not(viewers: int) -> None:
+    let_in = admissions(viewers)
+    places = ("192.0.2.1",)
+    came = 0
+    while not let_in.is_empty(places, 0.0):
+        let_in.spend(places, 0.0)
+        came += 1
+    assert came == 4 * viewers + 16
+    assert not let_in.is_empty(("192.0.2.2",), 0.0)
+    assert not let_in.is_empty(places, 10.1)
