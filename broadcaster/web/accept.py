@@ -47,15 +47,19 @@ class Room:
         """How many there are."""
         return self._all
 
-    def enter(self, address: str) -> bool:
-        """Take a place for a connection from there, if there is one."""
-        places = self._places(address)
-        here = any(self._at[place] >= most for place, most in zip(places, self.most_at, strict=False))
-        if here or self._all >= self.most:
-            return False
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many as there may be in all."""
+        return self._all >= self.most
+
+    def has_place(self, address: str) -> bool:
+        """Whether there are fewer from there than may be."""
+        return all(self._at[at] < most for at, most in zip(self._places(address), self.most_at, strict=False))
+
+    def enter(self, address: str) -> None:
+        """Take a place for a connection from there."""
         self._all += 1
-        self._at.update(places)
-        return True
+        self._at.update(self._places(address))
 
     def leave(self, address: str) -> None:
         """Give the place back."""
@@ -72,6 +76,8 @@ class Room:
 class Acceptor:
     """Gives each connection that comes in at `listeners` a `protocol`, behind TLS if so wanted.
 
+    Where there are too many in all, the oldest that has not become a WebSocket gives its place to the newest: those
+    of pages last for seconds, so that nobody can take the room of those who come by holding on to it.
     Not by asyncio's own server, which has no limit, tells a protocol nothing before TLS has begun, and where it
     runs out of descriptors writes thousands of lines a second.
     """
@@ -89,7 +95,7 @@ class Acceptor:
         self._tls = tls
         self._room = room
         self._log = log
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
@@ -107,9 +113,10 @@ class Acceptor:
             if listener.fileno() >= 0:
                 loop.remove_reader(listener)
                 listener.close()
-        for task in self._beginning:
+        beginning = [task for task in self._connections.values() if not task.done()]
+        for task in beginning:
             task.cancel()
-        await asyncio.gather(*self._beginning, return_exceptions=True)
+        await asyncio.gather(*beginning, return_exceptions=True)
 
     def _listen(self, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(listener, self._accept, listener)
@@ -128,21 +135,35 @@ class Acceptor:
                 self._retries[listener] = loop.call_later(_RETRY, self._listen, listener)
 
     def _take(self, taken: socket.socket, address: str) -> None:
-        if not self._room.enter(address):
+        if not self._room.has_place(address) or (self._room.is_full and not self._make_place()):
             self._log.info("connections", f"refused {address}: too many connections")
             taken.close()
             return
-        connection = Connection(self._protocol(), lambda: self._room.leave(address))
+        self._room.enter(address)
+        connection = Connection(self._protocol(), address, self._ended)
         task = asyncio.create_task(self._begin(taken, connection), name="connection begins")
-        self._beginning.add(task)
+        self._connections[connection] = task
 
         def begun(task: asyncio.Task[None]) -> None:
-            self._beginning.discard(task)
             if task.cancelled() or task.exception() is not None:
                 connection.end()
                 taken.close()
 
         task.add_done_callback(begun)
+
+    def _make_place(self) -> bool:
+        """Cut the oldest connection that may be cut off, if there is one."""
+        oldest = next((connection for connection in self._connections if not connection.stays), None)
+        if oldest is None:
+            return False
+        self._log.info("cut", f"cut {oldest.address} off: too many connections in all")
+        self._connections[oldest].cancel()  # while it begins
+        oldest.abort()
+        return True
+
+    def _ended(self, connection: Connection) -> None:
+        self._room.leave(connection.address)
+        del self._connections[connection]
 
     async def _begin(self, taken: socket.socket, connection: Connection) -> None:
         """Bring a connection to where its protocol has it. Raises what keeps it from that: no TLS, or it has gone."""

@@ -14,11 +14,16 @@ GOODBYE_LIMIT = 2.0
 
 
 class Connection(asyncio.Protocol):
-    """Stands before another protocol, and calls `ended` once, when this is over or has not come about."""
+    """Stands before another protocol, and calls `ended` once, when this is over or has not come about.
 
-    def __init__(self, inner: asyncio.Protocol, ended: Callable[[], None]) -> None:
+    `stays` is set when it is not for a page, but for as long as somebody watches.
+    """
+
+    def __init__(self, inner: asyncio.Protocol, address: str, ended: Callable[[Connection], None]) -> None:
+        self.address = address
+        self.stays = False
         self._inner = inner
-        self._ended: Callable[[], None] | None = ended
+        self._ended: Callable[[Connection], None] | None = ended
         self._transports: list[asyncio.Transport] = []
 
     @property
@@ -36,7 +41,13 @@ class Connection(asyncio.Protocol):
         self._transports.clear()
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            ended(self)
+
+    def abort(self) -> None:
+        """End it now, with all that waits."""
+        for transport in self._transports[:1]:  # the lowest carries the others
+            transport.abort()
+        self.end()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`, like all that follows."""

@@ -143,6 +143,7 @@ async def open_websocket(request: web.Request, number: int, caller: Caller, fare
         raise ConnectionResetError
     connection = request.transport.get_protocol()
     assert isinstance(connection, Connection)
+    connection.stays = True
     kernel = request.transport.get_extra_info("socket")
     kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BUFFERED)
     return WebSocket(number, caller, response, request.transport, connection, farewell)

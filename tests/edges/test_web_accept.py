@@ -7,10 +7,11 @@ import socket
 
 import pytest
 
+from broadcaster.signaling.words import SUBPROTOCOL
 from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, Room
 from broadcaster.web.log import OutsideLog
-from tests.edges.web_rig import RealClock, Rig, served
+from tests.edges.web_rig import RealClock, Rig, Talk, served
 from tests.rigs.certificates import make_pair
 
 REQUEST = b"GET /viewer/index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -75,6 +76,36 @@ async def test_one_address_has_its_share_and_no_more(
         await rig.client.close()
         await until(lambda: connections(rig) == 0)
     assert "refused 127.0.0.1: too many connections" in caplog.messages
+
+
+@pytest.mark.parametrize("secure", [False, True])
+async def test_who_holds_on_to_connections_takes_nobody_s_room(tmp_path, secure: bool) -> None:
+    pair = make_pair(tmp_path)
+    async with served(max_viewers=1, **(pair.settings if secure else {})) as rig:
+        url, trusted = (rig.url.replace("http:", "https:"), pair.trusted()) if secure else (rig.url, True)
+        url = url.replace("127.0.0.1", "localhost")
+        talk = Talk(await rig.client.ws_connect(f"{url}/ws", protocols=[SUBPROTOCOL], ssl=trusted))
+        await talk.play()
+        most = rig.server._acceptor._room.most  # type: ignore[union-attr]
+        idle = [await connect(rig) for _ in range(most + 20)]
+        await until(lambda: connections(rig) == most)
+        async with rig.client.get(f"{url}/healthz", ssl=trusted) as response:
+            assert response.status == 200
+        assert await asyncio.wait_for(is_cut_off(idle[0]), 2)
+        await talk.say("heartbeat")
+        await talk.hear("heartbeat")
+        for one in idle:
+            one.close()
+        await talk.say("bye")
+        await rig.client.close()
+        await until(lambda: connections(rig) == 0)
+
+
+async def is_cut_off(mine: socket.socket) -> bool:
+    try:
+        return await asyncio.get_running_loop().sock_recv(mine, 1) == b""
+    except ConnectionResetError:
+        return True
 
 
 @pytest.mark.parametrize("said", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"])
