@@ -70,10 +70,9 @@ def tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
     Some of it is for strangers to bring about: a TLS handshake that names a server by letters which are not ASCII.
     """
-    about, error = unraisable.object, unraisable.exc_value
+    about = unraisable.object
     where = getattr(about, "__qualname__", type(about).__name__)
-    message = f"{unraisable.err_msg or 'exception ignored in'} {where}: {type(error).__name__}: {error}"
-    _python.warning("%s", message, exc_info=error if unraisable.exc_traceback else None)
+    _python.warning("%s %s", unraisable.err_msg or "exception ignored in", where, exc_info=unraisable.exc_value)
 
 
 def set_up(level: str, stream: TextIO, environ: Mapping[str, str]) -> None:

@@ -130,6 +130,6 @@ def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch
     for _ in range(100):
         Breaks()
     said = written.getvalue()
-    assert said.count("__del__: ValueError: oh\\nno") == 10
+    assert said.count("__del__: ValueError: oh\\nno\n") == 9
     assert said.count("Traceback") == 1
     assert capsys.readouterr().err == ""
