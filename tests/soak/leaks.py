@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 MEMORY_GROWTH = 5.0
-"""MB by which the last third of one life of the process may exceed the third before; as a session costs half a MB."""
+"""MB by which the last third of one life of the process may exceed the third before, while each kind of fault is still
+new to it: as a session costs half a MB."""
+LONG_LIFE = 30
+"""Looks, one a minute, after which nothing is new any more."""
+MEMORY_GROWTH_LATER = 2.0
+"""MB, in a life so long."""
 TOLERANCE = {"tasks": 1, "timers": 3, "descriptors": 2, "threads": 3}
 """What may be in flight at one look: a timer between two ticks, a request for the status, a thread kept for later."""
 
@@ -54,7 +59,7 @@ def _growth(probes: list[Probe]) -> list[str]:
     if third >= 2:
         last = statistics.median(probe.memory for probe in probes[-third:])
         before = statistics.median(probe.memory for probe in probes[-2 * third : -third])
-        if last - before > MEMORY_GROWTH:
+        if last - before > (MEMORY_GROWTH if len(probes) < LONG_LIFE else MEMORY_GROWTH_LATER):
             found.append(f"memory {before:.1f} → {last:.1f} MB in the last third")
     return found
 

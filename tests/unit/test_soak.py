@@ -130,6 +130,8 @@ def test_memory_may_settle_and_must_not_climb():
 
     assert climb([80, 90, 100, 110, 110, 110, 111, 110, 112]) == []
     assert len(climb([100, 102, 104, 106, 108, 110, 112, 114, 116])) == 1
+    assert climb([100 + minute / 8 for minute in range(45)]) == []
+    assert len(climb([100 + minute / 5 for minute in range(45)])) == 1
 
 
 def test_who_has_left_leaves_nothing_behind():
