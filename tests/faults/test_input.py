@@ -21,7 +21,7 @@ from broadcaster.webrtc.sockets import open_socket
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.faults.test_viewers import assert_clean
 from tests.fuzz.making import make_datagram
-from tests.rigs.light import LightViewer
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.stalls import within
@@ -83,9 +83,9 @@ async def watched(**settings: Any) -> AsyncIterator[ScriptedDaemon]:
 
 
 @contextlib.asynccontextmanager
-async def watched_by(**settings: Any) -> AsyncIterator[tuple[ScriptedDaemon, LightViewer]]:
+async def watched_by(**settings: Any) -> AsyncIterator[tuple[ScriptedDaemon, HealthyViewer]]:
     hello = {"token": settings["web__viewer_token"]} if "web__viewer_token" in settings else {}
-    async with ScriptedDaemon(**settings) as daemon, LightViewer(daemon.port, **hello) as viewer:
+    async with ScriptedDaemon(**settings) as daemon, HealthyViewer(daemon.port, **hello) as viewer:
         await viewer.keyframe()
         async with unnoticed(viewer):
             yield daemon, viewer

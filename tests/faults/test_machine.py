@@ -18,6 +18,7 @@ from aiortc.rtp import RtcpSrPacket
 
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.rigs.daemon import Daemon
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer
 from tests.rigs.scripted import ScriptedDaemon
 
@@ -29,7 +30,7 @@ RESTART = 1.0
 FORGETS = "warning control.wish: cannot remember"
 
 
-class TimedViewer(LightViewer):
+class TimedViewer(HealthyViewer):
     """Notes what each sender report says: the wall clock minus the media's time, in seconds, for each kind."""
 
     def __init__(self, port: int) -> None:
@@ -96,7 +97,7 @@ def drift(offsets: list[float]) -> float:
 
 async def test_row_15_a_state_folder_that_cannot_be_written_is_said_once(measured):
     async with ScriptedDaemon(live=False, stream__state_dir="/proc/broadcaster") as daemon:
-        async with LightViewer(daemon.port) as viewer:
+        async with HealthyViewer(daemon.port) as viewer:
             for live in (True, False, True):
                 await daemon.set_live(live)
             await viewer.keyframe()
@@ -109,7 +110,7 @@ async def test_row_15_a_state_folder_that_cannot_be_written_is_said_once(measure
 @pytest.mark.long
 async def test_row_15_a_full_disk_is_said_once(measured, tmp_path):
     with full_disk(tmp_path) as disk:
-        async with ScriptedDaemon(live=False, stream__state_dir=disk) as daemon, LightViewer(daemon.port) as viewer:
+        async with ScriptedDaemon(live=False, stream__state_dir=disk) as daemon, HealthyViewer(daemon.port) as viewer:
             for live in (True, False, True):
                 await daemon.set_live(live)
             await viewer.keyframe()
@@ -137,7 +138,7 @@ def full_disk(folder: Path) -> Any:
 
 
 async def test_row_15_a_log_that_cannot_be_written_stops_nothing(measured):
-    async with ScriptedDaemon(log_to="/dev/full") as daemon, LightViewer(daemon.port) as viewer:
+    async with ScriptedDaemon(log_to="/dev/full") as daemon, HealthyViewer(daemon.port) as viewer:
         await viewer.keyframe()
         async with unnoticed(viewer) as seen:
             for _ in range(3):

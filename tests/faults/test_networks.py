@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.bystanders import unnoticed
 from tests.faults.test_viewers import HEARTBEAT, assert_clean, until_viewers
-from tests.rigs.light import LightViewer
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light_process import LightProcess
 from tests.rigs.namespaces import why_not
 from tests.rigs.scene import FULL, Scene, scene
@@ -44,7 +44,7 @@ def root():
 async def test_row_2_a_viewer_whose_cable_is_pulled_is_gone_and_nobody_notices(measured):
     async with shaped() as network:
         with network.near.inside():
-            async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+            async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
                 await other.keyframe()
                 before = await daemon.held()
                 async with LightProcess(daemon.port, network=network), unnoticed(other) as seen:

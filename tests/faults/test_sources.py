@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.faults.bystanders import unnoticed
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.stalls import PATIENCE, within
@@ -86,7 +87,7 @@ async def test_row_11_a_camera_that_cannot_be_closed_ends_the_process(measured):
 
 
 async def test_row_12_a_lost_microphone_leaves_the_picture_alone(measured):
-    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+    async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as viewer:
         await viewer.keyframe()
         async with unnoticed(viewer) as seen:
             began = time.monotonic()
@@ -100,7 +101,7 @@ async def test_row_12_a_lost_microphone_leaves_the_picture_alone(measured):
 
 @pytest.mark.long
 async def test_row_12_without_a_microphone_there_is_a_picture(measured):
-    async with ScriptedDaemon(live=False, stream__start="offline") as daemon, LightViewer(daemon.port) as viewer:
+    async with ScriptedDaemon(live=False, stream__start="offline") as daemon, HealthyViewer(daemon.port) as viewer:
         await daemon.call("microphone", "be_absent", 1000)
         await daemon.set_live(True)
         await viewer.keyframe()

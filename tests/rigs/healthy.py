@@ -17,10 +17,12 @@ PLENTY = 10_000_000
 class HealthyViewer(LightViewer):
     """Says once a second that nothing is lost, and that its network carries plenty."""
 
+    _saying: asyncio.Task[None] | None = None
+
     def _count_packets(self, transceiver: Any) -> None:
         super()._count_packets(transceiver)
         if transceiver.kind == "video":
-            self._saying: asyncio.Task[None] | None = None
+            self._say_no_more()
 
     def _count(self, packet: RtpPacket) -> None:
         super()._count(packet)
@@ -36,6 +38,10 @@ class HealthyViewer(LightViewer):
                 await asyncio.sleep(1)
 
     async def leave(self) -> None:
+        self._say_no_more()
+        await super().leave()
+
+    def _say_no_more(self) -> None:
         if self._saying is not None:
             self._saying.cancel()
-        await super().leave()
+            self._saying = None

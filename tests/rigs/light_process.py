@@ -12,7 +12,7 @@ import json
 import sys
 from typing import Any
 
-from tests.rigs.light import LightViewer
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.shaper import NEAR, Shaper
 from tests.rigs.stalls import stalls
 
@@ -64,7 +64,7 @@ async def _main(port: int, number: int, *host: str) -> None:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with contextlib.AsyncExitStack() as stack:
-        viewers = [await stack.enter_async_context(LightViewer(port, *host)) for _ in range(number)]
+        viewers = [await stack.enter_async_context(HealthyViewer(port, *host)) for _ in range(number)]
         joined = [await viewer.keyframe(30) for viewer in viewers]
         stalled = await stack.enter_async_context(stalls())
         while line := await reader.readline():
