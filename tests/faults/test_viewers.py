@@ -14,6 +14,7 @@ from aiortc.rtp import RTCP_PSFB_PLI, RTCP_RTPFB_NACK, RtcpPsfbPacket, RtcpRtpfb
 
 from broadcaster.signaling.words import SUBPROTOCOL
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
+from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer
 from tests.rigs.light_process import LightProcess
 from tests.rigs.process import footprint
@@ -22,6 +23,14 @@ from tests.rigs.stalls import PATIENCE, within
 
 HEARTBEAT = 7.5
 """Seconds from a viewer's last sign until it is gone."""
+MOST_BUFFERED = 64 * 1024
+BIG = 20_000
+"""Bytes of a server's name, and so the least that an offer has."""
+TEXT, PONG = 0x1, 0xA
+FRAME_HEADER = 10
+"""Bytes, at most, that a frame of ours has more than its payload (RFC 6455 §5.2)."""
+PINGS, RESTARTS = 3.0, 2.1
+"""Seconds between pings, and between two restarts that are heeded."""
 
 
 async def until_viewers(daemon: ScriptedDaemon, number: int) -> None:
@@ -44,7 +53,7 @@ async def assert_clean(daemon: ScriptedDaemon, before: dict[str, int]) -> None:
 
 @pytest.mark.long
 async def test_row_1_a_viewer_that_vanishes_is_gone_and_nobody_notices(measured):
-    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+    async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
         before = await daemon.held()
         async with LightProcess(daemon.port) as vanishing:
@@ -58,24 +67,58 @@ async def test_row_1_a_viewer_that_vanishes_is_gone_and_nobody_notices(measured)
 
 
 @pytest.mark.long
-async def test_row_2_who_stops_reading_is_gone_and_little_is_buffered(measured):
-    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as other:
+async def test_row_2_who_stops_reading_is_gone(measured):
+    async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
+        await other.keyframe()
+        before = await daemon.held()
+        _, writer = await deaf_viewer(daemon.port)
+        await until_viewers(daemon, 2)
+        async with unnoticed(other) as seen:
+            async with within(HEARTBEAT) as took:
+                await until_viewers(daemon, 1)
+            await assert_clean(daemon, before)
+        writer.close()
+        measured("2", f"stopped reading: gone after {took.seconds:.1f} s, {seen}")
+
+
+@pytest.mark.long
+async def test_row_2_who_lets_much_pile_up_is_gone_before_it_is_too_much(measured):
+    big_offers = f'[{{urls = ["stuns:{"x" * BIG}"]}}]'
+    async with ScriptedDaemon(ice__servers=big_offers) as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
         before, memory = await daemon.held(), footprint(daemon.pid).memory
         _, writer = await deaf_viewer(daemon.port)
         await until_viewers(daemon, 2)
-        async with unnoticed(other) as seen:
-            buffered = 0
-            async with within(HEARTBEAT) as took:
-                while (await daemon.status())["viewers"] == 2:
-                    buffered = max(buffered, await daemon.call("process", "buffered"))
-                    await asyncio.sleep(0.05)
+        buffered, began = [0], time.monotonic()
+        async with unnoticed(other) as seen, asyncio.timeout(60):
+            pretending = asyncio.create_task(pretend(writer))
+            while (await daemon.status())["viewers"] == 2:
+                buffered.append(await daemon.call("process", "buffered"))
+                await asyncio.sleep(0.02)
+            took = time.monotonic() - began
+            pretending.cancel()
             await assert_clean(daemon, before)
         writer.close()
-        assert buffered <= 64 * 1024
         grown = footprint(daemon.pid).memory - memory
-        said = f"{buffered} bytes buffered, memory {grown:+.1f} MB, {seen}"
-        measured("2", f"stopped reading: gone after {took.seconds:.1f} s, {said}")
+        said = f"{max(buffered)} bytes buffered, gone after {took:.1f} s, memory {grown:+.1f} MB, {seen}"
+        measured("2", f"says all is well, asks for more, reads nothing: {said}")
+        assert 0 < max(buffered) <= MOST_BUFFERED + FRAME_HEADER
+        assert max(buffered) + BIG > MOST_BUFFERED, "it was this that ended it"
+
+
+async def pretend(writer: asyncio.StreamWriter) -> None:
+    """Say what keeps a session alive, and ask for new offers, as if all that comes were read."""
+    began, pongs, offers = time.monotonic(), 0, 0
+    while True:
+        passed = time.monotonic() - began
+        if passed > PINGS * (pongs + 1) + 1:
+            pongs += 1
+            writer.write(_frame(pongs.to_bytes(4, "big"), PONG))
+        if passed > RESTARTS * (offers + 1):
+            offers += 1
+            writer.write(_frame(b'{"type":"restart","id":%d,"reason":"no-frames"}' % offers))
+            writer.write(_frame(b'{"type":"heartbeat","t":1}'))
+        await asyncio.sleep(0.1)
 
 
 async def deaf_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -94,13 +137,13 @@ async def deaf_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return reader, writer
 
 
-def _frame(text: bytes) -> bytes:
-    """A masked text frame (RFC 6455 §5.2), whose mask is zero."""
-    return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+def _frame(payload: bytes, kind: int = TEXT) -> bytes:
+    """A masked frame (RFC 6455 §5.2), whose mask is zero."""
+    return bytes([0x80 | kind, 0x80 | len(payload)]) + bytes(4) + payload
 
 
 async def test_row_5_a_cut_websocket_costs_no_packet(measured):
-    async with ScriptedDaemon() as daemon, LightViewer(daemon.port) as viewer:
+    async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as viewer:
         await viewer.keyframe()
         async with unnoticed(viewer) as seen:
             welcome = await viewer.come_back()
@@ -214,7 +257,7 @@ async def test_row_19_a_storm_of_requests_is_held_by_gate_and_budget(measured):
     async with (
         ScriptedDaemon(video__source="test", video__width=640, video__height=360, video__bitrate=1_000_000) as daemon,
         LightViewer(daemon.port) as stormy,
-        LightViewer(daemon.port) as other,
+        HealthyViewer(daemon.port) as other,
     ):
         await asyncio.gather(stormy.keyframe(), other.keyframe())
         await asyncio.sleep(3)

@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +24,8 @@ from aiortc import RTCPeerConnection
 from broadcaster import app, cli
 from broadcaster.devices import arrivals
 from broadcaster.devices.fakes import FakeCamera, FakeMicrophone
+from broadcaster.web import endpoint
+from broadcaster.web.websocket import WebSocket, open_websocket
 from tests.rigs.daemon import Daemon
 
 _CONTROL = "BROADCASTER_CONTROL"
@@ -64,6 +67,15 @@ class ScriptedDaemon(Daemon):
 class Process:
     """What the process tells of itself, and what can be done to it."""
 
+    def __init__(self) -> None:
+        self._websockets: weakref.WeakSet[WebSocket] = weakref.WeakSet()
+
+    async def open_websocket(self, *arguments: Any) -> WebSocket:
+        """As `websocket.open_websocket`, in whose place it stands."""
+        opened = await open_websocket(*arguments)
+        self._websockets.add(opened)
+        return opened
+
     def held(self) -> dict[str, int]:
         """Numbers of what a viewer could leave behind."""
         gc.collect()
@@ -77,9 +89,9 @@ class Process:
         }
 
     def buffered(self) -> int:
-        """Bytes that the fullest connection has not handed to the kernel yet."""
-        transports = [one for one in gc.get_objects() if isinstance(one, asyncio.WriteTransport)]
-        return max((one.get_write_buffer_size() for one in transports if not one.is_closing()), default=0)
+        """Bytes that the fullest WebSocket has not handed to the kernel yet."""
+        there = [one for one in self._websockets if not one._transport.is_closing()]
+        return max((one._queued + one._connection.waiting for one in there), default=0)
 
     def wall(self) -> float:
         """What time it thinks it is."""
@@ -104,17 +116,22 @@ class Plugs:
 def _main() -> int:
     ours = app.make_sources
     plugs = Path(os.environ[_CONTROL]).parent
+    process = Process()
 
     def make_sources(video: Any, audio: Any, clock: Any) -> tuple[Any, Any]:
         camera = FakeCamera(clock, real_time=True)
         microphone = FakeMicrophone(clock, real_time=True)
-        things = {"camera": camera, "microphone": microphone, "process": Process(), "plugs": Plugs(plugs)}
+        things = {"camera": camera, "microphone": microphone, "process": process, "plugs": Plugs(plugs)}
         things["control"] = asyncio.ensure_future(_listen(things))  # type: ignore[assignment]
         if video.source == "test":
             return ours(video, audio, clock)
         return camera, microphone if audio.source != "none" else None
 
-    with patch.object(app, "make_sources", make_sources), patch.object(arrivals, "FOLDER", plugs):
+    with (
+        patch.object(app, "make_sources", make_sources),
+        patch.object(arrivals, "FOLDER", plugs),
+        patch.object(endpoint, "open_websocket", process.open_websocket),
+    ):
         return cli.main()
 
 
