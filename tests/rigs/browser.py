@@ -145,6 +145,11 @@ class Viewer:
         selector = ", ".join(f'live-view[data-state="{state}"]' for state in wanted)
         await self.page.wait_for_selector(selector, state="attached", timeout=limit * 1000)
 
+    async def states(self) -> list[tuple[str, float]]:
+        """Every state that the page has been in, and since when (Unix seconds)."""
+        noted = "window.testStates.map(({ state, at }) => [state, (performance.timeOrigin + at) / 1000])"
+        return [(state, since) for state, since in await self.page.evaluate(noted)]
+
     async def pictures(self, seconds: float) -> list[list[int] | None]:
         """The pictures that are presented in the coming seconds."""
         await self.page.evaluate(_TAKE)

@@ -29,6 +29,8 @@ from broadcaster.web.websocket import WebSocket, open_websocket
 from tests.rigs.daemon import Daemon
 
 _CONTROL = "BROADCASTER_CONTROL"
+_CLOSED = "closed"
+"""Beside the socket: what was open and is closed, written in the end."""
 
 
 class ScriptedDaemon(Daemon):
@@ -58,6 +60,12 @@ class ScriptedDaemon(Daemon):
         """How many tasks, timers and peer connections it has, and descriptors."""
         held: dict[str, int] = await self.call("process", "held")
         return held
+
+    @property
+    def closed(self) -> list[str]:
+        """Of camera and microphone those that were opened, and closed as often; known when it has ended."""
+        closed: list[str] = json.loads(Path(self._path).with_name(_CLOSED).read_text("ascii"))
+        return closed
 
     async def __aexit__(self, *details: object) -> None:
         await super().__aexit__(*details)
@@ -117,12 +125,12 @@ def _main() -> int:
     ours = app.make_sources
     plugs = Path(os.environ[_CONTROL]).parent
     process = Process()
+    things: dict[str, Any] = {"process": process, "plugs": Plugs(plugs)}
 
     def make_sources(video: Any, audio: Any, clock: Any) -> tuple[Any, Any]:
-        camera = FakeCamera(clock, real_time=True)
-        microphone = FakeMicrophone(clock, real_time=True)
-        things = {"camera": camera, "microphone": microphone, "process": process, "plugs": Plugs(plugs)}
-        things["control"] = asyncio.ensure_future(_listen(things))  # type: ignore[assignment]
+        camera = things["camera"] = FakeCamera(clock, real_time=True)
+        microphone = things["microphone"] = FakeMicrophone(clock, real_time=True)
+        things["control"] = asyncio.ensure_future(_listen(things))
         if video.source == "test":
             return ours(video, audio, clock)
         return camera, microphone if audio.source != "none" else None
@@ -132,7 +140,11 @@ def _main() -> int:
         patch.object(arrivals, "FOLDER", plugs),
         patch.object(endpoint, "open_websocket", process.open_websocket),
     ):
-        return cli.main()
+        code = cli.main()
+    sources = [name for name in ("camera", "microphone") if name in things]
+    closed = [name for name in sources if things[name].opened == things[name].closed > 0]
+    (plugs / _CLOSED).write_text(json.dumps(closed), "ascii")
+    return code
 
 
 async def _listen(things: dict[str, Any]) -> None:
