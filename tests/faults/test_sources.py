@@ -137,6 +137,7 @@ async def test_row_13_what_the_encoder_breaks_the_next_keyframe_repairs(measured
         "160x90": [("resize", 160, 90)],
         "time goes back": [("shift_time", -5)],
         "time goes on": [("shift_time", 3600)],
+        "a stall": [("stall",)],
     }
     async with ScriptedDaemon() as daemon:
         viewer = await open_page(daemon.url)
@@ -152,6 +153,7 @@ async def test_row_13_what_the_encoder_breaks_the_next_keyframe_repairs(measured
                     await asyncio.sleep(0.05)
                 await viewer.state("live")
             said.append(f"{name}: {took.seconds:.1f} s")
+        assert (await daemon.status())["openings"] == 2, "it was opened anew for the stall, and for nothing else"
         size = await viewer.evaluate("(v => v.videoWidth)(document.querySelector('video'))")
         measured("13", f"15 more pictures shown after {', '.join(said)}")
         assert size == 160
