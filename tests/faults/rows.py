@@ -42,6 +42,11 @@ FAULTS = {
     "21": Row(
         "kill -9 with 30 viewers", "restarted after 1 s: all live within 8 s, come back spread over more than 1 s"
     ),
+    "load": Row(
+        "the machine cannot keep up",
+        "the bit rate falls to `video.bitrate_min`, then newcomers are told `full` and why; who watches stays, and"
+        " newcomers come in again afterwards",
+    ),
 }
 
 PAGE = {

@@ -77,6 +77,7 @@ class Process:
 
     def __init__(self) -> None:
         self._websockets: weakref.WeakSet[WebSocket] = weakref.WeakSet()
+        self._burden: asyncio.Future[None] | None = None
 
     async def open_websocket(self, *arguments: Any) -> WebSocket:
         """As `websocket.open_websocket`, in whose place it stands."""
@@ -105,9 +106,11 @@ class Process:
         """What time it thinks it is."""
         return time.time()
 
-    def hang(self, seconds: float) -> None:
-        """The loop stands still."""
-        time.sleep(seconds)
+    def burden(self, seconds: float) -> None:
+        """From now on the loop stands still for so long, again and again; 0: no more."""
+        if self._burden is not None:
+            self._burden.cancel()
+        self._burden = asyncio.ensure_future(_stand_still(seconds)) if seconds else None
 
 
 class Plugs:
@@ -119,6 +122,12 @@ class Plugs:
     def plug(self, name: str) -> None:
         """A device appears."""
         (self._folder / name).touch()
+
+
+async def _stand_still(seconds: float) -> None:
+    while True:
+        time.sleep(seconds)  # noqa: ASYNC251 - this is what it is for
+        await asyncio.sleep(0)
 
 
 def _main() -> int:
