@@ -43,12 +43,15 @@ MEASUREMENTS = QUICK | WHEN_NAMED
 
 
 def main() -> int:
-    """One after the other: they share the machine with what they measure."""
+    """One after the other: they share the machine with what they measure. 1 when something failed."""
     parsed = vars(_parser().parse_args())
     names = parsed.pop("names") or list(QUICK)
+    failed = False
     for name in names:
-        print(table(asyncio.run(MEASUREMENTS[name](Options(**parsed)))), flush=True)
-    return 0
+        figures = asyncio.run(MEASUREMENTS[name](Options(**parsed)))
+        print(table(figures), flush=True)
+        failed |= any(figure.failed for figure in figures)
+    return int(failed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="how often (fanout)")
     parser.add_argument("--minutes", type=float, help="how long (churn)")
     parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn), what comes (hostile)")
+    parser.add_argument("--publish", action="store_true", help="write the figures into tests/README.md (hostile)")
     return parser
 
 

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the result; `target` is in words, because most are an upper limit and some are not."""
+    """One line of the result; `target` is in words, because most are an upper limit and some are not.
+
+    `failed` is for what must not be on any machine, however slow.
+    """
 
     what: str
     value: str
     target: str = ""
+    failed: bool = False
 
 
 def median(what: str, values: Sequence[float], unit: str, target: str = "", digits: int = 0) -> Figure:
@@ -33,8 +37,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 def table(figures: Sequence[Figure]) -> str:
     """All figures, one line each."""
     width = max(len(figure.what) for figure in figures)
-    return "\n".join(f"{figure.what:{width}}  {figure.value}{_beside(figure.target)}" for figure in figures)
+    return "\n".join(f"{figure.what:{width}}  {figure.value}{_beside(figure)}" for figure in figures)
 
 
-def _beside(target: str) -> str:
-    return f"   [target: {target}]" if target else ""
+def _beside(figure: Figure) -> str:
+    target = f"   [target: {figure.target}]" if figure.target else ""
+    return target + ("  FAILED" if figure.failed else "")

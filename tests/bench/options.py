@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`seconds` is the length of the measured window, `minutes` that of `churn`."""
+    """`seconds` is the length of the measured window, `minutes` that of `churn`; `publish` is for `hostile`."""
 
     viewers: int | None = None
     seconds: int | None = None
     rounds: int | None = None
     minutes: float | None = None
     seed: int = 1
+    publish: bool = False

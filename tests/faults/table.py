@@ -19,12 +19,12 @@ Rows = Mapping[str, Row]
 Figures = Mapping[str, Sequence[str]]
 
 
-def with_figures(text: str, name: str, rows: Rows, figures: Figures) -> str:
-    """The README `text`, with the figures in the table between the comments of that name.
+def with_figures(text: str, name: str, rows: Rows, figures: Figures, command: str = "make test-faults") -> str:
+    """The README `text`, with the figures of `command` in the table between the comments of that name.
 
     What this run did not measure keeps the figure that stands there.
     """
-    begin, end = f"<!-- {name}: written by make test-faults -->\n", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: written by {command} -->\n", f"<!-- end of {name} -->"
     before, inside, after = _cut(text, begin, end)
     known = _read(inside)
     lines = ["| | fault | asked | measured |", "|---|---|---|---|"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.bench import hostile
 from tests.faults.conftest import README
 from tests.faults.rows import TABLES
 from tests.faults.table import Row, with_figures
+from tests.soak import report
 
 ROWS = {"1": Row("it breaks", "in 2 s"), "2": Row("it | breaks", "never")}
 EMPTY = "above\n<!-- x: written by make test-faults -->\n<!-- end of x -->\nbelow\n"
@@ -31,7 +33,14 @@ def test_a_readme_without_the_comments_is_an_error():
         with_figures("nothing", "x", ROWS, {})
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_the_readme_has_all_rows_in_their_words(name):
+@pytest.mark.parametrize(
+    ("name", "rows", "command"),
+    [
+        *((name, rows, "make test-faults") for name, rows in TABLES.items()),
+        ("bulk", hostile.ROWS, hostile.COMMAND),
+        ("soak", report.ROWS, report.COMMAND),
+    ],
+)
+def test_the_readme_has_all_rows_in_their_words(name, rows, command):
     text = README.read_text("utf-8")
-    assert with_figures(text, name, TABLES[name], {}) == text
+    assert with_figures(text, name, rows, {}, command) == text

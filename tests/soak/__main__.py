@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from tests.soak.report import verdict
+from tests.soak.report import verdict, with_report
 from tests.soak.run import Run
+
+README = Path(__file__).parents[1] / "README.md"
 
 
 def main() -> int:
@@ -25,6 +27,8 @@ def main() -> int:
             Path(options.log).write_text(run.log, "utf-8")
     text, passed = verdict(run, options.viewers, seed)
     print(f"\n{text}", flush=True)
+    if options.publish:
+        README.write_text(with_report(README.read_text("utf-8"), run, options.viewers, seed), "utf-8")
     if options.report:
         Path(options.report).write_text(text + "\n", "utf-8")
     return 0 if passed else 1
@@ -36,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="which faults; default: another one each time, which is printed")
     parser.add_argument("--viewers", type=int, default=10, help="how many; default 10")
     parser.add_argument("--report", help="a file that gets the tables too")
+    parser.add_argument("--publish", action="store_true", help="write what it has shown into tests/README.md")
     parser.add_argument("--log", help="a file that gets the daemon's log")
     return parser
 

@@ -6,12 +6,20 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from tests.faults.table import Row, with_figures
 from tests.soak.accounts import Tally, Window
 from tests.soak.leaks import Probe, leaks, left_behind
 from tests.soak.run import Run
 
 ASKED = 0.999
 """Share of viewer-seconds outside the windows of faults that must be live."""
+
+COMMAND = "make soak ARGS=--publish"
+ROWS = {
+    "live": Row("ten viewers, while something goes wrong every half minute", f"{ASKED:.1%} of viewer-seconds live"),
+    "leaks": Row("what the daemon holds, minute after minute, and when all have left", "nothing leaks"),
+}
+"""What of the report stands in tests/README.md."""
 
 
 def verdict(run: Run, viewers: int, seed: int) -> tuple[str, bool]:
@@ -32,10 +40,37 @@ def verdict(run: Run, viewers: int, seed: int) -> tuple[str, bool]:
     return "\n\n".join(parts), passed
 
 
+def with_report(text: str, run: Run, viewers: int, seed: int) -> str:
+    """The README `text` with what this run has shown."""
+    tally = run.accounts.tally(viewers, math.ceil(run.began), math.floor(run.ended))
+    summary = dict(_summary_rows(run, tally, viewers, seed))
+    leaked = leaks(run.probes, viewers) + left_behind(run.idle, run.after)
+    last = [probe for probe in run.probes if probe.life == run.probes[-1].life]
+    memory = (
+        f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last {_minutes(last)} min without a restart"
+    )
+    figures = {
+        "live": [
+            f"{summary['live outside faults']}; {summary['length']}, {summary['faults']};"
+            f" {summary['excused by faults']} excused, {summary['unscheduled by the machine']} lost to the machine"
+        ],
+        "leaks": [", ".join(leaked) or "nothing", memory],
+    }
+    return with_figures(text, "soak", ROWS, figures, COMMAND)
+
+
+def _minutes(probes: Sequence[Probe]) -> str:
+    return f"{(probes[-1].at - probes[0].at) / 60:.0f}"
+
+
 def _summary(run: Run, tally: Tally, viewers: int, seed: int) -> str:
+    return _table(("soak", ""), _summary_rows(run, tally, viewers, seed))
+
+
+def _summary_rows(run: Run, tally: Tally, viewers: int, seed: int) -> list[tuple[str, str]]:
     counted = tally.live + len(tally.missed)
     behind = f"none: {run.no_network}" if run.no_network else f"{len(run.crew.behind)} viewers"
-    rows = [
+    return [
         ("length", f"{(run.ended - run.began) / 60:.1f} min, {viewers} viewers, seed {seed}"),
         ("behind a bad link", behind),
         ("faults", f"{len(run.happened)}, the daemon started anew {run.faults.restarts} times"),
@@ -43,7 +78,6 @@ def _summary(run: Run, tally: Tally, viewers: int, seed: int) -> str:
         ("excused by faults", f"{tally.excused} viewer-seconds"),
         ("unscheduled by the machine", f"{tally.unscheduled} viewer-seconds"),
     ]
-    return _table(("soak", ""), rows)
 
 
 def _faults(run: Run, viewers: int) -> str:
