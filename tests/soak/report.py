@@ -43,18 +43,20 @@ def verdict(run: Run, viewers: int, seed: int) -> tuple[str, bool]:
 def with_report(text: str, run: Run, viewers: int, seed: int) -> str:
     """The README `text` with what this run has shown."""
     tally = run.accounts.tally(viewers, math.ceil(run.began), math.floor(run.ended))
-    summary = dict(_summary_rows(run, tally, viewers, seed))
     leaked = leaks(run.probes, viewers) + left_behind(run.idle, run.after)
     last = [probe for probe in run.probes if probe.life == run.probes[-1].life]
-    memory = (
-        f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last {_minutes(last)} min without a restart"
-    )
     figures = {
         "live": [
-            f"{summary['live outside faults']}; {summary['length']}, {summary['faults']};"
-            f" {summary['excused by faults']} excused, {summary['unscheduled by the machine']} lost to the machine"
+            f"{tally.share:.3%} of {tally.live + len(tally.missed)}",
+            f"{(run.ended - run.began) / 60:.0f} min, {viewers} viewers, {len(run.crew.behind)} of them behind a bad link",
+            f"{len(run.happened)} faults of {len({fault.kind for fault, _ in run.happened})} kinds (seed {seed})",
+            f"{run.faults.restarts} restarts",
+            f"{tally.excused} viewer-seconds were excused, {tally.unscheduled} lost to the machine",
         ],
-        "leaks": [", ".join(leaked) or "nothing", memory],
+        "leaks": [
+            ", ".join(leaked) or "nothing",
+            f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last {_minutes(last)} min without a restart",
+        ],
     }
     return with_figures(text, "soak", ROWS, figures, COMMAND)
 
@@ -64,13 +66,9 @@ def _minutes(probes: Sequence[Probe]) -> str:
 
 
 def _summary(run: Run, tally: Tally, viewers: int, seed: int) -> str:
-    return _table(("soak", ""), _summary_rows(run, tally, viewers, seed))
-
-
-def _summary_rows(run: Run, tally: Tally, viewers: int, seed: int) -> list[tuple[str, str]]:
     counted = tally.live + len(tally.missed)
     behind = f"none: {run.no_network}" if run.no_network else f"{len(run.crew.behind)} viewers"
-    return [
+    rows = [
         ("length", f"{(run.ended - run.began) / 60:.1f} min, {viewers} viewers, seed {seed}"),
         ("behind a bad link", behind),
         ("faults", f"{len(run.happened)}, the daemon started anew {run.faults.restarts} times"),
@@ -78,6 +76,7 @@ def _summary_rows(run: Run, tally: Tally, viewers: int, seed: int) -> list[tuple
         ("excused by faults", f"{tally.excused} viewer-seconds"),
         ("unscheduled by the machine", f"{tally.unscheduled} viewer-seconds"),
     ]
+    return _table(("soak", ""), rows)
 
 
 def _faults(run: Run, viewers: int) -> str:
