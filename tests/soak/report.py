@@ -48,14 +48,14 @@ def with_report(text: str, run: Run, viewers: int, seed: int) -> str:
     figures = {
         "live": [
             f"{tally.share:.3%} of {tally.live + len(tally.missed)}",
-            f"{(run.ended - run.began) / 60:.0f} min, {viewers} viewers, {len(run.crew.behind)} of them behind a bad link",
+            f"{(run.ended - run.began) / 60:.0f} min, {viewers} viewers, {len(run.crew.behind)} behind a bad link",
             f"{len(run.happened)} faults of {len({fault.kind for fault, _ in run.happened})} kinds (seed {seed})",
             f"{run.faults.restarts} restarts",
             f"{tally.excused} viewer-seconds were excused, {tally.unscheduled} lost to the machine",
         ],
         "leaks": [
             ", ".join(leaked) or "nothing",
-            f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last {_minutes(last)} min without a restart",
+            f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last life, of {_minutes(last)} min",
         ],
     }
     return with_figures(text, "soak", ROWS, figures, COMMAND)
