@@ -57,7 +57,9 @@ class Operator:
         if self._token:
             return _unauthorized("Authorization: Bearer with web.operator_token is needed.\n")
         if self._made:
-            return _unauthorized("Only on the machine itself, or by Authorization: Bearer with its operator token.\n")
+            return _unauthorized(
+                "Only as http://localhost on the machine itself, or by Authorization: Bearer with its operator token.\n"
+            )
         return web.HTTPForbidden(
             text="Without web.operator_token this works only on the machine itself, as http://localhost.\n"
         )
