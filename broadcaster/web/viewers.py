@@ -83,7 +83,7 @@ class Viewers:
 
     def end_links(self) -> None:
         """End the sessions of those who came by a link: it does not count any more."""
-        told = replies.serialize_error(ErrorCode.TOKEN_WRONG, "this link does not count any more")
+        told = replies.serialize_error(ErrorCode.TOKEN_EXPIRED, "this link does not count any more")
         for viewer in list(self._viewers.values()):
             if viewer.admitted.by_link:
                 viewer.end("links were revoked", CloseCode.TOKEN, told)

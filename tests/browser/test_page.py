@@ -143,7 +143,7 @@ async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
     async with Daemon(web__viewer_token="correct-horse", web__operator_token="battery-staple") as daemon:
         for link, title in (
             (daemon.url, "This stream is private."),
-            (f"{daemon.url}#t=wrong", "This link is not valid."),
+            (f"{daemon.url}#t=wrong", "This link or code is not valid."),
         ):
             viewer = await open_page(link)
             await viewer.state("denied")

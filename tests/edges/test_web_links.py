@@ -116,7 +116,7 @@ async def test_another_key_ends_every_link(key: SecretFile, monkeypatch: pytest.
         await play(guest, given)
         await play(owner, "plain")
         key.renew()
-        assert (await guest.hear("error", limit=10))["code"] == "token-wrong"
+        assert (await guest.hear("error", limit=10))["code"] == "token-expired"
         assert await guest.close_code() == 4001
         assert await hello(rig, token=given) == ("token-wrong", 4001)
         assert await hello(rig, token=token(key)) == ("welcome", None)
