@@ -15,7 +15,7 @@ from broadcaster.devices.file.survey import Survey, seconds
 from broadcaster.devices.file.tape import STEREO_BYTES, Tape
 from broadcaster.devices.opus import FRAME, RATE, OpusEncoder
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceAbsent
 from broadcaster.media.units import OpusFrame
 from broadcaster.ports import AudioSink, Clock
 from broadcaster.signaling.words import StreamReason
@@ -41,10 +41,10 @@ class FileAudio:
         self._thread: SourceThread[OpusFrame] | None = None
 
     async def open(self, sink: AudioSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
+        """Start delivering into `sink`. Raises `SourceError`; a film without sound is no fault (`SourceAbsent`)."""
         found = await call_aside("file", self._file.survey)
         if found.audio is None:
-            raise SourceError(StreamReason.FILE, f"{self._file.path}: has no sound")
+            raise SourceAbsent(StreamReason.FILE, f"{self._file.path} has no sound")
         way = "passes through without encoding" if found.audio.passes else "is encoded anew"
         log.info("%s: its sound (%s) %s", self._file.path, found.audio.codec, way)
         body = self._pass if found.audio.passes else self._encode
