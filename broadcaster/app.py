@@ -84,7 +84,7 @@ class Daemon:
         """Start the parts, wait for the end, and close them in reverse."""
         ending = asyncio.Event()
         async with AsyncExitStack() as parts:
-            parts.enter_context(signals(self._stream.toggle, ending.set))
+            parts.enter_context(signals(self._press_by_signal, ending.set))
             bug = parts.enter_context(_bugs_of_threads())
             self._lag.start()
             parts.callback(self._lag.close)
@@ -120,6 +120,10 @@ class Daemon:
             return None
         self._server.watch_viewers(panel.show_viewers)
         return PanelControl(panel, self._stream, settings.hold_action, self._power.press, muted)
+
+    def _press_by_signal(self) -> None:
+        log.info("SIGUSR1 asks for the other state")
+        self._stream.toggle()
 
     def _starts_live(self) -> bool:
         return self._start == "live" or (self._start == "last" and self._wishes.load())

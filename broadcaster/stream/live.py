@@ -10,7 +10,7 @@ from broadcaster.errors import SourceError
 from broadcaster.figures import StreamReport
 from broadcaster.media.units import AccessUnit
 from broadcaster.ports import AudioSource, Clock, VideoSource
-from broadcaster.signaling.words import StreamReason, StreamStatus
+from broadcaster.signaling.words import Sound, StreamReason, StreamState, StreamStatus
 from broadcaster.stream.fanout import Fanout
 from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
 from broadcaster.stream.sound import SoundKeeper
@@ -21,6 +21,8 @@ STALL_LIMIT = 2.0
 """Seconds without a picture after which a live source counts as stalled."""
 
 _OPENING = (Phase.STARTING, Phase.RETRYING)
+
+_SOUNDS = {Sound.ON: "with sound", Sound.NONE: "without sound", Sound.LOST: "its sound lost"}
 
 Listener = Callable[[StreamStatus], None]
 
@@ -54,6 +56,7 @@ class Live:
         self._timer: asyncio.TimerHandle | None = None
         self._picture_at = 0.0
         self._complaint = ""
+        self._said = ""
         self._openings = 0
         self._closing = False
 
@@ -189,6 +192,16 @@ class Live:
             self._announce()
         self._arm()
 
+    def _tell(self, status: StreamStatus) -> None:
+        """A line for each change of state, and of the sound while there is a picture."""
+        live = status.state is StreamState.LIVE
+        said = f"stream is {status.state}{f' ({status.reason})' if status.reason else ''}"
+        if said != self._said:
+            self._said = said
+            log.info("%s%s", said, f", {_SOUNDS[status.sound]}" if live else "")
+        elif live and not self._closing:
+            log.info("stream is still live, %s now", _SOUNDS[status.sound])
+
     def _arm(self) -> None:
         """Wake at the machine's next deadline, or when the source may have stalled."""
         if self._timer is not None:
@@ -204,8 +217,6 @@ class Live:
 
     def _announce(self) -> None:
         status = self.status
-        because = f" ({status.reason})" if status.reason else ""
-        sound = {"on": ", with sound", "none": ", without sound", "lost": ", its sound lost"}[status.sound]
-        log.info("stream is %s%s%s", status.state, because, sound if status.state == "live" else "")
+        self._tell(status)
         for listener in tuple(self._listeners):
             listener(status)

@@ -402,3 +402,29 @@ def test_after_the_end_nothing_starts_any_more():
         assert "shutting down" in (rig.live.want(True) or "")
 
     travel(scenario)
+
+
+def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        rig.microphone.fault = SourceError("internal", "unplugged")
+        async with rig.running():
+            await rig.go_live()
+            await asyncio.sleep(0.5)
+            rig.microphone.fault = None
+            for _ in range(20):  # the next try is a second later
+                rig.camera.give(clock)
+                if rig.microphone.is_open:
+                    rig.microphone.give(clock)
+                await asyncio.sleep(0.1)
+            rig.microphone.sink.failed(SourceError("internal", "unplugged"))
+            await asyncio.sleep(0.1)
+
+    caplog.set_level("INFO", "broadcaster.stream.live")
+    travel(scenario)
+    assert [record.message for record in caplog.records if record.message.startswith("stream is")] == [
+        "stream is starting",
+        "stream is live, its sound lost",
+        "stream is still live, with sound now",
+        "stream is still live, its sound lost now",
+    ]
