@@ -56,6 +56,7 @@ PAGE = {
     "take-over": Row("the page's WebSocket is cut", "the same session and peer connection, no freeze"),
     "sleep": Row("the machine sleeps for 20 s", "picture within 4 s of waking"),
     "hidden": Row("the tab is hidden for 15 s", "the same session, picture at once when it is shown"),
+    "restart": Row("kill -9 with 30 pages, started anew after 1 s", "all come back, spread over more than 1 s"),
     "nat": Row("a viewer behind a NAT", "plays"),
     "relay": Row("the daemon behind a NAT, with TURN", "plays"),
     "noroute": Row("the daemon behind a NAT, without TURN", "the page says what is wrong, and what helps"),

@@ -19,7 +19,7 @@ import pytest
 from aiortc.rtp import RtcpSrPacket
 
 from tests.faults.bystanders import Unnoticed, unnoticed
-from tests.rigs.browser import Viewer
+from tests.faults.test_page import live_since
 from tests.rigs.daemon import Daemon
 from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer
@@ -219,9 +219,9 @@ async def test_row_21_thirty_viewers_come_back_spread_over_time(measured, open_p
             await daemon.start()
             served = time.time() - killed
             joined, playing = zip(*[await one for one in coming], strict=True)
-            shown = [await live_again(page, killed) for page in pages]
+            shown = [await live_since(page, killed) for page in pages]
             for page in pages:
-                assert len(await page.pictures(0.5)) > 5
+                await page.sees(10)
             spread = max(joined) - min(joined)
             last = max(*playing, *shown) - killed
         measured(
@@ -230,15 +230,6 @@ async def test_row_21_thirty_viewers_come_back_spread_over_time(measured, open_p
         )
         assert spread > 1
         assert last < 8
-
-
-async def live_again(page: Viewer, since: float) -> float:
-    """When the page was live again (Unix seconds), after something that happened at `since`."""
-    await page.state("live")
-    states = await page.states()
-    assert states[-1][0] == "live"
-    assert states[-1][1] > since, "it has noticed"
-    return states[-1][1]
 
 
 async def comes_back(viewer: LightViewer) -> tuple[float, float]:

@@ -1,22 +1,27 @@
-"""The page on bad days: nobody answers, signaling is cut, the machine sleeps, the tab is hidden."""
+"""The page on bad days: nobody answers, signaling is cut, the daemon dies, the machine sleeps, the tab is hidden."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import async_playwright
 
-from tests.rigs.browser import latencies
+from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.cuttable import Cuttable
 from tests.rigs.daemon import Daemon
 from tests.rigs.seen import Pictures, flows_after, frozen
 
 SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000}
+TINY = {"video__width": 160, "video__height": 90, "video__fps": 5, "video__bitrate": 100_000, "web__max_viewers": 40}
+PAGES = 30
 LADDER = (0.5, 1.0, 2.0, 3.0)
 """Seconds that the page waits at most before each try; the last one goes on."""
 TICK = 0.2
@@ -64,6 +69,50 @@ async def test_take_over_costs_no_picture(measured, open_page):
         assert "resumed" in daemon.log
         measured("take-over", f"resumed, {peers} peer connection, frozen {share:.1%} of 5 s")
         assert share < 0.1
+
+
+@pytest.mark.long
+async def test_restart_brings_all_pages_back_and_not_at_once(measured):
+    async with Daemon(**TINY) as daemon, many_pages(daemon.url) as pages:
+        await daemon.stop(signal.SIGKILL)
+        killed = time.time()
+        await asyncio.sleep(1)
+        await daemon.start()
+        served = time.time() - killed
+        live = [await live_since(page, killed) for page in pages]
+        tried = [(await page.attempts())[-1] for page in pages]
+        spread, last = max(tried) - min(tried), max(live) - killed
+        measured(
+            "restart",
+            f"{len(pages)} pages: served after {served:.1f} s, all live after {last:.1f} s, the tries that brought them"
+            f" back spread over {spread:.1f} s",
+        )
+        assert spread > 1
+
+
+@contextlib.asynccontextmanager
+async def many_pages(url: str) -> AsyncIterator[list[Viewer]]:
+    """All live, in one profile, small and without animations: this machine shows them all."""
+    async with async_playwright() as playwright:
+        browser = await launch(playwright)
+        context = await browser.new_context(viewport={"width": 240, "height": 136}, reduced_motion="reduce")
+        pages = [Viewer(await context.new_page()) for _ in range(PAGES)]
+        for page in pages:
+            await page.open(url, watch=False)
+        for page in pages:
+            await page.state("live", limit=60)
+        yield pages
+        await browser.close()
+
+
+async def live_since(page: Viewer, moment: float) -> float:
+    """When the page was live for the first time after that (Unix seconds), once it is."""
+    async with asyncio.timeout(60):
+        while True:
+            live = [since for state, since in await page.states() if state == "live" and since > moment]
+            if live:
+                return live[0]
+            await asyncio.sleep(0.1)
 
 
 @pytest.mark.long

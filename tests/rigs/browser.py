@@ -72,8 +72,8 @@ _WATCH = """
 }
 """
 
-# Runs before the page's own script: keeps the peer connections, and the times of the first presented picture and
-# of each change of `data-state`.
+# Runs before the page's own script: keeps the peer connections, and the times of the first presented picture, of
+# each change of `data-state` and of each WebSocket that was tried.
 _INSTRUMENT = """
 () => {
   window.testPeers = [];
@@ -82,6 +82,11 @@ _INSTRUMENT = """
   const Peer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Peer {
     constructor(...given) { super(...given); window.testPeers.push(this); }
+  };
+  window.testAttempts = [];
+  const Socket = window.WebSocket;
+  window.WebSocket = class extends Socket {
+    constructor(...given) { super(...given); window.testAttempts.push(performance.now()); }
   };
   const video = HTMLVideoElement.prototype, request = video.requestVideoFrameCallback;
   video.requestVideoFrameCallback = function (callback) {
@@ -130,11 +135,12 @@ class Viewer:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._request)
 
-    async def open(self, url: str) -> None:
-        """Load the page and watch its pictures."""
+    async def open(self, url: str, *, watch: bool = True) -> None:
+        """Load the page and watch its pictures, which costs it some of the processor."""
         await self.page.add_init_script(f"({_INSTRUMENT})()")
         await self.page.goto(url)
-        await self.page.evaluate(_WATCH)
+        if watch:
+            await self.page.evaluate(_WATCH)
 
     async def attribute(self, name: str) -> str | None:
         """An attribute of the `<live-view>` element."""
@@ -149,6 +155,12 @@ class Viewer:
         """Every state that the page has been in, and since when (Unix seconds)."""
         noted = "window.testStates.map(({ state, at }) => [state, (performance.timeOrigin + at) / 1000])"
         return [(state, since) for state, since in await self.page.evaluate(noted)]
+
+    async def attempts(self) -> list[float]:
+        """When the page has tried to open a WebSocket (Unix seconds)."""
+        tried = "window.testAttempts.map((at) => (performance.timeOrigin + at) / 1000)"
+        attempts: list[float] = await self.page.evaluate(tried)
+        return attempts
 
     async def pictures(self, seconds: float) -> list[list[int] | None]:
         """The pictures that are presented in the coming seconds."""
