@@ -65,7 +65,10 @@ class Encoder:
         self._wanted.set()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Aim at another rate: a lower one from the next picture, one above that of the last keyframe from the next."""
+        """Aim at another rate: a lower one from the next picture, one above that of the last keyframe from the next.
+
+        One below half of it makes the next picture a keyframe.
+        """
         self._rate = bits_per_second
 
     def encode(self, picture: VideoFrame, captured: float) -> AccessUnit:
@@ -97,7 +100,11 @@ class Encoder:
         wanted = self._wanted.is_set()
         if wanted:
             self._wanted.clear()
-        return wanted or self._codec is None or self._since_keyframe >= self._interval
+        return wanted or self._codec is None or self._since_keyframe >= self._interval or self._has_fallen()
+
+    def _has_fallen(self) -> bool:
+        """Whether the rate is so much lower that a new libx264 must begin: the old one takes a second to get there."""
+        return self._rate < self._codec_rate / 2
 
     def _prepare_keyframe(self, rate: int, picture: VideoFrame) -> None:
         """Nothing refers across a keyframe, so here a new libx264 may take over where the old one no longer fits.

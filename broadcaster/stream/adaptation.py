@@ -8,14 +8,14 @@ import logging
 from broadcaster.ports import VideoSource
 from broadcaster.signaling.words import StreamState, StreamStatus
 from broadcaster.stream.fanout import Fanout
-from broadcaster.stream.rate import INTERVAL, RateRule
+from broadcaster.stream.rate import FALL_INTERVAL, INTERVAL, RateRule
 from broadcaster.stream.slow import Health
 
 log = logging.getLogger(__name__)
 
 
 class Adaptation:
-    """Looks at the viewers once a second while the stream is live; rates in bits a second.
+    """Looks at the viewers several times a second while the stream is live; rates in bits a second.
 
     `strained` is set while this machine cannot keep up: then the rate falls whatever the viewers carry.
     """
@@ -26,6 +26,7 @@ class Adaptation:
         self._limits = (lowest, highest)
         self._rule = RateRule(lowest, highest)
         self._timer: asyncio.TimerHandle | None = None
+        self._looks = 0
         self.strained = False
 
     @property
@@ -44,6 +45,7 @@ class Adaptation:
             self.close()
         elif self._timer is None and self._source.traits.can_set_bitrate:
             self._rule = RateRule(*self._limits)
+            self._looks = 0
             self._later()
 
     def close(self) -> None:
@@ -53,13 +55,16 @@ class Adaptation:
             self._timer = None
 
     def _later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._look)
+        self._timer = asyncio.get_running_loop().call_later(FALL_INTERVAL, self._look)
 
     def _look(self) -> None:
         self._later()
-        before = self._rule.rate
-        rate = self._rule.step(self._carried(), strained=self.strained)
+        self._looks += 1
+        before, carried = self._rule.rate, self._carried()
+        between = self._looks % round(INTERVAL / FALL_INTERVAL)
+        rate = self._rule.fall(carried) if between else self._rule.step(carried, strained=self.strained)
         if rate is not None:
+            self._looks = 0  # it does not climb a moment after a fall
             self._source.set_bitrate(rate)
             log.debug("bit rate %d → %d kbit/s", before // 1000, rate // 1000)
 

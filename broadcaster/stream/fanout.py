@@ -110,6 +110,12 @@ class Fanout:
         if outgoing is not None:
             outgoing.report(report, self.meter.rate, self._clock.monotonic())
 
+    def falls(self, viewer: str, remb: int) -> None:
+        """`viewer` says, between its reports, that its network carries less than a moment ago."""
+        outgoing = self._viewers.get(viewer)
+        if outgoing is not None:
+            outgoing.falls(remb, self.meter.rate, self._clock.monotonic())
+
     def publish_picture(self, unit: AccessUnit) -> None:
         """Send one picture to every viewer that can use it."""
         now = self._clock.monotonic()

@@ -94,6 +94,11 @@ class Outgoing:
         if self._slow.report(report, rate, now):
             self.begin_anew()
 
+    def falls(self, remb: int, rate: float, now: float) -> None:
+        """The viewer's network carries less than a moment ago, in a stream of that rate; bits a second."""
+        if self._slow.falls(remb, rate, now):
+            self.begin_anew()
+
     def _wanted(self, frame: RtpFrame, now: float) -> bool:
         if not self.sender.is_listening(now):
             self.begin_anew()
@@ -108,7 +113,7 @@ class Outgoing:
 
     def _try(self, frame: RtpFrame, now: float) -> bool:
         """A slow viewer is tried with a keyframe as soon as the last one has left, and with what comes after it."""
-        if self._queue:
+        if self._queue or self._slow.is_draining(now):
             return False
         if not frame.keyframe:
             if self._slow.trial_is_due(now):

@@ -6,10 +6,17 @@ import math
 from collections.abc import Sequence
 
 INTERVAL = 1.0
-"""Seconds between two looks: browsers send REMB about as often."""
+"""Seconds between two steps: browsers send REMB about as often while it rises."""
+
+FALL_INTERVAL = 0.25
+"""Seconds between two looks whether it falls: then browsers send it at once, and every moment at the old rate makes a
+queue at the narrow place longer."""
 
 _ENOUGH = 0.95
 """Share of the rate that a viewer must be able to carry: REMB begins close to what is sent, and wavers."""
+
+_COLLAPSED = 0.7
+"""Share of the rate below which REMB does not waver: there is no time to lose."""
 
 _MARGIN = 0.9
 """Share of what a too narrow network carries that is used: sound and retransmissions want some too."""
@@ -41,11 +48,21 @@ class RateRule:
         Gives the new rate when it is to be changed. Nobody there, or nobody that says: full rate, slowly. When this
         machine is `strained`, less than now whatever the viewers carry.
         """
-        limit = carried[_percentile(len(carried))] if carried else self._highest
+        limit = self._limit(carried)
         if strained:
             limit = min(limit, round(self.rate * _EASE))
         slowly = max(self.rate, min(limit, self.rate * _UP))
-        wanted = limit * _MARGIN if limit < self.rate * _ENOUGH else slowly
+        return self._change(limit * _MARGIN if limit < self.rate * _ENOUGH else slowly)
+
+    def fall(self, carried: Sequence[int]) -> int | None:
+        """In between: go down at once where the network has collapsed, and else stay."""
+        limit = self._limit(carried)
+        return self._change(limit * _MARGIN) if limit < self.rate * _COLLAPSED else None
+
+    def _limit(self, carried: Sequence[int]) -> int:
+        return carried[_percentile(len(carried))] if carried else self._highest
+
+    def _change(self, wanted: float) -> int | None:
         rate = round(max(self._lowest, min(self._highest, wanted)))
         is_small = abs(rate - self.rate) < _STEP * self.rate
         if rate == self.rate or (is_small and rate not in (self._lowest, self._highest)):

@@ -29,6 +29,15 @@ LOW_FOR = 2.0
 RISE = 1.05
 """Growth that is one: REMB that finds its way up grows by 8 % a second, and who wants to be heard for ever less."""
 
+COLLAPSED = 0.5
+"""Share of the rate below which a REMB that was well a moment ago means that a queue is there already."""
+
+NOTICED = 0.75
+"""Seconds in which browsers notice that, all of which was sent into the queue."""
+
+LONGEST_DRAIN = 2.5
+"""Seconds for which nothing is sent at most, so that the queue gets shorter: how deep it can be nobody knows."""
+
 LOSS_WINDOW = 0.5
 """Seconds over which loss is measured: reports come with every NACK, and speak of a few packets each."""
 
@@ -82,12 +91,27 @@ class SlowRule:
         self._lost = 0
         self._low_since: float | None = None
         self._low_mark = 0.0
+        self._well_at = float("-inf")
+        self._collapse = (0.0, float("-inf"))
+        self._drained_at = float("-inf")
         self._rate = 0.0
 
     @property
     def carried(self) -> int | None:
         """What the viewer's network carries, as far as REMB says it; None while it has not recovered from a pause."""
         return None if self._is_doubted else self._remb
+
+    def falls(self, remb: int, rate: float, now: float) -> bool:
+        """REMB came by itself, lower than before: it counts at once, though whether it stays low the reports say.
+
+        True when what waits is to be left out, in a stream of `rate`.
+        """
+        self._remb, self._is_doubted = remb, False
+        return self._collapses(remb, rate, now)
+
+    def is_draining(self, now: float) -> bool:
+        """Whether the narrow place still has enough to do with what was sent before it got narrow."""
+        return now < self._drained_at
 
     def backlog(self, age: float) -> bool:
         """The oldest waiting picture is `age` seconds old; True when that is too long."""
@@ -100,6 +124,8 @@ class SlowRule:
         self._rate, self._lost = rate, report.lost
         self._loss.add(report.lost, rate, now)
         low_long = self._is_low_long(report.remb, now)
+        if report.remb is not None and self._collapses(report.remb, rate, now):
+            return True
         if self.health is Health.WELL:
             much = self._loss.share > (MUCH_LOSS if self._low_since is not None else HOPELESS_LOSS)
             return (low_long or much) and self._skip()
@@ -142,6 +168,18 @@ class SlowRule:
         if self._low_since is None or self._is_doubted or remb > self._low_mark * RISE:
             self._low_since, self._low_mark = now, remb
         return now - self._low_since >= LOW_FOR
+
+    def _collapses(self, remb: int, rate: float, now: float) -> bool:
+        """Skip, and wait until the queue is shorter, where a network that was well carries much less at once."""
+        if remb >= LOW_SHARE * rate:
+            self._well_at = now
+        begins = self.health is Health.WELL and remb < COLLAPSED * rate and now - self._well_at <= LOW_FOR
+        if begins:
+            self._collapse = (rate, now)
+        if begins or self.is_draining(now):  # what it carries is found out step by step
+            before, since = self._collapse
+            self._drained_at = since + min(NOTICED * (before / max(remb, 1) - 1), LONGEST_DRAIN)
+        return begins and self._skip()
 
     def _skip(self) -> bool:
         self.health = Health.SKIPPING

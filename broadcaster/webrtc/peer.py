@@ -231,11 +231,14 @@ class AiortcPeer:
         if lost and self._sender is not None:
             self._feedback.nacks += 1
             self._sender.retransmit(lost, now)
+        before = self._feedback.remb
         report = self._feedback.take(packet, self._context.capture_clock.ntp(now))
         if report is not None:
             self._context.fanout.report(self._viewer, report)
             if self._sender is not None:
                 self._heed(report, self._sender)
+        elif before is not None and (remb := self._feedback.remb or 0) < before:
+            self._context.fanout.falls(self._viewer, remb)
 
     def _heed(self, report: Report, sender: ViewerSender) -> None:
         if report.loss > LOSSY:

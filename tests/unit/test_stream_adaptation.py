@@ -58,6 +58,22 @@ def test_it_looks_only_while_the_stream_is_live():
     travel(scenario)
 
 
+def test_a_fall_is_followed_at_once_and_a_rise_once_a_second():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.tell(StreamState.LIVE)
+        await asyncio.sleep(1.1)
+        rig.viewer("a", 500_000)
+        await asyncio.sleep(0.2)
+        assert rig.encoder.rates == [450_000]
+        rig.viewer("a", 5_000_000)
+        await asyncio.sleep(5)
+        assert len(rig.encoder.rates) == 1 + 5
+        rig.adaptation.close()
+
+    travel(scenario)
+
+
 def test_a_change_of_sound_does_not_begin_it_anew():
     async def scenario(clock: TravelClock) -> None:
         rig = Rig()

@@ -279,6 +279,7 @@ def test_the_reference_names_capture_time_and_timestamp_of_one_picture(rig):
 def test_unknown_viewers_are_nobody(rig):
     rig.fanout.unsubscribe("ghost", Sender())
     rig.fanout.request_keyframe("ghost")
+    rig.fanout.falls("ghost", 100_000)
     assert rig.source.requests == 0
 
 

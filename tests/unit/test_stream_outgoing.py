@@ -242,6 +242,43 @@ def test_after_the_return_a_falling_remb_is_believed_again():
     assert rule.report(Report(0.0, 0, 400_000), RATE, 5.1)
 
 
+def test_a_remb_that_falls_between_reports_counts_at_once():
+    rig = Rig()
+    rig.add(key=True)
+    rig.outgoing.report(Report(0.0, 0, round(RATE)), RATE, rig.now)
+    rig.outgoing.falls(round(0.6 * RATE), RATE, rig.now)
+    assert (rig.outgoing.health, rig.outgoing.remb) == (Health.WELL, round(0.6 * RATE))
+    rig.outgoing.report(Report(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 0.1)
+    rig.outgoing.report(Report(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 2.1)
+    assert rig.outgoing.health is Health.SKIPPING
+
+
+def test_a_network_that_collapses_gets_time_for_what_is_in_its_queue():
+    rig = Rig()
+    rig.add(key=True)
+    rig.outgoing.report(Report(0.0, 0, round(RATE)), RATE, rig.now)
+    rig.outgoing.falls(round(0.4 * RATE), RATE, rig.now)
+    assert rig.outgoing.health is Health.SKIPPING
+    rig.now += 1.0  # 0.75 s of all that was sent, of which two fifths have left: 1.1 s
+    sent = len(rig.sender.finished)
+    rig.add(key=True)
+    assert (len(rig.sender.finished), rig.trials_wanted) == (sent, 0)
+    rig.now += 0.2
+    rig.add()
+    assert rig.trials_wanted == 1
+    key = rig.add(key=True)
+    rig.ticks(1)
+    assert rig.sender.finished[-1] is key
+
+
+def test_who_never_was_well_has_not_collapsed():
+    """REMB begins low for some."""
+    rule = SlowRule()
+    assert not rule.report(Report(0.0, 0, 100_000), RATE, 1.0)
+    assert not rule.falls(90_000, RATE, 1.1)
+    assert rule.health is Health.WELL
+
+
 def test_a_remb_that_climbs_is_no_reason():
     rig = Rig()
     rig.add(key=True)

@@ -34,6 +34,16 @@ def test_a_fall_is_followed_in_one_step():
     assert run(rule, [500_000]) == 450_000
 
 
+def test_between_two_steps_it_falls_and_never_climbs():
+    rule = RateRule(LOWEST, HIGHEST)
+    assert rule.fall([HIGHEST]) is None
+    assert rule.fall([1_000_000]) == 900_000
+    assert rule.fall([4_000_000]) is None
+    assert rule.fall([640_000]) is None
+    assert rule.fall([]) is None
+    assert rule.rate == 900_000
+
+
 def test_it_never_leaves_its_limits():
     rule = RateRule(LOWEST, HIGHEST)
     assert run(rule, [10_000]) == LOWEST
@@ -78,7 +88,7 @@ def followed(*viewers: tuple[Health, int | None]) -> int:
         source = SimpleNamespace(traits=SimpleNamespace(can_set_bitrate=True), set_bitrate=looked.append)
         adaptation = Adaptation(SimpleNamespace(viewers=outgoing), source, LOWEST, HIGHEST)
         adaptation.stream_changed(StreamStatus(StreamState.LIVE, 0.0, "on", None))
-        await asyncio.sleep(INTERVAL * 1.5)
+        await asyncio.sleep(INTERVAL * 1.1)
         adaptation.close()
 
     travel(scenario)
