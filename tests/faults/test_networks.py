@@ -56,16 +56,17 @@ async def test_row_2_a_viewer_whose_cable_is_pulled_is_gone_and_nobody_notices(m
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("away", "limit"), [(2, 2.0), (5, 4.0), (20, 4.0)])
-async def test_row_3_the_picture_comes_back_with_the_network(away, limit, measured):
+async def test_row_3_the_picture_comes_back_with_the_network(measured):
     async with scene() as here:
-        await here.during(NOTHING, away)
-        pictures, back = await here.during(Link(), limit + 4)
-        took = flows_after(pictures, back)
-        peers = await here.viewer.evaluate("window.testPeers.length")
-        measured("3", f"{away} s: after {took} s ({'a new' if peers > 1 else 'the same'} peer connection)")
-        assert took is not None
-        assert took < limit
+        for away, limit in ((2, 2.0), (5, 4.0), (20, 4.0)):
+            before = await here.viewer.evaluate("window.testPeers.length")
+            await here.during(NOTHING, away)
+            pictures, back = await here.during(Link(), limit + 4)
+            took = flows_after(pictures, back)
+            peers = await here.viewer.evaluate("window.testPeers.length")
+            measured("3", f"{away} s: after {took} s ({'a new' if peers > before else 'the same'} peer connection)")
+            assert took is not None
+            assert took < limit
 
 
 @pytest.mark.long
@@ -87,7 +88,7 @@ async def test_row_16_loss_is_repaired(measured):
     async with scene(others=1) as here:
         found = []
         async with unnoticed(*here.others) as seen:
-            for loss, most, seconds in ((0.05, 0.01, 30), (0.1, 0.05, 20), (0.2, 0.2, 20)):
+            for loss, most, seconds in ((0.05, 0.01, 20), (0.1, 0.05, 20), (0.2, 0.2, 20)):
                 quiet = await here.viewer.inbound("audio")
                 pictures, began = await here.during(Link(loss=loss), seconds)
                 sound = await here.viewer.inbound("audio")
