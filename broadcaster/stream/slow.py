@@ -173,7 +173,9 @@ class SlowRule:
         """Skip, and wait until the queue is shorter, where a network that was well carries much less at once."""
         if remb >= LOW_SHARE * rate:
             self._well_at = now
-        begins = self.health is Health.WELL and remb < COLLAPSED * rate and now - self._well_at <= LOW_FOR
+        falls = remb < COLLAPSED * rate and now - self._well_at <= LOW_FOR
+        # Where packets get lost the queue is full and short, or the network was away.
+        begins = falls and self.health is Health.WELL and self._loss.share < MUCH_LOSS
         if begins:
             self._collapse = (rate, now)
         if begins or self.is_draining(now):  # what it carries is found out step by step

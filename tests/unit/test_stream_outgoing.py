@@ -271,6 +271,14 @@ def test_a_network_that_collapses_gets_time_for_what_is_in_its_queue():
     assert rig.sender.finished[-1] is key
 
 
+def test_where_packets_get_lost_there_is_no_queue_to_wait_for():
+    rule = SlowRule()
+    rule.report(Report(0.0, 0, round(RATE)), RATE, 1.0)
+    rule.report(Report(0.3, 100, round(RATE)), RATE, 2.0)
+    assert not rule.falls(round(0.4 * RATE), RATE, 2.1)
+    assert rule.health is Health.WELL
+
+
 def test_who_never_was_well_has_not_collapsed():
     """REMB begins low for some."""
     rule = SlowRule()
