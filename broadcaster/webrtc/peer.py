@@ -230,7 +230,8 @@ class AiortcPeer:
         lost = lost_packets(packet, self._feedback.ssrc)
         if lost and self._sender is not None:
             self._feedback.nacks += 1
-            self._sender.retransmit(lost, now)
+            if not self._sender.retransmit(lost, now):
+                self._context.fanout.request_keyframe(self._viewer)
         before = self._feedback.remb
         report = self._feedback.take(packet, self._context.capture_clock.ntp(now))
         if report is not None:

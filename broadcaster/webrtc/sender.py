@@ -27,6 +27,11 @@ MOST_NAMED = 1000
 """Lost packets of one report that are looked for: browsers keep no more in mind (libwebrtc's kMaxNackPackets)."""
 
 
+TOO_MANY = 50
+"""Lost packets beyond the budget that are not worth waiting for: a bad radio loses them a few at a time, and what names
+so many at once is a network that was away. A keyframe has fewer."""
+
+
 def first_sequence() -> int:
     """Where a stream's numbers begin: at random, below 32768.
 
@@ -103,15 +108,19 @@ class ViewerSender:
         if self.audio is not None and not self.datagrams.is_full():
             self._send(self.audio, frame, 0, len(frame), frame.send_time)
 
-    def retransmit(self, lost: Sequence[int], now: float) -> None:
-        """Repeat the video packets with these 16-bit numbers, as far as they are kept and the budget lasts."""
+    def retransmit(self, lost: Sequence[int], now: float) -> bool:
+        """Repeat the video packets with these 16-bit numbers, as far as they are kept and the budget lasts.
+
+        False when so many are left that a keyframe mends it sooner.
+        """
         track, rtx = self.video, self._rtx
         if track is None or rtx is None or self.datagrams.is_full():
-            return
+            return True
         for place, number in enumerate(lost[:MOST_NAMED]):
             if self.budget.is_spent:
-                self.budget.refused += len(lost) - place
-                return
+                left = len(lost) - place
+                self.budget.refused += left
+                return left < TOO_MANY
             found = track.frames.find(number)
             if found is None:
                 continue
@@ -120,6 +129,7 @@ class ViewerSender:
                 packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
                 self._rtx_sequence += 1
                 self._send_protected(self._srtp.protect, packet)
+        return True
 
     def be_patient(self) -> None:
         """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""

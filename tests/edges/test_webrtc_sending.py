@@ -103,6 +103,24 @@ async def test_who_floods_with_reports_is_heard_now_and_then():
         await ours.close()
 
 
+async def test_a_gap_beyond_the_budget_is_mended_by_a_keyframe():
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 60)
+        sender, forced = ours._sender, rig.fanout.gate.forced
+        last = sender.video.frames.next
+        while sender.retransmit([last - 1], time.monotonic() + sender.budget.packets) and not sender.budget.is_spent:
+            pass
+        assert sender.retransmit([last - n for n in range(1, 20)], time.monotonic())
+        assert not sender.retransmit([last - n for n in range(1, 200)], time.monotonic())
+        receiver = next(r for r in theirs.getReceivers() if r.track.kind == "video")
+        await receiver._send_rtcp_nack(rig.packetizer.video.ssrc, [(last - 200 + n) & 0xFFFF for n in range(200)])
+        await asyncio.sleep(0.3)
+        assert rig.fanout.gate.forced > forced
+        await theirs.close()
+        await ours.close()
+
+
 async def test_without_offload_everything_still_arrives(monkeypatch):
     monkeypatch.setattr("broadcaster.webrtc.datagrams._UDP_SEGMENT", 9999)
     async with on_air(Camera(noise=True)) as rig:
