@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import ifaddr
 
 from broadcaster.settings import WebSettings
+from broadcaster.webrtc import interfaces
 
 _EVERYWHERE = ("", "0.0.0.0", "::")
 
@@ -50,7 +51,7 @@ def names(hostname: str) -> list[str]:
 
 def own_addresses() -> list[str]:
     """Return the IP addresses of all network interfaces."""
-    return [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    return list(interfaces.own_addresses(ifaddr.get_adapters()))
 
 
 def address_towards_others() -> str | None:

@@ -43,6 +43,10 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._by_resume.values()))
 
+    def knows(self, resume: str | None) -> bool:
+        """Whether there is a session with this `resume` value."""
+        return resume in self._by_resume
+
     def admit(self, resume: str | None, status: StreamStatus, now: float) -> Admission:
         """Find the session of this `resume` value, or open a new one. Raises `Refusal` when the house is full."""
         session = self._by_resume.get(resume or "")

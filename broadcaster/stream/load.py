@@ -14,8 +14,8 @@ LATE = 0.1
 """Seconds by which the event loop is late half of the time: three pictures, which nobody fails to see."""
 
 FAILING = 0.1
-"""Share of packets that the kernel refuses, or lets wait for a full socket; a
-single viewer's lost network is over when it is not heard any more."""
+"""Share of packets that the kernel refuses, or lets wait for a full socket; a single viewer's lost network is over when
+it is not heard any more."""
 
 PATIENCE = 3
 """Looks in a row that must find strain: an encoder that starts, or a cron job, is not overload."""

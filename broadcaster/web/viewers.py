@@ -69,7 +69,7 @@ class Viewers:
 
     def knows(self, resume: str | None) -> bool:
         """Whether there is a session with this `resume` value."""
-        return any(session.resume == resume for session in self._sessions)
+        return self._sessions.knows(resume)
 
     def welcome(self, resume: str | None, socket: WebSocket, admitted: Pass) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal` when the house is full."""
