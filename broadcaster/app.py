@@ -10,26 +10,26 @@ from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
-from broadcaster.control.notify import NotifySocket, watchdog_interval
-from broadcaster.control.panel import PanelControl
-from broadcaster.control.power import PowerSwitch
-from broadcaster.control.secret_file import own_secrets
-from broadcaster.control.service import Service
-from broadcaster.control.signals import signals
-from broadcaster.control.wish import WishFile, state_folder
+from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.errors import DeviceHung
-from broadcaster.figures import Capacity, StreamReport
 from broadcaster.media.packetizer import Packetizer
+from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.ports import Clock
+from broadcaster.service.notify import NotifySocket, watchdog_interval
+from broadcaster.service.panel import PanelControl
+from broadcaster.service.power import PowerSwitch
+from broadcaster.service.signals import signals
+from broadcaster.service.systemd import Service
 from broadcaster.settings import PanelSettings, Settings
+from broadcaster.storage.secrets import state_secrets
+from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.adaptation import Adaptation
-from broadcaster.stream.fanout import Fanout
+from broadcaster.stream.controller import StreamController
 from broadcaster.stream.lag import LoopLag
-from broadcaster.stream.live import Live
 from broadcaster.stream.shedding import Shedding
 from broadcaster.version import __version__
 from broadcaster.web.server import WebServer
@@ -57,11 +57,11 @@ class Daemon:
         clock = SystemClock()
         self._start = settings.stream.start
         folder = state_folder(settings.stream.state_dir)
-        self._wishes = WishFile(folder)
+        self._desired_state = StateFile(folder)
         video, audio = make_sources(settings.video, settings.audio, clock)
         packetizer = Packetizer(*make_streams())
         self._fanout = Fanout(packetizer, clock)
-        self._stream = Live(video, audio, self._fanout, clock, on_wish=self._wishes.save)
+        self._stream = StreamController(video, audio, self._fanout, clock, on_desired_state=self._desired_state.save)
         self._adaptation = Adaptation(self._fanout, video, settings.video.bitrate_min, settings.video.bitrate)
         self._lag = LoopLag()
         self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
@@ -72,11 +72,11 @@ class Daemon:
             clock,
             __version__,
             self._capacity,
-            secrets=own_secrets(folder),
+            secrets=state_secrets(folder),
         )
         self._shedding = Shedding(self._lag, self._peers.traffic, self._adaptation, self._server.refuse_newcomers)
         self._power = PowerSwitch()
-        self._panel = self._make_panel(settings.panel, clock, WishFile(folder, "sound"))
+        self._panel = self._make_panel(settings.panel, clock, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
@@ -104,7 +104,7 @@ class Daemon:
             parts.push_async_callback(self._server.close)
             announce(self._server.port, self._stream.report())
             if live or self._starts_live():
-                self._stream.want(True)
+                self._stream.set_live(True)
             else:
                 press = "press the button, " if self._panel else ""
                 log.info('not on air yet: %ssend SIGUSR1, or POST {"live": true} to /api/live', press)
@@ -114,7 +114,7 @@ class Daemon:
             await _until(ending, running, watching, reporting, bug)
             log.info("going down")
 
-    def _make_panel(self, settings: PanelSettings, clock: Clock, muted: WishFile) -> PanelControl | None:
+    def _make_panel(self, settings: PanelSettings, clock: Clock, muted: StateFile) -> PanelControl | None:
         panel = make_panel(settings, clock)
         if panel is None:
             return None
@@ -126,7 +126,7 @@ class Daemon:
         self._stream.toggle()
 
     def _starts_live(self) -> bool:
-        return self._start == "live" or (self._start == "last" and self._wishes.load())
+        return self._start == "live" or (self._start == "last" and self._desired_state.load())
 
     def _capacity(self) -> Capacity:
         return Capacity(

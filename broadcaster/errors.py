@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class StreamReason(StrEnum):
+    """Why the stream is `failed`."""
+
+    NO_CAMERA = "no-camera"
+    CAMERA_BUSY = "camera-busy"
+    CAMERA_LOST = "camera-lost"
+    CAMERA_STALLED = "camera-stalled"
+    ENCODER = "encoder"
+    FILE = "file"
+    INTERNAL = "internal"
+
 
 class BroadcasterError(Exception):
     """Base of every error that a person can do something about."""
@@ -21,11 +35,10 @@ class SettingsError(BroadcasterError):
 class SourceError(BroadcasterError):
     """A camera, microphone, file or encoder could not be opened, or stopped working.
 
-    `reason` is a word of `signaling.words.StreamReason` (a page turns it into a sentence);
-    `detail` is for the owner's log.
+    `reason` is what viewers are told (the page turns it into a sentence); `detail` is for the log.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: StreamReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

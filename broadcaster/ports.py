@@ -6,16 +6,17 @@ implementation stands behind which. All times named `now`, `captured` or `heard`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 
 from broadcaster.errors import SourceError
-from broadcaster.figures import PeerStats, StreamReport
 from broadcaster.media.rtp import RtpFrame
-from broadcaster.media.units import AccessUnit, OpusFrame
-from broadcaster.signaling.words import IceCandidate, StreamState, StreamStatus
+from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.offers import IceCandidate, Offer
+from broadcaster.model.stats import PeerStats, StreamReport
+from broadcaster.model.stream import StreamState, StreamStatus
 
 
 class Clock(Protocol):
@@ -130,6 +131,16 @@ class Panel(Protocol):
         """Lamps off, pins released; idempotent."""
 
 
+class StoredFlag(Protocol):
+    """A yes or no that survives a restart."""
+
+    def load(self) -> bool:
+        """Return the stored value; False when there is none."""
+
+    def save(self, value: bool) -> None:
+        """Store the value; a disk that cannot be written is logged, never raised."""
+
+
 class MediaSender(Protocol):
     """One viewer's way out, as the fan-out sees it."""
 
@@ -148,21 +159,6 @@ class MediaSender(Protocol):
 
     def broke(self) -> None:
         """Sending raised what nobody foresaw: this viewer's connection is over, and nobody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An SDP offer and what goes with it in the `offer` message.
-
-    `ice_servers` is as in `RTCConfiguration.iceServers`; `clock` is a video RTP timestamp and the
-    capture time in milliseconds of the monotonic clock that belongs to it, None before the first picture;
-    `addresses` are our own, which no remote candidate may name.
-    """
-
-    sdp: str
-    ice_servers: tuple[Mapping[str, Any], ...] = ()
-    clock: tuple[int, float] | None = None
-    addresses: frozenset[str] = frozenset()
 
 
 class PeerListener(Protocol):
@@ -190,7 +186,7 @@ class Peer(Protocol):
     def request_keyframe(self) -> None:
         """The viewer says that its picture is broken."""
 
-    def heard(self) -> float | None:
+    def last_activity(self) -> float | None:
         """Monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
 
     def stats(self) -> PeerStats:
@@ -207,14 +203,14 @@ class PeerFactory(Protocol):
         """A new peer connection for the viewer of that id (for logs)."""
 
 
-class LiveControl(Protocol):
+class StreamControl(Protocol):
     """The one stream, as controls and viewers see it."""
 
     @property
     def status(self) -> StreamStatus:
         """What viewers are told now."""
 
-    def want(self, live: bool) -> str | None:
+    def set_live(self, live: bool) -> str | None:
         """Ask for on air or off air: None when it is so or will be, else why the state does not allow it."""
 
     def toggle(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from urllib.parse import urlsplit
 
+from broadcaster.auth.links import LONGEST, LONGEST_NAME, is_name
 from broadcaster.doctor.names import NAMES
-from broadcaster.signaling.links import LONGEST, LONGEST_NAME, is_name
 from broadcaster.version import __version__
 
 

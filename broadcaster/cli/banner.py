@@ -9,7 +9,7 @@ from urllib.parse import quote
 import segno
 
 from broadcaster.cli.addresses import easiest
-from broadcaster.figures import StreamReport
+from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings
 from broadcaster.version import __version__
 

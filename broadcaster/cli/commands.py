@@ -24,12 +24,12 @@ from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import start_block
 from broadcaster.cli.descriptors import raise_descriptor_limit
-from broadcaster.control.secret_file import own_secrets
-from broadcaster.control.signals import ignore_button, ignore_ending
-from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
-from broadcaster.figures import StreamReport
+from broadcaster.model.stats import StreamReport
+from broadcaster.service.signals import ignore_button, ignore_ending
 from broadcaster.settings import Settings
+from broadcaster.storage.secrets import state_secrets
+from broadcaster.storage.state_file import state_folder
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def _read(parsed: argparse.Namespace) -> Settings:
 def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
     addresses = page_addresses(effective.web, port)
-    made = own_secrets(state_folder(effective.stream.state_dir)).operator_token.path
+    made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     token = str(made) if made.exists() else ""
     block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty())
     try:

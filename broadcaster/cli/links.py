@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from broadcaster.auth.links import EARLIEST, Link, sign_link
 from broadcaster.cli.addresses import easiest, page_addresses
 from broadcaster.cli.banner import qr_code, with_token
-from broadcaster.control.secret_file import SecretFile, own_secrets
-from broadcaster.control.wish import state_folder
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
-from broadcaster.signaling.links import EARLIEST, Link, sign_link
+from broadcaster.storage.secrets import SecretFile, state_secrets
+from broadcaster.storage.state_file import state_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def revoke(key: SecretFile) -> str:
 def daemon_key(settings: Settings, service_folder: str) -> SecretFile:
     """Return the key of the daemon that runs with these settings; `service_folder` is what systemd gives to it."""
     folder = state_folder(settings.stream.state_dir or service_folder)
-    return own_secrets(folder).link_key
+    return state_secrets(folder).link_key
 
 
 def _check_clock(unix: float) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from broadcaster.web.log import Bound
+from broadcaster.rate_limited_log import Bound
 
 _python = logging.getLogger("python")
 
@@ -31,7 +31,7 @@ class JournalFormatter(logging.Formatter):
 
 
 class TerminalFormatter(logging.Formatter):
-    """`12:34:56 info    stream.live: …`."""
+    """`12:34:56 info    stream.controller: …`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""

@@ -6,7 +6,7 @@ import logging
 from functools import partial
 
 from broadcaster.devices import usb
-from broadcaster.devices.at_hand import CameraAtHand
+from broadcaster.devices.auto_camera import AutoCamera
 from broadcaster.devices.board import read_board
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import MediaFile
@@ -16,10 +16,9 @@ from broadcaster.devices.picamera import cameras
 from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
         case "auto":
             return _camera_or_test_picture(settings, clock)
         case "camera":
-            return CameraAtHand(partial(_find_camera, settings, clock), settings)
+            return AutoCamera(partial(_find_camera, settings, clock), settings)
         case "picamera2":
             return CsiCamera(clock, settings, read_board())
         case "v4l2":

@@ -13,10 +13,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from broadcaster.devices.libav import libav_errors
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.media.units import AccessUnit
-from broadcaster.signaling.words import StreamReason
+from broadcaster.model.access_units import AccessUnit
 
 PRESET = "superfast"
 """Half as dear again as `ultrafast`, which has no deblocking: 30 instead of 21 % of a core for the test picture at
@@ -144,7 +143,7 @@ class Encoder:
         return codec
 
 
-class Encodes:
+class EncoderMixin:
     """What a source that encodes in software can be told; while it has no encoder, that does nothing."""
 
     _encoder: Encoder | None = None

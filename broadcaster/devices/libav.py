@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import av
 
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 
 @contextmanager

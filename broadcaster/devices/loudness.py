@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import RATE
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import StreamReason
 
 UNHEARD = 10
 """Packets of 20 ms that are decoded and not measured: many microphones begin with a click, and so does a decoder."""

@@ -14,10 +14,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from broadcaster.devices.libav import libav_errors
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.parameter_sets import ParameterSets
-from broadcaster.media.units import AccessUnit
-from broadcaster.signaling.words import StreamReason
+from broadcaster.model.access_units import AccessUnit
 
 log = logging.getLogger(__name__)
 

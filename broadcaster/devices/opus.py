@@ -9,8 +9,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 
 from broadcaster.devices.libav import libav_errors
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 RATE = 48000
 """Samples a second, as in RTP (RFC 7587 §4.1)."""

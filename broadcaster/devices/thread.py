@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from broadcaster.devices.crossing import Crossing
+from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.errors import SourceError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class SourceThread(Generic[Item]):
         failed: Callable[[SourceError], None],
     ) -> None:
         self._body = body
-        self._crossing = Crossing(take, failed)
+        self._crossing = LoopBridge(take, failed)
         # A daemon, so that a read which never returns cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 

@@ -10,11 +10,10 @@ from typing import Protocol, TypeVar
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.testcard.pattern import Pattern
-from broadcaster.errors import DeviceHung, SourceError
-from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.errors import DeviceHung, SourceError, StreamReason
+from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 
 def encoding_speed(settings: VideoSettings, seconds: float) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from broadcaster.errors import StreamReason
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 
 def change(advice: str) -> str:

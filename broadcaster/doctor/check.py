@@ -10,13 +10,13 @@ from functools import partial
 
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.account import become_services_user, own_account
+from broadcaster.doctor.context import STATUS_LIMIT, CheckContext, Running, ask_running
 from broadcaster.doctor.holders import read_holders
 from broadcaster.doctor.isolation import NoResult, isolated, leave_if_stuck, lines_of
-from broadcaster.doctor.line import Line, exit_code
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import GROUPS
 from broadcaster.doctor.report import as_json, summary, text
-from broadcaster.doctor.situation import STATUS_LIMIT, Running, Situation, ask_running
+from broadcaster.doctor.result import CheckResult, exit_code
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import read_service
 from broadcaster.errors import SettingsError
@@ -49,7 +49,7 @@ def check(file: str, read: ReadSettings, page_addresses: PageAddresses, wish: Wi
     return code
 
 
-def find_out(file: str, read: ReadSettings, page_addresses: PageAddresses, *, as_me: bool) -> Situation:
+def find_out(file: str, read: ReadSettings, page_addresses: PageAddresses, *, as_me: bool) -> CheckContext:
     """What all checks begin with; who holds what is asked first, because root sees more than the service's user."""
     machine, file = Machine(), os.path.abspath(file) if file else ""
     service, holders = read_service(machine), read_holders()
@@ -57,7 +57,7 @@ def find_out(file: str, read: ReadSettings, page_addresses: PageAddresses, *, as
         become_services_user(service)
     file = file or service.settings_file
     settings, problems = _settings(file, read)
-    return Situation(
+    return CheckContext(
         machine=machine,
         board=read_board(),
         settings=settings,
@@ -86,16 +86,16 @@ def _settings(file: str, read: ReadSettings) -> tuple[Settings, tuple[str, ...]]
         return Settings(), tuple(error.problems)
 
 
-def _look(case: Situation, names: frozenset[str]) -> Iterator[Line]:
+def _look(case: CheckContext, names: frozenset[str]) -> Iterator[CheckResult]:
     """Each line as soon as it is there: all of them take some ten seconds."""
     for one in CHECKS:
         group = GROUPS[one.group]
         if not names or not names.isdisjoint(group):
-            lines = lines_of(group, partial(one.look, case), one.limit)
+            lines = lines_of(group, partial(one.probe, case), one.limit)
             yield from (line for line in lines if not names or line.what in names)
 
 
-def _aloud(found: Iterator[Line], case: Situation) -> list[Line]:
+def _aloud(found: Iterator[CheckResult], case: CheckContext) -> list[CheckResult]:
     colour = sys.stdout.isatty()
     print(f"broadcaster {__version__}, checked {case.account}\n")
     lines = []
@@ -106,7 +106,7 @@ def _aloud(found: Iterator[Line], case: Situation) -> list[Line]:
     return lines
 
 
-def _silently(found: Iterator[Line]) -> list[Line]:
+def _silently(found: Iterator[CheckResult]) -> list[CheckResult]:
     lines = list(found)
     print(as_json(lines), flush=True)
     return lines

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from multiprocessing.connection import Connection
 from typing import IO, Any, TypeVar
 
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 
 Result = TypeVar("Result")
@@ -29,7 +29,7 @@ class NoResult(BroadcasterError):
     """A check gave nothing: it took too long, crashed, or has a bug; the text says which."""
 
 
-def lines_of(names: Sequence[str], check: Callable[[], list[Line]], limit: float) -> list[Line]:
+def lines_of(names: Sequence[str], check: Callable[[], list[CheckResult]], limit: float) -> list[CheckResult]:
     """What `check` says of `names`; if it does not within `limit` seconds, or fails, lines that say so."""
     try:
         return isolated(check, limit)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from broadcaster.doctor.line import Level, Line
+from broadcaster.doctor.result import CheckResult, Level
 
 WIDTH = 80
 """Columns of a terminal by old custom; commands to type are never broken."""
@@ -21,7 +21,7 @@ _ASIDE = " " * _MARK
 _INDENT = " " * (_MARK + _WHAT)
 
 
-def text(line: Line, *, colour: bool) -> str:
+def text(line: CheckResult, *, colour: bool) -> str:
     """One line, and below it, unless all is fine, why it matters and what to do."""
     mark = f"{_MARKS[line.level]:{_MARK}}"
     if colour:
@@ -32,7 +32,7 @@ def text(line: Line, *, colour: bool) -> str:
     return "\n".join(rows)
 
 
-def summary(lines: Sequence[Line]) -> str:
+def summary(lines: Sequence[CheckResult]) -> str:
     """How it ends, in one sentence."""
     count = Counter(line.level for line in lines)
     if count[Level.BROKEN]:
@@ -43,7 +43,7 @@ def summary(lines: Sequence[Line]) -> str:
     return f"All {len(lines)} are fine."
 
 
-def as_json(lines: Iterable[Line]) -> str:
+def as_json(lines: Iterable[CheckResult]) -> str:
     """A list of objects: what, level (ok, warning, broken), found, why, fix."""
     return json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from broadcaster.doctor.checks import (
     board,
     camera,
+    candidates,
     certificate,
     clock,
     config,
@@ -19,11 +20,10 @@ from broadcaster.doctor.checks import (
     room,
     service,
     versions,
-    ways,
     wifi,
 )
-from broadcaster.doctor.line import Line
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.result import CheckResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +35,24 @@ class Check:
     """
 
     group: str
-    look: Callable[[Situation], list[Line]]
+    probe: Callable[[CheckContext], list[CheckResult]]
     limit: float
 
 
 CHECKS = (
-    Check("board", board.look, 10),
-    Check("versions", versions.look, 30),
-    Check("settings", config.look, 5),
-    Check("service", service.look, 5),
-    Check("permissions", permissions.look, 5),
-    Check("camera", camera.look, 60),
-    Check("microphone", microphone.look, 40),
-    Check("pins", pins.look, 10),
-    Check("power", power.look, 15),
-    Check("wifi", wifi.look, 30),
-    Check("network", network.look, 15),
-    Check("certificate", certificate.look, 10),
-    Check("ways", ways.look, 25),
-    Check("clock", clock.look, 5),
-    Check("room", room.look, 5),
+    Check("board", board.probe, 10),
+    Check("versions", versions.probe, 30),
+    Check("settings", config.probe, 5),
+    Check("service", service.probe, 5),
+    Check("permissions", permissions.probe, 5),
+    Check("camera", camera.probe, 60),
+    Check("microphone", microphone.probe, 40),
+    Check("pins", pins.probe, 10),
+    Check("power", power.probe, 15),
+    Check("wifi", wifi.probe, 30),
+    Check("network", network.probe, 15),
+    Check("certificate", certificate.probe, 10),
+    Check("ways", candidates.probe, 25),
+    Check("clock", clock.probe, 5),
+    Check("room", room.probe, 5),
 )

@@ -7,7 +7,7 @@ import random
 from broadcaster.media.h264 import payloads
 from broadcaster.media.rtp import MAX_PAYLOAD, RtpFrame, RtpStream
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE, AudioTimeline, RtpClock
-from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.model.access_units import AccessUnit, OpusFrame
 
 
 class Packetizer:

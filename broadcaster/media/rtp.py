@@ -57,11 +57,11 @@ class RtpStream:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RtpKind:
+class PacketFormat:
     """What a viewer's answer asks of the packets: bytes for the SRTP tag, and extension ids (0 = not wanted).
 
     `patient` is for networks that lose packets: pictures may be held back until those are repeated.
-    `rtp_kind` gives the one object for each combination, so that looking up a frame's image costs next to nothing.
+    `packet_format` gives the one object for each combination, so that looking up a frame's image costs next to nothing.
     """
 
     tag: int
@@ -71,8 +71,8 @@ class RtpKind:
     patient: bool = False
 
 
-rtp_kind = cache(RtpKind)
-"""The one `RtpKind` of these arguments."""
+packet_format = cache(PacketFormat)
+"""The one `PacketFormat` of these arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Burst:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameImage:
+class SerializedFrame:
     """The packets of a frame, one behind the other, each followed by room for its SRTP tag.
 
     `packets` holds offset and length (without tag) of each, `header` is the length of what stands before each
@@ -146,7 +146,7 @@ class RtpFrame:
     timestamp: int
     send_time: float
     keyframe: bool = False
-    _images: dict[RtpKind, FrameImage] = field(default_factory=dict, repr=False)
+    _images: dict[PacketFormat, SerializedFrame] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -157,14 +157,14 @@ class RtpFrame:
         """How many packets it has."""
         return len(self.payloads)
 
-    def image(self, kind: RtpKind) -> FrameImage:
+    def image(self, kind: PacketFormat) -> SerializedFrame:
         """The frame as viewers of `kind` get it; made at the first call."""
         image = self._images.get(kind)
         if image is None:
             image = self._images[kind] = self._build(kind)
         return image
 
-    def _build(self, kind: RtpKind) -> FrameImage:
+    def _build(self, kind: PacketFormat) -> SerializedFrame:
         extensions = self._extensions(kind)
         flags = _VERSION | (_EXTENSION_FLAG if extensions else 0)
         room = bytes(kind.tag)
@@ -179,9 +179,9 @@ class RtpFrame:
             parts += (header, extensions, payload, room)
             packets.append((offset, length))
             offset += length + kind.tag
-        return FrameImage(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), kind.tag)
+        return SerializedFrame(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), kind.tag)
 
-    def _extensions(self, kind: RtpKind) -> bytes:
+    def _extensions(self, kind: PacketFormat) -> bytes:
         """The header extension block (RFC 8285 §4.2), empty when the viewer wants none.
 
         playout-delay holds until changed, and every viewer starts with a keyframe: there it stands. Where it is not

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from operator import itemgetter
 
-from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, RtpFrame, RtpKind, send_time_element
+from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, PacketFormat, RtpFrame, send_time_element
 
 KEPT_SECONDS = 2.0
 """How long frames stay for retransmission: longer than a browser waits for a lost packet."""
@@ -71,7 +71,7 @@ class RtxStream:
 
 
 def retransmission(
-    stream: RtxStream, frame: RtpFrame, kind: RtpKind, index: int, lost: int, sequence: int, now: float
+    stream: RtxStream, frame: RtpFrame, kind: PacketFormat, index: int, lost: int, sequence: int, now: float
 ) -> bytes:
     """The packet `index` of `frame` again, that had the number `lost`, as number `sequence` of the RTX stream.
 

@@ -74,7 +74,7 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
-class Word(Plain):
+class Enum(Plain):
     """One word of a closed set."""
 
     choices: tuple[str, ...]
@@ -140,7 +140,7 @@ class Texts(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole(Plain):
+class Int(Plain):
     """A whole number of `unit` from `low` to `high`, a multiple of `step` (1 or 2)."""
 
     low: int
@@ -163,7 +163,7 @@ class Whole(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Plain):
+class IntEnum(Plain):
     """One number of a closed set."""
 
     choices: tuple[int, ...]
@@ -181,7 +181,7 @@ class Choice(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Fraction(Plain):
+class Float(Plain):
     """A number of `unit` from `low` to `high`, with or without decimals."""
 
     low: float
@@ -202,7 +202,7 @@ class Fraction(Plain):
 
 
 @dataclass(frozen=True, slots=True)
-class Switch(Plain):
+class Bool(Plain):
     """Yes or no."""
 
     allowed: str = "true or false"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.settings.ice import IceServer, IceServers, Ports
-from broadcaster.settings.kinds import PRINTABLE, Choice, Fraction, Kind, Pin, Secret, Switch, Text, Texts, Whole, Word
+from broadcaster.settings.kinds import PRINTABLE, Bool, Enum, Float, Int, IntEnum, Kind, Pin, Secret, Text, Texts
 from broadcaster.settings.networks import Network
 from broadcaster.settings.table import Pairs, Table
 
@@ -58,7 +58,7 @@ class StreamSettings:
     """The one live programme."""
 
     start: Start = _setting(
-        "last", Word(get_args(Start)), "Whether it is on air when the daemon starts; last: as it was."
+        "last", Enum(get_args(Start)), "Whether it is on air when the daemon starts; last: as it was."
     )
     state_dir: str = _setting(
         "", _PATH, "Folder that remembers it across restarts; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
@@ -70,7 +70,7 @@ class WebSettings:
     """The page, the signaling, and who may use them."""
 
     host: str = _setting("", _ADDRESS, "Address to listen on; empty: all addresses of this machine.")
-    port: int = _setting(8080, Whole(0, 65535), "TCP port of page and signaling; 0: any free one.")
+    port: int = _setting(8080, Int(0, 65535), "TCP port of page and signaling; 0: any free one.")
     origins: tuple[str, ...] = _setting(
         (), Texts(_ORIGIN, "https://example.org"), "Other web sites whose pages may show the stream."
     )
@@ -86,12 +86,12 @@ class WebSettings:
     )
     viewer_token: str = _setting("", _TOKEN, "Secret that a viewer needs; empty: whoever reaches the page may watch.")
     links: bool = _setting(
-        False, Switch(), "Whether viewers need a link that ends, from `broadcaster link`; web.viewer_token does too."
+        False, Bool(), "Whether viewers need a link that ends, from `broadcaster link`; web.viewer_token does too."
     )
     operator_token: str = _setting(
         "", _TOKEN, "Secret for start and stop over HTTP; empty: one is made, which this machine itself does not need."
     )
-    max_viewers: int = _setting(20, Whole(1, 1000), "How many may watch at the same time.")
+    max_viewers: int = _setting(20, Int(1, 1000), "How many may watch at the same time.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +100,31 @@ class VideoSettings:
 
     source: VideoSourceName = _setting(
         "auto",
-        Word(get_args(VideoSourceName)),
+        Enum(get_args(VideoSourceName)),
         "Where pictures come from; camera: any there is, now or later; auto: a camera, else the test picture.",
     )
     file: str = _setting("", _PATH, "The file that the sources named file play, in a loop.")
-    width: int = _setting(1280, Whole(160, 3840, "pixels", step=2), "Width of the picture in pixels.")
-    height: int = _setting(720, Whole(90, 2160, "pixels", step=2), "Height of the picture in pixels.")
-    fps: int = _setting(30, Whole(1, 120), "Pictures a second.")
+    width: int = _setting(1280, Int(160, 3840, "pixels", step=2), "Width of the picture in pixels.")
+    height: int = _setting(720, Int(90, 2160, "pixels", step=2), "Height of the picture in pixels.")
+    fps: int = _setting(30, Int(1, 120), "Pictures a second.")
     bitrate: int = _setting(
-        2_500_000, Whole(100_000, 25_000_000, "bits a second"), "Bits a second of the encoded picture."
+        2_500_000, Int(100_000, 25_000_000, "bits a second"), "Bits a second of the encoded picture."
     )
     bitrate_min: int = _setting(
         300_000,
-        Whole(50_000, 25_000_000, "bits a second"),
+        Int(50_000, 25_000_000, "bits a second"),
         "How far video.bitrate may be lowered for viewers on slow networks; above it: not at all.",
     )
     keyframe_interval: float = _setting(
-        2.0, Fraction(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
+        2.0, Float(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
     )
     device: str = _setting(
         "", _CAMERA, "Which camera: number, model or id of a CSI camera, /dev/videoN or by-id name of a USB camera."
     )
     rotation: int = _setting(
-        0, Choice((0, 180)), "Degrees by which the camera turns the picture; its hardware cannot do 90 and 270."
+        0, IntEnum((0, 180)), "Degrees by which the camera turns the picture; its hardware cannot do 90 and 270."
     )
-    flip: Flip = _setting("none", Word(get_args(Flip)), "Whether the camera mirrors the picture.")
+    flip: Flip = _setting("none", Enum(get_args(Flip)), "Whether the camera mirrors the picture.")
     controls: Pairs = _setting(
         (), Table("AwbMode", 4), "Further controls, by the camera's own names: exposure, white balance, autofocus."
     )
@@ -135,12 +135,12 @@ class AudioSettings:
     """The sound."""
 
     source: AudioSourceName = _setting(
-        "auto", Word(get_args(AudioSourceName)), "Where sound comes from; auto: what goes with the picture."
+        "auto", Enum(get_args(AudioSourceName)), "Where sound comes from; auto: what goes with the picture."
     )
     device: str = _setting(
         "", _SOUND_DEVICE, "The microphone: its card's name as arecord -l shows it; empty: the first there is."
     )
-    gain: float = _setting(0.0, Fraction(-30.0, 30.0, "decibels"), "Makes the microphone louder, or softer below 0.")
+    gain: float = _setting(0.0, Float(-30.0, 30.0, "decibels"), "Makes the microphone louder, or softer below 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +167,21 @@ class IceSettings:
 class PanelSettings:
     """Button and lamp at the pins of the 40-pin header, by their BCM numbers."""
 
-    enabled: bool = _setting(False, Switch(), "Whether button and lamp are used.")
+    enabled: bool = _setting(False, Bool(), "Whether button and lamp are used.")
     button: int | None = _setting(17, Pin(), "The live button: a short press starts or stops.")
     start: int | None = _setting(None, Pin(), "A button that only starts.")
     stop: int | None = _setting(None, Pin(), "A button that only stops.")
     hold_action: HoldAction = _setting(
-        "nothing", Word(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: switches the Pi off."
+        "nothing", Enum(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: switches the Pi off."
     )
-    pull: Pull = _setting("up", Word(get_args(Pull)), "The pins' own resistors at the buttons; none: you wired some.")
+    pull: Pull = _setting("up", Enum(get_args(Pull)), "The pins' own resistors at the buttons; none: you wired some.")
     button_active: Active = _setting(
-        "low", Word(get_args(Active)), "Level of a pressed button; low: it goes to ground."
+        "low", Enum(get_args(Active)), "Level of a pressed button; low: it goes to ground."
     )
     lamp: int | None = _setting(27, Pin(), "The tally lamp: lit while pictures leave the camera.")
     watch_lamp: int | None = _setting(None, Pin(), "A second lamp: lit while someone watches.")
     lamp_active: Active = _setting(
-        "high", Word(get_args(Active)), "Level of a lit lamp; low: its other end is at 3.3 V."
+        "high", Enum(get_args(Active)), "Level of a lit lamp; low: its other end is at 3.3 V."
     )
 
 
@@ -189,7 +189,7 @@ class PanelSettings:
 class LogSettings:
     """What the daemon writes to its log."""
 
-    level: Level = _setting("info", Word(get_args(Level)), "How much is written to the log.")
+    level: Level = _setting("info", Enum(get_args(Level)), "How much is written to the log.")
 
 
 @dataclass(frozen=True, slots=True)

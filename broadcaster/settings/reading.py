@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import Any
 
 from broadcaster.errors import SettingsError
-from broadcaster.settings.crosschecks import CONTRADICTIONS
-from broadcaster.settings.kinds import NotAllowed, Problem, Text, Word, did_you_mean
+from broadcaster.settings.crosschecks import CONSTRAINTS
+from broadcaster.settings.kinds import Enum, NotAllowed, Problem, Text, did_you_mean
 from broadcaster.settings.model import Settings, every_setting
 
 _KNOWN = {setting.path: setting for setting in every_setting()}
@@ -93,14 +93,14 @@ class _Reader:
 
     def _contradictions(self, settings: Settings, wrong: set[str]) -> None:
         """Remember which settings do not fit each other, leaving out those that are wrong by themselves."""
-        for contradiction in CONTRADICTIONS:
+        for contradiction in CONSTRAINTS:
             if not wrong.intersection(contradiction.paths) and contradiction.found(settings):
                 self.problems.append(contradiction.wrong)
 
 
 def _value(path: str, text: str) -> object:
     """Return the value of an assignment: text as it stands, all else as TOML; what is no TOML stays text."""
-    if isinstance(_KNOWN[path].about.kind, Text | Word):
+    if isinstance(_KNOWN[path].about.kind, Text | Enum):
         return text
     try:
         document = tomllib.loads(f"value = {text}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broadcaster.signaling.words import CloseCode, IceCandidate
+from broadcaster.model.offers import IceCandidate
+from broadcaster.signaling.codes import CloseCode
 
 
 @dataclass(frozen=True, slots=True)

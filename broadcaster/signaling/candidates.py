@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from broadcaster.signaling.words import IceCandidate
+from broadcaster.model.offers import IceCandidate
 
 _LONGEST = 512
 _CANDIDATE = re.compile(

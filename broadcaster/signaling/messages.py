@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from broadcaster.errors import BadMessage
-from broadcaster.signaling.words import RestartReason
+from broadcaster.signaling.codes import RestartReason
 
 _LARGEST = 2**53
 """No number of the protocol is larger: beyond it JavaScript's integers are not exact (ECMA-262 §21.1.2.6)."""

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
+from broadcaster.auth.rate_limits import CANDIDATES_AN_OFFER
 from broadcaster.errors import BadAnswer, BadMessage
+from broadcaster.model.offers import Offer
+from broadcaster.model.stream import StreamState
 from broadcaster.signaling import replies
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, AskKeyframe, ClosePeer, Log, OpenPeer, Send
-from broadcaster.signaling.budget import CANDIDATES_AN_OFFER
 from broadcaster.signaling.candidates import Dropped, screen_candidate
+from broadcaster.signaling.codes import ByeReason, ErrorCode
 from broadcaster.signaling.messages import Answer, Candidate, Restart
 from broadcaster.signaling.sdp import screen_answer
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import ByeReason, ErrorCode, StreamState
 
 _OFF_AIR = (StreamState.OFFLINE, StreamState.STOPPING)
-
-
-class MadeOffer(Protocol):
-    """An offer as the peer connection made it (`ports.Offer`)."""
-
-    @property
-    def sdp(self) -> str:
-        """The SDP."""
-
-    @property
-    def ice_servers(self) -> tuple[Mapping[str, Any], ...]:
-        """As in `RTCConfiguration.iceServers`."""
-
-    @property
-    def clock(self) -> tuple[int, float] | None:
-        """A video RTP timestamp and its capture time in ms."""
-
-    @property
-    def addresses(self) -> frozenset[str]:
-        """Our own, which no remote candidate may name."""
 
 
 @dataclass(slots=True)
@@ -44,7 +24,7 @@ class _OfferedPeer:
     """The peer connection whose offer the viewer has."""
 
     id: int
-    offer: MadeOffer
+    offer: Offer
     deadline: float
     answered: bool = False
     connected: bool = False
@@ -92,7 +72,7 @@ class Negotiation:
             return self.stream_changed(self._state)
         return [] if self._peer.connected else self._open()
 
-    def offered(self, id: int, offer: MadeOffer, now: float) -> list[Action]:
+    def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer is made: it goes out, and replaces the peer connection before."""
         if id != self._making:
             return []

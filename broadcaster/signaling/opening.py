@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage, BroadcasterError
 from broadcaster.signaling import replies
-from broadcaster.signaling.budget import BAD_MESSAGE_COST, Budget
+from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.messages import Hello, Unknown, parse_message
-from broadcaster.signaling.words import CloseCode, ErrorCode
 
 
 class Refusal(BroadcasterError):
@@ -32,7 +32,7 @@ class Opening:
     """Waits for `hello`; the endpoint holds the clock."""
 
     def __init__(self) -> None:
-        self._budget = Budget()
+        self._budget = SlidingWindow()
 
     def receive(self, text: str, now: float) -> Hello | str | None:
         """Take one text message: the `hello`, or an answer to send while waiting, or nothing. Raises `Refusal`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from broadcaster.model.stream import StreamStatus
+from broadcaster.signaling.codes import ByeReason, ErrorCode
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import ByeReason, ErrorCode, StreamStatus
 
 DAEMON_MESSAGES = ("welcome", "offer", "candidate", "stream", "viewers", "heartbeat", "bye", "error")
 """Every type that the daemon may send (`candidate` is reserved); compared with the page's table of names."""

@@ -6,10 +6,13 @@ for nothing. Its peer connections are the business of `Negotiation`.
 
 from __future__ import annotations
 
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, TAKE_OVER_COST, SlidingWindow
 from broadcaster.errors import BadMessage
+from broadcaster.model.offers import Offer
+from broadcaster.model.stream import StreamStatus
 from broadcaster.signaling import replies
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
-from broadcaster.signaling.budget import BAD_MESSAGE_COST, TAKE_OVER_COST, Budget
+from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.heartbeat import AskHeartbeat, HeartbeatWatch, SendPing
 from broadcaster.signaling.messages import (
     Answer,
@@ -23,9 +26,8 @@ from broadcaster.signaling.messages import (
     Unknown,
     parse_message,
 )
-from broadcaster.signaling.negotiation import MadeOffer, Negotiation
+from broadcaster.signaling.negotiation import Negotiation
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
 
 NO_STATUS = 1005
 """A close frame without a code (RFC 6455 §7.4.1): what a page's `close()` sends."""
@@ -45,7 +47,7 @@ class Session:
         self._opened_at = now
         self._socket: int | None = None
         self._watch = HeartbeatWatch(now, timings)
-        self._budget = Budget()
+        self._budget = SlidingWindow()
         self._kept_until: float | None = None
         self._alive_until = float("inf")
         self._viewers_told = 0
@@ -147,7 +149,7 @@ class Session:
         self._viewers_told = count
         return [Send(replies.serialize_viewers(count))]
 
-    def offered(self, id: int, offer: MadeOffer, now: float) -> list[Action]:
+    def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer of that peer connection is made."""
         return [] if self._over else self._done(self._peers.offered(id, offer, now), now)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from broadcaster.model.stream import StreamStatus
+from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.opening import Refusal
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
 
 
 @dataclass(frozen=True, slots=True)

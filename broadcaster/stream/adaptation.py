@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from broadcaster.delivery.congestion import ViewerHealth
+from broadcaster.delivery.fanout import Fanout
+from broadcaster.model.stream import StreamState, StreamStatus
 from broadcaster.ports import VideoSource
-from broadcaster.signaling.words import StreamState, StreamStatus
-from broadcaster.stream.fanout import Fanout
-from broadcaster.stream.rate import FALL_INTERVAL, INTERVAL, RateRule
-from broadcaster.stream.slow import Health
+from broadcaster.stream.bitrate import FALL_INTERVAL, INTERVAL, RateRule
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 class Adaptation:
     """Looks at the viewers several times a second while the stream is live; rates in bits a second.
 
-    `strained` is set while this machine cannot keep up: then the rate falls whatever the viewers carry.
+    `overloaded` is set while this machine cannot keep up: then the rate falls whatever the viewers carry.
     """
 
     def __init__(self, fanout: Fanout, source: VideoSource, lowest: int, highest: int) -> None:
@@ -27,7 +27,7 @@ class Adaptation:
         self._rule = RateRule(lowest, highest)
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
-        self.strained = False
+        self.overloaded = False
 
     @property
     def can_ease(self) -> bool:
@@ -62,7 +62,7 @@ class Adaptation:
         self._looks += 1
         before, carried = self._rule.rate, self._carried()
         between = self._looks % round(INTERVAL / FALL_INTERVAL)
-        rate = self._rule.fall(carried) if between else self._rule.step(carried, strained=self.strained)
+        rate = self._rule.fall(carried) if between else self._rule.step(carried, overloaded=self.overloaded)
         if rate is not None:
             self._looks = 0  # it does not climb a moment after a fall
             self._source.set_bitrate(rate)
@@ -71,5 +71,5 @@ class Adaptation:
     def _carried(self) -> list[int]:
         """What each viewer that keeps up can carry, as far as it has said, ascending; of slow ones where none does."""
         viewers = self._fanout.viewers.values()
-        heard = [viewer for viewer in viewers if viewer.health is Health.WELL] or viewers
+        heard = [viewer for viewer in viewers if viewer.health is ViewerHealth.WELL] or viewers
         return sorted(viewer.remb for viewer in heard if viewer.remb is not None)

@@ -34,10 +34,10 @@ class LoadLook:
 
 
 class LoadRule:
-    """Steps once every `INTERVAL`; `strained` asks for a lower rate, `refuses` for no newcomers."""
+    """Steps once every `INTERVAL`; `overloaded` asks for a lower rate, `refuses` for no newcomers."""
 
     def __init__(self) -> None:
-        self.strained = False
+        self.overloaded = False
         self.refuses = False
         self._bad = 0
         self._good = 0
@@ -48,8 +48,8 @@ class LoadRule:
             self._bad, self._good = self._bad + 1, 0
         else:
             self._bad, self._good = 0, self._good + 1
-        self.strained = self._bad >= PATIENCE
-        if self.strained and not look.can_ease:
+        self.overloaded = self._bad >= PATIENCE
+        if self.overloaded and not look.can_ease:
             self.refuses = True
         elif self._good >= RELIEF:
             self.refuses = False

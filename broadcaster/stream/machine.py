@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.errors import StreamReason
+from broadcaster.model.stream import StreamState
 from broadcaster.stream.backoff import retry_delay
 
 STARTING_LIMIT = 10.0
@@ -83,7 +84,7 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, Action | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PublicState:
     """What the world sees: `since` is the monotonic time at which `state` began."""
 
     state: StreamState
@@ -96,7 +97,7 @@ class StreamMachine:
 
     def __init__(self, now: float) -> None:
         self.phase = Phase.OFFLINE
-        self.shown = Shown(StreamState.OFFLINE, now)
+        self.shown = PublicState(StreamState.OFFLINE, now)
         self._failures = 0
         self._deadline: float | None = None
 
@@ -122,7 +123,7 @@ class StreamMachine:
         self._deadline = self._next_deadline(now)
         state = STATES[self.phase]
         if state is not self.shown.state:
-            self.shown = Shown(state, now, reason if state is StreamState.FAILED else None)
+            self.shown = PublicState(state, now, reason if state is StreamState.FAILED else None)
         return action
 
     def _count(self, event: Event) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from broadcaster.figures import Traffic
+from broadcaster.model.stats import Traffic
 from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.lag import LoopLag
 from broadcaster.stream.load import INTERVAL, LoadLook, LoadRule
@@ -51,7 +51,7 @@ class Shedding:
         self.start()
         refused = self._rule.refuses
         self._rule.step(LoadLook(self._lag.recent(INTERVAL), self._failing(), self._adaptation.can_ease))
-        self._adaptation.strained = self._rule.strained
+        self._adaptation.overloaded = self._rule.overloaded
         if self._rule.refuses is not refused:
             self._tell()
 

@@ -10,9 +10,9 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web import access
 from broadcaster.web.connection import Connection, Tls
-from broadcaster.web.log import OutsideLog
 
 BACKLOG = 128
 """Connections that may wait to be accepted: as many as come within a moment."""
@@ -88,7 +88,7 @@ class Acceptor:
         protocol: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None,
         room: Room,
-        log: OutsideLog,
+        log: RateLimitedLogger,
     ) -> None:
         self._listeners = listeners
         self._protocol = protocol

@@ -10,12 +10,12 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from broadcaster.figures import Capacity
-from broadcaster.ports import Clock, LiveControl
+from broadcaster.model.stats import Capacity
+from broadcaster.model.stream import StreamState
+from broadcaster.ports import Clock, StreamControl
+from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.replies import stream_fields
-from broadcaster.signaling.words import StreamState
-from broadcaster.web.log import OutsideLog
-from broadcaster.web.operator import Operator
+from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
 
@@ -29,12 +29,12 @@ class Api:
     def __init__(
         self,
         viewers: Viewers,
-        live: LiveControl,
-        operator: Operator,
+        live: StreamControl,
+        operator: OperatorAuth,
         clock: Clock,
         version: str,
         capacity: Callable[[], Capacity],
-        log: OutsideLog,
+        log: RateLimitedLogger,
     ) -> None:
         self._capacity = capacity
         self._viewers = viewers
@@ -69,7 +69,7 @@ class Api:
             raise self._operator.refusal()
         wanted = await self._read_wish(request)
         self._log.info("live", f"{request[CALLER].address} asks to {'start' if wanted else 'stop'}")
-        refused = self._live.want(wanted)
+        refused = self._live.set_live(wanted)
         if refused is not None:
             return _json({"reason": refused}, status=409)
         return _json({"live": wanted, "stream": stream_fields(self._live.status)})

@@ -8,16 +8,16 @@ from collections import Counter
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
+from broadcaster.auth.rate_limits import admissions
 from broadcaster.ports import Clock
-from broadcaster.signaling.budget import admissions
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
 from broadcaster.signaling.messages import Hello
 from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
 from broadcaster.web import access
-from broadcaster.web.door import Door
-from broadcaster.web.log import OutsideLog
 from broadcaster.web.proxies import CALLER
+from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.websocket import WebSocket, is_end, open_websocket
@@ -33,7 +33,9 @@ SPARE_SOCKETS = 64
 class Endpoint:
     """Takes WebSockets, hears their `hello`, and feeds their frames to their viewer."""
 
-    def __init__(self, viewers: Viewers, door: Door, clock: Clock, timings: Timings, log: OutsideLog) -> None:
+    def __init__(
+        self, viewers: Viewers, door: ViewerAuth, clock: Clock, timings: Timings, log: RateLimitedLogger
+    ) -> None:
         self._viewers = viewers
         self._door = door
         self._clock = clock

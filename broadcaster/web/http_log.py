@@ -6,10 +6,10 @@ import logging
 
 from aiohttp import http_exceptions
 
-from broadcaster.web.log import OutsideLog
+from broadcaster.rate_limited_log import RateLimitedLogger
 
 
-def http_logger(outside: OutsideLog) -> logging.Logger:
+def http_logger(outside: RateLimitedLogger) -> logging.Logger:
     """Return the logger for aiohttp's server, which hands everything on to `outside`."""
 
     def hand_on(record: logging.LogRecord) -> bool:

@@ -10,24 +10,24 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
-from broadcaster.control.secret_file import OwnSecrets
 from broadcaster.errors import BroadcasterError
-from broadcaster.figures import Capacity
-from broadcaster.ports import Clock, LiveControl, PeerFactory
+from broadcaster.model.stats import Capacity
+from broadcaster.ports import Clock, PeerFactory, StreamControl
+from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
+from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web import access
 from broadcaster.web.accept import Acceptor, Room
 from broadcaster.web.api import Api
 from broadcaster.web.certificate import Certificate
-from broadcaster.web.door import Door
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.http_log import http_logger
 from broadcaster.web.listen import open_listeners
-from broadcaster.web.log import OutsideLog, quoted
-from broadcaster.web.operator import Operator
+from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, page_headers, viewer_folder
 from broadcaster.web.proxies import CALLER, Caller, Proxies
+from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
 
 log = logging.getLogger(__name__)
@@ -50,25 +50,25 @@ class WebServer:
         self,
         settings: WebSettings,
         peers: PeerFactory,
-        live: LiveControl,
+        live: StreamControl,
         clock: Clock,
         version: str,
         capacity: Callable[[], Capacity],
         timings: Timings | None = None,
-        secrets: OwnSecrets | None = None,
+        secrets: StateSecrets | None = None,
     ) -> None:
         timings = timings or Timings()
         self._settings = settings
         self._names = access.own_names(socket.gethostname(), settings.hosts)
         self._proxies = Proxies(settings.trusted_proxies)
         self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
-        self._log = OutsideLog(log, clock)
+        self._log = RateLimitedLogger(log, clock)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
         link_key = secrets.link_key if secrets is not None and settings.links else None
-        self._door = Door(settings.viewer_token, link_key, clock, self._log)
+        self._door = ViewerAuth(settings.viewer_token, link_key, clock, self._log)
         self._endpoint = Endpoint(self._viewers, self._door, clock, timings, self._log)
         made = None if secrets is None else secrets.operator_token
-        self._operator = Operator(settings.operator_token, made, clock, self._log)
+        self._operator = OperatorAuth(settings.operator_token, made, clock, self._log)
         self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log)
         self._runner: web.AppRunner | None = None
         self._acceptor: Acceptor | None = None

@@ -11,8 +11,11 @@ from typing import Any
 
 from aiohttp import WSMessage, WSMsgType
 
+from broadcaster.auth.links import OPEN_GRANT, Grant
 from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, Peer, PeerFactory
+from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling import replies
 from broadcaster.signaling.actions import (
     Action,
@@ -27,11 +30,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
-from broadcaster.signaling.links import FREE_PASS, Pass
+from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
-from broadcaster.web.log import OutsideLog
 from broadcaster.web.websocket import WebSocket, close_code, is_too_big
 
 PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
@@ -44,7 +45,7 @@ class ViewerContext:
     peers: PeerFactory
     clock: Clock
     timings: Timings
-    log: OutsideLog
+    log: RateLimitedLogger
     ended: Callable[[Session], None]
 
 
@@ -54,7 +55,7 @@ class Viewer:
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
         self.address = ""
-        self.admitted = FREE_PASS
+        self.admitted = OPEN_GRANT
         self.secure = False
         self._context = context
         self._socket: WebSocket | None = None
@@ -64,7 +65,7 @@ class Viewer:
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._work(), name=f"viewer {session.viewer}")
 
-    def attach(self, socket: WebSocket, viewers: int, admitted: Pass) -> None:
+    def attach(self, socket: WebSocket, viewers: int, admitted: Grant) -> None:
         """Go on over this WebSocket, as long as the link lasts by which it was let in."""
         word = "resumed" if self.address else "joined"
         self.address, self.admitted, self.secure = socket.address, admitted, socket.caller.secure
@@ -196,7 +197,7 @@ class Viewer:
 
     def _heard(self) -> float | None:
         """When the last authenticated datagram came, over whichever peer connection."""
-        times = (peer.heard() for peer in self._peers.values())
+        times = (peer.last_activity() for peer in self._peers.values())
         return max((time for time in times if time is not None), default=None)
 
     async def _work(self) -> None:

@@ -8,15 +8,16 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from broadcaster.ports import Clock, LiveControl, PeerFactory
+from broadcaster.auth.links import Grant
+from broadcaster.model.stream import StreamStatus
+from broadcaster.ports import Clock, PeerFactory, StreamControl
+from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling import replies
-from broadcaster.signaling.links import Pass
+from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.opening import Refusal
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.sessions import Sessions
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, ErrorCode, StreamStatus
-from broadcaster.web.log import OutsideLog
 from broadcaster.web.viewer_task import Viewer, ViewerContext
 from broadcaster.web.websocket import WebSocket
 
@@ -25,7 +26,13 @@ class Viewers:
     """Owns every `Viewer` from its first `hello` until its task has ended."""
 
     def __init__(
-        self, limit: int, peers: PeerFactory, live: LiveControl, clock: Clock, timings: Timings, log: OutsideLog
+        self,
+        limit: int,
+        peers: PeerFactory,
+        live: StreamControl,
+        clock: Clock,
+        timings: Timings,
+        log: RateLimitedLogger,
     ) -> None:
         self._live = live
         self._clock = clock
@@ -71,7 +78,7 @@ class Viewers:
         """Whether there is a session with this `resume` value."""
         return self._sessions.knows(resume)
 
-    def welcome(self, resume: str | None, socket: WebSocket, admitted: Pass) -> Viewer:
+    def welcome(self, resume: str | None, socket: WebSocket, admitted: Grant) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal` when the house is full."""
         admission = self._sessions.admit(resume, self._live.status, self._clock.monotonic())
         if admission.displaced is not None:

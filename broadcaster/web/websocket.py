@@ -13,7 +13,7 @@ import struct
 
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
-from broadcaster.signaling.words import SUBPROTOCOL, CloseCode
+from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
 from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
 

@@ -6,15 +6,15 @@ import random
 from dataclasses import replace
 from functools import partial
 
-from broadcaster.figures import Traffic
+from broadcaster.delivery.fanout import Fanout
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.media.rtx import RtxStream
+from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerListener
 from broadcaster.settings import IceSettings
-from broadcaster.stream.fanout import Fanout
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.ice import IceConnection, IceRoom
+from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, AiortcPeer, PeerContext
 from broadcaster.webrtc.profiles import processor_features, profile_order
 from broadcaster.webrtc.reports import CaptureClock
@@ -57,7 +57,7 @@ class AiortcPeers:
         internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_NUMBER)
         self._open: set[AiortcPeer] = set()
         self._past = Traffic()
-        self._room = IceRoom(clock, ice.interfaces, ice.ports)
+        self._room = IceContext(clock, ice.interfaces, ice.ports)
         self._servers = Servers(ice.servers, ice.turn_secret, clock)
         self._context = PeerContext(
             fanout=fanout,

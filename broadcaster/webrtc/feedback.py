@@ -19,8 +19,8 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
+from broadcaster.delivery.congestion import ReceiverReport
 from broadcaster.media.timestamps import VIDEO_RATE
-from broadcaster.stream.slow import Report
 
 _SMOOTHING = 0.15
 """Weight of a new round trip, as aiortc and TCP (RFC 6298 §2) have it, nearly."""
@@ -41,7 +41,7 @@ class Feedback:
     remb: int | None = None
     nacks: int = 0
 
-    def take(self, packet: AnyRtcpPacket, ntp: int) -> Report | None:
+    def take(self, packet: AnyRtcpPacket, ntp: int) -> ReceiverReport | None:
         """Take a packet that came at the 64-bit NTP time `ntp`; gives a report when it had one about our video."""
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             self._take_remb(packet)
@@ -49,7 +49,7 @@ class Feedback:
             for block in packet.reports:
                 if block.ssrc == self.ssrc:
                     self._take_report(block, ntp)
-                    return Report(self.loss, self.lost, self.remb)
+                    return ReceiverReport(self.loss, self.lost, self.remb)
         return None
 
     def _take_remb(self, packet: RtcpPsfbPacket) -> None:

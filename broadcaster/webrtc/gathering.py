@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.settings import IceSettings
-from broadcaster.webrtc.ice import IceConnection, IceRoom
+from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.servers import Servers, own_servers
 
 
@@ -22,7 +22,7 @@ class Gathered:
 async def gather(settings: IceSettings, clock: Clock) -> Gathered:
     """Open ports and ask servers exactly as for a viewer's offer; everything is closed again."""
     servers = Servers(settings.servers, settings.turn_secret, clock).for_offer("check")
-    room = IceRoom(clock, settings.interfaces, settings.ports)
+    room = IceContext(clock, settings.interfaces, settings.ports)
     connection = IceConnection(room, own_servers(servers), ice_controlling=True)
     try:
         await connection.gather_candidates()

@@ -13,13 +13,13 @@ import ifaddr
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol, relayed_candidate, server_reflexive_candidate
 
+from broadcaster.auth.rate_limits import Rate, SlidingWindow
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
-from broadcaster.signaling.budget import Budget, Rate
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.guard import Drop, GuardedPort, Reception
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses
 from broadcaster.webrtc.sockets import open_socket
+from broadcaster.webrtc.udp_port import DropReason, FilteredUdpPort, Reception
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,13 @@ Search = Coroutine[Any, Any, tuple[Candidate, StunProtocol | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class IceRoom:
+class IceContext:
     """What the ICE connections of all viewers share: `ice.interfaces` and `ice.ports`."""
 
     clock: Clock
     interfaces: tuple[str, ...] = ()
     ports: range = range(0)
-    warnings: Budget = field(default_factory=lambda: Budget(_WARNINGS))
+    warnings: SlidingWindow = field(default_factory=lambda: SlidingWindow(_WARNINGS))
 
     def warn(self, text: str) -> None:
         """Say what is wrong, but not at every offer."""
@@ -55,7 +55,7 @@ class IceConnection(Connection):
     `servers` are arguments of aioice's connection, as `servers.own_servers` makes them; `arguments` are aiortc's.
     """
 
-    def __init__(self, room: IceRoom, servers: Mapping[str, Any], **arguments: Any) -> None:
+    def __init__(self, room: IceContext, servers: Mapping[str, Any], **arguments: Any) -> None:
         super().__init__(**(arguments | dict(servers)))
         self._room = room
         self._reception = Reception(room.clock)
@@ -75,7 +75,7 @@ class IceConnection(Connection):
         """Monotonic time of the last authentic sign of life, or None."""
         return self._reception.heard_at
 
-    def listen_to_rtcp(self, take: Callable[[bytes], Drop | None]) -> None:
+    def listen_to_rtcp(self, take: Callable[[bytes], DropReason | None]) -> None:
         """Let `take` have every SRTCP datagram at once; it says why it did not take one, or None."""
         self._reception.take_rtcp = take
 
@@ -84,7 +84,7 @@ class IceConnection(Connection):
         self._reception.hear()
 
     @property
-    def dropped(self) -> Counter[Drop]:
+    def dropped(self) -> Counter[DropReason]:
         """How many datagrams were not taken, by reason."""
         return self._reception.dropped
 
@@ -106,7 +106,7 @@ class IceConnection(Connection):
             self._room.warn(problem)
         return found
 
-    async def _open_ports(self, component: int) -> list[GuardedPort]:
+    async def _open_ports(self, component: int) -> list[FilteredUdpPort]:
         """A port on each address; a machine without any still shows the stream to itself."""
         adapters = list(ifaddr.get_adapters())
         self._own_addresses = own_addresses(adapters)
@@ -121,7 +121,7 @@ class IceConnection(Connection):
                 self._problems.append(f"no port on {address}: {error.strerror}")
         return ports
 
-    async def _open_port(self, component: int, address: str) -> GuardedPort:
+    async def _open_port(self, component: int, address: str) -> FilteredUdpPort:
         opened = open_socket(address, self._room.ports)
         port = self._make_port()
         port.local_candidate = _host_candidate(component, *opened.getsockname()[:2])
@@ -129,10 +129,10 @@ class IceConnection(Connection):
         internals.adopt(self, port)
         return port
 
-    def _make_port(self) -> GuardedPort:
-        return GuardedPort(self, self._reception)
+    def _make_port(self) -> FilteredUdpPort:
+        return FilteredUdpPort(self, self._reception)
 
-    def _searches(self, component: int, ports: list[GuardedPort]) -> dict[str, Search]:
+    def _searches(self, component: int, ports: list[FilteredUdpPort]) -> dict[str, Search]:
         """What to ask of STUN (aioice does so over IPv4 only, and IPv6 needs none) and TURN, by its name for people."""
         searches: dict[str, Search] = {}
         if self.stun_server:

@@ -21,23 +21,23 @@ from aiortc.exceptions import InternalError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
+from broadcaster.auth.rate_limits import TokenBucket
+from broadcaster.delivery.congestion import ReceiverReport
+from broadcaster.delivery.fanout import Fanout
 from broadcaster.errors import BadAnswer
-from broadcaster.figures import PeerStats
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpKind, rtp_kind
+from broadcaster.media.rtp import PacketFormat, packet_format
 from broadcaster.media.rtx import RtxStream
-from broadcaster.ports import Clock, Offer, PeerListener
-from broadcaster.signaling.budget import Bucket
-from broadcaster.signaling.words import IceCandidate
-from broadcaster.stream.fanout import Fanout
-from broadcaster.stream.slow import Report
+from broadcaster.model.offers import IceCandidate, Offer
+from broadcaster.model.stats import PeerStats
+from broadcaster.ports import Clock, PeerListener
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
-from broadcaster.webrtc.guard import Drop
 from broadcaster.webrtc.ice import IceConnection
 from broadcaster.webrtc.reports import CaptureClock, asks_for_keyframe, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
 from broadcaster.webrtc.stats import peer_stats
+from broadcaster.webrtc.udp_port import DropReason
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class AiortcPeer:
         self._context = context
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
-        self._reports = Bucket(REPORTS)
+        self._reports = TokenBucket(REPORTS)
         self._sender: ViewerSender | None = None
         self._closed = False
         self._closing: asyncio.Task[None] | None = None
@@ -146,7 +146,7 @@ class AiortcPeer:
         self._keyframe_requests += 1
         self._context.fanout.request_keyframe(self._viewer)
 
-    def heard(self) -> float | None:
+    def last_activity(self) -> float | None:
         """Monotonic time of the last authenticated datagram (STUN check or SRTCP)."""
         return self._connection.heard_at
 
@@ -210,15 +210,15 @@ class AiortcPeer:
         if self._sender is not None:
             self._sender.start_audio(_kind(parameters, self._sender.tag), str(parameters.rtcp.cname))
 
-    def _rtcp_received(self, data: bytes) -> Drop | None:
+    def _rtcp_received(self, data: bytes) -> DropReason | None:
         """An SRTCP datagram straight from the port; why it was not taken."""
         compound = internals.unprotect_rtcp(self._transport, data)
         if compound is None:
-            return Drop.UNAUTHENTICATED
+            return DropReason.UNAUTHENTICATED
         self._connection.hear()
         now = self._context.clock.monotonic()
         if not self._reports.take(len(data), now):
-            return Drop.FLOOD
+            return DropReason.FLOOD
         for packet in parse_rtcp(compound):
             self._take(packet, now)
         return None
@@ -239,11 +239,11 @@ class AiortcPeer:
             if self._sender is not None:
                 self._heed(report, self._sender)
         elif before is not None and (remb := self._feedback.remb or 0) < before:
-            self._context.fanout.falls(self._viewer, remb)
+            self._context.fanout.bandwidth_dropped(self._viewer, remb)
 
-    def _heed(self, report: Report, sender: ViewerSender) -> None:
+    def _heed(self, report: ReceiverReport, sender: ViewerSender) -> None:
         if report.loss > LOSSY:
-            sender.be_patient()
+            sender.allow_playout_delay()
         if self._feedback.round_trip is not None:
             sender.budget.round_trip = self._feedback.round_trip
 
@@ -278,7 +278,7 @@ def _codecs(kind: str) -> list[RTCRtpCodecCapability]:
     return [codec for codec in codecs if wanted.get(codec.mimeType.lower(), refused)(codec)]
 
 
-def _kind(parameters: RTCRtpSendParameters, tag: int) -> RtpKind:
+def _kind(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
     """What the answer asks of this m-line's packets."""
     numbers = {extension.uri: extension.id for extension in parameters.headerExtensions}
-    return rtp_kind(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))
+    return packet_format(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))

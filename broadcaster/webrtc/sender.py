@@ -10,7 +10,7 @@ from random import randrange
 from aiortc import RTCDtlsTransport
 
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, rtp_kind, send_time_element
+from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, packet_format, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams
@@ -46,7 +46,7 @@ class Track:
 
     stream: RtpStream
     clock: RtpClock
-    kind: RtpKind
+    kind: PacketFormat
     cname: str
     sent: SentCounter = field(default_factory=SentCounter)
     frames: SentFrames = field(default_factory=lambda: SentFrames(first_sequence()))
@@ -87,12 +87,12 @@ class ViewerSender:
         """Bytes that SRTP adds to each packet."""
         return self._srtp.tag
 
-    def start_video(self, kind: RtpKind, cname: str, rtx: RtxStream | None) -> None:
+    def start_video(self, kind: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
         """The viewer takes video, in packets of that kind, and retransmissions if there is a stream for them."""
         self.video = Track(self._packetizer.video, self._packetizer.video_clock, kind, cname)
         self._rtx = rtx
 
-    def start_audio(self, kind: RtpKind, cname: str) -> None:
+    def start_audio(self, kind: PacketFormat, cname: str) -> None:
         """The viewer takes audio, in packets of that kind."""
         self.audio = Track(self._packetizer.audio, self._packetizer.audio_clock, kind, cname)
 
@@ -131,11 +131,11 @@ class ViewerSender:
                 self._send_protected(self._srtp.protect, packet)
         return True
 
-    def be_patient(self) -> None:
+    def allow_playout_delay(self) -> None:
         """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
         if self.video is not None and not self.video.kind.patient:
             kind = self.video.kind
-            self.video.kind = rtp_kind(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, True)
+            self.video.kind = packet_format(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, True)
 
     def say_goodbye(self) -> None:
         """Tell the viewer that nothing more comes."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from broadcaster.figures import PeerStats
-from broadcaster.stream.outgoing import Outgoing
+from broadcaster.delivery.send_queue import SendQueue
+from broadcaster.model.stats import PeerStats
 from broadcaster.webrtc.feedback import Feedback
 from broadcaster.webrtc.sender import ViewerSender
 
 
 def peer_stats(
-    sender: ViewerSender, outgoing: Outgoing, feedback: Feedback, *, keyframe_requests: int, dropped: int, now: float
+    sender: ViewerSender, outgoing: SendQueue, feedback: Feedback, *, keyframe_requests: int, dropped: int, now: float
 ) -> PeerStats:
     """The figures of a connected peer at the monotonic time `now`; `dropped` counts datagrams of strangers."""
     return PeerStats(

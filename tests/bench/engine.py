@@ -21,7 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 from broadcaster import app
-from broadcaster.figures import Traffic
+from broadcaster.model.stats import Traffic
 from broadcaster.ports import Peer, PeerFactory, PeerListener
 from broadcaster.settings import Settings, StreamSettings, WebSettings
 from tests.bench.lag import LagMeter

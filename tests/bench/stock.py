@@ -18,11 +18,11 @@ from aiortc import (
 )
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
-from broadcaster.figures import PeerStats
 from broadcaster.media.timestamps import VIDEO_RATE
-from broadcaster.media.units import AccessUnit
+from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.offers import IceCandidate
+from broadcaster.model.stats import PeerStats
 from broadcaster.ports import Offer, PeerListener
-from broadcaster.signaling.words import IceCandidate
 from tests.bench.pictures import SyntheticSource
 
 
@@ -111,7 +111,7 @@ class StockPeer:
     def request_keyframe(self) -> None:
         """aiortc's sender swallows it for encoded packets."""
 
-    def heard(self) -> float | None:
+    def last_activity(self) -> float | None:
         return time.monotonic() if self._pc.connectionState == "connected" else None
 
     def stats(self) -> PeerStats:

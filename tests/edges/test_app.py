@@ -34,7 +34,7 @@ async def test_a_bug_in_the_stream_ends_the_daemon_with_it(tmp_path, monkeypatch
     async def broken(self: object) -> None:
         raise LookupError("a bug")
 
-    monkeypatch.setattr("broadcaster.stream.live.Live.run", broken)
+    monkeypatch.setattr("broadcaster.stream.controller.StreamController.run", broken)
     with pytest.raises(LookupError):
         await asyncio.wait_for(serve(settings(tmp_path), live=False, announce=lambda port, report: None), 5)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from broadcaster.signaling.words import SUBPROTOCOL
+from broadcaster.signaling.codes import SUBPROTOCOL
 from tests.rigs.certificates import make_pair
 from tests.rigs.daemon import START_LIMIT, free_port
 

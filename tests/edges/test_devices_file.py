@@ -13,8 +13,8 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import PATIENCE, MediaFile
 from broadcaster.devices.file.video import FileVideo
-from broadcaster.devices.fit import Fit
 from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
+from broadcaster.devices.scaler import Scaler
 from broadcaster.errors import SourceError
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.settings import AudioSettings, VideoSettings
@@ -113,7 +113,7 @@ def test_a_turned_picture_is_turned_upright(tmp_path):
     with av.open(path) as container:
         frame = next(container.decode(video=0))
     assert frame.rotation == 90  # counterclockwise: the right edge comes to the top
-    upright = Fit(HEIGHT, WIDTH).fit(frame)
+    upright = Scaler(HEIGHT, WIDTH).fit(frame)
     right_edge = [bytes(frame.planes[0])[y * frame.planes[0].line_size + WIDTH - 4] for y in range(HEIGHT)]
     top_row = bytes(upright.planes[0])[3 * upright.planes[0].line_size :][:HEIGHT]
     assert sum(abs(a - b) for a, b in zip(right_edge, top_row, strict=True)) / HEIGHT < 8

@@ -18,9 +18,9 @@ from broadcaster.devices.microphone import recorder, sample_clock, silence
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
 from broadcaster.errors import SourceAbsent
-from broadcaster.media.units import OpusFrame
+from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import AudioState
 from broadcaster.settings import AudioSettings
-from broadcaster.signaling.words import Sound
 from broadcaster.stream import backoff
 from tests.edges.app_rig import served
 from tests.edges.devices_rig import Sink, loudnesses, opened, steps
@@ -196,15 +196,15 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
     sound = ("audio.source=alsa", "audio.device=fifo-mono")
     async with served(tmp_path, "test", *sound) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
-        await told(viewer, Sound.LOST)
+        await told(viewer, AudioState.LOST)
         with FifoMicrophone(tmp_path).running():
-            await told(viewer, Sound.ON)
+            await told(viewer, AudioState.ON)
             await until(lambda: viewer.sounds > 10)
             (arecord,) = arecords(os.getpid())
             viewer.messages = [message for message in viewer.messages if message["type"] == "offer"]
             os.kill(arecord, signal.SIGKILL)
-            await told(viewer, Sound.LOST)
-            await told(viewer, Sound.ON)
+            await told(viewer, AudioState.LOST)
+            await told(viewer, AudioState.ON)
             heard = viewer.sounds
             await until(lambda: viewer.sounds > heard + 10)
         assert [message["type"] for message in viewer.messages].count("offer") == 1
@@ -213,7 +213,7 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
     assert "no sound: microphone fifo-mono: arecord ended without a word; trying again" in caplog.text
 
 
-async def told(viewer: LightViewer, sound: Sound) -> None:
+async def told(viewer: LightViewer, sound: AudioState) -> None:
     """Wait until the viewer has been told so; or it was so when it came."""
     async with asyncio.timeout(3 * LATE):
         while not any(message.get("stream", message).get("sound") == sound for message in viewer.messages):

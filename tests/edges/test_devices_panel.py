@@ -18,9 +18,9 @@ from broadcaster.devices.fakes import FakeClock
 from broadcaster.devices.panel import pins
 from broadcaster.devices.panel.gpio import GpioPanel
 from broadcaster.errors import PanelError
+from broadcaster.model.stream import StreamState
 from broadcaster.ports import Control
 from broadcaster.settings import PanelSettings, read
-from broadcaster.signaling.words import StreamState
 
 ON_A_PI = Path("/proc/device-tree/system/linux,revision").exists()
 LIMIT = 20.0

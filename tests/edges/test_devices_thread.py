@@ -5,8 +5,7 @@ import threading
 import time
 
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 
 class Record:

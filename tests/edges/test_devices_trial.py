@@ -12,9 +12,8 @@ from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.trial import Limits, encoding_speed, listen, watch
-from broadcaster.errors import DeviceHung, SourceError
+from broadcaster.errors import DeviceHung, SourceError, StreamReason
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 SHORT = Limits(patience=0.3, going_on=0.3, closing=0.2)
 LONG = Limits(patience=10.0, going_on=0.5, closing=10.0)

@@ -11,19 +11,19 @@ import pytest
 
 from broadcaster.devices.board import Board
 from broadcaster.devices.fakes import FakeClock
-from broadcaster.devices.fit import Fit
+from broadcaster.devices.scaler import Scaler
 from broadcaster.devices.usb import opening
-from broadcaster.devices.usb.camera import Node, Shot
+from broadcaster.devices.usb.camera import CapturedFrame, Node
 from broadcaster.devices.usb.modes import Mode, Wanted
-from broadcaster.devices.usb.opening import Known, Order, start_flow
-from broadcaster.devices.usb.ways import Encoding, Passing
+from broadcaster.devices.usb.opening import CaptureConfig, Known, start_capture
+from broadcaster.devices.usb.pipelines import Passthrough, Transcoder
 from broadcaster.errors import SourceError
 from tests.edges.devices_rig import decoded
-from tests.edges.test_devices_usb_ways import PC, SIZE, difference, encoded_h264, shots, without_sets
+from tests.edges.test_devices_usb_pipelines import PC, SIZE, difference, encoded_h264, shots, without_sets
 
 FPS = 25
 NODE = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-1", 0x04200001)
-ORDER = Order(Wanted(*SIZE, FPS), bitrate=500_000, keyframe_interval=2.0)
+ORDER = CaptureConfig(Wanted(*SIZE, FPS), bitrate=500_000, keyframe_interval=2.0)
 H264, MJPG, YUYV = (Mode(name, *SIZE, FPS) for name in ("H264", "MJPG", "YUYV"))
 HFLIP, VFLIP, FORCE, BITRATE, PROFILE = 0x00980914, 0x00980915, 0x009909E5, 0x009909CF, 0x00990A6B
 
@@ -57,10 +57,10 @@ class ScriptedCamera:
         self._clock.advance(1 / FPS)
         return self._h264 is not None
 
-    def read(self, now: float) -> Shot:
+    def read(self, now: float) -> CapturedFrame:
         assert self._h264
         self._number += 1
-        return Shot(next(self._h264)[1], now, self._number)
+        return CapturedFrame(next(self._h264)[1], now, self._number)
 
     def has(self, control: int) -> bool:
         return control in self.controls.values()
@@ -83,8 +83,8 @@ def h264(profile: str = "baseline", gop: int = 10, count: int = 100, edit: Calla
     return [edit(unit) if index else unit for index, unit in enumerate(units)]
 
 
-def start(camera: ScriptedCamera, order: Order = ORDER, known: Known | None = None, board: Board = PC):
-    return start_flow(camera, order, board, {} if known is None else known)
+def start(camera: ScriptedCamera, order: CaptureConfig = ORDER, known: Known | None = None, board: Board = PC):
+    return start_capture(camera, order, board, {} if known is None else known)
 
 
 def test_h264_that_browsers_take_passes_and_begins_with_its_keyframe(clock, caplog):
@@ -92,7 +92,7 @@ def test_h264_that_browsers_take_passes_and_begins_with_its_keyframe(clock, capl
     known: Known = {}
     with caplog.at_level(logging.INFO):
         flow = start(camera, known=known)
-    assert isinstance(flow.way, Passing)
+    assert isinstance(flow.way, Passthrough)
     assert camera.started == [H264]
     assert (flow.traits.encoder, flow.traits.can_force_keyframe) == ("none (H.264 passes through)", False)
     units = flow.way.units(flow.first)
@@ -129,7 +129,7 @@ def test_h264_that_does_not_pass_gives_way_to_the_next_best(clock, caplog, pictu
     known: Known = {}
     with caplog.at_level(logging.INFO):
         flow = start(camera, known=known)
-    assert isinstance(flow.way, Encoding)
+    assert isinstance(flow.way, Transcoder)
     assert camera.started == [H264, YUYV]
     assert camera.stops == 1
     assert words in caplog.text
@@ -143,8 +143,12 @@ def test_a_camera_with_nothing_but_such_h264_has_it_decoded_and_encoded_anew(clo
     pictures = h264("high", count=12)
     camera = ScriptedCamera(clock, [H264], pictures)
     flow = start(camera)
-    assert isinstance(flow.way, Encoding)
-    units = [unit for number, data in enumerate(pictures) for unit in flow.way.units(Shot(data, number / FPS, number))]
+    assert isinstance(flow.way, Transcoder)
+    units = [
+        unit
+        for number, data in enumerate(pictures)
+        for unit in flow.way.units(CapturedFrame(data, number / FPS, number))
+    ]
     assert len(units) == 12
     assert len(decoded(units)) == 12
 
@@ -152,26 +156,26 @@ def test_a_camera_with_nothing_but_such_h264_has_it_decoded_and_encoded_anew(clo
 def test_keyframes_far_apart_do_not_matter_where_one_can_be_asked_for(clock):
     camera = ScriptedCamera(clock, [H264], h264(gop=75), force=FORCE, bitrate=BITRATE, profile=PROFILE)
     flow = start(camera)
-    assert isinstance(flow.way, Passing)
+    assert isinstance(flow.way, Passthrough)
     assert flow.traits.can_force_keyframe
     assert flow.traits.can_set_bitrate
     assert camera.values == {BITRATE: 500_000, PROFILE: 1}
 
 
 def test_a_picture_that_the_camera_cannot_turn_is_turned_here(clock):
-    turned = Order(ORDER.wanted, 500_000, 2.0, frozenset({"hflip", "vflip"}))
+    turned = CaptureConfig(ORDER.wanted, 500_000, 2.0, frozenset({"hflip", "vflip"}))
     able = ScriptedCamera(clock, [YUYV, H264], h264(), hflip=HFLIP, vflip=VFLIP)
-    assert isinstance(start(able, turned).way, Passing)
+    assert isinstance(start(able, turned).way, Passthrough)
     assert able.values == {HFLIP: 1, VFLIP: 1}
     unable = ScriptedCamera(clock, [YUYV, H264], h264())
     flow = start(unable, turned)
-    assert isinstance(flow.way, Encoding)
+    assert isinstance(flow.way, Transcoder)
     upright = start(ScriptedCamera(clock, [YUYV])).way
     shot = next(shots("YUYV", 1))
     (straight,), (upside_down,) = (decoded(way.units(shot)) for way in (upright, flow.way))
     assert difference(straight, upside_down) > 10
     straight.time_base = Fraction(1, FPS)
-    assert difference(Fit(*SIZE, "hflip", "vflip").fit(straight), upside_down) < 4
+    assert difference(Scaler(*SIZE, "hflip", "vflip").fit(straight), upside_down) < 4
 
 
 def test_a_camera_that_gives_nothing_of_use_is_refused_with_words(clock):
@@ -198,5 +202,5 @@ def test_a_camera_that_gives_nothing_of_use_is_refused_with_words(clock):
     ],
 )
 def test_what_is_sent_is_made_to_fit_but_never_larger_or_faster_than_the_camera(clock, mode, wanted, size, fps):
-    traits = start(ScriptedCamera(clock, [mode]), Order(wanted, 500_000, 2.0)).traits
+    traits = start(ScriptedCamera(clock, [mode]), CaptureConfig(wanted, 500_000, 2.0)).traits
     assert (traits.width, traits.height, traits.fps) == (*size, fps)

@@ -17,14 +17,14 @@ import pytest
 from broadcaster.devices import blocking, thread
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.usb import source as usb_source
-from broadcaster.devices.usb.camera import Node, Shot
+from broadcaster.devices.usb.camera import CapturedFrame, Node
 from broadcaster.devices.usb.find import Surroundings
 from broadcaster.devices.usb.modes import Mode, Wanted
 from broadcaster.devices.usb.source import UsbCamera, make_usb_camera
 from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.settings import VideoSettings
 from tests.edges.devices_rig import Sink, decoded, opened, times
-from tests.edges.test_devices_usb_ways import shots
+from tests.edges.test_devices_usb_pipelines import shots
 
 NODE = Node("/dev/video0", "uvcvideo", "USB Camera", "usb-1", 0x04200001)
 MODE = Mode("YUYV", 320, 180, 25)
@@ -59,10 +59,10 @@ class RealTimeCamera:
         time.sleep(max(0.0, min(seconds, wait)))
         return wait <= seconds
 
-    def read(self, now: float) -> Shot | None:
+    def read(self, now: float) -> CapturedFrame | None:
         self._number += 1
         captured = self._begun + self._number / MODE.fps
-        return Shot(self._pictures[self._number % 5], captured, self._number)
+        return CapturedFrame(self._pictures[self._number % 5], captured, self._number)
 
     def close(self) -> None:
         self.closed.set()
@@ -201,7 +201,7 @@ async def test_a_camera_that_hangs_while_it_is_read_ends_the_process(monkeypatch
     hanging = threading.Event()
 
     class Hanging(RealTimeCamera):
-        def read(self, now: float) -> Shot | None:
+        def read(self, now: float) -> CapturedFrame | None:
             hanging.wait(60)
             return None
 

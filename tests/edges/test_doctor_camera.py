@@ -13,10 +13,10 @@ from broadcaster.devices import choose
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.account import Account
 from broadcaster.doctor.checks import camera
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.holders import Holders
-from broadcaster.doctor.line import Level
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import Level
 from broadcaster.doctor.unit import Service
 from broadcaster.settings import AudioSettings, Settings, VideoSettings
 from tests.rigs import boards
@@ -35,15 +35,15 @@ def rig(monkeypatch):
 
 
 @pytest.fixture
-def look(rig, monkeypatch, tmp_path):
+def probe(rig, monkeypatch, tmp_path):
     def look_at(machine: boards.Machine, source: str = "picamera2"):
         board = read_board(boards.build(tmp_path, machine))
         monkeypatch.setattr(choose, "read_board", lambda: board)
         video = VideoSettings(source=source, width=320, height=180, bitrate=510_000)
         settings = Settings(video=video, audio=AudioSettings(source="none"))
         me, nobody = Account("pi", "broadcaster"), Holders({}, {})
-        return camera.look(
-            Situation(
+        return camera.probe(
+            CheckContext(
                 machine=Machine(tmp_path),
                 board=board,
                 settings=settings,
@@ -68,8 +68,8 @@ def look(rig, monkeypatch, tmp_path):
     ],
     ids=lambda value: getattr(value, "model", ""),
 )
-def test_the_camera_of_a_board_is_opened_and_its_encoder_tried(look, machine, encoder):
-    found, speed = look(machine, source="auto")
+def test_the_camera_of_a_board_is_opened_and_its_encoder_tried(probe, machine, encoder):
+    found, speed = probe(machine, source="auto")
     assert (found.what, speed.what) == ("camera", "encoder")
     assert found.level is not Level.BROKEN
     assert found.found.startswith("picamera2 (imx708), 320×180, first picture after ")
@@ -86,9 +86,9 @@ def test_the_camera_of_a_board_is_opened_and_its_encoder_tried(look, machine, en
     ],
     ids=lambda value: getattr(value, "model", ""),
 )
-def test_a_camera_that_is_not_there_is_broken_where_it_is_named(look, rig, machine, encoder):
+def test_a_camera_that_is_not_there_is_broken_where_it_is_named(probe, rig, machine, encoder):
     rig.system.sensors = []
-    found, speed = look(machine)
+    found, speed = probe(machine)
     assert found.level is Level.BROKEN
     assert "check the ribbon cable" in found.found
     assert "rpicam-hello --list-cameras" in found.fix

@@ -92,6 +92,6 @@ async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
 async def test_without_pins_the_daemon_serves_all_the_same_and_says_so_once(caplog):
     async with panel_rig(pins_missing=True) as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
-    assert [record.getMessage() for record in caplog.records if record.name == "broadcaster.control.panel"] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "broadcaster.service.panel"] == [
         "no live button and no lamp: this is no Raspberry Pi: it has no pins"
     ]

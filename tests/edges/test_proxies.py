@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from broadcaster.control.secret_file import SecretFile
-from broadcaster.signaling.words import SUBPROTOCOL
+from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import Rig, Talk, served
 from tests.house.project import ROOT, read
 from tests.rigs.certificates import NAME, Pair, make_pair

@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from broadcaster.signaling.words import SUBPROTOCOL
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, Room
-from broadcaster.web.log import OutsideLog
 from tests.edges.web_rig import RealClock, Rig, Talk, served
 from tests.rigs.certificates import make_pair
 
@@ -145,7 +145,7 @@ async def test_without_descriptors_it_waits_and_says_so_once(
     listener = Exhausted()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    log = OutsideLog(logging.getLogger("accept"), RealClock())
+    log = RateLimitedLogger(logging.getLogger("accept"), RealClock())
     acceptor = Acceptor([listener], asyncio.Protocol, None, Room(1, lambda address: True), log)
     acceptor.start()
     _, writer = await asyncio.open_connection(*listener.getsockname())

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.web import access
-from broadcaster.web.log import OutsideLog, quoted
 
 NAMES = access.own_names("Pi.example.org", ["Cam.Example.com."])
 
@@ -116,7 +116,7 @@ class Hand:
 def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Hand()
-    log = OutsideLog(logging.getLogger("outside"), clock)
+    log = RateLimitedLogger(logging.getLogger("outside"), clock)
     for _ in range(50):
         log.info("joined", "one")
     log.info("left", "two")
@@ -130,7 +130,7 @@ def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture
 
 def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixture) -> None:
     clock = Hand()
-    log = OutsideLog(logging.getLogger("outside"), clock)
+    log = RateLimitedLogger(logging.getLogger("outside"), clock)
     for _ in range(50):
         log.warning("viewer", "broke something", KeyError("x"))
     assert [record.exc_info is not None for record in caplog.records] == [True] + [False] * 9

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from broadcaster.control.secret_file import SecretFile
-from broadcaster.doctor.situation import ask_running
+from broadcaster.doctor.context import ask_running
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
+from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import served
 from tests.rigs.certificates import make_pair
 

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from broadcaster.control.secret_file import SecretFile
-from broadcaster.errors import BroadcasterError
-from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.errors import BroadcasterError, StreamReason
+from broadcaster.model.stream import StreamState
+from broadcaster.storage.secrets import SecretFile
 from broadcaster.web import page, server
 from broadcaster.web.page import viewer_folder
 from tests.edges.web_rig import served

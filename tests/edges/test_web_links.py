@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from broadcaster.control.secret_file import SecretFile, own_secrets
-from broadcaster.signaling.links import Link, sign_link
+from broadcaster.auth.links import Link, sign_link
+from broadcaster.storage.secrets import SecretFile, state_secrets
 from broadcaster.web import server
 from tests.edges.test_web_limits import hello
 from tests.edges.web_rig import served
@@ -17,7 +17,7 @@ ALL = 7 * 24 * 3600
 
 @pytest.fixture
 def key(tmp_path: Path) -> SecretFile:
-    return own_secrets(tmp_path).link_key
+    return state_secrets(tmp_path).link_key
 
 
 def token(key: SecretFile, name: str = "Anna", left: float = 3600, seconds: int = ALL) -> str:
@@ -156,9 +156,9 @@ async def test_without_a_key_nobody_comes_by_a_link_and_the_log_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
-    async with served(links=True, viewer_token="plain", link_key=own_secrets(tmp_path / "state").link_key) as rig:
+    async with served(links=True, viewer_token="plain", link_key=state_secrets(tmp_path / "state").link_key) as rig:
         assert await hello(rig, token="plain") == ("welcome", None)
-        assert await hello(rig, token=token(own_secrets(tmp_path).link_key)) == ("token-wrong", 4001)
+        assert await hello(rig, token=token(state_secrets(tmp_path).link_key)) == ("token-wrong", 4001)
     assert "links cannot be checked as they should" in caplog.text
     assert "state/link_key" in caplog.text
 

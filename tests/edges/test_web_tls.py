@@ -15,8 +15,9 @@ import pytest
 
 from broadcaster.cli.logs import tell_unraisable
 from broadcaster.errors import BroadcasterError
+from broadcaster.model.stream import StreamState
+from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import SUBPROTOCOL, StreamState
 from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, load_pair
 from broadcaster.web.websocket import MOST_BUFFERED

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.model.stream import AudioState, StreamState
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import Sound, StreamState
 from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 
 
@@ -57,7 +57,7 @@ async def test_a_viewer_hears_of_sound_that_goes_and_comes_and_keeps_its_peer_co
     async with served() as rig:
         talk = await rig.talk()
         assert (await talk.play())["stream"]["sound"] == "on"
-        for sound in (Sound.LOST, Sound.ON, Sound.NONE):
+        for sound in (AudioState.LOST, AudioState.ON, AudioState.NONE):
             rig.live.become(StreamState.LIVE, sound=sound)
             told = await talk.hear("stream")
             assert (told["state"], told["sound"]) == ("live", sound)

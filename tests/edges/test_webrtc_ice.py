@@ -22,10 +22,10 @@ from broadcaster.ports import Peer
 from broadcaster.settings import IceServer, IceSettings
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.factory import AiortcPeers
-from broadcaster.webrtc.guard import REFUSALS, Drop
 from broadcaster.webrtc.ice import GATHERING_LIMIT, IceConnection
 from broadcaster.webrtc.interfaces import host_addresses
 from broadcaster.webrtc.sockets import RECEIVE_BUFFER, SEND_BUFFER, open_socket
+from broadcaster.webrtc.udp_port import REFUSALS, DropReason
 from tests.edges.webrtc_rig import Camera, Listener, Rig, inbound, on_air
 
 HELLO = bytes([22, 254, 253]) + bytes(200)
@@ -109,7 +109,13 @@ async def test_strangers_at_our_ports_make_no_gap():
         assert ours.is_listening(time.monotonic())
         assert not listener.lost.is_set()
         dropped = connection(ours).dropped
-        assert set(dropped) >= {Drop.EMPTY, Drop.FOREIGN, Drop.STRANGER, Drop.MALFORMED, Drop.UNAUTHENTICATED}
+        assert set(dropped) >= {
+            DropReason.EMPTY,
+            DropReason.FOREIGN,
+            DropReason.STRANGER,
+            DropReason.MALFORMED,
+            DropReason.UNAUTHENTICATED,
+        }
         assert sum(dropped.values()) > 1000
         await theirs.close()
         await ours.close()

@@ -18,9 +18,9 @@ from broadcaster.settings import IceServer, IceSettings
 from broadcaster.signaling.candidates import screen_candidate
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.gathering import gather
-from broadcaster.webrtc.guard import Drop
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
 from broadcaster.webrtc.sockets import open_socket
+from broadcaster.webrtc.udp_port import DropReason
 from tests.edges.test_webrtc_ice import (
     HELLO,
     candidates,
@@ -157,7 +157,9 @@ async def test_the_guard_stands_before_the_relay_too(turn):
                 neighbour.sendto(data, (host, port))
         send_as_viewer(theirs, [b""])
         await asyncio.sleep(0.3)
-        assert {Drop.EMPTY, Drop.STRANGER, Drop.FOREIGN, Drop.MALFORMED} <= set(connection(ours).dropped)
+        assert {DropReason.EMPTY, DropReason.STRANGER, DropReason.FOREIGN, DropReason.MALFORMED} <= set(
+            connection(ours).dropped
+        )
         before = (await inbound(theirs))["video"][0]
         await asyncio.sleep(0.2)
         assert (await inbound(theirs))["video"][0] > before

@@ -118,7 +118,7 @@ async def test_a_viewer_whose_sender_breaks_is_lost_and_the_others_go_on(rig, mo
 async def test_being_heard_of_follows_the_viewers_datagrams(rig):
     ours, theirs, _ = await rig.join()
     await asyncio.sleep(0.2)
-    assert time.monotonic() - ours.heard() < 1.5
+    assert time.monotonic() - ours.last_activity() < 1.5
     assert ours.is_listening(time.monotonic())
     await theirs.close()
     await ours.close()

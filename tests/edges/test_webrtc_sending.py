@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from broadcaster.webrtc.guard import Drop
+from broadcaster.webrtc.udp_port import DropReason
 from tests.edges.webrtc_rig import Camera, inbound, on_air
 
 
@@ -95,7 +95,7 @@ async def test_who_floods_with_reports_is_heard_now_and_then():
         sent = [transport._tx_srtp.protect_rtcp(everything) for _ in range(1000)]
         taken = [ours._rtcp_received(data) for data in sent]
         await pictures(theirs, 10)
-        assert set(taken) == {None, Drop.FLOOD}
+        assert set(taken) == {None, DropReason.FLOOD}
         assert 20 < taken.count(None) < 60
         assert ours.stats().retransmitted < 200
         assert ours.is_listening(time.monotonic())

@@ -12,12 +12,15 @@ from typing import Any
 
 import aiohttp
 
-from broadcaster.control.secret_file import OwnSecrets, SecretFile
-from broadcaster.figures import Capacity, PeerStats, StreamReport, Traffic
+from broadcaster.errors import StreamReason
+from broadcaster.model.offers import IceCandidate
+from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
+from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import SUBPROTOCOL, IceCandidate, Sound, StreamReason, StreamState, StreamStatus
+from broadcaster.storage.secrets import SecretFile, StateSecrets
 from broadcaster.web.server import WebServer
 from tests.unit.signaling_samples import CHROMIUM, OFFER
 
@@ -51,20 +54,20 @@ class RealClock:
 
 
 class BookLive:
-    """A stream that is whatever the test says (`ports.LiveControl`)."""
+    """A stream that is whatever the test says (`ports.StreamControl`)."""
 
     def __init__(self, state: StreamState) -> None:
-        self.status = StreamStatus(state, 1.0, Sound.ON)
+        self.status = StreamStatus(state, 1.0, AudioState.ON)
         self.refuses: str | None = None
         self.wishes: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
 
-    def become(self, state: StreamState, reason: StreamReason | None = None, sound: Sound = Sound.ON) -> None:
+    def become(self, state: StreamState, reason: StreamReason | None = None, sound: AudioState = AudioState.ON) -> None:
         self.status = StreamStatus(state, 2.0, sound, reason)
         for listener in list(self.listeners):
             listener(self.status)
 
-    def want(self, live: bool) -> str | None:
+    def set_live(self, live: bool) -> str | None:
         self.wishes.append(live)
         return self.refuses
 
@@ -108,7 +111,7 @@ class BookPeer:
     def request_keyframe(self) -> None:
         self.calls.append("keyframe")
 
-    def heard(self) -> float | None:
+    def last_activity(self) -> float | None:
         return time.monotonic() if self.alive else None
 
     def stats(self) -> PeerStats:
@@ -190,7 +193,7 @@ class Rig:
         self.peers = BookPeers()
         web = WebSettings(**{"host": "127.0.0.1", "port": 0, **settings})
         nothing = SecretFile(Path("/dev/null/nothing"))
-        secrets = OwnSecrets(link_key or nothing, made_token or nothing) if link_key or made_token else None
+        secrets = StateSecrets(link_key or nothing, made_token or nothing) if link_key or made_token else None
         self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings, secrets)
         self.client = aiohttp.ClientSession()
 

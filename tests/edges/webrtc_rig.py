@@ -13,12 +13,12 @@ from fractions import Fraction
 import av
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.clock import SystemClock
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
-from broadcaster.stream.fanout import Fanout
 from broadcaster.webrtc.factory import AiortcPeers, make_streams
 
 
@@ -82,8 +82,8 @@ class Rig:
 
     async def play(self) -> None:
         while True:
-            self.fanout.publish_picture(self.camera.next())
-            self.fanout.publish_sound(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
+            self.fanout.publish_video(self.camera.next())
+            self.fanout.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
             await asyncio.sleep(1 / 30)
 
     async def join(self, viewer: str = "v1"):

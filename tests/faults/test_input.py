@@ -18,8 +18,8 @@ import aiohttp
 import pytest
 
 from broadcaster.errors import BadAnswer
+from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.signaling.sdp import screen_answer
-from broadcaster.signaling.words import SUBPROTOCOL
 from broadcaster.webrtc.sockets import open_socket
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.faults.test_viewers import assert_clean

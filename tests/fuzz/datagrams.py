@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from aioice.stun import COOKIE, Class, Message, Method
 
+from broadcaster.delivery.congestion import CongestionController
 from broadcaster.media.rtx import SHARE, RtxBudget
 from broadcaster.stream.gate import SHORTEST_INTERVAL, KeyframeGate
-from broadcaster.stream.slow import SlowRule
 from broadcaster.webrtc.feedback import Feedback, lost_packets
-from broadcaster.webrtc.guard import MAX_WAITING
 from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
-from tests.rigs.guarded_port import PASSWORD, STRANGER, VIEWER, PortRig
+from broadcaster.webrtc.udp_port import MAX_WAITING
+from tests.rigs.filtered_port import PASSWORD, STRANGER, VIEWER, PortRig
 
 OURS = 7
 """The SSRC of our video."""
@@ -85,7 +85,7 @@ def _viewer(rig: PortRig, number: int, piece: bytes) -> bytes:
 
 def rtcp(data: bytes) -> None:
     """Whatever a viewer reports: keyframes stay apart, repetitions stay a share, figures stay figures."""
-    feedback, gate, budget, slow = Feedback(OURS), KeyframeGate(), RtxBudget(), SlowRule()
+    feedback, gate, budget, slow = Feedback(OURS), KeyframeGate(), RtxBudget(), CongestionController()
     now, forced_at, repeated, sent = 1000.0, float("-inf"), 0, 0
     for number, piece in pieces(data):
         now += number / 256

@@ -9,19 +9,19 @@ from aiortc import RTCIceCandidate
 from aiortc.rtcicetransport import candidate_to_aioice
 from aiortc.sdp import SessionDescription
 
+from broadcaster.auth.links import Link, is_name, read_link, sign_link
 from broadcaster.errors import BadAnswer
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, ClosePeer, OpenPeer, Send
 from broadcaster.signaling.candidates import Dropped, screen_candidate
-from broadcaster.signaling.links import Link, is_name, read_link, sign_link
 from broadcaster.signaling.sdp import MOST_BYTES, screen_answer
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import Sound, StreamState, StreamStatus
 from tests.unit.signaling_samples import OFFER
 from tests.unit.test_signaling_session import Offered
 
 OWN = frozenset({"192.168.1.2", "fd00::2"})
-STATUS = StreamStatus(StreamState.LIVE, 1.0, Sound.ON)
+STATUS = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
 KEY = "k" * 43
 ANOTHER_KEY = "a" * 43
 """With which nothing is signed here: a fuzzer that follows comparisons would find what was."""

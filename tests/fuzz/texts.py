@@ -7,9 +7,9 @@ from broadcaster.devices.microphone.cards import Capture, Device, captures, choo
 from broadcaster.errors import SettingsError
 from broadcaster.media.h264 import NalType, is_keyframe, nal_type, payloads, split_nal_units
 from broadcaster.media.parameter_sets import ParameterSets
+from broadcaster.rate_limited_log import quoted
 from broadcaster.settings.reading import read
 from broadcaster.web import access
-from broadcaster.web.log import quoted
 from broadcaster.web.proxies import Proxies
 from tests.unit.depacketizer import depacketize
 

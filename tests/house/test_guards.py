@@ -7,8 +7,8 @@ from tests.house.project import modules
 
 PLACES = [
     "broadcaster/cli/commands.py",
+    "broadcaster/delivery/fanout.py",
     "broadcaster/devices/blocking.py",
-    "broadcaster/stream/fanout.py",
     "broadcaster/web/viewer_task.py",
 ]
 BROAD = {"Exception", "BaseException"}

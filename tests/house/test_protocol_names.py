@@ -4,18 +4,11 @@ import re
 
 import pytest
 
+from broadcaster.errors import StreamReason
+from broadcaster.model.stream import AudioState, StreamState
+from broadcaster.signaling.codes import SUBPROTOCOL, ByeReason, CloseCode, ErrorCode, RestartReason
 from broadcaster.signaling.messages import VIEWER_MESSAGES
 from broadcaster.signaling.replies import DAEMON_MESSAGES
-from broadcaster.signaling.words import (
-    SUBPROTOCOL,
-    ByeReason,
-    CloseCode,
-    ErrorCode,
-    RestartReason,
-    Sound,
-    StreamReason,
-    StreamState,
-)
 from tests.house.project import read
 
 PAGE = read("viewer/protocol.mjs")
@@ -26,7 +19,7 @@ TYPES = read("viewer/types.d.ts")
     ("name", "words"),
     [
         ("STREAM_STATES", StreamState),
-        ("SOUND", Sound),
+        ("SOUND", AudioState),
     ],
 )
 def test_a_set_of_words_is_the_same_on_both_sides(name, words):

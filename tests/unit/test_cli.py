@@ -8,7 +8,7 @@ import pytest
 
 from broadcaster.cli import main
 from broadcaster.errors import BroadcasterError
-from broadcaster.figures import StreamReport
+from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings, WebSettings
 from broadcaster.version import __version__
 

@@ -1,7 +1,7 @@
 """The start block: what a person needs, and no secret in a journal."""
 
 from broadcaster.cli.banner import start_block, with_token
-from broadcaster.figures import StreamReport
+from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings, VideoSettings, WebSettings
 
 REPORT = StreamReport("test picture", "libx264", "test tone", 1280, 720, 29.97, 0, 0)

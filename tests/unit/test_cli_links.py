@@ -6,13 +6,13 @@ from urllib.parse import unquote
 
 import pytest
 
+from broadcaster.auth.links import Link, read_link
 from broadcaster.cli import links, main
 from broadcaster.cli.links import Asked
-from broadcaster.control.secret_file import SecretFile, own_secrets
 from broadcaster.doctor.unit import Service
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings, read
-from broadcaster.signaling.links import Link, read_link
+from broadcaster.storage.secrets import SecretFile, state_secrets
 
 NOW = 1_800_000_000.5
 ASKED = Asked(7200, "Anna", None)
@@ -23,7 +23,7 @@ def closed(folder: Path, *more: str) -> Settings:
 
 
 def link_key(folder: Path) -> SecretFile:
-    return own_secrets(folder).link_key
+    return state_secrets(folder).link_key
 
 
 def make(folder: Path, *more_and_asked: object, terminal: bool) -> str:

@@ -22,12 +22,12 @@ def _own_logging():
 
 def record(level: int, message: str, error: BaseException | None = None) -> logging.LogRecord:
     about = (type(error), error, None) if error else None
-    return logging.LogRecord("broadcaster.stream.live", level, __file__, 1, message, (), about)
+    return logging.LogRecord("broadcaster.stream.controller", level, __file__, 1, message, (), about)
 
 
 def test_a_terminal_sees_time_level_and_name():
     line = TerminalFormatter().format(record(logging.WARNING, "no camera"))
-    assert re.fullmatch(r"\d\d:\d\d:\d\d warning stream\.live: no camera", line)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d warning stream\.controller: no camera", line)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_a_terminal_sees_time_level_and_name():
     [(logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 2)],
 )
 def test_journald_sees_the_priority_and_no_time(level, priority):
-    assert JournalFormatter().format(record(level, "hello")) == f"<{priority}>stream.live: hello"
+    assert JournalFormatter().format(record(level, "hello")) == f"<{priority}>stream.controller: hello"
 
 
 def test_every_line_of_a_traceback_carries_the_priority():
     lines = JournalFormatter().format(record(logging.ERROR, "a bug", ValueError("oh"))).splitlines()
-    assert lines == ["<3>stream.live: a bug", "<3>ValueError: oh"]
+    assert lines == ["<3>stream.controller: a bug", "<3>ValueError: oh"]
 
 
 def test_journald_is_known_by_device_and_inode():

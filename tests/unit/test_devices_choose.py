@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from broadcaster.devices import choose
-from broadcaster.devices.at_hand import CameraAtHand
+from broadcaster.devices.auto_camera import AutoCamera
 from broadcaster.devices.board import Board
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.fakes import FakeClock
@@ -58,7 +58,7 @@ def test_on_a_pc_nobody_is_told_of_cameras_that_only_a_pi_has(monkeypatch, caplo
         ("picamera2", "auto", (CsiCamera, Microphone)),
         ("picamera2", "none", (CsiCamera, NONE)),
         ("auto", "auto", (TestCard, Beep)),
-        ("camera", "auto", (CameraAtHand, Microphone)),
+        ("camera", "auto", (AutoCamera, Microphone)),
     ],
 )
 def test_words_become_sources(video, audio, sources):

@@ -3,11 +3,11 @@ import pytest
 
 from broadcaster.devices.fakes import FakeCamera, FakeClock, FakeMicrophone, FakePanel
 from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
-from broadcaster.errors import PanelError, SourceAbsent, SourceError
+from broadcaster.errors import PanelError, SourceAbsent, SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import StreamState
 from broadcaster.ports import Control
-from broadcaster.signaling.words import StreamReason, StreamState
 
 
 class Sink:

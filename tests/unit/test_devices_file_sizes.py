@@ -1,7 +1,7 @@
 import pytest
 
 from broadcaster.devices.encoder import threads_for
-from broadcaster.devices.fit import fitted_size
+from broadcaster.devices.scaler import fitted_size
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from broadcaster.devices.panel.lamp import Lamp
 from broadcaster.devices.panel.patterns import ACKNOWLEDGED, ACKNOWLEDGING, Pattern, pattern
-from broadcaster.signaling.words import StreamState
+from broadcaster.model.stream import StreamState
 from tests.rigs.timetravel import TravelClock, travel
 
 PATTERNS = {

@@ -4,7 +4,7 @@ import pytest
 
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.checks import board, clock, permissions, power, room, wifi
-from broadcaster.doctor.line import Level
+from broadcaster.doctor.result import Level
 from broadcaster.settings import Settings
 from tests.rigs import boards
 from tests.rigs.doctor import FINE, Patient, pc, pi, write
@@ -17,12 +17,12 @@ def every_line(machine: Patient):
     shown = read_board(machine.root)
     firmware = power.read_firmware(machine)
     return [
-        board.judge_board(shown),
-        board.judge_system(shown, board.read_name(machine), board.read_kernel(machine)),
-        power.judge_power(firmware, "pi", is_pi=shown.is_raspberry_pi),
-        power.judge_heat(firmware),
-        wifi.judge(wifi.read_adapters(machine), has_iw=True),
-        permissions.judge(permissions.read_devices(machine, Settings()), {"video"}, "pi"),
+        board.evaluate_board(shown),
+        board.evaluate_system(shown, board.read_name(machine), board.read_kernel(machine)),
+        power.evaluate_power(firmware, "pi", is_pi=shown.is_raspberry_pi),
+        power.evaluate_temperature(firmware),
+        wifi.evaluate(wifi.read_adapters(machine), has_iw=True),
+        permissions.evaluate(permissions.read_devices(machine, Settings()), {"video"}, "pi"),
     ]
 
 
@@ -79,21 +79,21 @@ def test_a_32_bit_system_is_broken_also_on_a_64_bit_kernel(tmp_path):
 )  # fmt: skip
 def test_each_bit_of_the_firmware_in_words(tmp_path, bits, found):
     machine = pi(tmp_path, boards.PI_4, {"vcgencmd get_throttled": f"throttled={bits}"})
-    line = power.judge_power(power.read_firmware(machine), "pi", is_pi=True)
+    line = power.evaluate_power(power.read_firmware(machine), "pi", is_pi=True)
     assert (line.level, line.found) == (Level.WARNING, found)
     assert ("power supply" in line.fix) == ("voltage" in found)
 
 
 def test_a_pi_without_vcgencmd_says_how_to_get_it(tmp_path):
     boards.build(tmp_path, boards.PI_4)
-    line = power.judge_power(power.read_firmware(Patient(tmp_path)), "pi", is_pi=True)
+    line = power.evaluate_power(power.read_firmware(Patient(tmp_path)), "pi", is_pi=True)
     assert line.level is Level.WARNING
     assert "apt install" in line.fix
 
 
 def test_a_vcgencmd_that_says_nothing_is_for_the_group_video(tmp_path):
     machine = pi(tmp_path, boards.PI_4, {"vcgencmd get_throttled": "VCHI initialization failed"})
-    line = power.judge_power(power.read_firmware(machine), "pi", is_pi=True)
+    line = power.evaluate_power(power.read_firmware(machine), "pi", is_pi=True)
     assert line.level is Level.WARNING
     assert "usermod -aG video pi" in line.fix
 
@@ -101,14 +101,14 @@ def test_a_vcgencmd_that_says_nothing_is_for_the_group_video(tmp_path):
 @pytest.mark.parametrize(("celsius", "level"), [("69.9", "ok"), ("70.1", "warning"), ("84.0", "warning")])
 def test_heat(tmp_path, celsius, level):
     machine = pi(tmp_path, boards.PI_5, {"vcgencmd measure_temp": f"temp={celsius}'C"})
-    line = power.judge_heat(power.read_firmware(machine))
+    line = power.evaluate_temperature(power.read_firmware(machine))
     assert line.level == level
     assert ("too hot" in line.found) == (celsius == "84.0")
 
 
 def test_wifi_that_saves_power_is_told_how_to_stop_it(tmp_path):
     machine = pi(tmp_path, boards.ZERO_2_W, {"iw dev wlan0 get power_save": "Power save: on"})
-    line = wifi.judge(wifi.read_adapters(machine), has_iw=True)
+    line = wifi.evaluate(wifi.read_adapters(machine), has_iw=True)
     assert (line.level, line.found) == (Level.WARNING, "wlan0: power saving is on")
     assert "  sudo iw dev wlan0 set power_save off" in line.fix.splitlines()
 
@@ -116,12 +116,12 @@ def test_wifi_that_saves_power_is_told_how_to_stop_it(tmp_path):
 def test_wifi_that_is_not_in_use_does_not_matter(tmp_path):
     machine = pi(tmp_path, boards.PI_4, {"iw dev wlan0 get power_save": "Power save: on"})
     write(tmp_path, "sys/class/net/wlan0/operstate", "down\n")
-    assert wifi.judge(wifi.read_adapters(machine), has_iw=True).found == "no Wi-Fi in use"
+    assert wifi.evaluate(wifi.read_adapters(machine), has_iw=True).found == "no Wi-Fi in use"
 
 
 def test_without_iw_nobody_knows_and_the_fix_is_to_install_it(tmp_path):
     machine = Patient(pi(tmp_path, boards.PI_4).root)
-    line = wifi.judge(wifi.read_adapters(machine), has_iw=False)
+    line = wifi.evaluate(wifi.read_adapters(machine), has_iw=False)
     assert line.level is Level.WARNING
     assert "apt install iw" in line.fix
 
@@ -136,7 +136,7 @@ def test_without_iw_nobody_knows_and_the_fix_is_to_install_it(tmp_path):
     ],
 )
 def test_the_clock(now, level, says):
-    line = clock.judge(now)
+    line = clock.evaluate(now)
     assert line.level == level
     assert says in line.found
 
@@ -151,8 +151,8 @@ def test_memory_is_judged_by_what_the_daemon_has_taken_already(tmp_path):
     write(tmp_path, "proc/meminfo", "MemTotal: 437904 kB\nMemAvailable: 100000 kB\nCmaFree: 80000 kB\n")
     found = room.read_room(Patient(tmp_path), tmp_path / "not" / "yet")
     assert (found.memory, found.cma, found.writable) == (102_400_000, 81_920_000, True)
-    assert room.judge_memory(found, running=True).level is Level.OK
-    assert room.judge_memory(found, running=False).level is Level.WARNING
+    assert room.evaluate_memory(found, running=True).level is Level.OK
+    assert room.evaluate_memory(found, running=False).level is Level.WARNING
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_memory_is_judged_by_what_the_daemon_has_taken_already(tmp_path):
     [(1e9, True, "ok"), (1e8, True, "warning"), (1e6, True, "broken"), (1e9, False, "warning")],
 )
 def test_the_disk(disk, writable, level):
-    assert room.judge_disk(room.Room(1, 0, int(disk), "/state", writable), "pi").level == level
+    assert room.evaluate_disk(room.Room(1, 0, int(disk), "/state", writable), "pi").level == level
 
 
 def test_fine_answers_are_those_of_real_commands():

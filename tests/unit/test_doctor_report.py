@@ -2,8 +2,8 @@
 
 import json
 
-from broadcaster.doctor.line import Level, Line, Subject, exit_code
 from broadcaster.doctor.report import WIDTH, as_json, summary, text
+from broadcaster.doctor.result import CheckResult, Level, Subject, exit_code
 
 ABOUT = Subject("power", "With too little of it the camera times out and the picture stalls, again and again.")
 FINE = ABOUT.ok("enough")
@@ -65,4 +65,4 @@ def test_the_last_sentence_counts():
 
 
 def test_an_empty_finding_is_still_a_line():
-    assert text(Line("x", Level.OK, "", ""), colour=False).strip() == "ok      x"
+    assert text(CheckResult("x", Level.OK, "", ""), colour=False).strip() == "ok      x"

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from broadcaster.devices.holders import Process
-from broadcaster.doctor.checks import certificate, config, network, service, versions, ways
+from broadcaster.doctor.checks import candidates, certificate, config, network, service, versions
 from broadcaster.doctor.checks.certificate import Found
 from broadcaster.doctor.checks.network import Port
 from broadcaster.doctor.checks.versions import Versions
 from broadcaster.doctor.holders import read_holders
-from broadcaster.doctor.line import Level
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import NAMES
+from broadcaster.doctor.result import Level
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import Service, parse
 from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings
@@ -65,7 +65,7 @@ def test_a_unit_is_understood():
 @pytest.mark.parametrize("shown", ["", "LoadState=not-found\nActiveState=inactive\n", "nonsense"])
 def test_no_unit_is_no_service(shown):
     assert parse(shown) == Service()
-    assert service.judge(parse(shown)).level is Level.OK
+    assert service.evaluate(parse(shown)).level is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -81,56 +81,58 @@ def test_no_unit_is_no_service(shown):
 )
 def test_the_service(changed, level, says):
     lines = [line.partition("=")[::2] for line in SHOWN.splitlines()]
-    line = service.judge(parse("\n".join(f"{name}={changed.get(name, value)}" for name, value in lines)))
+    line = service.evaluate(parse("\n".join(f"{name}={changed.get(name, value)}" for name, value in lines)))
     assert line.level == level
     assert says in line.found
 
 
 def test_a_service_that_does_not_answer_is_broken_once_it_is_up():
-    line = service.judge(RUNS, silent_at=8080)
+    line = service.evaluate(RUNS, silent_at=8080)
     assert (line.level, line.found) == (Level.BROKEN, "runs, but does not answer at port 8080")
-    assert service.judge(replace(RUNS, active="activating"), silent_at=8080).level is Level.OK
+    assert service.evaluate(replace(RUNS, active="activating"), silent_at=8080).level is Level.OK
 
 
 def test_settings_that_only_the_service_may_read_are_for_sudo():
-    line = config.judge(Settings(), "/etc/b.toml", ("the file cannot be read: Permission denied",), "/etc/b.toml")
+    line = config.evaluate(Settings(), "/etc/b.toml", ("the file cannot be read: Permission denied",), "/etc/b.toml")
     assert line.level is Level.BROKEN
     assert line.fix.endswith("  sudo broadcaster check")
 
 
 def test_settings_that_are_wrong_are_all_named_with_the_file_to_edit():
-    line = config.judge(Settings(), "/etc/b.toml", ("web.prot: no such setting", "video.fps = 0: no"), "/etc/b.toml")
+    line = config.evaluate(Settings(), "/etc/b.toml", ("web.prot: no such setting", "video.fps = 0: no"), "/etc/b.toml")
     assert line.level is Level.BROKEN
     assert "web.prot: no such setting\nvideo.fps = 0: no" in line.found
     assert line.fix.endswith("sudoedit /etc/b.toml")
 
 
 def test_other_settings_than_the_services_are_a_warning():
-    line = config.judge(Settings(), "", (), "/etc/b.toml")
+    line = config.evaluate(Settings(), "", (), "/etc/b.toml")
     assert line.level is Level.WARNING
     assert "--settings /etc/b.toml" in line.fix
 
 
 def test_settings_are_counted():
-    assert config.judge(Settings(), "", (), "").found == "no file, none other than the default"
+    assert config.evaluate(Settings(), "", (), "").found == "no file, none other than the default"
     some = Settings(video=VideoSettings(fps=15, width=640))
-    assert config.judge(some, "/a.toml", (), "/a.toml").found == "/a.toml, 2 other than the default"
+    assert config.evaluate(some, "/a.toml", (), "/a.toml").found == "/a.toml, 2 other than the default"
 
 
 def test_libraries():
-    fine = versions.judge(Versions((3, 11, 2), PACKAGES | {"picamera2": "0.3.32", "lgpio": ""}))
+    fine = versions.evaluate(Versions((3, 11, 2), PACKAGES | {"picamera2": "0.3.32", "lgpio": ""}))
     assert fine.level is Level.OK
     assert "picamera2 0.3.32" in fine.found
     assert "lgpio" not in fine.found
-    assert versions.judge(Versions((3, 11, 2), PACKAGES | {"av": ""})).found == "missing: av"
-    assert versions.judge(Versions((3, 14, 0), PACKAGES)).level is Level.BROKEN
-    assert versions.judge(Versions((3, 13, 0), PACKAGES, refused="this release is not supported")).level is Level.BROKEN
-    old = versions.judge(Versions((3, 11, 2), PACKAGES | {"picamera2": "0.3.12"}))
+    assert versions.evaluate(Versions((3, 11, 2), PACKAGES | {"av": ""})).found == "missing: av"
+    assert versions.evaluate(Versions((3, 14, 0), PACKAGES)).level is Level.BROKEN
+    assert (
+        versions.evaluate(Versions((3, 13, 0), PACKAGES, refused="this release is not supported")).level is Level.BROKEN
+    )
+    old = versions.evaluate(Versions((3, 11, 2), PACKAGES | {"picamera2": "0.3.12"}))
     assert (old.level, "full-upgrade" in old.fix) == (Level.WARNING, True)
 
 
 def test_this_machines_libraries_are_ones_that_are_known():
-    assert versions.judge(versions.read_versions()).level is Level.OK
+    assert versions.evaluate(versions.read_versions()).level is Level.OK
 
 
 NGINX = Process(7, "nginx")
@@ -147,7 +149,7 @@ NGINX = Process(7, "nginx")
     ],
 )
 def test_the_port(port, level, found):
-    line = network.judge_port(port)
+    line = network.evaluate_port(port)
     assert (line.level, line.found) == (level, found)
     assert ("sudo kill 7" in line.fix) == bool(port.holders)
 
@@ -170,7 +172,7 @@ async def test_a_host_that_is_not_ours_cannot_be_listened_on():
     ],
 )
 def test_addresses(host, links, level):
-    assert network.judge_addresses(host, links).level == level
+    assert network.evaluate_addresses(host, links).level == level
 
 
 TURN = IceSettings((IceServer(("turn:t.example.org",), "u", "p"),))
@@ -188,7 +190,7 @@ TURN = IceSettings((IceServer(("turn:t.example.org",), "u", "p"),))
     ],
 )
 def test_ways(gathered, settings, level, says):
-    line = ways.judge(gathered, settings)
+    line = candidates.evaluate(gathered, settings)
     assert line.level == level
     assert says in line.found
 
@@ -229,7 +231,7 @@ NOW = 1_780_000_000.0
     ],
 )
 def test_the_certificate(found, level, says):
-    line = certificate.judge(found, "/c.pem", NOW)
+    line = certificate.evaluate(found, "/c.pem", NOW)
     assert line.level == level
     assert says in line.found
 

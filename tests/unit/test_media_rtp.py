@@ -10,18 +10,18 @@ from broadcaster.media.rtp import (
     MAX_PACKET,
     MAX_PAYLOAD,
     SEND_TIME_OFFSET,
+    PacketFormat,
     RtpFrame,
-    RtpKind,
     RtpStream,
-    rtp_kind,
+    packet_format,
     send_time_element,
 )
 from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock, absolute_send_time, ntp_time
-from broadcaster.media.units import AccessUnit, OpusFrame
+from broadcaster.model.access_units import AccessUnit, OpusFrame
 
 VIDEO = RtpStream(ssrc=0x01020304, payload_type=101, mid="0")
 AUDIO = RtpStream(ssrc=0x05060708, payload_type=96, mid="1")
-FULL = rtp_kind(16, 1, 3, 4)
+FULL = packet_format(16, 1, 3, 4)
 
 
 def packets(frame, kind):
@@ -49,7 +49,7 @@ def test_packets_are_what_another_implementation_reads():
 def test_each_packet_has_room_for_its_tag_behind_it():
     frame = RtpFrame(VIDEO, [b"a" * 50, b"b" * 20], 0, 0.0)
     for tag in (10, 16):
-        image = frame.image(RtpKind(tag))
+        image = frame.image(PacketFormat(tag))
         (first, first_length), (second, second_length) = image.packets
         assert (first, first_length, second_length) == (0, 12 + 50, 12 + 20)
         assert second == first_length + tag
@@ -57,12 +57,12 @@ def test_each_packet_has_room_for_its_tag_behind_it():
 
 
 def test_a_kind_without_extensions_has_a_bare_header():
-    (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), RtpKind(tag=10))
+    (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), PacketFormat(tag=10))
     assert packet == struct.pack("!BBHLL", 0x80, 101 | 0x80, 0, 0, VIDEO.ssrc) + b"x"
 
 
 def test_playout_delay_stands_on_keyframes_only():
-    kind = RtpKind(tag=16, playout_delay=4)
+    kind = PacketFormat(tag=16, playout_delay=4)
     (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), kind)
     (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), kind)
     assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"  # at once
@@ -70,7 +70,7 @@ def test_playout_delay_stands_on_keyframes_only():
 
 
 def test_a_patient_viewer_is_told_with_every_picture_that_it_may_wait():
-    kind = RtpKind(tag=16, playout_delay=4, patient=True)
+    kind = PacketFormat(tag=16, playout_delay=4, patient=True)
     for keyframe in (True, False):
         (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), kind)
         assert packet[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
@@ -83,14 +83,14 @@ def test_the_largest_packet_fits():
 
 def test_an_image_is_made_once_for_each_kind():
     frame = RtpFrame(VIDEO, [b"x"], 0, 0.0)
-    assert frame.image(FULL) is frame.image(rtp_kind(16, 1, 3, 4))
-    assert frame.image(FULL) is not frame.image(rtp_kind(10, 1, 3, 4))
+    assert frame.image(FULL) is frame.image(packet_format(16, 1, 3, 4))
+    assert frame.image(FULL) is not frame.image(packet_format(10, 1, 3, 4))
 
 
 def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():
     sizes = [30, 100, 100, 100, 40, 100, 20]
     frame = RtpFrame(VIDEO, [bytes(size) for size in sizes], 0, 0.0)
-    image = frame.image(RtpKind(tag=16))
+    image = frame.image(PacketFormat(tag=16))
     whole = image.burst(0, len(frame))
     assert bytes(whole.data) == image.data
     assert [((batch.end - batch.start), batch.stride) for batch in whole.batches] == [
@@ -104,7 +104,7 @@ def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():
 
 def test_a_burst_counts_its_offsets_from_its_own_first_byte():
     frame = RtpFrame(VIDEO, [b"a" * 10, b"b" * 10, b"c" * 10], 0, 0.0)
-    image = frame.image(RtpKind(tag=10))
+    image = frame.image(PacketFormat(tag=10))
     burst = image.burst(1, 3)
     assert (burst.offsets, burst.lengths) == ((0, 32), (22, 22))
     assert bytes(burst.data[12:22]) == b"b" * 10

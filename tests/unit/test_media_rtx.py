@@ -4,11 +4,11 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.media.rtp import RtpFrame, RtpKind, RtpStream, send_time_element
+from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import COPIES, KEPT_SECONDS, SHARE, RtxBudget, RtxStream, SentFrames, retransmission
 
 VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
-KIND = RtpKind(tag=16, mid=1, abs_send_time=3, playout_delay=4)
+KIND = PacketFormat(tag=16, mid=1, abs_send_time=3, playout_delay=4)
 RTX = RtxStream(ssrc=9, payload_type=102)
 
 
@@ -27,7 +27,7 @@ def test_a_repeated_packet_is_what_another_implementation_unwraps():
 
 
 def test_a_repeated_packet_without_extensions():
-    data = retransmission(RTX, frame(5), RtpKind(tag=10), index=0, lost=1, sequence=0, now=0.0)
+    data = retransmission(RTX, frame(5), PacketFormat(tag=10), index=0, lost=1, sequence=0, now=0.0)
     assert data[12:] == b"\x00\x01" + bytes([5, 0])
 
 

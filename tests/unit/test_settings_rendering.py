@@ -16,7 +16,7 @@ from broadcaster.settings import (
     render,
     template,
 )
-from broadcaster.settings.kinds import Choice, Fraction, Switch, Whole, Word
+from broadcaster.settings.kinds import Bool, Enum, Float, Int, IntEnum
 from broadcaster.settings.model import every_setting
 from broadcaster.settings.toml import spell
 
@@ -25,13 +25,13 @@ _PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40
 
 def _values(kind):
     """Values that a setting of `kind` takes."""
-    if isinstance(kind, Word | Choice):
+    if isinstance(kind, Enum | IntEnum):
         return st.sampled_from(kind.choices)
-    if isinstance(kind, Whole):
+    if isinstance(kind, Int):
         return st.integers(kind.low // kind.step, kind.high // kind.step).map(lambda number: number * kind.step)
-    if isinstance(kind, Switch):
+    if isinstance(kind, Bool):
         return st.sampled_from(["true", "false"])
-    if isinstance(kind, Fraction):
+    if isinstance(kind, Float):
         return st.floats(kind.low, kind.high)
     return None
 

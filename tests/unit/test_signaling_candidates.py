@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from broadcaster.model.offers import IceCandidate
 from broadcaster.signaling.candidates import Dropped, screen_candidate
-from broadcaster.signaling.words import IceCandidate
 
 OWN = frozenset({"192.168.1.2", "fd00::2"})
 

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from broadcaster.model.stream import StreamState
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
@@ -18,9 +19,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
+from broadcaster.signaling.codes import CloseCode
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, StreamState
 from tests.unit.signaling_samples import CHROMIUM
 from tests.unit.test_signaling_session import CANDIDATE, Offered, status
 

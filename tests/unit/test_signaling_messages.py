@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcaster.errors import BadMessage
+from broadcaster.errors import BadMessage, StreamReason
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling import replies
+from broadcaster.signaling.codes import ByeReason, ErrorCode, RestartReason
 from broadcaster.signaling.messages import (
     VIEWER_MESSAGES,
     Answer,
@@ -22,15 +24,6 @@ from broadcaster.signaling.messages import (
     parse_message,
 )
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import (
-    ByeReason,
-    ErrorCode,
-    RestartReason,
-    Sound,
-    StreamReason,
-    StreamState,
-    StreamStatus,
-)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +111,7 @@ def test_whatever_comes_is_read_or_refused(name: str, rest: dict[str, object]) -
         assert isinstance(message, Unknown) == (name == "later")
 
 
-STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, Sound.LOST, StreamReason.CAMERA_LOST)
+STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, AudioState.LOST, StreamReason.CAMERA_LOST)
 
 
 def test_welcome_has_all_that_the_protocol_promises() -> None:
@@ -148,7 +141,7 @@ def test_welcome_has_all_that_the_protocol_promises() -> None:
         ),
         (replies.serialize_offer(4, "v=0", [], None), {"type": "offer", "id": 4, "sdp": "v=0", "ice_servers": []}),
         (
-            replies.serialize_stream(StreamStatus(StreamState.LIVE, 7, Sound.ON)),
+            replies.serialize_stream(StreamStatus(StreamState.LIVE, 7, AudioState.ON)),
             {"type": "stream", "state": "live", "since": 7, "sound": "on"},
         ),
         (replies.serialize_viewers(2), {"type": "viewers", "count": 2}),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
@@ -19,9 +20,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
+from broadcaster.signaling.codes import CloseCode
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, Sound, StreamState, StreamStatus
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
 
 
@@ -37,7 +38,7 @@ CANDIDATE = "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host"
 
 
 def status(state: StreamState) -> StreamStatus:
-    return StreamStatus(state, 1.0, Sound.ON)
+    return StreamStatus(state, 1.0, AudioState.ON)
 
 
 class Rig:

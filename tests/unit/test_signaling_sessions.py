@@ -5,12 +5,13 @@ import json
 
 import pytest
 
+from broadcaster.model.stream import StreamState
+from broadcaster.signaling.codes import CloseCode
 from broadcaster.signaling.messages import Hello
 from broadcaster.signaling.opening import Opening, Refusal
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.sessions import Sessions
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, StreamState
 from tests.unit.test_signaling_session import Offered, status
 
 

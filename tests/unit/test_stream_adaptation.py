@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+from broadcaster.delivery.congestion import ViewerHealth
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import VideoTraits
-from broadcaster.signaling.words import Sound, StreamState, StreamStatus
 from broadcaster.stream.adaptation import Adaptation
-from broadcaster.stream.slow import Health
 from tests.rigs.timetravel import TravelClock, travel
 
 LOWEST, HIGHEST = 300_000, 2_500_000
@@ -30,11 +30,11 @@ class Rig:
         fanout = SimpleNamespace(viewers=self.viewers)
         self.adaptation = Adaptation(fanout, self.encoder, LOWEST, HIGHEST)
 
-    def viewer(self, name: str, remb: int | None, health: Health = Health.WELL) -> None:
+    def viewer(self, name: str, remb: int | None, health: ViewerHealth = ViewerHealth.WELL) -> None:
         self.viewers[name] = SimpleNamespace(remb=remb, health=health)
 
     def tell(self, state: StreamState) -> None:
-        self.adaptation.stream_changed(StreamStatus(state, 0.0, Sound.ON))
+        self.adaptation.stream_changed(StreamStatus(state, 0.0, AudioState.ON))
 
 
 def test_it_looks_only_while_the_stream_is_live():
@@ -90,7 +90,7 @@ def test_a_change_of_sound_does_not_begin_it_anew():
 def test_those_who_keep_up_decide_and_where_none_does_the_slow_ones():
     async def scenario(clock: TravelClock) -> None:
         rig = Rig()
-        rig.viewer("slow", 400_000, Health.SKIPPING)
+        rig.viewer("slow", 400_000, ViewerHealth.SKIPPING)
         rig.viewer("well", 5_000_000)
         rig.viewer("silent", None)
         rig.tell(StreamState.LIVE)

@@ -21,17 +21,17 @@ def after(*looks: LoadLook) -> LoadRule:
 
 @pytest.mark.parametrize("look", [LATE_LOOP, FULL_SOCKETS])
 def test_the_rate_falls_when_it_lasts(look):
-    assert not after(*[look] * (PATIENCE - 1)).strained
+    assert not after(*[look] * (PATIENCE - 1)).overloaded
     rule = after(*[look] * 60)
-    assert rule.strained
+    assert rule.overloaded
     assert not rule.refuses, "as long as the rate can fall"
     rule.step(EASY)
-    assert not rule.strained
+    assert not rule.overloaded
 
 
 def test_a_moment_is_no_strain():
     rule = after(*[LATE_LOOP, LATE_LOOP, EASY] * 20)
-    assert not rule.strained
+    assert not rule.overloaded
     assert not rule.refuses
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from broadcaster.signaling.words import StreamReason, StreamState
+from broadcaster.errors import StreamReason
+from broadcaster.model.stream import StreamState
 from broadcaster.stream.machine import STARTING_LIMIT, STATES, TABLE, Action, Event, Phase, StreamMachine
 
 LOST = StreamReason.CAMERA_LOST

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from broadcaster.figures import Traffic
+from broadcaster.model.stats import Traffic
 from broadcaster.stream.lag import INTERVAL, LoopLag
 from broadcaster.stream.load import PATIENCE, RELIEF
 from broadcaster.stream.shedding import Shedding
@@ -17,7 +17,7 @@ from tests.rigs.timetravel import TravelClock, travel
 class Rig:
     def __init__(self) -> None:
         self.lag = LoopLag()
-        self.adaptation = SimpleNamespace(strained=False, can_ease=True)
+        self.adaptation = SimpleNamespace(overloaded=False, can_ease=True)
         self.traffic = Traffic()
         self.told: list[bool] = []
         self.shedding = Shedding(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
@@ -45,9 +45,9 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
     async def scenario(clock: TravelClock) -> None:
         async with Rig() as rig:
             await asyncio.sleep(5)
-            assert not rig.adaptation.strained
+            assert not rig.adaptation.overloaded
             await hold_up(clock, 3 * PATIENCE, 0.5)
-            assert rig.adaptation.strained
+            assert rig.adaptation.overloaded
             assert rig.told == []
             rig.adaptation.can_ease = False
             await hold_up(clock, 3 * PATIENCE, 0.5)
@@ -55,7 +55,7 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
             assert rig.shedding.refuses
             await asyncio.sleep(RELIEF + 3)
             assert rig.told == [True, False]
-            assert not rig.adaptation.strained
+            assert not rig.adaptation.overloaded
 
     travel(scenario)
 

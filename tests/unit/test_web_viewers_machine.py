@@ -14,14 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from broadcaster.auth.links import OPEN_GRANT
 from broadcaster.errors import BadAnswer
-from broadcaster.figures import PeerStats
+from broadcaster.model.stats import PeerStats
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
-from broadcaster.signaling.links import FREE_PASS
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.signaling.codes import CloseCode
 from broadcaster.signaling.opening import Refusal
 from broadcaster.signaling.timings import Timings
-from broadcaster.signaling.words import CloseCode, Sound, StreamState, StreamStatus
-from broadcaster.web.log import OutsideLog
 from broadcaster.web.proxies import Caller
 from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
@@ -90,7 +91,7 @@ class Peer:
     def request_keyframe(self) -> None:
         assert not self.closed
 
-    def heard(self) -> float | None:
+    def last_activity(self) -> float | None:
         return self._rig.clock.now if self._rig.media_flows else None
 
     def stats(self) -> PeerStats:
@@ -106,11 +107,11 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock = TravelClock()
-        self.status = StreamStatus(StreamState.LIVE, 1.0, Sound.ON)
+        self.status = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
         self.breaks = ""
         self.media_flows = True
         self.peers: list[Peer] = []
-        log = OutsideLog(logging.getLogger("viewers"), self.clock)
+        log = RateLimitedLogger(logging.getLogger("viewers"), self.clock)
         self.viewers = Viewers(PLACES, self, self, self.clock, Timings(), log)  # type: ignore[arg-type]
 
     def create(self, viewer: str, listener: PeerListener) -> Peer:
@@ -152,7 +153,7 @@ class ViewersMachine(RuleBasedStateMachine):
         self.count += 1
         socket = Socket(self.count)
         try:
-            viewer = self.do(self.rig.viewers.welcome, known, socket, FREE_PASS)
+            viewer = self.do(self.rig.viewers.welcome, known, socket, OPEN_GRANT)
         except Refusal:
             assert len(self.rig.viewers) == PLACES
         else:
@@ -198,7 +199,7 @@ class ViewersMachine(RuleBasedStateMachine):
 
     @rule(state=st.sampled_from(StreamState))
     def stream(self, state: StreamState) -> None:
-        self.rig.status = StreamStatus(state, 2.0, Sound.ON)
+        self.rig.status = StreamStatus(state, 2.0, AudioState.ON)
         self.do(self.rig.viewers._stream_changed, self.rig.status)
         self.run()
 

@@ -15,7 +15,7 @@ from aiortc.rtp import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.stream.slow import Report
+from broadcaster.delivery.congestion import ReceiverReport
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
 
@@ -31,7 +31,7 @@ def report(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0) -> RtcpRrPacket:
 
 def test_a_report_about_our_video_is_taken():
     feedback = Feedback(OURS)
-    assert feedback.take(report(), ntp=0) == Report(loss=0.25, lost=9, remb=None)
+    assert feedback.take(report(), ntp=0) == ReceiverReport(loss=0.25, lost=9, remb=None)
     assert (feedback.loss, feedback.lost, feedback.jitter, feedback.round_trip) == (0.25, 9, 0.01, None)
 
 

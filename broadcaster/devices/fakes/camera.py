@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from broadcaster.devices.fakes import canned
 from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
-from broadcaster.media.units import AccessUnit
+from broadcaster.errors import StreamReason
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
-from broadcaster.signaling.words import StreamReason
 
 
 class FakeCamera(FakeDevice[VideoSink]):

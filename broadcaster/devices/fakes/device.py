@@ -9,9 +9,8 @@ import time
 from typing import Generic, Protocol, TypeVar
 
 from broadcaster.devices.blocking import Worker
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import Clock
-from broadcaster.signaling.words import StreamReason
 
 Sink = TypeVar("Sink", bound="FailureSink")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from broadcaster.devices.fakes import canned
 from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
 from broadcaster.devices.opus import FRAME
-from broadcaster.errors import SourceAbsent
-from broadcaster.media.units import OpusFrame
+from broadcaster.errors import SourceAbsent, StreamReason
+from broadcaster.model.access_units import OpusFrame
 from broadcaster.ports import AudioSink, Clock
-from broadcaster.signaling.words import StreamReason
 
 
 class FakeMicrophone(FakeDevice[AudioSink]):

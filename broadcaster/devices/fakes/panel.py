@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from broadcaster.errors import PanelError
+from broadcaster.model.stream import StreamState
 from broadcaster.ports import Control
-from broadcaster.signaling.words import StreamState
 
 
 class FakePanel:

@@ -11,14 +11,13 @@ from av.audio.resampler import AudioResampler
 
 from broadcaster.devices.blocking import call_aside
 from broadcaster.devices.file.media_file import MediaFile, Run
-from broadcaster.devices.file.survey import Survey, seconds
+from broadcaster.devices.file.media_info import MediaInfo, seconds
 from broadcaster.devices.file.tape import STEREO_BYTES, Tape
 from broadcaster.devices.opus import FRAME, RATE, OpusEncoder
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceAbsent
-from broadcaster.media.units import OpusFrame
+from broadcaster.errors import SourceAbsent, StreamReason
+from broadcaster.model.access_units import OpusFrame
 from broadcaster.ports import AudioSink, Clock
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class FileAudio:
 
     async def open(self, sink: AudioSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`; a film without sound is no fault (`SourceAbsent`)."""
-        found = await call_aside("file", self._file.survey)
+        found = await call_aside("file", self._file.read_media_info)
         if found.audio is None:
             raise SourceAbsent(StreamReason.FILE, f"{self._file.path} has no sound")
         way = "passes through without encoding" if found.audio.passes else "is encoded anew"
@@ -58,7 +57,7 @@ class FileAudio:
         if thread:
             await self._file.end(thread)
 
-    def _pass(self, thread: SourceThread[OpusFrame], found: Survey) -> None:
+    def _pass(self, thread: SourceThread[OpusFrame], found: MediaInfo) -> None:
         free = 0.0
         with closing(self._file.runs("audio", found, self._clock.monotonic())) as runs:
             for run in runs:
@@ -72,7 +71,7 @@ class FileAudio:
                     thread.deliver(OpusFrame(bytes(packet), self._file.due(position)))
                     free = position + FRAME
 
-    def _encode(self, thread: SourceThread[OpusFrame], found: Survey) -> None:
+    def _encode(self, thread: SourceThread[OpusFrame], found: MediaInfo) -> None:
         encoder = OpusEncoder(2)
         with closing(self._file.runs("audio", found, self._clock.monotonic())) as runs:
             for place, pcm in _laid(runs):

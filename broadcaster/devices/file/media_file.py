@@ -14,12 +14,11 @@ from av.frame import Frame
 from av.packet import Packet
 from av.stream import Stream
 
-from broadcaster.devices.file.survey import Stamps, Survey, audio_of, rate_of, survey, video_of
+from broadcaster.devices.file.media_info import MediaInfo, Stamps, audio_of, rate_of, read_media_info, video_of
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 PATIENCE = 0.5
 """Seconds that a file may fall behind its pace before the timeline gives them up."""
@@ -41,11 +40,11 @@ class MediaFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._survey: tuple[tuple[int, int], Survey] | None = None
+        self._survey: tuple[tuple[int, int], MediaInfo] | None = None
         self._users = 0
         self._origin = 0.0
 
-    def survey(self) -> Survey:
+    def read_media_info(self) -> MediaInfo:
         """What the file holds; blocking, read again only if the file has changed. Raises `SourceError`."""
         with self._lock:
             try:
@@ -54,7 +53,7 @@ class MediaFile:
                 raise SourceError(StreamReason.FILE, f"{self.path}: {error.strerror}") from error
             version = status.st_mtime_ns, status.st_size
             if self._survey is None or self._survey[0] != version:
-                self._survey = version, survey(self.path)
+                self._survey = version, read_media_info(self.path)
             return self._survey[1]
 
     def is_silent(self) -> bool:
@@ -97,7 +96,7 @@ class MediaFile:
                 return 0.0
             return late
 
-    def runs(self, kind: Kind, found: Survey, now: float) -> Generator[Run, None, None]:
+    def runs(self, kind: Kind, found: MediaInfo, now: float) -> Generator[Run, None, None]:
         """Run after run through the file, without end, the first from where the timeline is `now`.
 
         Raises `SourceError` when the file cannot be read any more. The consumer closes this iterator.
@@ -122,7 +121,7 @@ class Run:
     It covers the positions from `begin`, which in the first run may lie inside the file, to `end`.
     """
 
-    def __init__(self, container: InputContainer, kind: Kind, found: Survey, offset: float, begin: float) -> None:
+    def __init__(self, container: InputContainer, kind: Kind, found: MediaInfo, offset: float, begin: float) -> None:
         video, audio = video_of(container), audio_of(container)
         stream = video if kind == "video" else audio
         if stream is None:

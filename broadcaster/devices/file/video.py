@@ -11,25 +11,24 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.blocking import call_aside
-from broadcaster.devices.encoder import Encoder, Encodes
+from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.file.media_file import MediaFile, Run
-from broadcaster.devices.file.survey import Survey, VideoTrack
-from broadcaster.devices.fit import Fit, fitted_size
+from broadcaster.devices.file.media_info import MediaInfo, VideoTrack
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
+from broadcaster.devices.scaler import Scaler, fitted_size
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.media.units import AccessUnit
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
 _PASSING = "none (H.264 passes through)"
 
 
-class FileVideo(Encodes):
+class FileVideo(EncoderMixin):
     """`ports.VideoSource` of a file.
 
     Constrained baseline H.264 with keyframes near enough passes through; then no keyframe can be forced
@@ -64,7 +63,7 @@ class FileVideo(Encodes):
 
     async def open(self, sink: VideoSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
-        found = await call_aside("file", self._file.survey)
+        found = await call_aside("file", self._file.read_media_info)
         if found.video is None:
             raise SourceError(StreamReason.FILE, f"{self._file.path}: has no picture")
         self._prepare(found.video)
@@ -95,14 +94,14 @@ class FileVideo(Encodes):
         self._traits = VideoTraits("file", Encoder.name, width, height, track.fps, True, True)
         log.info("%s: encoded anew as %dx%d, because %s", self._file.path, width, height, track.obstacle)
 
-    def _run(self, thread: SourceThread[AccessUnit], found: Survey) -> None:
-        way: _Way = _Encoding(self._encoder, self._traits) if self._encoder else _Passing()
+    def _run(self, thread: SourceThread[AccessUnit], found: MediaInfo) -> None:
+        way: _Pipeline = _Transcoder(self._encoder, self._traits) if self._encoder else _Passthrough()
         with closing(self._file.runs("video", found, self._clock.monotonic())) as runs:
             for run in runs:
                 if not self._play(thread, run, way):
                     return
 
-    def _play(self, thread: SourceThread[AccessUnit], run: Run, way: _Way) -> bool:
+    def _play(self, thread: SourceThread[AccessUnit], run: Run, way: _Pipeline) -> bool:
         """Deliver the pictures of one run, each when it is due; False when it is time to return."""
         for picture, position in way.pictures(run):
             before = position < run.begin
@@ -116,7 +115,7 @@ class FileVideo(Encodes):
         return True
 
 
-class _Way(Protocol):
+class _Pipeline(Protocol):
     """How pictures get from the file to the browser."""
 
     def pictures(self, run: Run) -> Iterator[tuple[Any, float]]:
@@ -129,7 +128,7 @@ class _Way(Protocol):
         """What becomes of a picture: one access unit, or none."""
 
 
-class _Passing:
+class _Passthrough:
     """As they are, from the first keyframe on; none may be left out, the next ones refer to it."""
 
     def __init__(self) -> None:
@@ -151,12 +150,12 @@ class _Passing:
             yield AccessUnit(picture, captured, keyframe)
 
 
-class _Encoding:
+class _Transcoder:
     """Decoded, made to fit and encoded anew; whatever comes later than the next picture is due is left out."""
 
     def __init__(self, encoder: Encoder, traits: VideoTraits) -> None:
         self._encoder = encoder
-        self._fit = Fit(traits.width, traits.height)
+        self._fit = Scaler(traits.width, traits.height)
         self._patience = 1 / traits.fps
         self._skips = SkipCount()
 

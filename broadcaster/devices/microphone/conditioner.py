@@ -11,7 +11,7 @@ from av.filter import Graph
 
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, SAMPLE_BYTES
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import StreamReason
 
 STRETCH = 0.002
 """Share by which the sound is stretched or squeezed at most: a thirtieth of a semitone, which nobody hears."""

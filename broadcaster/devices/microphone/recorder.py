@@ -10,10 +10,9 @@ from broadcaster.devices.microphone.child import Child
 from broadcaster.devices.microphone.system import find_captures, find_holder
 from broadcaster.devices.opus import SAMPLE_BYTES
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError
-from broadcaster.media.units import OpusFrame
+from broadcaster.errors import SourceError, StreamReason
+from broadcaster.model.access_units import OpusFrame
 from broadcaster.ports import Clock
-from broadcaster.signaling.words import StreamReason
 
 STALL_LIMIT = 2.0
 """Seconds without a sample after which the device counts as stalled."""

@@ -15,11 +15,10 @@ from broadcaster.devices.microphone.system import find_captures
 from broadcaster.devices.opus import SAMPLE_BYTES, OpusEncoder
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceAbsent
-from broadcaster.media.units import OpusFrame
+from broadcaster.errors import SourceAbsent, StreamReason
+from broadcaster.model.access_units import OpusFrame
 from broadcaster.ports import AudioSink, Clock
 from broadcaster.settings import AudioSettings
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from broadcaster.devices.panel.button import Press
 from broadcaster.devices.panel.lamp import Lamp
 from broadcaster.devices.panel.patterns import pattern
 from broadcaster.devices.panel.watch import ButtonWatch
+from broadcaster.model.stream import StreamState
 from broadcaster.ports import Clock, Control
 from broadcaster.settings import PanelSettings
-from broadcaster.signaling.words import StreamState
 
 
 class GpioPanel:

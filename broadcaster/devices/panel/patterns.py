@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from broadcaster.signaling.words import StreamState
+from broadcaster.model.stream import StreamState
 
 _GRAIN = 1e-4
 """Seconds; so little of a span is none: rounding must not make a timer due at the moment at which it is set."""

@@ -8,8 +8,7 @@ from typing import Any
 
 from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.picamera import library
-from broadcaster.errors import DeviceHung, SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import DeviceHung, SourceError, StreamReason
 
 _USB = "/usb"
 """What stands in libcamera's id of a USB camera, by which picamera2 sorts those behind the others."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.settings.kinds import did_you_mean
 from broadcaster.settings.table import Pairs, Value
-from broadcaster.signaling.words import StreamReason
 
 Range = tuple[Any, Any, Any]
 """Least, most and default of a control, as picamera2's `camera_controls` has them."""

@@ -12,8 +12,7 @@ from pathlib import Path
 from broadcaster.devices.groups import join
 from broadcaster.devices.holders import holders
 from broadcaster.devices.picamera import library
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 
 class Step(Enum):

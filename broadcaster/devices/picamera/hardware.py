@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from broadcaster.devices import v4l2
-from broadcaster.devices.crossing import Crossing
+from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera import library
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.media.units import AccessUnit
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 WIDEST = 2032
 """Pixels; the encoder refuses wider pictures."""
@@ -33,7 +32,7 @@ class HardwareEncoding:
     The encoder takes pictures by DMA handle, and delivers in a thread of its own.
     """
 
-    def __init__(self, settings: VideoSettings, fps: float, crossing: Crossing[AccessUnit], device: str) -> None:
+    def __init__(self, settings: VideoSettings, fps: float, crossing: LoopBridge[AccessUnit], device: str) -> None:
         """`device` is the encoder's, such as /dev/video11."""
         self._settings = settings
         self._fps = fps

@@ -6,8 +6,7 @@ import importlib
 import os
 from types import ModuleType
 
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 _INSTALL = "sudo apt install --no-install-recommends python3-picamera2"
 _LOUDNESS = "*:WARN"

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Any, Protocol
 
 from broadcaster.devices.board import Board
-from broadcaster.devices.crossing import Crossing
+from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera import controls, shape
 from broadcaster.devices.picamera.cameras import choose, csi_cameras
 from broadcaster.devices.picamera.faults import Step, explained
@@ -18,7 +18,7 @@ from broadcaster.devices.picamera.hardware import HardwareEncoding
 from broadcaster.devices.picamera.library import load
 from broadcaster.devices.picamera.software import SoftwareEncoding
 from broadcaster.errors import SourceError
-from broadcaster.media.units import AccessUnit
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoTraits
 from broadcaster.settings import VideoSettings
 
@@ -46,7 +46,7 @@ class Encoding(Protocol):
 class Session:
     """A camera that delivers into `crossing`; `close` ends it, also when `open` failed on the way."""
 
-    def __init__(self, settings: VideoSettings, board: Board, clock: Clock, crossing: Crossing[AccessUnit]) -> None:
+    def __init__(self, settings: VideoSettings, board: Board, clock: Clock, crossing: LoopBridge[AccessUnit]) -> None:
         self._settings = settings
         self._board = board
         self._clock = clock

@@ -11,19 +11,19 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from broadcaster.devices.crossing import Crossing
-from broadcaster.devices.encoder import Encoder, Encodes
+from broadcaster.devices.encoder import Encoder, EncoderMixin
+from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError
-from broadcaster.media.units import AccessUnit
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock
 from broadcaster.settings import VideoSettings
 
 log = logging.getLogger(__name__)
 
 
-class SoftwareEncoding(Encodes):
+class SoftwareEncoding(EncoderMixin):
     """From a configured camera to access units by our own `Encoder`, in a thread of its own; one `start` each.
 
     picamera2's own software encoder is of no use: asked for a keyframe it raises a TypeError with PyAV 14 and later,
@@ -32,7 +32,7 @@ class SoftwareEncoding(Encodes):
 
     name = Encoder.name
 
-    def __init__(self, settings: VideoSettings, fps: float, crossing: Crossing[AccessUnit], clock: Clock) -> None:
+    def __init__(self, settings: VideoSettings, fps: float, crossing: LoopBridge[AccessUnit], clock: Clock) -> None:
         self._settings = settings
         self._fps = fps
         self._crossing = crossing

@@ -6,14 +6,13 @@ import logging
 
 from broadcaster.devices.blocking import CLOSE_LIMIT, Overdue, Worker
 from broadcaster.devices.board import Board
-from broadcaster.devices.crossing import Crossing
 from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera.session import Session
-from broadcaster.errors import SourceError
-from broadcaster.media.units import AccessUnit
+from broadcaster.errors import SourceError, StreamReason
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class CsiCamera:
         self._traits = VideoTraits("picamera2", encoder, settings.width, settings.height, settings.fps, True, True)
         self._worker: Worker | None = None
         self._session: Session | None = None
-        self._crossing: Crossing[AccessUnit] | None = None
+        self._crossing: LoopBridge[AccessUnit] | None = None
         self._delivered_at: float | None = None
         self._said = False
 
@@ -56,7 +55,7 @@ class CsiCamera:
             self._said = False
             sink.picture(unit)
 
-        self._crossing = Crossing(take, sink.failed)
+        self._crossing = LoopBridge(take, sink.failed)
         self._session = Session(self._settings, self._board, self._clock, self._crossing)
         self._worker = Worker("the camera")
         self._delivered_at = None

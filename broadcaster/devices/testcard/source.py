@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from broadcaster.devices.encoder import Encoder, Encodes
+from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import Pace, SkipCount
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.devices.thread import SourceThread
-from broadcaster.media.units import AccessUnit
+from broadcaster.errors import StreamReason
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
 
-class TestCard(Encodes):
+class TestCard(EncoderMixin):
     """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
 
     Pictures are numbered as they are made. If drawing and encoding take longer than a picture lasts,

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import Clock, VideoSource
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 _MISSING = (
     "USB cameras need linuxpy, which is not installed here: pip install linuxpy "

@@ -44,7 +44,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class CapturedFrame:
     """One picture as the camera gives it, the monotonic time of its capture in seconds, and the driver's number of it.
 
     A gap in the numbers is a picture that was lost, or too broken to be read.
@@ -128,7 +128,7 @@ class Camera:
             raise OSError(errno.ENODEV, "the camera does not answer any more")
         return bool(events)
 
-    def read(self, now: float) -> Shot | None:
+    def read(self, now: float) -> CapturedFrame | None:
         """Take the next picture; None if there is none, or if it is broken. `now` is in monotonic seconds."""
         assert self._capture is not None
         try:
@@ -139,7 +139,9 @@ class Camera:
         if flags & raw.BufferFlag.ERROR or not frame.data:
             return None
         monotonic = flags & _TIMESTAMP_MASK == _TIMESTAMP_MONOTONIC
-        return Shot(bytes(frame.data), capture_time(frame.timestamp, monotonic=monotonic, now=now), frame.frame_nb)
+        return CapturedFrame(
+            bytes(frame.data), capture_time(frame.timestamp, monotonic=monotonic, now=now), frame.frame_nb
+        )
 
     def has(self, control: int) -> bool:
         """Whether the camera has a control, one of V4L2's numbers."""

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.usb.formats import H264, JPEG, RAW, without_padding
 from broadcaster.devices.usb.modes import Mode
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import StreamReason
 
 _TIME_BASE = Fraction(1, 1_000_000)
 """Filters ask for one; the time itself goes beside the picture."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.groups import join
 from broadcaster.devices.usb.camera import Node, read_node
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 _VIDEO_CAPTURE, _M2M, _M2M_MPLANE, _STREAMING = 0x1, 0x8000, 0x4000, 0x4000000
 """V4L2_CAP_… (videodev2.h); nodes for metadata have neither the first nor the next two."""

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 from broadcaster.devices import v4l2
 from broadcaster.devices.board import Board
-from broadcaster.devices.fit import Fit, fitted_size
-from broadcaster.devices.usb.camera import Camera, Node, Shot
+from broadcaster.devices.scaler import Scaler, fitted_size
+from broadcaster.devices.usb.camera import Camera, CapturedFrame, Node
 from broadcaster.devices.usb.controls import flip_in_camera, set_controls
 from broadcaster.devices.usb.decoding import Decoding
 from broadcaster.devices.usb.formats import COST
 from broadcaster.devices.usb.modes import Choice, Mode, Wanted, choose_mode
-from broadcaster.devices.usb.ways import Encoding, Passing, Thinning, Way, make_encoder
-from broadcaster.errors import SourceError
+from broadcaster.devices.usb.pipelines import FrameDecimator, Passthrough, Pipeline, Transcoder, make_encoder
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import VideoTraits
-from broadcaster.signaling.words import StreamReason
 from broadcaster.stream.cache import LONGEST
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ _WAIT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CaptureConfig:
     """What the settings ask of the picture: size and rate, bits a second, seconds, which way round, and controls."""
 
     wanted: Wanted
@@ -43,12 +42,12 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class CaptureSession:
     """A camera that delivers: how its pictures are made ready, the first if it was taken already, the traits."""
 
     camera: Camera
-    way: Way
-    first: Shot | None
+    way: Pipeline
+    first: CapturedFrame | None
     traits: VideoTraits
 
 
@@ -56,7 +55,7 @@ Known = dict[str, str | None]
 """Why the H.264 of a camera cannot be sent, None where it can: found out once, when it is used for the first time."""
 
 
-def start_flow(camera: Camera, order: Order, board: Board, known: Known) -> Flow:
+def start_capture(camera: Camera, order: CaptureConfig, board: Board, known: Known) -> CaptureSession:
     """Choose a mode, start it, and say so in the log. Raises `SourceError`, and OSError of the camera."""
     set_controls(camera, order.controls)
     left = frozenset() if flip_in_camera(camera, order.flips) else order.flips
@@ -70,7 +69,7 @@ def start_flow(camera: Camera, order: Order, board: Board, known: Known) -> Flow
     return _start_encoding(camera, order, choice, board, left)
 
 
-def _choose(camera: Camera, order: Order, obstacle: str | None) -> Choice:
+def _choose(camera: Camera, order: CaptureConfig, obstacle: str | None) -> Choice:
     modes = camera.modes(order.wanted)
     choice = choose_mode(modes, order.wanted, obstacle)
     if choice is None:
@@ -91,11 +90,11 @@ def _useless(node: Node, formats: str) -> SourceError:
     return SourceError(StreamReason.NO_CAMERA, f"{_name(node)}: {words}")
 
 
-def _start_passing(camera: Camera, order: Order, choice: Choice, known: Known) -> Flow | None:
+def _start_passing(camera: Camera, order: CaptureConfig, choice: Choice, known: Known) -> CaptureSession | None:
     """The camera's own H.264 on its way; None, and the obstacle in `known`, if it cannot be sent."""
     _tune(camera, order, choice.mode)
     mode = _start(camera, choice.mode)
-    way = Passing(camera)
+    way = Passthrough(camera)
     identity = _identity(camera.node)
     obstacle, first = _try_h264(camera, way, thoroughly=identity not in known)
     known[identity] = obstacle
@@ -105,10 +104,10 @@ def _start_passing(camera: Camera, order: Order, choice: Choice, known: Known) -
     log.info("%s: %s passes through without encoding, %s", _name(camera.node), mode, choice.why)
     forces, rates = way.can_force_keyframe, way.can_set_bitrate
     traits = VideoTraits("v4l2", way.encoder, mode.width, mode.height, mode.fps, forces, rates)
-    return Flow(camera, way, first, traits)
+    return CaptureSession(camera, way, first, traits)
 
 
-def _tune(camera: Camera, order: Order, mode: Mode) -> None:
+def _tune(camera: Camera, order: CaptureConfig, mode: Mode) -> None:
     """Set up a camera's own encoder as far as it can be."""
     for control, value in (
         (v4l2.PROFILE, v4l2.CONSTRAINED_BASELINE),
@@ -120,7 +119,7 @@ def _tune(camera: Camera, order: Order, mode: Mode) -> None:
             camera.set(control, value)
 
 
-def _try_h264(camera: Camera, way: Passing, *, thoroughly: bool) -> tuple[str | None, Shot | None]:
+def _try_h264(camera: Camera, way: Passthrough, *, thoroughly: bool) -> tuple[str | None, CapturedFrame | None]:
     """Look at a camera's H.264: what keeps it from being sent, or the keyframe to begin with.
 
     Thoroughly: also whether keyframes come often enough for newcomers, where the camera cannot be asked for one.
@@ -136,24 +135,26 @@ def _try_h264(camera: Camera, way: Passing, *, thoroughly: bool) -> tuple[str | 
             return way.sets.obstacle, None
         count += 1
         if count > 1 or way.can_force_keyframe or not thoroughly:
-            return None, Shot(data, shot.captured, shot.number)
+            return None, CapturedFrame(data, shot.captured, shot.number)
         deadline = time.monotonic() + LONGEST + _LATENESS
     if count:
         return f"its keyframes are more than {LONGEST:g} s apart, and it cannot be asked for one", None
     return f"no keyframe came within {FIRST_KEYFRAME:g} s", None
 
 
-def _start_encoding(camera: Camera, order: Order, choice: Choice, board: Board, flips: frozenset[str]) -> Flow:
+def _start_encoding(
+    camera: Camera, order: CaptureConfig, choice: Choice, board: Board, flips: frozenset[str]
+) -> CaptureSession:
     mode = _start(camera, choice.mode)
     width, height = fitted_size(mode.width, mode.height, order.wanted.width, order.wanted.height)
-    thinning = Thinning(order.wanted.fps) if mode.fps > order.wanted.fps * HARDLY_FASTER else None
+    thinning = FrameDecimator(order.wanted.fps) if mode.fps > order.wanted.fps * HARDLY_FASTER else None
     fps = order.wanted.fps if thinning else mode.fps
     encoder = make_encoder(
         board, width=width, height=height, fps=fps, bitrate=order.bitrate, interval=order.keyframe_interval
     )
-    way = Encoding(Decoding(mode, camera.stride), Fit(width, height, *sorted(flips)), encoder, thinning)
+    way = Transcoder(Decoding(mode, camera.stride), Scaler(width, height, *sorted(flips)), encoder, thinning)
     log.info("%s: %s, sent as %dx%d by %s, %s", _name(camera.node), mode, width, height, way.encoder, choice.why)
-    return Flow(camera, way, None, VideoTraits("v4l2", way.encoder, width, height, fps, True, True))
+    return CaptureSession(camera, way, None, VideoTraits("v4l2", way.encoder, width, height, fps, True, True))
 
 
 def _identity(node: Node) -> str:

@@ -9,17 +9,16 @@ from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.board import Board, read_board
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.thread import SourceThread
-from broadcaster.devices.usb.camera import BUFFERS, Camera, Shot
+from broadcaster.devices.usb.camera import BUFFERS, Camera, CapturedFrame
 from broadcaster.devices.usb.controls import flips_of
 from broadcaster.devices.usb.find import look_around, pick_camera
 from broadcaster.devices.usb.modes import Wanted
-from broadcaster.devices.usb.opening import Flow, Known, Order, start_flow
+from broadcaster.devices.usb.opening import CaptureConfig, CaptureSession, Known, start_capture
 from broadcaster.devices.usb.trouble import camera_errors
-from broadcaster.errors import DeviceHung, SourceError
-from broadcaster.media.units import AccessUnit
+from broadcaster.errors import DeviceHung, SourceError, StreamReason
+from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class UsbCamera:
     are left out, never delayed.
     """
 
-    def __init__(self, clock: Clock, device: str, order: Order, board: Board) -> None:
+    def __init__(self, clock: Clock, device: str, order: CaptureConfig, board: Board) -> None:
         self._clock = clock
         self._device = device
         self._order = order
@@ -50,7 +49,7 @@ class UsbCamera:
         )
         self._known: Known = {}
         self._camera: Camera | None = None
-        self._flow: Flow | None = None
+        self._flow: CaptureSession | None = None
         self._thread: SourceThread[AccessUnit] | None = None
         self._worker: Worker | None = None
 
@@ -93,18 +92,18 @@ class UsbCamera:
         if self._flow:
             self._flow.way.set_bitrate(bits_per_second)
 
-    def _start(self) -> Flow:
+    def _start(self) -> CaptureSession:
         node = pick_camera(look_around(), self._device)
         with camera_errors(node):
             self._camera = Camera(node)
-            return start_flow(self._camera, self._order, self._board, self._known)
+            return start_capture(self._camera, self._order, self._board, self._known)
 
     def _let_go(self) -> None:
         camera, self._camera = self._camera, None
         if camera:
             camera.close()
 
-    def _run(self, flow: Flow, thread: SourceThread[AccessUnit]) -> None:
+    def _run(self, flow: CaptureSession, thread: SourceThread[AccessUnit]) -> None:
         with camera_errors(flow.camera.node):
             if flow.first:
                 self._send(thread, flow, flow.first)
@@ -114,7 +113,7 @@ class UsbCamera:
                 if shot:
                     self._send(thread, flow, shot)
 
-    def _next(self, flow: Flow, skips: SkipCount) -> Shot | None:
+    def _next(self, flow: CaptureSession, skips: SkipCount) -> CapturedFrame | None:
         """The next picture to send, None if there is none yet; old ones give way to newer ones where they may."""
         if not flow.camera.is_ready(_WAIT):
             return None
@@ -132,14 +131,14 @@ class UsbCamera:
             log.warning("no time to encode the camera's pictures, left out: %d", count)
         return shot
 
-    def _send(self, thread: SourceThread[AccessUnit], flow: Flow, shot: Shot) -> None:
+    def _send(self, thread: SourceThread[AccessUnit], flow: CaptureSession, shot: CapturedFrame) -> None:
         for unit in flow.way.units(shot):
             thread.deliver(unit)
 
 
 def make_usb_camera(settings: VideoSettings, clock: Clock) -> UsbCamera:
     """The source that the settings describe; no camera needs to be there yet."""
-    order = Order(
+    order = CaptureConfig(
         wanted=Wanted(settings.width, settings.height, settings.fps),
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,

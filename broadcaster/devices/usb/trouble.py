@@ -10,8 +10,7 @@ from pathlib import Path
 from broadcaster.devices.groups import join
 from broadcaster.devices.holders import holders
 from broadcaster.devices.usb.camera import Node
-from broadcaster.errors import SourceError
-from broadcaster.signaling.words import StreamReason
+from broadcaster.errors import SourceError, StreamReason
 
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.EIO, errno.ESHUTDOWN})
 _SILENT = frozenset({errno.ETIMEDOUT, errno.EPROTO, errno.EPIPE, errno.EILSEQ, errno.EREMOTEIO})

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from broadcaster.devices.board import Board
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 
 _BOARD = Subject("board", "It decides how pictures are encoded, and how large they may be.")
 _SYSTEM = Subject("system", "There are no wheels with libx264 and libsrtp for 32-bit ARM.")
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
-    return [judge_board(case.board), judge_system(case.board, read_name(case.machine), read_kernel(case.machine))]
+    return [evaluate_board(case.board), evaluate_system(case.board, read_name(case.machine), read_kernel(case.machine))]
 
 
 def read_name(machine: Machine) -> str:
@@ -27,14 +27,14 @@ def read_kernel(machine: Machine) -> str:
     return machine.text("proc/sys/kernel/osrelease") or "unknown"
 
 
-def judge_board(board: Board) -> Line:
+def evaluate_board(board: Board) -> CheckResult:
     """Every board will do; which it is explains the rest."""
     memory = f", {in_words(board.memory)} of memory" if board.memory else ""
     encoder = "hardware H.264 encoder" if board.h264_encoder else "no hardware encoder: libx264"
     return _BOARD.ok(f"{board.name}{memory}, {encoder}")
 
 
-def judge_system(board: Board, name: str, kernel: str) -> Line:
+def evaluate_system(board: Board, name: str, kernel: str) -> CheckResult:
     """It must be a 64-bit one."""
     if board.is_64_bit:
         return _SYSTEM.ok(f"{name}, 64 bit, kernel {kernel}")

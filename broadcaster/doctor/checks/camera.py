@@ -13,19 +13,18 @@ from broadcaster.doctor.advice import SEE_LOG, SMALLER, source_fix
 from broadcaster.doctor.checks.encoder import (
     ENOUGH,
     SOFTWARE,
-    judge_counted,
-    judge_live,
-    judge_speed,
+    evaluate_frame_rate,
+    evaluate_live,
+    evaluate_speed,
     no_encoder,
     not_tried,
 )
+from broadcaster.doctor.context import CheckContext, Running, ask_running
 from broadcaster.doctor.isolation import complete
-from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
-from broadcaster.doctor.situation import Running, Situation, ask_running
-from broadcaster.errors import BroadcasterError, SourceError
+from broadcaster.doctor.result import CheckResult, Subject
+from broadcaster.errors import BroadcasterError, SourceError, StreamReason
 from broadcaster.settings import VideoSettings
-from broadcaster.signaling.words import StreamReason
 
 TRIAL = 3.0
 """Seconds that pictures are counted, and that the software encoder is driven flat out."""
@@ -39,10 +38,10 @@ _MOST_SAID = 3
 _ABOUT = Subject("camera", "No pictures, no stream.")
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
     if case.on_air is not None:
-        return [judge_running(case.on_air), judge_live(case.on_air, _live_rate(case, case.on_air))]
+        return [evaluate_running(case.on_air), evaluate_live(case.on_air, _live_rate(case, case.on_air))]
     with notes_of("broadcaster.devices") as said:
         try:
             video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
@@ -50,18 +49,20 @@ def look(case: Situation) -> list[Line]:
             return [_ABOUT.broken(str(error), source_fix("", case.settings.video)), no_encoder()]
         counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
         seen = complete(watch(video, Limits(PATIENCE, counted, CLOSING)))
-    camera = judge(seen, case.settings.video, said, case.holders.of_devices("/dev/video", "/dev/media"))
+    camera = evaluate(seen, case.settings.video, said, case.holders.of_devices("/dev/video", "/dev/media"))
     if seen.waited is not None and seen.traits.encoder != SOFTWARE:
-        return [camera, judge_counted(seen.traits, seen.rate)]
+        return [camera, evaluate_frame_rate(seen.traits, seen.rate)]
     if seen.waited is None and case.board.h264_encoder:
         return [camera, not_tried(case.board.h264_encoder)]
     try:
-        return [camera, judge_speed(encoding_speed(case.settings.video, TRIAL), case.settings.video)]
+        return [camera, evaluate_speed(encoding_speed(case.settings.video, TRIAL), case.settings.video)]
     except SourceError as error:
         return [camera, no_encoder(error.detail)]
 
 
-def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: Iterable[Process] = ()) -> Line:
+def evaluate(
+    seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: Iterable[Process] = ()
+) -> CheckResult:
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
         return _ABOUT.broken(_complaint(seen.error, holders), source_fix(seen.error.reason, settings))
@@ -83,7 +84,7 @@ def judge(seen: Watched, settings: VideoSettings, said: Sequence[str] = (), hold
     return _ABOUT.ok("\n".join([found, *said[:_MOST_SAID]]))
 
 
-def judge_running(running: Running) -> Line:
+def evaluate_running(running: Running) -> CheckResult:
     """What the daemon that holds it says of it."""
     shown = f"{running.source}, {running.width}×{running.height}"
     if running.state == "failed":
@@ -104,7 +105,7 @@ def _complaint(error: SourceError, holders: Iterable[Process]) -> str:
     return f"{error.detail}; it is held by {', '.join(others)}"
 
 
-def _live_rate(case: Situation, before: Running) -> float | None:
+def _live_rate(case: CheckContext, before: Running) -> float | None:
     """Pictures a second that the daemon makes now; None if it does not go on."""
     before, began = ask_running(case.settings.web) or before, time.monotonic()
     time.sleep(TRIAL)

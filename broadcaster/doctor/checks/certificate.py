@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import WebSettings
 from broadcaster.web.certificate import load_pair
@@ -29,12 +29,12 @@ class Found:
     end: float | None
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
     web = case.settings.web
     if not web.certificate:
         return [_ABOUT.ok("none: the page comes by plain HTTP (web.certificate)")]
-    return [judge(read_certificate(case.machine, web), web.certificate, time.time())]
+    return [evaluate(read_certificate(case.machine, web), web.certificate, time.time())]
 
 
 def read_certificate(machine: Machine, web: WebSettings) -> Found:
@@ -55,7 +55,7 @@ def understand(said: str) -> float | None:
         return None
 
 
-def judge(found: Found, file: str, now: float) -> Line:
+def evaluate(found: Found, file: str, now: float) -> CheckResult:
     """It fits its key, and lasts a while."""
     if found.error:
         fix = f"See that both files are there, readable for the daemon's user, and belong together:\n  ls -l {file}"

@@ -6,9 +6,9 @@ import ctypes
 import time
 from dataclasses import dataclass
 
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 
 CLOCK_IS_SET = 1_735_689_600
 """The first second of 2025 (UTC): a board without a clock battery starts somewhere before."""
@@ -30,9 +30,9 @@ class Time:
     has_battery_clock: bool
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
-    return [judge(read_time(case.machine))]
+    return [evaluate(read_time(case.machine))]
 
 
 def read_time(machine: Machine) -> Time:
@@ -50,7 +50,7 @@ def is_synchronised() -> bool:
     return ctypes.c_long.from_buffer(timex, 3 * longs).value < _MOST_ERROR
 
 
-def judge(now: Time) -> Line:
+def evaluate(now: Time) -> CheckResult:
     """Set by others is right; all else drifts or starts in the past."""
     shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.unix))
     if now.unix < CLOCK_IS_SET:

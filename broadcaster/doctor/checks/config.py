@@ -5,19 +5,19 @@ from __future__ import annotations
 import errno
 import os
 
-from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.settings import Settings, every_setting
 
 _ABOUT = Subject("settings", "With settings that are wrong the daemon does not start.")
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
-    return [judge(case.settings, case.settings_file, case.problems, case.service.settings_file)]
+    return [evaluate(case.settings, case.settings_file, case.problems, case.service.settings_file)]
 
 
-def judge(settings: Settings, file: str, problems: tuple[str, ...], services_file: str) -> Line:
+def evaluate(settings: Settings, file: str, problems: tuple[str, ...], services_file: str) -> CheckResult:
     """All problems at once, or how many settings differ from their default."""
     if problems:
         found = "\n".join(

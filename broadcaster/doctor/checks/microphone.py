@@ -8,10 +8,10 @@ from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
 from broadcaster.doctor.advice import SEE_LOG, change
+from broadcaster.doctor.context import CheckContext, Running
 from broadcaster.doctor.isolation import complete
-from broadcaster.doctor.line import Line, Subject
 from broadcaster.doctor.notes import notes_of
-from broadcaster.doctor.situation import Running, Situation
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError, SourceAbsent
 
 LIMITS = Limits(patience=5.0, going_on=1.2, closing=3.0)
@@ -23,20 +23,20 @@ _ABOUT = Subject("microphone", "Without it the stream goes on, and has no sound.
 _LOOK = "See which there are, and name one in audio.device:\n  arecord -l"
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
     if case.on_air is not None:
-        return [judge_running(case.on_air)]
+        return [evaluate_running(case.on_air)]
     with notes_of("broadcaster.devices") as said:
         try:
             _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except BroadcasterError as error:
             return [_ABOUT.broken(str(error), "See the line camera: what goes with the picture depends on it.")]
         heard = complete(listen(audio, LIMITS)) if audio is not None else None
-    return [judge(heard, said)]
+    return [evaluate(heard, said)]
 
 
-def judge(heard: Heard | None, said: Sequence[str] = ()) -> Line:
+def evaluate(heard: Heard | None, said: Sequence[str] = ()) -> CheckResult:
     """There is sound, and neither too little of it nor too much; `said` is what the source logged."""
     if heard is None:
         return _ABOUT.ok("the stream has no sound (audio.source)")
@@ -49,10 +49,10 @@ def judge(heard: Heard | None, said: Sequence[str] = ()) -> Line:
     name = next((one for one in said if one.startswith("microphone ")), heard.name).removeprefix("microphone ")
     if not heard.closed:
         return _ABOUT.warning(f"{name} does not let itself be closed", "Unplug it, and plug it in again.")
-    return _judge_level(heard, name)
+    return _evaluate_level(heard, name)
 
 
-def judge_running(running: Running) -> Line:
+def evaluate_running(running: Running) -> CheckResult:
     """What the daemon that holds it says of it."""
     if running.sound == "lost":
         return _ABOUT.broken(f"the running broadcaster has no sound from {running.audio_source}", SEE_LOG)
@@ -61,7 +61,7 @@ def judge_running(running: Running) -> Line:
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({running.audio_source})")
 
 
-def _judge_level(heard: Heard, name: str) -> Line:
+def _evaluate_level(heard: Heard, name: str) -> CheckResult:
     if heard.rms is None or heard.rms < SILENT or heard.peak is None:
         level = "nothing at all" if heard.rms is None else f"{heard.rms:.0f} dB"
         fix = "Switch it on, and turn it up:\n  alsamixer    # F4, F6\nor name another in audio.device:\n  arecord -l"

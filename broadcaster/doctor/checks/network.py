@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from broadcaster.devices.holders import Process
 from broadcaster.doctor.advice import change
-from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 from broadcaster.web.listen import open_listeners
 
@@ -31,13 +31,13 @@ class Port:
     ours: bool
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
     web = case.settings.web
     holders = case.holders.ports.get(web.port, ())
     ours = case.running is not None or any(one.pid == case.service.pid for one in holders)
     port = Port(web.port, asyncio.run(try_port(web.host, web.port)), holders, ours)
-    return [judge_port(port), judge_addresses(web.host, case.page_addresses(web, web.port))]
+    return [evaluate_port(port), evaluate_addresses(web.host, case.page_addresses(web, web.port))]
 
 
 async def try_port(host: str, port: int) -> str:
@@ -51,7 +51,7 @@ async def try_port(host: str, port: int) -> str:
     return ""
 
 
-def judge_port(port: Port) -> Line:
+def evaluate_port(port: Port) -> CheckResult:
     """Free, or held by the daemon itself."""
     held = f", held by {', '.join(map(str, port.holders))}" if port.holders else ""
     if not port.error:
@@ -67,7 +67,7 @@ def judge_port(port: Port) -> Line:
     return _PORT.broken(f"{port.error}{held}", stop)
 
 
-def judge_addresses(host: str, links: list[str]) -> Line:
+def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
     """At least one must mean something on other machines; names alone do not make a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in EVERYWHERE:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from broadcaster.doctor.account import group_names
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.settings import Settings
 
 _VIDEO = ("video*", "media*", "dma_heap/*", "vchiq", "vcio", "v4l-subdev*")
@@ -30,9 +30,9 @@ class Devices:
     closed: tuple[str, ...]
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
-    return [judge(read_devices(case.machine, case.settings), group_names(), case.account.name)]
+    return [evaluate(read_devices(case.machine, case.settings), group_names(), case.account.name)]
 
 
 def read_devices(machine: Machine, settings: Settings) -> list[Devices]:
@@ -54,7 +54,7 @@ def _devices(machine: Machine, kind: str, group: str, needed: bool, patterns: It
     return Devices(kind, group, needed, nodes, shut)
 
 
-def judge(devices: list[Devices], groups: set[str], user: str) -> Line:
+def evaluate(devices: list[Devices], groups: set[str], user: str) -> CheckResult:
     """All that is needed can be opened, by whatever right."""
     shut = [one for one in devices if one.needed and one.closed]
     if shut:

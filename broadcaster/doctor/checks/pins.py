@@ -7,9 +7,9 @@ import asyncio
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.doctor.advice import change
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.notes import notes_of
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import PanelError
 from broadcaster.settings import PanelSettings
 
@@ -18,11 +18,11 @@ _BUSY = "busy"
 """What lgpio and the kernel say of a pin that somebody has already (EBUSY)."""
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
     settings = case.settings.panel
     problem = asyncio.run(try_pins(settings)) if settings.enabled else ""
-    return [judge(settings, problem, running=case.running is not None)]
+    return [evaluate(settings, problem, running=case.running is not None)]
 
 
 async def try_pins(settings: PanelSettings) -> str:
@@ -40,7 +40,7 @@ async def try_pins(settings: PanelSettings) -> str:
     return ""
 
 
-def judge(settings: PanelSettings, problem: str, *, running: bool) -> Line:
+def evaluate(settings: PanelSettings, problem: str, *, running: bool) -> CheckResult:
     """Free, or in use by the daemon that runs; then it is no good sign that they are free."""
     if not settings.enabled:
         return _ABOUT.ok("not used (panel.enabled = false)")

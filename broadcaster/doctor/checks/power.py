@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broadcaster.doctor.advice import change
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 
 UNDER_VOLTAGE, CAPPED, THROTTLED, SOFT_LIMIT = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 SINCE_BOOT = 16
@@ -40,10 +40,13 @@ class Firmware:
     refuses: bool = False
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
     firmware = read_firmware(case.machine)
-    return [judge_power(firmware, case.account.name, is_pi=case.board.is_raspberry_pi), judge_heat(firmware)]
+    return [
+        evaluate_power(firmware, case.account.name, is_pi=case.board.is_raspberry_pi),
+        evaluate_temperature(firmware),
+    ]
 
 
 def read_firmware(machine: Machine) -> Firmware:
@@ -54,7 +57,7 @@ def read_firmware(machine: Machine) -> Firmware:
     return Firmware(bits, celsius, refuses=bits is None and machine.has("vcgencmd"))
 
 
-def judge_power(firmware: Firmware, user: str, *, is_pi: bool) -> Line:
+def evaluate_power(firmware: Firmware, user: str, *, is_pi: bool) -> CheckResult:
     """Voltage, and what became of the processor for its lack."""
     bits = firmware.throttled
     if bits is None and not is_pi:
@@ -74,7 +77,7 @@ def judge_power(firmware: Firmware, user: str, *, is_pi: bool) -> Line:
     return _POWER.warning(found, _COOLING)
 
 
-def judge_heat(firmware: Firmware) -> Line:
+def evaluate_temperature(firmware: Firmware) -> CheckResult:
     """The temperature now."""
     if firmware.celsius is None:
         return _HEAT.ok("not measured on this machine")

@@ -7,11 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.control.wish import state_folder
 from broadcaster.doctor.checks.board import in_words
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
+from broadcaster.storage.state_file import state_folder
 
 NEEDED = 150_000_000
 """Bytes: what the daemon takes with software encoding and some viewers (README, measured), and a little air."""
@@ -35,10 +35,10 @@ class Room:
     writable: bool
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
     room = read_room(case.machine, state_folder(case.settings.stream.state_dir))
-    return [judge_memory(room, running=case.running is not None), judge_disk(room, case.account.name)]
+    return [evaluate_memory(room, running=case.running is not None), evaluate_disk(room, case.account.name)]
 
 
 def read_room(machine: Machine, folder: Path) -> Room:
@@ -54,7 +54,7 @@ def read_room(machine: Machine, folder: Path) -> Room:
     )
 
 
-def judge_memory(room: Room, *, running: bool) -> Line:
+def evaluate_memory(room: Room, *, running: bool) -> CheckResult:
     """What is needed depends on whether the daemon has taken its part already."""
     found = f"{in_words(room.memory)} free" + (f"; {in_words(room.cma)} for the camera (CMA)" if room.cma else "")
     if room.memory < (TIGHT if running else NEEDED):
@@ -65,7 +65,7 @@ def judge_memory(room: Room, *, running: bool) -> Line:
     return _MEMORY.ok(found)
 
 
-def judge_disk(room: Room, user: str) -> Line:
+def evaluate_disk(room: Room, user: str) -> CheckResult:
     """Space, and the right to write."""
     found = f"{in_words(room.disk)} free"
     if not room.writable:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.doctor.unit import UNIT, Service
 
 _MANY_RESTARTS = 3
@@ -12,13 +12,13 @@ _JOURNAL = f"journalctl -u {UNIT} -p warning -n 30"
 _ABOUT = Subject("service", "It starts the stream at boot and again after a crash.")
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
     ours = case.settings_file == case.service.settings_file and not case.problems and case.settings.web.port
-    return [judge(case.service, silent_at=case.settings.web.port if ours and case.running is None else 0)]
+    return [evaluate(case.service, silent_at=case.settings.web.port if ours and case.running is None else 0)]
 
 
-def judge(service: Service, silent_at: int = 0) -> Line:
+def evaluate(service: Service, silent_at: int = 0) -> CheckResult:
     """What that means; `silent_at` is the port at which it should answer and does not."""
     if not service.installed:
         return _ABOUT.ok("not installed (sudo make install does that)")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from broadcaster.doctor.advice import INSTALL_AGAIN
-from broadcaster.doctor.line import Line, Subject
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 from broadcaster.version import __version__
 
@@ -32,9 +32,9 @@ class Versions:
     refused: str = ""
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
-    return [judge(read_versions())]
+    return [evaluate(read_versions())]
 
 
 def read_versions() -> Versions:
@@ -57,7 +57,7 @@ async def _refusal() -> str:
     return ""
 
 
-def judge(found: Versions) -> Line:
+def evaluate(found: Versions) -> CheckResult:
     """What must be there, and what is too old."""
     there = {name: release for name, release in found.packages.items() if release}
     python = ".".join(map(str, found.python))

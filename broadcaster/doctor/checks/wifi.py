@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broadcaster.doctor.line import Line, Subject
+from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.situation import Situation
+from broadcaster.doctor.result import CheckResult, Subject
 
 _ABOUT = Subject("wifi", "Power saving makes packets wait: 50 to 130 ms instead of 6.")
 
@@ -19,9 +19,9 @@ class Adapter:
     saving: bool | None
 
 
-def look(case: Situation) -> list[Line]:
+def probe(case: CheckContext) -> list[CheckResult]:
     """The one line."""
-    return [judge(read_adapters(case.machine), has_iw=case.machine.has("iw"))]
+    return [evaluate(read_adapters(case.machine), has_iw=case.machine.has("iw"))]
 
 
 def read_adapters(machine: Machine) -> list[Adapter]:
@@ -37,7 +37,7 @@ def understand(said: str | None) -> bool | None:
     return {"Power save: on": True, "Power save: off": False}.get(said or "")
 
 
-def judge(adapters: list[Adapter], *, has_iw: bool) -> Line:
+def evaluate(adapters: list[Adapter], *, has_iw: bool) -> CheckResult:
     """Off is right for a station that sends all the time."""
     if not adapters:
         return _ABOUT.ok("no Wi-Fi in use")

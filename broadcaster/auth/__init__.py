@@ -1,0 +1,1 @@
+"""Signed links, tokens and rate limiters; pure."""

@@ -1,0 +1,154 @@
+"""How much may be said, and how often guessed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `limit` in any `seconds`."""
+
+    limit: int
+    seconds: float
+
+
+MESSAGE_RATE = Rate(30, 10.0)
+BAD_MESSAGE_COST = 3
+TAKE_OVER_COST = 3
+"""Each may bring a new peer connection; a page comes back once a second at most."""
+CANDIDATES_AN_OFFER = 20
+TOKEN_RATE = Rate(5, 60.0)
+NETWORK_RATE = Rate(20, 60.0)
+EVERYONE_RATE = Rate(60, 60.0)
+SHORTEST_UNGUESSED = 20
+"""Characters from which on a token is not found however many addresses there are to guess from.
+
+Twenty letters of words chosen by dice are 50 bits (Diceware: 12.9 a word of five). A hundred thousand addresses, with
+their five guesses a minute each, would need two thousand years for half of those.
+"""
+ADMISSIONS_SECONDS = 10.0
+ADMISSIONS_A_VIEWER = 4
+SPARE_ADMISSIONS = 16
+"""For one place where there is room for few: somebody who loads the page again and again."""
+_PLACES = 4096
+"""Places remembered for what was done from there: bounded, since an attacker may have many."""
+
+
+class SlidingWindow:
+    """A sliding window over what one viewer says."""
+
+    def __init__(self, rate: Rate = MESSAGE_RATE) -> None:
+        self._rate = rate
+        self._spent: deque[float] = deque()
+
+    def spend(self, now: float, cost: int = 1) -> bool:
+        """Take `cost`; False when that is more than there is."""
+        self._forget(now)
+        self._spent.extend([now] * cost)
+        return len(self._spent) <= self._rate.limit
+
+    def is_empty(self, now: float) -> bool:
+        """Whether nothing is left to spend."""
+        self._forget(now)
+        return len(self._spent) >= self._rate.limit
+
+    def _forget(self, now: float) -> None:
+        while self._spent and self._spent[0] <= now - self._rate.seconds:
+            self._spent.popleft()
+
+
+class TokenBucket:
+    """So much a second on average, and a second's worth at once: for what comes too often to be noted one by one."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._left = rate
+        self._at = 0.0
+
+    def take(self, amount: float, now: float) -> bool:
+        """Take `amount`; False, and nothing is taken, when there is less."""
+        self._left = min(self._rate, self._left + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+
+def is_guessable(token: str) -> bool:
+    """Whether this token could be found from a great many addresses, with a few guesses from each."""
+    return len(token) < SHORTEST_UNGUESSED
+
+
+class NetworkLimiter:
+    """Budgets of places: of an address or a network, and of the wider one that has it, each with its own rate."""
+
+    def __init__(self, *rates: Rate) -> None:
+        self._rates = rates
+        self._budgets: dict[str, SlidingWindow] = {}
+
+    def spend(self, places: Sequence[str], now: float) -> None:
+        """Take one of each place, the narrowest first."""
+        for place, rate in zip(places, self._rates, strict=False):
+            budget = self._budgets.pop(place, None) or SlidingWindow(rate)
+            budget.spend(now)
+            self._budgets[place] = budget
+            if len(self._budgets) > _PLACES:
+                del self._budgets[next(iter(self._budgets))]
+
+    def is_empty(self, places: Sequence[str], now: float) -> bool:
+        """Whether nothing is left for one of them."""
+        budgets = (self._budgets.get(place) for place in places)
+        return any(budget is not None and budget.is_empty(now) for budget in budgets)
+
+
+def admissions(max_viewers: int) -> NetworkLimiter:
+    """How many new sessions one place may have: each is a peer connection to make, and costs more than it says.
+
+    All viewers may be behind one address and come back together, after a restart: that has room several times over.
+    Who says `hello` and `bye` by turns has not.
+    """
+    limit = ADMISSIONS_A_VIEWER * max_viewers + SPARE_ADMISSIONS
+    return NetworkLimiter(Rate(limit, ADMISSIONS_SECONDS), Rate(2 * limit, ADMISSIONS_SECONDS))
+
+
+class TokenAttempts:
+    """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
+
+    A place is an address or a network, and whoever guesses has several: the narrowest first. After five wrong ones
+    in a minute the narrowest waits until they are a minute old, after twenty the wider one, which has it all.
+    """
+
+    def __init__(self) -> None:
+        self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
+        self._everyone = SlidingWindow(EVERYONE_RATE)
+        self._welcome: dict[str, None] = {}
+
+    def wrong(self, places: Sequence[str], now: float) -> None:
+        """Count one wrong token."""
+        self._wrong.spend(places, now)
+        if not self._everyone.is_empty(now):
+            self._everyone.spend(now)
+
+    def right(self, places: Sequence[str]) -> None:
+        """Remember where a right token came from."""
+        self._welcome.pop(places[0], None)
+        self._welcome[places[0]] = None
+        if len(self._welcome) > _PLACES:
+            del self._welcome[next(iter(self._welcome))]
+
+    def must_wait(self, places: Sequence[str], now: float) -> bool:
+        """Whether enough was guessed from there for now."""
+        return self._wrong.is_empty(places, now)
+
+    def strangers_must_wait(self, places: Sequence[str], now: float) -> bool:
+        """Whether enough was guessed by everyone together, and nobody there ever knew better.
+
+        This is for short tokens (`is_guessable`), which who has a great many addresses could find. Its price is that
+        sixty wrong guesses a minute keep every newcomer away, for as long as somebody makes them: for a token that
+        nobody finds there is no reason to pay it.
+        """
+        return places[0] not in self._welcome and self._everyone.is_empty(now)

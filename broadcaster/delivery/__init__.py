@@ -1,0 +1,1 @@
+"""One viewer's way out: fan-out, send queue, pacing, congestion control."""

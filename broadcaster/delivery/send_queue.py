@@ -1,0 +1,146 @@
+"""What waits to be sent to one viewer, and what is left out for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broadcaster.delivery.congestion import CongestionController, ReceiverReport, ViewerHealth
+from broadcaster.delivery.pacer import BURST, packets_due
+from broadcaster.media.rtp import RtpFrame
+from broadcaster.ports import MediaSender
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A picture of which the packets from `next` on are still to be sent."""
+
+    frame: RtpFrame
+    since: float
+    next: int = 0
+
+
+class SendQueue:
+    """One viewer's pictures: begins with a keyframe, is paced, and skips whole pictures to the next keyframe.
+
+    `need_keyframe` is called when the viewer cannot go on without one, `need_trial` when it is slow and may be tried
+    again with one. A picture once begun is finished.
+    """
+
+    def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_trial: Callable[[], None]) -> None:
+        self.sender = sender
+        self.skipped = 0
+        self._need_keyframe = need_keyframe
+        self._need_trial = need_trial
+        self._slow = CongestionController()
+        self._waits_for_keyframe = True
+        self._queue: deque[_Waiting] = deque()
+        self._allowance = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether anything waits to be sent."""
+        return bool(self._queue)
+
+    @property
+    def health(self) -> ViewerHealth:
+        """How the viewer keeps up."""
+        return self._slow.health
+
+    @property
+    def remb(self) -> int | None:
+        """What the viewer's network carries, in bits a second, as far as it has said."""
+        return self._slow.bandwidth_estimate
+
+    def backlog(self, now: float) -> float:
+        """Seconds for which the oldest picture has been waiting."""
+        return now - self._queue[0].since if self._queue else 0.0
+
+    def begin_anew(self) -> None:
+        """What comes next has no connection with what came before: wait for its keyframe."""
+        self._waits_for_keyframe = True
+        self._drop()
+
+    def add(self, frame: RtpFrame, now: float) -> None:
+        """Take a picture and send what may go at once, or leave it out."""
+        if self._queue and self._slow.backlog(self.backlog(now)):
+            self.begin_anew()
+        if not self._wanted(frame, now):
+            self.skipped += 1
+            return
+        taken = 0
+        if not self._queue and self._slow.health is ViewerHealth.WELL:
+            taken = self.sender.send_video(frame, 0, min(BURST, len(frame.payloads)), now)
+            if taken == len(frame.payloads):
+                return
+        self._queue.append(_Waiting(frame, now, taken))
+
+    def replay(self, frames: list[RtpFrame], now: float) -> None:
+        """Begin with the pictures since the last keyframe."""
+        self._waits_for_keyframe = False
+        self._queue.extend(_Waiting(frame, now) for frame in frames)
+        self._send(BURST, now)
+
+    def tick(self, pace: float, elapsed: float, now: float) -> None:
+        """Send what the pace allows after `elapsed` seconds."""
+        pace = self._slow.pace(pace, now)
+        self._allowance = min(self._allowance + packets_due(pace, elapsed), BURST)
+        sent = self._send(int(self._allowance), now)
+        self._allowance -= sent
+        self._slow.sent(sent)
+
+    def report(self, report: ReceiverReport, rate: float, now: float) -> None:
+        """The viewer says how it fares, in a stream of that rate."""
+        if self._slow.report(report, rate, now):
+            self.begin_anew()
+
+    def bandwidth_dropped(self, remb: int, rate: float, now: float) -> None:
+        """The viewer's network carries less than a moment ago, in a stream of that rate; bits a second."""
+        if self._slow.bandwidth_dropped(remb, rate, now):
+            self.begin_anew()
+
+    def _wanted(self, frame: RtpFrame, now: float) -> bool:
+        if not self.sender.is_listening(now):
+            self.begin_anew()
+            return False
+        if self._slow.health is ViewerHealth.SKIPPING:
+            return self._try(frame, now)
+        if self._waits_for_keyframe and not frame.keyframe:
+            self._need_keyframe()
+            return False
+        self._waits_for_keyframe = False
+        return True
+
+    def _try(self, frame: RtpFrame, now: float) -> bool:
+        """A slow viewer is tried with a keyframe as soon as the last one has left, and with what comes after it."""
+        if self._queue or self._slow.is_draining(now):
+            return False
+        if not frame.keyframe:
+            if self._slow.trial_is_due(now):
+                self._need_trial()
+            return False
+        self._waits_for_keyframe = False
+        self._slow.keyframe(now)
+        return True
+
+    def _drop(self) -> None:
+        """Leave out what has not begun."""
+        begun = [waiting for waiting in self._queue if waiting.next]
+        self.skipped += len(self._queue) - len(begun)
+        self._queue = deque(begun)
+
+    def _send(self, limit: int, now: float) -> int:
+        """Send up to `limit` packets; returns how many the socket took."""
+        sent = 0
+        while self._queue and sent < limit:
+            waiting = self._queue[0]
+            end = min(waiting.next + limit - sent, len(waiting.frame))
+            taken = self.sender.send_video(waiting.frame, waiting.next, end, now)
+            sent += taken
+            waiting.next += taken
+            if waiting.next < end:
+                break
+            if waiting.next == len(waiting.frame):
+                self._queue.popleft()
+                self._slow.left(waiting.frame.keyframe, not self._queue, now)
+        return sent

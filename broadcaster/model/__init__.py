@@ -1,0 +1,1 @@
+"""Shared vocabulary: stream state, access units, offers, stats."""

@@ -1,0 +1,37 @@
+"""SDP offers and ICE candidates, as signaling and peer connections exchange them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An SDP offer and what goes with it in the `offer` message.
+
+    `ice_servers` is as in `RTCConfiguration.iceServers`; `clock` is a video RTP timestamp and the
+    capture time in milliseconds of the monotonic clock that belongs to it, None before the first picture;
+    `addresses` are our own, which no remote candidate may name.
+    """
+
+    sdp: str
+    ice_servers: tuple[Mapping[str, Any], ...] = ()
+    clock: tuple[int, float] | None = None
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class IceCandidate:
+    """A remote ICE candidate that passed the screen (RFC 8839 §5.1)."""
+
+    foundation: str
+    component: int
+    protocol: str
+    priority: int
+    address: str
+    port: int
+    type: str
+    related_address: str | None = None
+    related_port: int | None = None

@@ -1,0 +1,222 @@
+"""Drives the one stream: feeds the state machine, opens and closes the sources, tells everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from broadcaster.delivery.fanout import Fanout
+from broadcaster.errors import SourceError, StreamReason
+from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stats import StreamReport
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.ports import AudioSource, Clock, VideoSource
+from broadcaster.stream.audio import AudioSupervisor
+from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
+
+log = logging.getLogger(__name__)
+
+STALL_LIMIT = 2.0
+"""Seconds without a picture after which a live source counts as stalled."""
+
+_OPENING = (Phase.STARTING, Phase.RETRYING)
+
+_SOUNDS = {AudioState.ON: "with sound", AudioState.NONE: "without sound", AudioState.LOST: "its sound lost"}
+
+Listener = Callable[[StreamStatus], None]
+
+
+class StreamController:
+    """The stream itself, as controls, viewers and lamp see it (`ports.StreamControl`).
+
+    `audio` is None when there is to be no sound. `on_desired_state` hears whether to be live, at each change of mind.
+    `run` must be running for anything to happen.
+    """
+
+    def __init__(
+        self,
+        video: VideoSource,
+        audio: AudioSource | None,
+        fanout: Fanout,
+        clock: Clock,
+        *,
+        on_desired_state: Callable[[bool], None],
+    ) -> None:
+        self._desired = False
+        self._on_desired_state = on_desired_state
+        self._video = video
+        self._audio = audio
+        self._fanout = fanout
+        self._clock = clock
+        self._sound = AudioSupervisor(audio, fanout.publish_audio, self._announce)
+        self._machine = StreamMachine(clock.monotonic())
+        self._listeners: list[Listener] = []
+        self._actions: asyncio.Queue[Action] = asyncio.Queue()
+        self._timer: asyncio.TimerHandle | None = None
+        self._picture_at = 0.0
+        self._complaint = ""
+        self._said = ""
+        self._openings = 0
+        self._closing = False
+
+    @property
+    def status(self) -> StreamStatus:
+        """What viewers are told now."""
+        shown = self._machine.shown
+        age = self._clock.monotonic() - shown.since
+        return StreamStatus(shown.state, round(self._clock.unix() - age, 3), self._sound.state, shown.reason)
+
+    def set_live(self, live: bool) -> str | None:
+        """Ask for on air or off air; the reason when the state does not allow it."""
+        if self._closing:
+            return "the daemon is shutting down"
+        if live is not self._desired:
+            self._desired = live
+            self._on_desired_state(live)
+        self._step(Event.START if live else Event.STOP)
+        return None
+
+    def toggle(self) -> None:
+        """Ask for the opposite of what was wanted last."""
+        self.set_live(not self._desired)
+
+    def look_again(self) -> None:
+        """A device was plugged in: the next try, if one is waited for, is due now, and the ones after it soon.
+
+        Firmware and udev may take their time before it can be opened.
+        """
+        self._step(Event.ARRIVED)
+
+    @property
+    def muted(self) -> bool:
+        """Whether the sound is kept back."""
+        return self._sound.muted
+
+    def mute(self, muted: bool) -> None:
+        """Keep the sound back, or no more; without a source of sound nothing changes."""
+        self._sound.mute(muted)
+
+    def watch(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` at every change of `status`; returns the function that ends this."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def report(self) -> StreamReport:
+        """Figures for the operator."""
+        traits = self._video.traits
+        return StreamReport(
+            video_source=traits.source,
+            encoder=traits.encoder,
+            audio_source=self._audio.name if self._audio else "none",
+            width=traits.width,
+            height=traits.height,
+            fps=traits.fps,
+            pictures=self._fanout.pictures,
+            keyframes_forced=self._fanout.gate.forced,
+            openings=self._openings,
+        )
+
+    async def run(self) -> None:
+        """Open and close the sources as the machine says, one after the other, until cancelled."""
+        try:
+            while True:
+                action = await self._actions.get()
+                if action is Action.OPEN:
+                    await self._open()
+                else:
+                    await self._close_sources()
+                    self._step(Event.CLOSED)
+        finally:
+            self._closing = True
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._close_sources()
+
+    def picture(self, unit: AccessUnit) -> None:
+        """The video source's pictures come in here (`ports.VideoSink`)."""
+        self._picture_at = self._clock.monotonic()
+        if unit.keyframe and self._machine.phase in _OPENING:
+            self._complaint = ""
+            self._step(Event.KEYFRAME)
+        self._fanout.publish_video(unit)
+
+    def failed(self, error: SourceError) -> None:
+        """The video source gave up (`ports.VideoSink`)."""
+        self._complain(error.detail)
+        self._step(Event.FAILED, StreamReason(error.reason))
+
+    async def _open(self) -> None:
+        """Open the sources; the sound follows the picture, and never holds it up."""
+        if self._machine.phase not in _OPENING:
+            return
+        self._openings += 1
+        self._fanout.attach(self._video)
+        try:
+            await self._video.open(self)
+        except SourceError as error:
+            self.failed(error)
+        else:
+            self._sound.open()
+
+    async def _close_sources(self) -> None:
+        await self._sound.close()
+        await self._video.close()
+
+    def _step(self, event: Event, reason: StreamReason | None = None) -> None:
+        self._after(lambda now: self._machine.step(event, now, reason))
+
+    def _wake(self) -> None:
+        """A deadline has passed, or a picture has moved it."""
+        now = self._clock.monotonic()
+        if self._machine.phase is Phase.LIVE and now - self._picture_at >= STALL_LIMIT:
+            self.failed(SourceError(StreamReason.CAMERA_STALLED, f"no picture for {STALL_LIMIT:g} s"))
+        else:
+            if self._machine.phase in _OPENING and now >= (self._machine.next_deadline or now):
+                self._complain(f"no keyframe within {STARTING_LIMIT:g} s of opening the source")
+            self._after(self._machine.tick)
+
+    def _complain(self, detail: str) -> None:
+        """Log what is wrong, but once where each try ends the same: the tries go on for days, on an SD card."""
+        again = detail == self._complaint
+        self._complaint = detail
+        log.log(logging.DEBUG if again else logging.WARNING, "video: %s; trying again from time to time", detail)
+
+    def _after(self, change: Callable[[float], Action | None]) -> None:
+        """Let the machine move, then do what follows from it."""
+        before = self._machine.shown
+        action = change(self._clock.monotonic())
+        if action is not None:
+            self._actions.put_nowait(action)
+        if self._machine.shown is not before:
+            self._announce()
+        self._arm()
+
+    def _tell(self, status: StreamStatus) -> None:
+        """A line for each change of state, and of the sound while there is a picture."""
+        live = status.state is StreamState.LIVE
+        said = f"stream is {status.state}{f' ({status.reason})' if status.reason else ''}"
+        if said != self._said:
+            self._said = said
+            log.info("%s%s", said, f", {_SOUNDS[status.sound]}" if live else "")
+        elif live and not self._closing:
+            log.info("stream is still live, %s now", _SOUNDS[status.sound])
+
+    def _arm(self) -> None:
+        """Wake at the machine's next deadline, or when the source may have stalled."""
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._machine.next_deadline
+        if self._machine.phase is Phase.LIVE:
+            deadline = self._picture_at + STALL_LIMIT
+        if deadline is None or self._closing:
+            self._timer = None
+            return
+        delay = max(0.0, deadline - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+
+    def _announce(self) -> None:
+        status = self.status
+        self._tell(status)
+        for listener in tuple(self._listeners):
+            listener(status)

@@ -1,0 +1,95 @@
+"""Links that end: what is signed comes back, and nothing else does."""
+
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcaster.auth import links
+from broadcaster.auth.links import LONGEST_NAME, Link, is_name, read_link, sign_link
+
+KEY = "k" * 43
+ANNA = Link("Anna", 1_800_000_000, 7200)
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ é"
+
+names = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=LONGEST_NAME // 2)
+some_links = st.builds(Link, names, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+
+
+@given(some_links, st.text(min_size=1))
+def test_what_is_signed_comes_back(link: Link, key: str) -> None:
+    key = key.encode("utf-8", "replace").decode()
+    token = sign_link(link, key)
+    assert token.isascii()
+    assert token.replace("-", "").replace("_", "").isalnum()
+    read = read_link(token, key)
+    assert read is not None
+    assert (read.made, read.seconds) == (link.made, link.seconds)
+    assert sign_link(read, key) == token
+
+
+@given(some_links)
+def test_another_key_reads_nothing(link: Link) -> None:
+    assert read_link(sign_link(link, KEY), KEY + "k") is None
+
+
+def test_no_letter_of_it_can_be_changed_added_or_left_out() -> None:
+    token = sign_link(ANNA, KEY)
+    for place in range(len(token)):
+        for letter in ALPHABET:
+            changed = token[:place] + letter + token[place + 1 :]
+            assert (read_link(changed, KEY) == ANNA) == (changed == token)
+        assert read_link(token[:place] + token[place + 1 :], KEY) is None
+        assert read_link(token[:place], KEY) is None
+    for letter in ALPHABET:
+        assert read_link(token + letter, KEY) is None
+
+
+@given(st.text(max_size=400))
+def test_what_people_make_up_is_nothing(token: str) -> None:
+    assert read_link(token, KEY) is None
+
+
+def test_the_longest_name_fits_and_is_compact() -> None:
+    link = Link("𝄞" * LONGEST_NAME, 2**32 - 1, links.LONGEST)
+    assert read_link(sign_link(link, KEY), KEY) == link
+    assert len(sign_link(ANNA, KEY)) == 38
+
+
+def test_it_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    wrong = "A" + sign_link(ANNA, KEY)[1:]
+    assert read_link(wrong, KEY) is None
+    assert compared == [(16, 16)]
+
+
+def test_its_time() -> None:
+    assert ANNA.left(ANNA.made) == 7200
+    assert ANNA.left(ANNA.made + 7199.5) == 0.5
+    assert ANNA.left(ANNA.made + 7200) == 0
+
+
+def test_a_clock_that_was_never_set_makes_it_no_longer() -> None:
+    assert ANNA.left(5.0) == 7200
+    assert ANNA.is_of_the_future(5.0)
+    assert not ANNA.is_of_the_future(ANNA.made - 30)
+
+
+@pytest.mark.parametrize("name", ["", "Anna & Jürgen", "安娜", "x" * LONGEST_NAME])
+def test_names(name: str) -> None:
+    assert is_name(name)
+    read = read_link(sign_link(Link(name, 1, 1), KEY), KEY)
+    assert read is not None
+    assert read.name == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\u202eevil", "x" * (LONGEST_NAME + 1)])
+def test_no_names(name: str) -> None:
+    assert not is_name(name)

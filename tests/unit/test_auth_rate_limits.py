@@ -1,0 +1,103 @@
+"""Sliding windows over messages and wrong tokens."""
+
+import pytest
+
+from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, admissions, is_guessable
+
+
+def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
+    budget = SlidingWindow()
+    assert all(budget.spend(index * 0.1) for index in range(30))
+    assert not budget.spend(9.9)
+
+
+def test_the_window_slides() -> None:
+    budget = SlidingWindow()
+    assert all(budget.spend(index * 0.34) for index in range(300))
+
+
+def test_a_bad_one_counts_three() -> None:
+    budget = SlidingWindow()
+    assert all(budget.spend(0.0, 3) for _ in range(10))
+    assert not budget.spend(0.0)
+    assert budget.spend(40.0)
+
+
+def test_a_bucket_gives_a_seconds_worth_at_once_and_its_rate_from_then_on() -> None:
+    bucket = TokenBucket(1000)
+    assert bucket.take(1000, 100.0)
+    assert not bucket.take(1, 100.0)
+    taken = sum(500 for tenth in range(100) if bucket.take(500, 100 + tenth / 10))
+    assert taken == pytest.approx(9900, abs=500)
+    assert bucket.take(1000, 200.0)
+    assert not bucket.take(1, 200.0)
+
+
+def test_a_bucket_that_refuses_keeps_what_there_is() -> None:
+    bucket = TokenBucket(1000)
+    assert not bucket.take(1001, 100.0)
+    assert bucket.take(1000, 100.0)
+
+
+def test_after_five_wrong_tokens_an_address_waits_a_minute() -> None:
+    attempts = TokenAttempts()
+    for at in range(5):
+        assert not attempts.must_wait(["192.0.2.1"], at)
+        attempts.wrong(["192.0.2.1"], at)
+    assert attempts.must_wait(["192.0.2.1"], 59.9)
+    assert not attempts.must_wait(["192.0.2.2"], 5)
+    assert not attempts.must_wait(["192.0.2.1"], 60.1), "never for ever"
+
+
+def test_who_has_many_networks_has_no_more_than_twenty_tries() -> None:
+    attempts = TokenAttempts()
+    tries = 0
+    for number in range(1000):
+        places = (f"2001:db8:1:{number:x}::/64", "2001:db8:1::/48")
+        if not attempts.must_wait(places, 0.0):
+            attempts.wrong(places, 0.0)
+            tries += 1
+    assert tries == 20
+    assert not attempts.must_wait(("2001:db8:2::/64", "2001:db8:2::/48"), 0.0)
+    assert not attempts.must_wait(("2001:db8:1::/64", "2001:db8:1::/48"), 60.1)
+
+
+def test_all_together_have_sixty_tries_and_who_was_right_before_is_no_stranger() -> None:
+    attempts = TokenAttempts()
+    attempts.right(["198.51.100.1"])
+    tries = 0
+    for number in range(1000):
+        if not attempts.strangers_must_wait([f"192.0.2.{number}"], 0.0):
+            attempts.wrong([f"192.0.2.{number}"], 0.0)
+            tries += 1
+    assert tries == 60
+    assert attempts.strangers_must_wait(["203.0.113.1"], 59.9)
+    assert not attempts.strangers_must_wait(["198.51.100.1"], 59.9)
+    assert not attempts.strangers_must_wait(["203.0.113.1"], 60.1), "never for ever"
+
+
+def test_addresses_do_not_pile_up() -> None:
+    attempts = TokenAttempts()
+    for index in range(5000):
+        attempts.wrong([f"192.0.2.{index}"], 0.0)
+        attempts.right([f"192.0.2.{index}"])
+    assert len(attempts._wrong._budgets) == len(attempts._welcome) == 4096
+    assert len(attempts._everyone._spent) == 60
+
+
+def test_a_short_token_could_be_guessed_from_everywhere() -> None:
+    assert is_guessable("a" * 19)
+    assert not is_guessable("a" * 20)
+
+
+@pytest.mark.parametrize("viewers", [1, 20, 1000])
+def test_all_viewers_of_one_place_may_come_back_together_and_a_loop_may_not(viewers: int) -> None:
+    let_in = admissions(viewers)
+    places = ("192.0.2.1",)
+    came = 0
+    while not let_in.is_empty(places, 0.0):
+        let_in.spend(places, 0.0)
+        came += 1
+    assert came == 4 * viewers + 16
+    assert not let_in.is_empty(("192.0.2.2",), 0.0)
+    assert not let_in.is_empty(places, 10.1)

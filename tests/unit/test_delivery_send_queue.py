@@ -1,0 +1,363 @@
+"""One viewer's queue: pacing, skipping to keyframes, and coming back; on a clock of numbers."""
+
+from __future__ import annotations
+
+from broadcaster.delivery.bandwidth_probe import FIRST_SHARE, BandwidthProbe
+from broadcaster.delivery.bandwidth_probe import SLOWEST as SLOWEST_TRIAL
+from broadcaster.delivery.congestion import LONGEST_BACKLOG, CongestionController, ReceiverReport, ViewerHealth
+from broadcaster.delivery.pacer import BURST, SLOWEST, TICK, RateMeter, packets_due
+from broadcaster.delivery.send_queue import SendQueue
+from broadcaster.media.rtp import RtpFrame, RtpStream
+from broadcaster.stream.gate import SHORTEST_TRIAL_INTERVAL
+
+VIDEO = RtpStream(1, 101, "0")
+RATE = 2_500_000.0
+
+
+class Sender:
+    """Takes packets as long as it has room; checks that pictures are whole and in order."""
+
+    def __init__(self) -> None:
+        self.room = 10**9
+        self.listening = True
+        self.packets = 0
+        self.finished: list[RtpFrame] = []
+        self._next = 0
+
+    def is_listening(self, now: float) -> bool:
+        return self.listening
+
+    def broke(self) -> None:
+        raise AssertionError("nothing breaks here")
+
+    def send_audio(self, frame: RtpFrame) -> None:
+        raise AssertionError("sound does not come this way")
+
+    def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
+        assert first == self._next
+        end = min(end, first + self.room)
+        self.room -= end - first
+        self.packets += end - first
+        self._next = end % len(frame)
+        if end == len(frame):
+            self.finished.append(frame)
+        return end - first
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sender = Sender()
+        self.keyframes_wanted = 0
+        self.trials_wanted = 0
+        self.outgoing = SendQueue(self.sender, self._want, self._want_trial)
+
+    def _want(self) -> None:
+        self.keyframes_wanted += 1
+
+    def _want_trial(self) -> None:
+        self.trials_wanted += 1
+
+    def add(self, packets: int = 9, *, key: bool = False) -> RtpFrame:
+        frame = RtpFrame(VIDEO, [b"x"] * packets, 0, self.now, key)
+        self.outgoing.add(frame, self.now)
+        return frame
+
+    def ticks(self, seconds: float, pace: float = 4 * RATE) -> None:
+        for _ in range(round(seconds / TICK)):
+            self.now += TICK
+            if self.outgoing:
+                self.outgoing.tick(pace, TICK, self.now)
+
+    def make_slow(self) -> None:
+        self.add(key=True)
+        for _ in range(4):
+            self.outgoing.report(ReceiverReport(0.0, 0, 200_000), RATE, self.now)
+            self.ticks(1)
+        assert self.outgoing.health is ViewerHealth.SKIPPING
+
+
+def test_it_begins_with_a_keyframe():
+    rig = Rig()
+    rig.add()
+    assert rig.sender.finished == []
+    assert rig.keyframes_wanted == 1
+    key = rig.add(key=True)
+    delta = rig.add()
+    assert rig.sender.finished == [key, delta]
+
+
+def test_an_ordinary_picture_goes_at_once_and_a_large_one_is_paced():
+    rig = Rig()
+    rig.add(BURST, key=True)
+    assert not rig.outgoing
+    rig.add(100)
+    assert rig.sender.packets == 2 * BURST
+    rig.ticks(0.02)
+    assert 2 * BURST < rig.sender.packets < 2 * BURST + 30
+    rig.ticks(0.1)
+    assert rig.sender.packets == BURST + 100
+
+
+def test_the_next_picture_waits_behind_a_large_one():
+    rig = Rig()
+    large, small = rig.add(60, key=True), rig.add(5)
+    assert rig.sender.finished == []
+    rig.ticks(0.1)
+    assert rig.sender.finished == [large, small]
+
+
+def test_a_full_socket_is_waited_for():
+    rig = Rig()
+    rig.sender.room = 4
+    key = rig.add(9, key=True)
+    rig.ticks(0.05)
+    assert rig.sender.finished == []
+    rig.sender.room = 100
+    rig.ticks(0.05)
+    assert rig.sender.finished == [key]
+
+
+def test_a_backlog_is_skipped_in_whole_pictures():
+    rig = Rig()
+    key = rig.add(9, key=True)
+    rig.sender.room = 3
+    begun = rig.add(9)
+    rig.now += LONGEST_BACKLOG + 0.01
+    rig.add(9)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    rig.sender.room = 10**6
+    rig.ticks(1)
+    rig.add(9)
+    assert rig.sender.finished == [key, begun]
+
+
+def test_a_low_remb_makes_it_slow_after_two_seconds_and_sooner_with_loss():
+    rig = Rig()
+    rig.add(key=True)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.WELL
+    rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now + 2.0)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    other = Rig()
+    other.add(key=True)
+    other.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, other.now)
+    other.outgoing.report(ReceiverReport(0.3, 30, 300_000), RATE, other.now + 0.5)
+    assert other.outgoing.health is ViewerHealth.SKIPPING
+
+
+def test_loss_alone_is_no_reason():
+    rig = Rig()
+    rig.add(key=True)
+    for second in range(10):
+        rig.outgoing.report(ReceiverReport(0.3, 80 * second, 5_000_000), RATE, rig.now + second)
+    assert rig.outgoing.health is ViewerHealth.WELL
+
+
+def test_a_slow_viewer_is_tried_with_a_keyframe_at_a_slow_pace_and_with_what_comes_after_it():
+    rig = Rig()
+    rig.make_slow()
+    before = rig.sender.packets
+    rig.add(9)
+    key = rig.add(13, key=True)
+    rig.ticks(0.2)
+    assert rig.outgoing.health is ViewerHealth.TRYING
+    assert rig.sender.packets - before <= packets_due(RATE * FIRST_SHARE, TICK) * 40 + 1
+    delta = rig.add(9)
+    rig.ticks(0.6)
+    assert rig.sender.finished[-2:] == [key, delta]
+
+
+def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
+    rig = Rig()
+    rig.make_slow()
+    began = rig.now
+    rig.add(13, key=True)
+    while rig.outgoing.health is not ViewerHealth.WELL:
+        rig.ticks(1 / 30)
+        rig.add(9)
+        rig.outgoing.report(ReceiverReport(0.0, 0, 20_000), RATE, rig.now)
+        assert rig.now - began < 1.6
+    finished = len(rig.sender.finished)
+    for _ in range(300):
+        rig.ticks(1 / 30)
+        rig.add(9)
+        rig.outgoing.report(ReceiverReport(0.0, 0, 20_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.WELL
+    assert rig.outgoing.remb is None
+    assert len(rig.sender.finished) == finished + 300
+
+
+def test_much_lost_ends_a_trial_until_the_next_keyframe():
+    rig = Rig()
+    rig.make_slow()
+    rig.add(13, key=True)
+    rig.ticks(0.6)
+    rig.add(9)
+    rig.outgoing.report(ReceiverReport(0.1, 3, 50_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.TRYING
+    rig.outgoing.report(ReceiverReport(0.1, 6, 50_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    rig.ticks(1)
+    sent = rig.sender.packets
+    rig.add(9)
+    rig.ticks(1)
+    assert rig.sender.packets == sent
+    rig.add(9, key=True)
+    assert rig.outgoing.health is ViewerHealth.TRYING
+
+
+def test_what_was_lost_before_a_trial_does_not_end_it():
+    rig = Rig()
+    rig.make_slow()
+    rig.add(13, key=True)
+    rig.ticks(0.1)
+    rig.outgoing.report(ReceiverReport(0.9, 100, 50_000), RATE, rig.now)
+    rig.ticks(0.6)
+    rig.add(9)
+    rig.outgoing.report(ReceiverReport(0.0, 100, 50_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.TRYING
+
+
+def test_a_trial_that_cannot_keep_up_is_given_up_and_its_keyframe_finished():
+    rig = Rig()
+    rig.make_slow()
+    key = rig.add(100, key=True)
+    while rig.outgoing.health is ViewerHealth.TRYING:
+        rig.ticks(1 / 30)
+        rig.add(9)
+    rig.ticks(3)
+    assert not rig.outgoing
+    assert rig.sender.finished[-1] is key
+
+
+def test_after_the_return_a_falling_remb_is_believed_again():
+    rule = CongestionController()
+    rule.health = ViewerHealth.TRYING
+    rule.left(False, True, 1.0)
+    assert (rule.health, rule.bandwidth_estimate) == (ViewerHealth.WELL, None)
+    rule.report(ReceiverReport(0.0, 0, 500_000), RATE, 2.0)
+    assert not rule.report(ReceiverReport(0.0, 0, 400_000), RATE, 3.0)
+    assert rule.bandwidth_estimate == 400_000
+    assert rule.report(ReceiverReport(0.0, 0, 400_000), RATE, 5.1)
+
+
+def test_a_remb_that_falls_between_reports_counts_at_once():
+    rig = Rig()
+    rig.add(key=True)
+    rig.outgoing.report(ReceiverReport(0.0, 0, round(RATE)), RATE, rig.now)
+    rig.outgoing.bandwidth_dropped(round(0.6 * RATE), RATE, rig.now)
+    assert (rig.outgoing.health, rig.outgoing.remb) == (ViewerHealth.WELL, round(0.6 * RATE))
+    rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 0.1)
+    rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 2.1)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+
+
+def test_a_network_that_collapses_gets_time_for_what_is_in_its_queue():
+    rig = Rig()
+    rig.add(key=True)
+    rig.outgoing.report(ReceiverReport(0.0, 0, round(RATE)), RATE, rig.now)
+    rig.outgoing.bandwidth_dropped(round(0.4 * RATE), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    rig.now += 1.0  # 0.75 s of all that was sent, of which two fifths have left: 1.1 s
+    sent = len(rig.sender.finished)
+    rig.add(key=True)
+    assert (len(rig.sender.finished), rig.trials_wanted) == (sent, 0)
+    rig.now += 0.2
+    rig.add()
+    assert rig.trials_wanted == 1
+    key = rig.add(key=True)
+    rig.ticks(1)
+    assert rig.sender.finished[-1] is key
+
+
+def test_where_packets_get_lost_there_is_no_queue_to_wait_for():
+    rule = CongestionController()
+    rule.report(ReceiverReport(0.0, 0, round(RATE)), RATE, 1.0)
+    rule.report(ReceiverReport(0.3, 100, round(RATE)), RATE, 2.0)
+    assert not rule.bandwidth_dropped(round(0.4 * RATE), RATE, 2.1)
+    assert rule.health is ViewerHealth.WELL
+
+
+def test_who_never_was_well_has_not_collapsed():
+    """REMB begins low for some."""
+    rule = CongestionController()
+    assert not rule.report(ReceiverReport(0.0, 0, 100_000), RATE, 1.0)
+    assert not rule.bandwidth_dropped(90_000, RATE, 1.1)
+    assert rule.health is ViewerHealth.WELL
+
+
+def test_a_remb_that_climbs_is_no_reason():
+    rig = Rig()
+    rig.add(key=True)
+    for second in range(20):
+        rig.outgoing.report(ReceiverReport(0.0, 0, 200_000 + 10_000 * second), RATE, rig.now + second)
+    assert rig.outgoing.health is ViewerHealth.WELL
+
+
+def test_a_flood_is_noticed_before_there_is_any_remb():
+    rig = Rig()
+    rig.add(key=True)
+    for step in range(4):
+        rig.outgoing.report(ReceiverReport(0.9, 70 * step, None), RATE, rig.now + 0.3 * step)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+
+
+def test_who_does_not_listen_gets_nothing_and_comes_back_with_a_keyframe():
+    rig = Rig()
+    rig.add(key=True)
+    rig.sender.listening = False
+    rig.add()
+    rig.sender.listening = True
+    rig.add()
+    key = rig.add(key=True)
+    assert len(rig.sender.finished) == 2
+    assert rig.sender.finished[-1] is key
+    assert rig.outgoing.skipped == 2
+
+
+def test_the_meter_follows_the_stream_and_the_pace_has_a_floor():
+    meter = RateMeter()
+    assert (meter.rate, meter.pace) == (0.0, SLOWEST)
+    for number in range(90):
+        meter.add(10_417, 100 + number / 30)
+    assert 2_400_000 < meter.rate < 2_600_000
+    assert meter.pace == 4 * meter.rate
+
+
+def test_trials_have_a_floor():
+    trial = BandwidthProbe(100_000)
+    assert trial.at(5.0) == SLOWEST_TRIAL
+    trial.keyframe_left(0, 5.0)
+    assert [trial.at(5.0), trial.at(5.1), trial.at(5.2)] == [2 * SLOWEST_TRIAL, 2 * SLOWEST_TRIAL, 4 * SLOWEST_TRIAL]
+
+
+def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_trial():
+    rig = Rig()
+    rig.make_slow()
+    rig.add()
+    assert rig.trials_wanted == 1
+    rig.add(key=True)
+    rig.ticks(0.6)
+    rig.outgoing.report(ReceiverReport(0.5, 100, 200_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    rig.add()
+    assert rig.trials_wanted == 1
+    rig.ticks(SHORTEST_TRIAL_INTERVAL)
+    rig.now += SHORTEST_TRIAL_INTERVAL
+    rig.add()
+    assert rig.trials_wanted == 2
+
+
+def test_a_picture_far_larger_than_usual_makes_nobody_slow():
+    rig, meter = Rig(), RateMeter()
+    rig.add(key=True)
+    for _ in range(60):
+        meter.add(1200, rig.now)
+        rig.ticks(1 / 30)
+    meter.add(90 * 1200, rig.now)
+    huge = rig.add(90, key=True)
+    rig.ticks(LONGEST_BACKLOG, meter.pace)
+    assert rig.sender.finished[-1] is huge
+    rig.add()
+    assert rig.outgoing.health is ViewerHealth.WELL

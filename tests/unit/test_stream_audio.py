@@ -1,0 +1,139 @@
+"""The sound beside the picture: what viewers are told, and when it is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from broadcaster.errors import SourceAbsent, SourceError, StreamReason
+from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import AudioState
+from broadcaster.stream.audio import QUIET_LIMIT, AudioSupervisor
+from tests.rigs.timetravel import TravelClock, travel
+
+ABSENT = SourceAbsent(StreamReason.INTERNAL, "no device")
+BUSY = SourceError(StreamReason.INTERNAL, "busy")
+
+
+class Source:
+    """Fails with `fault` as soon as it is opened, on the sink as the microphone does."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.fault: SourceError | None = None
+        self.opened = 0
+        self.sink = None
+
+    async def open(self, sink) -> None:
+        self.opened += 1
+        self.sink = sink
+        if self.fault:
+            sink.failed(self.fault)
+
+    async def close(self) -> None:
+        self.sink = None
+
+    async def give(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.02)):
+            self.sink.frame(OpusFrame(b"opus", 0.0))
+            await asyncio.sleep(0.02)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.source = Source()
+        self.told: list[AudioState] = []
+        self.keeper = AudioSupervisor(self.source, lambda frame: None, lambda: self.told.append(self.keeper.state))
+
+    def lines(self, caplog) -> list[tuple[int, str]]:
+        return [(record.levelno, record.message) for record in caplog.records if record.name.endswith("stream.audio")]
+
+
+@pytest.fixture(autouse=True)
+def _all_lines(caplog):
+    caplog.set_level(logging.INFO)
+
+
+def test_a_source_that_gives_nothing_is_lost_until_it_gives_again():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.keeper.open()
+        await asyncio.sleep(0.1)
+        await rig.source.give(3 * QUIET_LIMIT)
+        assert rig.told == []
+        await asyncio.sleep(2 * QUIET_LIMIT)
+        assert rig.told == [AudioState.LOST]
+        await rig.source.give(0.1)
+        assert rig.told == [AudioState.LOST, AudioState.ON]
+        assert rig.source.opened == 1
+        await rig.keeper.close()
+
+    travel(scenario)
+
+
+def test_one_that_never_was_is_no_fault_and_may_still_come(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.source.fault = ABSENT
+        rig.keeper.open()
+        await asyncio.sleep(20)
+        assert rig.told == [AudioState.NONE]
+        assert rig.source.opened == 5
+        rig.source.fault = None
+        await asyncio.sleep(12)
+        await rig.source.give(0.1)
+        assert rig.told == [AudioState.NONE, AudioState.ON]
+        assert rig.lines(caplog) == [(logging.INFO, "no sound: no device; trying again until there is")]
+        await rig.keeper.close()
+
+    travel(scenario)
+
+
+def test_one_that_is_taken_away_is_lost():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.keeper.open()
+        await asyncio.sleep(0.1)
+        await rig.source.give(0.1)
+        rig.source.fault = ABSENT
+        rig.source.sink.failed(SourceError(StreamReason.INTERNAL, "unplugged"))
+        await asyncio.sleep(10)
+        assert rig.told == [AudioState.LOST]
+        await rig.keeper.close()
+        assert rig.told == [AudioState.LOST, AudioState.ON]
+
+    travel(scenario)
+
+
+def test_what_was_none_stays_none_off_air():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.source.fault = ABSENT
+        for _ in range(2):
+            rig.keeper.open()
+            await asyncio.sleep(1)
+            await rig.keeper.close()
+        assert rig.told == [AudioState.NONE]
+
+    travel(scenario)
+
+
+def test_each_cause_is_one_line(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.source.fault = BUSY
+        rig.keeper.open()
+        await asyncio.sleep(100)
+        rig.source.fault = SourceError(StreamReason.INTERNAL, "unplugged")
+        await asyncio.sleep(100)
+        assert rig.source.opened > 7
+        assert rig.lines(caplog) == [
+            (logging.WARNING, "no sound: busy; trying again until there is"),
+            (logging.WARNING, "no sound: unplugged; trying again until there is"),
+        ]
+        await rig.keeper.close()
+
+    travel(scenario)
