@@ -1,91 +1,72 @@
 #!/bin/bash
 # shellcheck source=systemd/places.sh
-# Installs the broadcaster as a service, or updates it: sudo make install [SOURCE=test]
-# Every step may be repeated. One that fails says what to do, and leaves the version that runs alone.
+# Installs the broadcaster as a service, or updates it: sudo make install [SOURCE=test], or `broadcaster install`.
+# Every step may be repeated. One that fails says what to do, and does not touch the version that is running.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. systemd/places.sh
+cd "$(dirname "$0")"
+. ./places.sh
+. ./packages.sh
 
 python=/usr/bin/python3 # the system's: the camera's library belongs to it
 source=${SOURCE:-camera}
+# In a checkout the package is beside this folder; in a wheel it is around it, and $WHEEL is what pip has to install.
+if [ -e ../pyproject.toml ]; then code=../broadcaster; else code=..; fi
+wheel=${WHEEL:-$(realpath ..)}
 new=
 
 main() {
     need_root install
-    [[ $source =~ ^(camera|test)$ ]] || die "SOURCE=$source: only camera and test are known; all else goes into $settings"
+    [[ $source =~ ^(camera|test)$ ]] || die "SOURCE=$source: must be camera or test; anything else goes into $settings"
     command -v apt-get >/dev/null || die "this is for Raspberry Pi OS and Debian: there is no apt-get here"
     install -d -m 755 "$home"
     trap forget_new EXIT
     packages
-    "$python" broadcaster/supported.py || die "so it cannot be installed here"
+    "$python" "$code/supported.py" || die "so it cannot be installed here"
     user
     environment
     settings_file
+    films_folder
     service
     report
-}
-
-# What apt has: python3-venv and arecord, and on boards the camera's library and the pins', which pip must not bring.
-packages() {
-    local always=(python3-venv alsa-utils) on_boards=(python3-picamera2 python3-lgpio) missing
-    mapfile -t missing < <(absent "${always[@]}")
-    if ((${#missing[@]})) || ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
-        apt-get update -qq || say "apt-get update failed; going on with the packages that are known"
-    fi
-    mapfile -t on_boards < <(known "${on_boards[@]}")
-    mapfile -t missing < <(absent "${always[@]}" "${on_boards[@]}")
-    ((${#missing[@]})) || return 0
-    say "installing packages: ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null ||
-        die "apt could not install ${missing[*]}. See what it says above; then try again"
-    printf 'package %s\n' "${missing[@]}" >>"$made"
-}
-
-absent() {
-    local package
-    for package; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
-    done
-}
-
-known() {
-    local package
-    for package; do
-        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then echo "$package"; fi
-    done
 }
 
 user() {
     getent group gpio >/dev/null || echo group gpio >>"$made"
     getent passwd broadcaster >/dev/null || echo user broadcaster >>"$made"
-    install -D -m 644 systemd/broadcaster.sysusers "$sysusers"
-    systemd-sysusers "$sysusers" || die "the user broadcaster could not be made, see above"
+    install -D -m 644 broadcaster.sysusers "$sysusers"
+    systemd-sysusers "$sysusers" || die "the user broadcaster could not be created, see above"
 }
 
-# A virtual environment of its own for each version: an update that fails half-way harms nobody.
+# Each version has a virtual environment of its own: an update that fails half-way does no harm.
 environment() {
-    say "installing version $(sed -n 's/__version__ = "\(.*\)"/\1/p' broadcaster/version.py) into $home"
+    say "installing version $(sed -n 's/__version__ = "\(.*\)"/\1/p' "$code/version.py") into $home"
     new=$(mktemp -d "$home/venv.XXXXXX")
     chmod 755 "$new"
     "$python" -m venv --system-site-packages "$new" || die "there is no virtual environment: sudo apt install python3-venv"
-    "$new/bin/pip" install --quiet --cache-dir "$home/cache" --prefer-binary '.[usb]' ||
-        die "pip could not install it, see above. Is there a network? What ran before still runs"
+    "$new/bin/pip" install --quiet --cache-dir "$home/cache" --prefer-binary "${wheel}[usb]" ||
+        die "pip could not install it, see above. Is there a network? The version that was running still runs"
     ! compgen -G "$new/lib/python3*/site-packages/@(picamera2|libcamera|lgpio)*" >/dev/null ||
-        die "pip brought a library of the camera or the pins, which must be apt's. Please report this"
+        die "pip installed a library of the camera or the pins, which must come from apt. Please report this"
 }
 
 settings_file() {
     install -d -m 755 "$(dirname "$settings")"
     if [ -e "$settings" ]; then
-        [ -z "${SOURCE:-}" ] || say "SOURCE=$source changes nothing: $settings is there already, and stays as it is"
+        [ -z "${SOURCE:-}" ] || say "SOURCE=$source changes nothing: $settings exists, and is kept as it is"
     else
-        install -m 640 systemd/broadcaster.toml "$settings"
+        install -m 640 broadcaster.toml "$settings"
         sed -i "/^\[video\]/,/^\[/ s/^#source = .*/source = \"$source\"/" "$settings"
     fi
     chown root:broadcaster "$settings"
     chmod 640 "$settings"
     "$new/bin/broadcaster" settings --settings "$settings" >/dev/null ||
-        die "please correct $settings and try again. What ran before still runs"
+        die "please correct $settings and try again. The version that was running still runs"
+}
+
+# The service sees neither /home nor /tmp (ProtectHome=, PrivateTmp=), so there is a place for files to play.
+films_folder() {
+    install -d -m 750 -o broadcaster -g broadcaster "$state"
+    install -d -m 755 -o broadcaster -g broadcaster "$films"
 }
 
 service() {
@@ -94,10 +75,10 @@ service() {
     switch_to "$new"
     new=
     ln -sfn "$home/current/bin/broadcaster" "$command"
-    install -m 644 systemd/broadcaster.service "$unit"
-    install -D -m 644 systemd/broadcaster.rules "$rules"
+    install -m 644 broadcaster.service "$unit"
+    install -D -m 644 broadcaster.rules "$rules"
     # Where there is no polkit, nobody but root may switch the machine off.
-    if [ -d "$(dirname "$poweroff")" ]; then install -m 644 systemd/broadcaster-poweroff.rules "$poweroff"; fi
+    if [ -d "$(dirname "$poweroff")" ]; then install -m 644 broadcaster-poweroff.rules "$poweroff"; fi
     if [ -S /run/udev/control ]; then
         udevadm control --reload
         udevadm trigger --subsystem-match=gpio --subsystem-match=dma_heap
@@ -116,34 +97,44 @@ switch_to() {
 
 fail_to_start() {
     journalctl --quiet --no-pager --output=cat --unit=broadcaster.service --lines=20 >&2
-    [ -n "$1" ] || die "it does not start, see above. What it says from now on: journalctl -u broadcaster"
+    [ -n "$1" ] || die "it does not start, see above. Its further messages: journalctl -u broadcaster"
     switch_to "$1"
     systemctl restart broadcaster.service || true
-    die "it does not start, see above; the version before is back in its place"
+    die "it does not start, see above; the previous version is back in its place"
 }
 
 # The daemon's own start block and warnings, from the journal.
 report() {
-    local log block
+    local log press=
     journalctl --sync
     log=(journalctl --quiet --no-pager --output=cat)
     log+=("_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value broadcaster.service)")
-    block=$("${log[@]}" | grep '^broadcaster [0-9]\|^  ' || true)
-    say "is running ($(systemctl show --property=StatusText --value broadcaster.service)), and starts with the system"
-    printf '\n%s\n' "$block"
-    echo "  Go live  with the button, or: curl --json '{\"live\": true}' $(tail -1 <<<"$(links "$block")")api/live"
+    say "is running ($(systemctl show --property=StatusText --value broadcaster.service)), and starts at boot"
+    echo
+    "${log[@]}" | grep '^broadcaster [0-9]\|^  ' || true
+    [ "$(value panel enabled)" != true ] || press="press the button, or: "
+    echo "  Go live  ${press}sudo broadcaster live on"
     echo "  Settings $settings, then: sudo systemctl restart broadcaster"
+    echo "  Films    in $films: the service can read neither /home nor /tmp"
     echo "  Log      journalctl -u broadcaster"
     echo "  Check    sudo broadcaster check"
     "${log[@]}" --priority=warning
-    if grep -q '^source = "camera"' "$settings" && ! compgen -G '/dev/video*' >/dev/null; then
-        say "there is no camera here. The service looks for one at each start of the stream, and says failed (no-camera);"
-        echo "  for the test picture instead: video.source = \"test\" in $settings"
-    fi
+    [ "$(value video source)" != '"camera"' ] || look_for_camera
 }
 
-links() {
-    grep -oE 'https?://[^ ]*' <<<"$1"
+# The effective value of a setting, as TOML spells it: value TABLE NAME
+value() {
+    "$command" settings --settings "$settings" | sed -n "/^\[$1\]/,/^\[/ s/^$2 = //p"
+}
+
+# The check really opens the camera. That there is /dev/video0 says nothing: a Pi's codecs have such nodes, too.
+look_for_camera() {
+    local found
+    if found=$("$command" check camera 2>&1); then return; fi
+    say "the camera gives no picture yet:"
+    sed -n '3,/^$/p' <<<"$found"
+    echo "  The service looks for a camera each time the stream starts, and reports failed (no-camera) without one."
+    echo "  For the test picture instead: video.source = \"test\" in $settings"
 }
 
 forget_new() {

@@ -9,6 +9,12 @@ rules=/etc/udev/rules.d/60-broadcaster.rules
 poweroff=/etc/polkit-1/rules.d/broadcaster-poweroff.rules
 command=/usr/local/bin/broadcaster
 state=/var/lib/broadcaster
+films=$state/films                          # the owner's, too: files that the service may play
+
+# The scripts read what apt and others print, which is translated otherwise. C.UTF-8 alone is not enough:
+# gettext ignores LANGUAGE only in the locale C itself.
+unset LANGUAGE
+export LC_ALL=C.UTF-8
 
 say() {
     echo "broadcaster: $*"
@@ -19,7 +25,8 @@ die() {
     exit 1
 }
 
+# $1 is the target of make; `broadcaster install` says in $TYPED what its user has to type instead.
 need_root() {
-    [ "$(id -u)" = 0 ] || die "this changes the system. Please type: sudo make $1"
-    [ -d /run/systemd/system ] || die "systemd does not run here, so there is nothing that could start a service"
+    [ "$(id -u)" = 0 ] || die "this changes the system. Please type: ${TYPED:-sudo make $1}"
+    [ -d /run/systemd/system ] || die "systemd is not running here, so no service can be started"
 }

@@ -1,12 +1,14 @@
 #!/bin/bash
 # shellcheck source=systemd/places.sh
-# Takes the broadcaster off the system: sudo make uninstall. Only the settings stay.
+# Removes the broadcaster from the system: sudo make uninstall, or `broadcaster uninstall`.
+# Only what is the owner's stays: settings and films.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./places.sh
 
 main() {
     need_root uninstall
+    cd /
     local record=
     [ ! -e "$made" ] || record=$(sort -u "$made")
     if [ -e "$unit" ]; then systemctl disable --quiet --now broadcaster.service; fi
@@ -14,13 +16,21 @@ main() {
     if [ "$(readlink "$command" || true)" = "$home/current/bin/broadcaster" ]; then rm "$command"; fi
     systemctl daemon-reload
     systemctl reset-failed broadcaster.service 2>/dev/null || true
-    rm -rf "$home" "$state"
+    rm -rf "$home"
+    remove_state
     accounts "$record"
-    say "is gone from this system"
+    say "is removed from this system"
     kept "$record"
 }
 
-# The user and the groups that came with it, unless somebody else is in them by now.
+remove_state() {
+    [ -d "$state" ] || return 0
+    find "$state" -mindepth 1 -maxdepth 1 ! -path "$films" -exec rm -rf {} +
+    rmdir --ignore-fail-on-non-empty "$films" "$state" 2>/dev/null || true
+    if [ -d "$films" ]; then chown --no-dereference --recursive root:root "$state"; fi
+}
+
+# The user and the groups that the installer created, unless somebody else is in them by now.
 accounts() {
     if grep -qx 'user broadcaster' <<<"$1" && getent passwd broadcaster >/dev/null; then userdel broadcaster; fi
     if grep -qx 'group gpio' <<<"$1" && getent group gpio | grep -q ':$'; then groupdel gpio; fi
@@ -32,6 +42,7 @@ kept() {
         chmod 600 "$settings"
         echo "  Settings  kept in $settings, for the next time"
     fi
+    if [ -d "$films" ]; then echo "  Films     kept in $films"; fi
     if [ -d "$unit.d" ]; then echo "  Settings  kept in $unit.d, made by systemctl edit"; fi
     local packages
     packages=$(sed -n 's/^package //p' <<<"$1" | tr '\n' ' ')

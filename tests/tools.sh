@@ -1,7 +1,17 @@
 #!/bin/sh
-# Sees to it that programs are there which pip does not bring; it is told their names: tests/tools.sh browser node …
-# As root on Debian or Raspberry Pi OS it installs the missing ones; elsewhere it names the line to type.
+# Makes sure that programs are there which pip does not install: tests/tools.sh browser node …
+# As root on Debian or Raspberry Pi OS it installs the missing ones, as long as that neither starts nor upgrades a
+# service; for all others it prints the command to type, and fails.
+# --services installs those that come with a service, too, and leaves them stopped: for machines that only test.
+# shellcheck disable=SC2086 # lists of packages are split on purpose
 set -eu
+
+policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
+services=
+if [ "${1:-}" = --services ]; then
+    services=yes
+    shift
+fi
 
 any_of() {
     for program; do
@@ -10,7 +20,7 @@ any_of() {
     return 1
 }
 
-packages=
+packages='' servers=''
 for tool; do
     case $tool in
         browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
@@ -22,26 +32,68 @@ for tool; do
             any_of depmod || packages="$packages kmod"
             any_of xz || packages="$packages xz-utils" ;;
         npx) any_of npx || packages="$packages npm" ;;
-        nginx) any_of nginx || packages="$packages nginx-light" ;;
-        caddy) any_of caddy || packages="$packages caddy" ;;
+        nginx) any_of nginx || servers="$servers nginx-light" ;;
+        caddy) any_of caddy || servers="$servers caddy" ;;
+        turn) any_of turnserver || servers="$servers coturn" ;;
         systemd) any_of systemd-analyze || packages="$packages systemd" ;;
         network)
             any_of ip || packages="$packages iproute2"
             any_of nft || packages="$packages nftables"
-            any_of turnserver || packages="$packages coturn"
             any_of faketime || packages="$packages faketime" ;;
         container)
             any_of mmdebstrap || packages="$packages mmdebstrap"
             any_of systemd-nspawn || packages="$packages systemd-container" ;;
     esac
 done
-[ -n "$packages" ] || exit 0
 
-system=$(. /etc/os-release 2>/dev/null && echo "$ID" || true)
-case $system-$(id -u) in
-    debian-0 | raspbian-0)
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive exec apt-get install -qq --yes --no-install-recommends $packages >/dev/null ;;
-esac
-echo "Something is missing here. Please type: sudo apt install$packages" >&2
+is_root_on_debian() {
+    # shellcheck source=/dev/null
+    case $( (. /etc/os-release && echo "$ID") 2>/dev/null || true)-$(id -u) in
+        debian-0 | raspbian-0) return 0 ;;
+    esac
+    return 1
+}
+
+# Whether apt would replace an installed package that has a service: "Inst NAME [OLD] (NEW …)".
+upgrades_service() {
+    for package in $(LC_ALL=C apt-get install --simulate --yes --no-install-recommends $wanted |
+        sed -n 's/^Inst \([^ ]*\) \[.*/\1/p'); do
+        if dpkg -L "$package" | grep -q '/systemd/system/.*\.service$\|^/etc/init\.d/'; then return 0; fi
+    done
+    return 1
+}
+
+# Packages start and restart their services only where this script agrees (invoke-rc.d(8)). If it is left behind, it
+# agrees again as soon as this process is gone.
+forbid_services() {
+    [ ! -e "$policy" ] || return 0
+    printf '#!/bin/sh\n[ ! -d /proc/%s ] || exit 101\n' $$ >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+}
+
+install_packages() {
+    apt-get update -qq
+    if [ -z "$services" ] && upgrades_service; then return 1; fi
+    forbid_services
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $wanted >/dev/null
+}
+
+# What was not there before must not start at the next boot either.
+disable_servers() {
+    for package in $servers; do
+        name=${package%-light}
+        deb-systemd-helper disable "$name.service" >/dev/null || true
+        [ ! -e "/etc/init.d/$name" ] || update-rc.d "$name" disable
+    done
+}
+
+wanted=$packages named=$servers
+if [ -n "$services" ]; then wanted="$packages$servers" named=; fi
+if [ -n "$wanted" ] && is_root_on_debian && install_packages; then
+    wanted=
+    if [ -n "$services" ]; then disable_servers; fi
+fi
+[ -n "$wanted$named" ] || exit 0
+echo "Programs are missing. To install them: sudo apt install$wanted$named" >&2
 exit 1

@@ -20,6 +20,9 @@ _TYPES = {
 }
 """What is served, and as what; the system's own table is not asked, for it differs between systems."""
 
+_TOOLS = ("jsconfig.json",)
+"""Files of the folder that are for the type checker only."""
+
 _LONGEST_PATH = 200
 """Bytes, so that no name in it is longer than file systems have them (255)."""
 
@@ -62,7 +65,7 @@ class Page:
         sane = path.isprintable() and len(path.encode()) <= _LONGEST_PATH
         file = (self._folder / path).resolve() if sane else self._folder
         kind = _TYPES.get(file.suffix)
-        if kind is None or not file.is_relative_to(self._folder) or not file.is_file():
+        if kind is None or file.name in _TOOLS or not file.is_relative_to(self._folder) or not file.is_file():
             raise web.HTTPNotFound(text="No such page.\n")
         known = self._read(file)
         headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{known.etag}"'}

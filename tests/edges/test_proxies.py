@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pytest
 from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import Rig, Talk, served
-from tests.house.project import ROOT, read
+from tests.house.project import read
 from tests.rigs.certificates import NAME, Pair, make_pair
 from tests.rigs.daemon import free_port
 
@@ -174,11 +173,8 @@ def replaced(text: str, before: str, after: str) -> str:
 
 
 def find(name: str) -> str:
-    """The program, which is installed where that can be done, and starts no service."""
-    paths = f"{os.environ['PATH']}:/usr/sbin"
-    if shutil.which(name, path=paths) is None and not Path("/run/systemd/system").is_dir():
-        subprocess.run([ROOT / "tests/tools.sh", name], check=False)
-    program = shutil.which(name, path=paths)
+    """The program; its package starts a service, so that no test installs it."""
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip(f"{name} is not here: sudo apt install {PACKAGES[name]}")
     return program

@@ -99,6 +99,13 @@ async def test_nothing_outside_the_folder_is_served(path: str, monkeypatch: pyte
         assert b"secret" not in answer
 
 
+@pytest.mark.parametrize("name", ["jsconfig.json", "types.d.ts"])
+async def test_what_is_for_the_type_checker_is_not_served(name: str) -> None:
+    assert (viewer_folder() / name).is_file()
+    async with served() as rig, rig.client.get(f"{rig.url}/viewer/{name}") as response:
+        assert response.status == 404
+
+
 def test_the_page_of_a_checkout_is_found() -> None:
     assert (viewer_folder() / "index.html").is_file()
 

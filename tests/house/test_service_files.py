@@ -25,6 +25,12 @@ def test_the_unit_gives_as_many_descriptors_as_the_daemon_wants():
     assert f"LimitNOFILE={WANTED}\n" in UNIT.read_text("utf-8")
 
 
+def test_the_service_may_listen_on_ports_below_1024_and_has_no_other_capability():
+    lines = UNIT.read_text("utf-8").splitlines()
+    for name in ("AmbientCapabilities", "CapabilityBoundingSet"):
+        assert [line for line in lines if line.startswith(f"{name}=")] == [f"{name}=CAP_NET_BIND_SERVICE"]
+
+
 @pytest.fixture(scope="module")
 def analyze():
     """Runs `systemd-analyze` on the unit as it will be installed."""

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+from broadcaster.supported import TOO_NEW
 from broadcaster.version import __version__
 from tests.house.project import read
 
@@ -12,7 +13,7 @@ PROJECT = tomllib.loads(read("pyproject.toml"))
 
 def test_pyproject():
     classifiers = " ".join(PROJECT["project"]["classifiers"])
-    assert PROJECT["project"]["requires-python"] == f">={PYTHONS[0]}"
+    assert PROJECT["project"]["requires-python"] == f">={PYTHONS[0]},<3.{TOO_NEW[1]}"
     assert re.findall(r"Python :: (3\.\d+)", classifiers) == PYTHONS
 
 

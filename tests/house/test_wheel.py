@@ -46,9 +46,35 @@ def address(installed, tmp_path):
         daemon.terminate()
 
 
-def test_it_carries_every_file_of_the_page(installed):
-    carried = {path.name: path.read_bytes() for path in (installed / "broadcaster/web/viewer").iterdir()}
-    assert carried == {path.name: path.read_bytes() for path in (ROOT / "viewer").iterdir() if path.is_file()}
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_carries_every_file_of_the_page_and_none_of_the_type_checker(installed):
+    page = {name: text for name, text in files(ROOT / "viewer").items() if name not in ("jsconfig.json", "types.d.ts")}
+    assert files(installed / "broadcaster/web/viewer") == page
+
+
+def test_it_carries_what_installs_the_service(installed):
+    assert files(installed / "broadcaster/systemd") == files(ROOT / "systemd")
+
+
+def test_its_description_stands_without_the_repository(installed):
+    """Package indexes show it: what it links to must be there, and a diagram be readable as it stands."""
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    headers, _, text = metadata.read_text("utf-8").partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in headers
+    assert [link for link in re.findall(r"\]\(([^)]*)\)", text) if not link.startswith(("https:", "http:", "#"))] == []
+    assert "mermaid" not in text
+    assert "live --> stopping: stop" in text
+
+
+def test_it_says_who_made_it_and_what_it_needs(installed):
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    headers = metadata.read_text("utf-8").partition("\n\n")[0]
+    for name in ("Author", "Keywords", "Classifier: Framework", "Classifier: Intended Audience"):
+        assert f"\n{name}" in headers
+    assert set(re.findall("^Requires-Python: (.*)$", headers, re.MULTILINE)) <= {"<3.14,>=3.11", ">=3.11,<3.14"}
 
 
 def test_it_is_typed_and_runs(installed, tmp_path):

@@ -20,7 +20,7 @@ PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "make", "python3", "ca-ce
 BUILD_LIMIT = 300.0
 BOOT_LIMIT = 60.0
 _SUITE = "bookworm"
-_FETCH = """
+FETCH = """
 import sys, urllib.request
 address, body = sys.argv[1:]
 request = urllib.request.Request(address, body.encode() or None, {"Content-Type": "application/json"})
@@ -99,7 +99,7 @@ class Container:
 
     def fetch(self, path: str, body: str = "") -> str:
         """What the page's port answers inside; raises `subprocess.CalledProcessError` when it does not."""
-        return self.run("/usr/bin/python3", "-c", _FETCH, f"http://127.0.0.1:8080{path}", body)
+        return self.run("/usr/bin/python3", "-c", FETCH, f"http://127.0.0.1:8080{path}", body)
 
     def status(self) -> dict[str, Any]:
         """`GET /api/status`."""

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests.system.container import CHECKOUT, Container
+from tests.system.container import CHECKOUT, FETCH, Container
 
 pytestmark = pytest.mark.long
 
@@ -23,6 +23,8 @@ DOCTOR = "/usr/local/bin/broadcaster"
 HANG_LIMIT = 15.0
 STOP_LIMIT = 3.0
 IDLE_SECONDS = 12.0
+CAP_NET_BIND_SERVICE = 10
+"""Its number in linux/capability.h."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -107,7 +109,7 @@ def test_it_runs_as_its_own_user_in_its_groups_and_can_do_nothing_more(container
     numbers = container.run("id", "--groups", "broadcaster").split()
     assert set(status["Groups"].split()) == set(numbers)
     assert "0" not in status["Uid"].split()
-    assert int(status["CapEff"], 16) == 0
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 1 << CAP_NET_BIND_SERVICE
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == "2"
 
@@ -189,9 +191,23 @@ def test_wrong_settings_are_said_and_not_tried_for_ever(container):
     container.try_run("systemctl", "restart", UNIT)
     wait_for(lambda: container.show("ActiveState") == "failed", 10)
     assert "web.port" in log(container, "--lines=10")
-    container.run("sed", "-i", "s/^port = true/port = 8080/", SETTINGS)
+    container.run("sed", "-i", "s/^port = true/#port = 8080/", SETTINGS)
     container.run("systemctl", "restart", UNIT)
     assert container.status()
+
+
+def test_it_may_listen_on_port_80_and_the_check_agrees(container):
+    container.run("sed", "-i", "s/^#port = 8080/port = 80/", SETTINGS)
+    try:
+        container.run("systemctl", "restart", UNIT)
+        address = "http://127.0.0.1/api/status"
+        wait_for(lambda: container.run("/usr/bin/python3", "-c", FETCH, address, ""), 15)
+        container.run("systemctl", "stop", UNIT)
+        (port,) = json.loads(container.try_run(DOCTOR, "check", "--json", "port"))
+        assert (port["level"], port["found"]) == ("ok", "80 is free")
+    finally:
+        container.run("sed", "-i", "s/^port = 80$/#port = 8080/", SETTINGS)
+        container.run("systemctl", "restart", UNIT)
 
 
 def test_an_update_keeps_the_settings_and_the_show(container):
@@ -209,10 +225,10 @@ def test_an_update_keeps_the_settings_and_the_show(container):
 
 def test_an_update_that_cannot_read_the_settings_leaves_what_runs_alone(container):
     runs = pid(container)
-    container.run("sed", "-i", "s/^port = 8080/prot = 8080/", SETTINGS)
+    container.run("sed", "-i", "s/^#port = 8080/prot = 8080/", SETTINGS)
     with pytest.raises(AssertionError, match=r"web\.prot[^$]*please correct"):
         container.make("install")
-    container.run("sed", "-i", "s/^prot = 8080/port = 8080/", SETTINGS)
+    container.run("sed", "-i", "s/^prot = 8080/#port = 8080/", SETTINGS)
     assert pid(container) == runs
     assert container.status()
 
@@ -242,7 +258,9 @@ def test_uninstalling_leaves_nothing_but_the_settings_and_says_where(container, 
 
 def test_without_a_camera_it_runs_says_so_and_shows_no_test_picture_unasked(container):
     container.run("rm", SETTINGS)
-    assert "there is no camera here" in container.make("install")
+    said = container.make("install")
+    assert "the camera gives no picture yet" in said
+    assert "no USB camera is plugged in" in said
     runs = pid(container)
     container.fetch("/api/live", '{"live": true}')
     stream = wait_for(lambda: (told := container.status()["stream"])["state"] == "failed" and told, 15)

@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2154
+# shellcheck source=systemd/places.sh
+# What apt has to install: python3-venv and arecord, and on boards the libraries of the camera and the pins, which
+# must not come from pip. Read by install.sh, after places.sh.
+
+packages() {
+    local always=(python3-venv alsa-utils) on_boards=(python3-picamera2 python3-lgpio) missing
+    mapfile -t missing < <(absent "${always[@]}")
+    if ((${#missing[@]})) || ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
+        apt-get update -qq || say "apt-get update failed; continuing with the package lists that are here"
+    fi
+    mapfile -t on_boards < <(known "${on_boards[@]}")
+    mapfile -t missing < <(absent "${always[@]}" "${on_boards[@]}")
+    ((${#missing[@]})) || return 0
+    say "installing packages: ${missing[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" >/dev/null ||
+        die "apt could not install ${missing[*]}. See its message above, then try again"
+    printf 'package %s\n' "${missing[@]}" >>"$made"
+}
+
+absent() {
+    local package
+    for package; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+    done
+}
+
+known() {
+    local package
+    for package; do
+        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then echo "$package"; fi
+    done
+}

@@ -1,0 +1,171 @@
+"""systemd/install.sh, step by step, with stand-ins for apt and for the installed command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.house.project import ROOT
+
+APT_CACHE = """#!/bin/sh
+# As gettext does it: LANGUAGE counts in every locale but C itself.
+locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
+language=${LANGUAGE:-$locale}
+case $locale in C | POSIX) language=C ;; esac
+case $language in
+    de*) echo "$2:"; echo "  Installiert:           (keine)"; echo "  Installationskandidat: 0.3.32-1" ;;
+    zh_CN*) echo "$2:"; echo "  已安装：(无)"; echo "  候选：  0.3.32-1" ;;
+    *) echo "$2:"; echo "  Installed: (none)"; echo "  Candidate: 0.3.32-1" ;;
+esac
+"""
+APT_GET = """#!/bin/sh
+echo "$@" >>"$LOG"
+"""
+LANGUAGES = [
+    {"LANG": "C.UTF-8"},
+    {"LANG": "de_DE.UTF-8"},
+    {"LANG": "C.UTF-8", "LANGUAGE": "de"},
+    {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de:en"},
+    {"LANG": "zh_CN.UTF-8", "LANGUAGE": "zh_CN:zh"},
+]
+
+
+def put(folder: Path, name: str, text: str) -> Path:
+    program = folder / name
+    program.write_text(text, "utf-8")
+    program.chmod(0o755)
+    return program
+
+
+def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run lines of bash with the functions of install.sh; programs in `folder` come first."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    path = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder / "log")}
+    functions = "source <(grep -vx main install.sh)"  # all but the call at its end
+    command = ["bash", "-c", f"{functions}\nmade={folder}/made settings={folder}/settings.toml\n{script}"]
+    return subprocess.run(
+        command, cwd=ROOT / "systemd", env=plain | path | environment, capture_output=True, text=True, timeout=30
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES, ids=str)
+def test_the_libraries_of_a_board_are_installed_whatever_language_apt_speaks(language, tmp_path):
+    put(tmp_path, "apt-cache", APT_CACHE)
+    put(tmp_path, "apt-get", APT_GET)
+    put(tmp_path, "dpkg-query", "#!/bin/sh\nexit 1\n")
+    done = run("packages", tmp_path, **language)
+    assert done.returncode == 0, done.stderr
+    installed = (tmp_path / "log").read_text("utf-8").splitlines()[-1].split()
+    assert installed[0] == "install"
+    assert {"python3-venv", "alsa-utils", "python3-picamera2", "python3-lgpio"} <= set(installed)
+
+
+CHECK_WITHOUT = """#!/bin/sh
+cat <<'END'
+broadcaster 0.1.0, checked as user broadcaster, like the service
+
+BROKEN  camera       no USB camera is plugged in
+          why        No pictures, no stream.
+
+1 of 1 broken.
+END
+exit 2
+"""
+
+
+def test_a_camera_that_gives_pictures_needs_no_hint(tmp_path):
+    command = put(tmp_path, "broadcaster", "#!/bin/sh\necho 'ok  camera'\n")
+    assert run(f"command={command}\nlook_for_camera", tmp_path).stdout == ""
+
+
+def test_without_a_camera_the_check_says_why_whatever_nodes_a_pi_has(tmp_path):
+    """Every Pi has /dev/video10 and more: its codecs."""
+    command = put(tmp_path, "broadcaster", CHECK_WITHOUT)
+    said = run(f"compgen() {{ echo /dev/video10; }}\ncommand={command}\nlook_for_camera", tmp_path).stdout
+    assert "no USB camera is plugged in" in said
+    assert "no-camera" in said
+    assert "1 of 1 broken" not in said
+
+
+SETTINGS = """#!/bin/sh
+cat <<'END'
+# The page.
+[web]
+# Whether … (true or false)
+links = true
+
+# The picture.
+[video]
+source = "camera"
+
+# Audio.
+[audio]
+source = "auto"
+
+# Button.
+[panel]
+# Whether button and LED are used. (true or false)
+enabled = true
+END
+"""
+
+
+def test_effective_settings_are_read_table_by_table(tmp_path):
+    command = put(tmp_path, "broadcaster", SETTINGS)
+    lines = "value video source; value audio source; value panel enabled; value web enabled"
+    assert run(f"command={command}\n{lines}", tmp_path).stdout.splitlines() == ['"camera"', '"auto"', "true"]
+
+
+REPORT = """
+journalctl() { echo "broadcaster 0.1.0"; }
+systemctl() { echo "offline, 0 viewers"; }
+look_for_camera() { :; }
+report
+"""
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_report_speaks_of_the_button_only_where_there_is_one(enabled, tmp_path):
+    command = put(tmp_path, "broadcaster", SETTINGS.replace("enabled = true", f"enabled = {enabled}"))
+    done = run(f"command={command}\n{REPORT}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    (row,) = [line for line in done.stdout.splitlines() if line.startswith("  Go live")]
+    assert row.endswith("sudo broadcaster live on")
+    assert ("button" in row) is (enabled == "true")
+
+
+def test_films_have_a_folder_that_the_service_can_read(tmp_path):
+    put(tmp_path, "install", '#!/bin/sh\necho "$@"\n')
+    made = run("state=/s films=/s/films\nfilms_folder", tmp_path).stdout.splitlines()
+    assert made == ["-d -m 750 -o broadcaster -g broadcaster /s", "-d -m 755 -o broadcaster -g broadcaster /s/films"]
+
+
+@pytest.mark.parametrize("typed", ["", "sudo /home/pi/.local/bin/broadcaster install"])
+def test_who_is_not_root_is_told_what_to_type(typed, tmp_path):
+    put(tmp_path, "id", "#!/bin/sh\necho 1000\n")
+    done = run("need_root install", tmp_path, **({"TYPED": typed} if typed else {}))
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(typed or "sudo make install")
+
+
+REMOVE = "source <(grep -vx main uninstall.sh)\nstate={0}/state films={0}/state/films\nremove_state"
+
+
+def test_uninstalling_keeps_films(tmp_path):
+    films = tmp_path / "state/films"
+    films.mkdir(parents=True)
+    (films / "film.mp4").write_bytes(b"film")
+    (tmp_path / "state/wish").write_text("live\n")
+    put(tmp_path, "chown", "#!/bin/sh\n")
+    assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["films"]
+    assert (films / "film.mp4").read_bytes() == b"film"
+
+
+def test_uninstalling_removes_an_empty_folder_of_films(tmp_path):
+    (tmp_path / "state/films").mkdir(parents=True)
+    assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
+    assert not (tmp_path / "state").exists()
