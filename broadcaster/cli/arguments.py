@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from broadcaster.auth.links import LONGEST, LONGEST_NAME, is_name
 from broadcaster.doctor.names import NAMES
+from broadcaster.settings.paths import expand
 from broadcaster.version import __version__
 
 
@@ -68,7 +69,7 @@ def _address(text: str) -> str:
 
 
 def _add_sources_of_settings(command: argparse.ArgumentParser, without: str = "none is read unless named here") -> None:
-    command.add_argument("--settings", metavar="FILE", help=f"TOML file with settings; {without}")
+    command.add_argument("--settings", metavar="FILE", type=expand, help=f"TOML file with settings; {without}")
     command.add_argument(
         "--set",
         metavar="KEY=VALUE",

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from broadcaster import settings
-from broadcaster.cli import links, logs
+from broadcaster.cli import links, logs, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
-from broadcaster.cli.banner import start_block
+from broadcaster.cli.banner import QR_CHARACTERS, start_block
 from broadcaster.cli.descriptors import raise_descriptor_limit
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport
@@ -39,6 +39,9 @@ _STDERR = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says and return the exit code."""
+    streams.repair()
+    if arguments is None:  # the process is ours, and not a test's
+        streams.use_utf8_file_names(sys.orig_argv, os.environ)
     parsed = parser().parse_args(arguments)
     commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
         "run": _run,
@@ -85,6 +88,8 @@ def _run(parsed: argparse.Namespace) -> None:
 
 def _show(parsed: argparse.Namespace) -> None:
     shown = settings.template() if parsed.template else settings.render(_read(parsed), changed=parsed.changed)
+    if not sys.stdout.isatty():
+        streams.write_utf8(sys.stdout)  # it is TOML, and may become a settings file
     print(shown, end="")
 
 
@@ -124,17 +129,19 @@ def _link(parsed: argparse.Namespace) -> None:
         print(links.revoke(key))
     else:
         asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
-        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty()))
+        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty(), qr=_shows_qr_codes()))
 
 
 def _read(parsed: argparse.Namespace) -> Settings:
     """Read file and assignments. Raises `SettingsError`."""
     try:
-        text = Path(parsed.settings).read_text("utf-8") if parsed.settings else ""
+        # With or without the byte order mark that Windows' editors begin a file with.
+        text = Path(parsed.settings).read_text("utf-8-sig") if parsed.settings else ""
     except OSError as error:
         raise SettingsError([f"the file cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
-        raise SettingsError([f"the file is not UTF-8: {error.reason} at byte {error.start}"]) from None
+        wrong = f"the file is not UTF-8: {error.reason} at byte {error.start}; save it with the encoding UTF-8"
+        raise SettingsError([wrong]) from None
     return settings.read(text, parsed.set)
 
 
@@ -143,11 +150,15 @@ def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     addresses = page_addresses(effective.web, port)
     made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     token = str(made) if made.exists() else ""
-    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty())
+    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty(), qr=_shows_qr_codes())
     try:
         print(block, flush=True)
     except OSError:  # a full disk, a reader that is gone: no reason not to serve, nor for an error at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _shows_qr_codes() -> bool:
+    return sys.stdout.isatty() and streams.can_write(sys.stdout, QR_CHARACTERS)
 
 
 def _leave(code: int) -> NoReturn:

@@ -23,8 +23,10 @@ class Asked:
     address: str | None
 
 
-def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool) -> str:
-    """Return the link under every address of the page; a `terminal` gets the rest of what there is to know, too.
+def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool, qr: bool) -> str:
+    """Return the link under every address of the page.
+
+    A `terminal` also gets for whom, until when and by which key; `qr` adds a QR code.
 
     `key` is the daemon's. Raises `BroadcasterError` when such a link would open nothing, or not end as it should.
     """
@@ -37,7 +39,7 @@ def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, term
     link = Link(asked.name, int(unix), round(asked.seconds))
     token = sign_link(link, key.made())
     links = [with_token(address, token) for address in _addresses(settings, asked)]
-    return "\n".join([*links, *(_about(link, key, links) if terminal else [])])
+    return "\n".join([*links, *(_about(link, key) if terminal else []), *([qr_code(easiest(links))] if qr else [])])
 
 
 def revoke(key: SecretFile) -> str:
@@ -69,7 +71,7 @@ def _addresses(settings: Settings, asked: Asked) -> list[str]:
     return page_addresses(settings.web, settings.web.port)
 
 
-def _about(link: Link, key: SecretFile, links: list[str]) -> list[str]:
+def _about(link: Link, key: SecretFile) -> list[str]:
     end = datetime.fromtimestamp(link.made + link.seconds).astimezone()
     rows = [("For", link.name or "a guest"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
-    return ["", *(f"  {name:9}{text}" for name, text in rows), "", qr_code(easiest(links))]
+    return ["", *(f"  {name:9}{text}" for name, text in rows), ""]

@@ -19,6 +19,7 @@ from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.settings import AudioSettings, AudioSourceName, VideoSettings
+from broadcaster.settings.paths import absolute
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
     Raises `DeviceHung` when looking for cameras does not come to an end, and `SourceError` when the library of a
     named source is missing.
     """
-    file = MediaFile(video.file)
+    file = MediaFile(absolute(video.file))
     pictures = _video(video, file, clock)
     return pictures, _audio(audio, pictures, file, clock)
 

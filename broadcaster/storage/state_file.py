@@ -6,18 +6,23 @@ import logging
 import os
 from pathlib import Path
 
+from broadcaster.settings.paths import expand
+
 log = logging.getLogger(__name__)
 
 _WORDS = {"wish": ("offline\n", "live\n"), "sound": ("on\n", "muted\n")}
 
 
+WITHOUT_HOME = Path("/var/lib/broadcaster")
+"""The state folder of a user without a home directory, as in a container (`docker run --user 1234`)."""
+
+
 def state_folder(setting: str) -> Path:
     """Where the daemon keeps what it must remember: as set, or systemd's folder, or the user's."""
-    chosen = setting or os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if chosen:
-        return Path(chosen).expanduser()
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "broadcaster"
+    chosen = setting or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or f"{base}/broadcaster"
+    folder = expand(chosen)
+    return WITHOUT_HOME if folder.startswith("~") else Path(folder)
 
 
 class StateFile:
@@ -47,7 +52,7 @@ class StateFile:
             temporary.replace(self._path)
         except OSError as error:
             if not self._warned:
-                log.warning("cannot remember %r after a restart: %s", self._words[wish].strip(), error)
+                log.warning("%r is not remembered across restarts (stream.state_dir): %s", self._words[wish].strip(), error)
             self._warned = True
         else:
             self._warned = False

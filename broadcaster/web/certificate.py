@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broadcaster.errors import BroadcasterError
+from broadcaster.settings.paths import expand
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _KEY = b"PRIVATE KEY-----"
@@ -21,7 +22,7 @@ class Certificate:
     """`web.certificate` and `web.key`: each new connection gets what the files held at the last good `look`."""
 
     def __init__(self, certificate: str, key: str) -> None:
-        self._files = (Path(certificate).expanduser(), Path(key).expanduser())
+        self._files = (Path(expand(certificate)), Path(expand(key)))
         self._newest = self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._loaded: Stamp = ()
         self._seen: Stamp = ()

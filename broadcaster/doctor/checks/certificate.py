@@ -11,6 +11,7 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
+from broadcaster.settings.paths import expand
 from broadcaster.settings import WebSettings
 from broadcaster.web.certificate import load_pair
 
@@ -39,7 +40,7 @@ def probe(case: CheckContext) -> list[CheckResult]:
 
 def read_certificate(machine: Machine, web: WebSettings) -> Found:
     """Load it as the daemon does, and ask OpenSSL for its end."""
-    certificate, key = Path(web.certificate).expanduser(), Path(web.key).expanduser()
+    certificate, key = Path(expand(web.certificate)), Path(expand(web.key))
     try:
         load_pair(certificate, key)
     except BroadcasterError as error:

@@ -44,7 +44,7 @@ def probe(case: CheckContext) -> list[CheckResult]:
 def read_room(machine: Machine, folder: Path) -> Room:
     """Ask the kernel; of a folder that is not there yet, its nearest parent counts."""
     amounts = dict(line.split(":", 1) for line in machine.text("proc/meminfo").splitlines() if ":" in line)
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    there = next(parent for parent in (folder, *folder.absolute().parents) if os.path.exists(parent))
     return Room(
         memory=_bytes(amounts.get("MemAvailable", "0")),
         cma=_bytes(amounts.get("CmaFree", "0")),

@@ -1,0 +1,21 @@
+"""Paths as people write them in settings and on the command line."""
+
+from __future__ import annotations
+
+import os
+
+
+def expand(path: str) -> str:
+    """Replace `~` and `~user` at the beginning by the home directory; unchanged where there is none.
+
+    A shell does this only at the beginning of a word, so not in `--set video.file=~/film.mp4`.
+    """
+    return os.path.expanduser(path)
+
+
+def absolute(path: str) -> str:
+    """Return the absolute path of a file; empty stays empty.
+
+    Libav takes what precedes a colon for a protocol (`cam:1.mp4`), and lgpio changes the working directory.
+    """
+    return os.path.abspath(expand(path)) if path else ""
