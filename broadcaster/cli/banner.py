@@ -13,19 +13,18 @@ from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings
 from broadcaster.version import __version__
 
-
 QR_CHARACTERS = "█▀▄"
 """What a QR code is drawn with; not every terminal's encoding has them."""
 
 
 def start_block(
-    settings: Settings, report: StreamReport, links: Sequence[str], token_file: str, *, terminal: bool, qr: bool
+    settings: Settings, report: StreamReport, links: Sequence[str], token_file: str, *, terminal: bool, qr: bool = True
 ) -> str:
     """Return the block: where the page is, what is shown on it, who may watch, and who may start and stop.
 
     `links` are the page's addresses, `token_file` is where the operator's token is, empty if none was made. Only a
     `terminal` gets the viewer token, as part of each link: what is printed elsewhere ends in a journal, which more
-    people read. `qr` adds a QR code for phones.
+    people read; and a QR code for phones, if its encoding can draw one (`qr`).
     """
     if terminal and settings.web.viewer_token:
         links = [with_token(link, settings.web.viewer_token) for link in links]
@@ -40,7 +39,7 @@ def start_block(
         ("Control", _control(settings, token_file)),
     ]
     lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows)]
-    return "\n".join([*lines, "", *([qr_code(easiest(links))] if qr else [])])
+    return "\n".join([*lines, "", *([qr_code(easiest(links))] if terminal and qr else [])])
 
 
 def with_token(link: str, token: str) -> str:

@@ -129,7 +129,7 @@ def _link(parsed: argparse.Namespace) -> None:
         print(links.revoke(key))
     else:
         asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
-        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty(), qr=_shows_qr_codes()))
+        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty(), qr=_draws_qr_codes()))
 
 
 def _read(parsed: argparse.Namespace) -> Settings:
@@ -150,15 +150,15 @@ def _announce(effective: Settings, port: int, report: StreamReport) -> None:
     addresses = page_addresses(effective.web, port)
     made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     token = str(made) if made.exists() else ""
-    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty(), qr=_shows_qr_codes())
+    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty(), qr=_draws_qr_codes())
     try:
         print(block, flush=True)
     except OSError:  # a full disk, a reader that is gone: no reason not to serve, nor for an error at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _shows_qr_codes() -> bool:
-    return sys.stdout.isatty() and streams.can_write(sys.stdout, QR_CHARACTERS)
+def _draws_qr_codes() -> bool:
+    return streams.can_write(sys.stdout, QR_CHARACTERS)
 
 
 def _leave(code: int) -> NoReturn:

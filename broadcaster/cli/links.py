@@ -23,10 +23,10 @@ class Asked:
     address: str | None
 
 
-def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool, qr: bool) -> str:
+def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool, qr: bool = True) -> str:
     """Return the link under every address of the page.
 
-    A `terminal` also gets for whom, until when and by which key; `qr` adds a QR code.
+    A `terminal` also gets for whom, until when and by which key, and a QR code if its encoding can draw one (`qr`).
 
     `key` is the daemon's. Raises `BroadcasterError` when such a link would open nothing, or not end as it should.
     """
@@ -39,7 +39,8 @@ def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, term
     link = Link(asked.name, int(unix), round(asked.seconds))
     token = sign_link(link, key.made())
     links = [with_token(address, token) for address in _addresses(settings, asked)]
-    return "\n".join([*links, *(_about(link, key) if terminal else []), *([qr_code(easiest(links))] if qr else [])])
+    drawn = [qr_code(easiest(links))] if qr else []
+    return "\n".join([*links, *([*_about(link, key), *drawn] if terminal else [])])
 
 
 def revoke(key: SecretFile) -> str:

@@ -54,7 +54,7 @@ class SecretFile:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise BroadcasterError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise BroadcasterError(f"{self.path} cannot be written: {error.strerror} (stream.state_dir)") from error
         return secret
 
     def _write(self, file: Path, text: str) -> None:

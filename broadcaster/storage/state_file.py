@@ -52,7 +52,7 @@ class StateFile:
             temporary.replace(self._path)
         except OSError as error:
             if not self._warned:
-                log.warning("%r is not remembered across restarts (stream.state_dir): %s", self._words[wish].strip(), error)
+                log.warning("%s is not kept across restarts (stream.state_dir): %s", self._words[wish].strip(), error)
             self._warned = True
         else:
             self._warned = False

@@ -29,7 +29,8 @@ def free_port() -> int:
 class Daemon:
     """`broadcaster run` with settings for tests; use it with `async with`.
 
-    Leaving kills it if it still runs. `log` is what it has written so far, `environment` is added to ours.
+    Leaving kills it if it still runs. `log` is what it has written so far, `environment` is added to ours, `script`
+    is what a shell does before it becomes the daemon.
     """
 
     module = "broadcaster"
@@ -39,6 +40,7 @@ class Daemon:
     ) -> None:
         self.port = port or free_port()
         self.environment = {"PYTHONPATH": str(ROOT)}
+        self.script = "true"
         self._folder = tempfile.TemporaryDirectory(prefix="broadcaster-test-")
         self._log = Path(log_to or f"{self._folder.name}/log")
         chosen = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
@@ -71,7 +73,7 @@ class Daemon:
         """Start the process and wait until it answers."""
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.module, *self._arguments),
+                *("sh", "-c", f'{self.script}; exec "$@"', "sh", sys.executable, "-m", self.module, *self._arguments),
                 stdout=log,
                 stderr=log,
                 cwd=self._folder.name,

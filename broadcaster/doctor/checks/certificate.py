@@ -11,8 +11,8 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
-from broadcaster.settings.paths import expand
 from broadcaster.settings import WebSettings
+from broadcaster.settings.paths import expand
 from broadcaster.web.certificate import load_pair
 
 SOON = 14
