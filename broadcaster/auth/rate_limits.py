@@ -1,4 +1,4 @@
-"""How much may be said, and how often guessed."""
+"""Rate limits: of messages, new sessions and wrong tokens. Time is an argument."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ TAKE_OVER_COST = 3
 CANDIDATES_AN_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
 NETWORK_RATE = Rate(20, 60.0)
-EVERYONE_RATE = Rate(60, 60.0)
-SHORTEST_UNGUESSED = 20
-"""Characters from which on a token is not found however many addresses there are to guess from.
-
-Twenty letters of words chosen by dice are 50 bits (Diceware: 12.9 a word of five). A hundred thousand addresses, with
-their five guesses a minute each, would need two thousand years for half of those.
-"""
 ADMISSIONS_SECONDS = 10.0
 ADMISSIONS_A_VIEWER = 4
 SPARE_ADMISSIONS = 16
@@ -78,11 +71,6 @@ class TokenBucket:
         return True
 
 
-def is_guessable(token: str) -> bool:
-    """Whether this token could be found from a great many addresses, with a few guesses from each."""
-    return len(token) < SHORTEST_UNGUESSED
-
-
 class NetworkLimiter:
     """Budgets of places: of an address or a network, and of the wider one that has it, each with its own rate."""
 
@@ -116,39 +104,19 @@ def admissions(max_viewers: int) -> NetworkLimiter:
 
 
 class TokenAttempts:
-    """Wrong tokens, by where they came from; attempts while waiting are not counted, so nobody waits for ever.
+    """Counts wrong tokens by network, from the narrowest to the widest, so that guessing is slow.
 
-    A place is an address or a network, and whoever guesses has several: the narrowest first. After five wrong ones
-    in a minute the narrowest waits until they are a minute old, after twenty the wider one, which has it all.
+    After five wrong tokens in a minute an address is refused until they are a minute old, and after twenty the wider
+    network. What is refused is not counted, so nobody is locked out for ever.
     """
 
     def __init__(self) -> None:
         self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
-        self._everyone = SlidingWindow(EVERYONE_RATE)
-        self._welcome: dict[str, None] = {}
 
     def wrong(self, places: Sequence[str], now: float) -> None:
         """Count one wrong token."""
         self._wrong.spend(places, now)
-        if not self._everyone.is_empty(now):
-            self._everyone.spend(now)
-
-    def right(self, places: Sequence[str]) -> None:
-        """Remember where a right token came from."""
-        self._welcome.pop(places[0], None)
-        self._welcome[places[0]] = None
-        if len(self._welcome) > _PLACES:
-            del self._welcome[next(iter(self._welcome))]
 
     def must_wait(self, places: Sequence[str], now: float) -> bool:
-        """Whether enough was guessed from there for now."""
+        """Whether that network is refused for now."""
         return self._wrong.is_empty(places, now)
-
-    def strangers_must_wait(self, places: Sequence[str], now: float) -> bool:
-        """Whether enough was guessed by everyone together, and nobody there ever knew better.
-
-        This is for short tokens (`is_guessable`), which who has a great many addresses could find. Its price is that
-        sixty wrong guesses a minute keep every newcomer away, for as long as somebody makes them: for a token that
-        nobody finds there is no reason to pay it.
-        """
-        return places[0] not in self._welcome and self._everyone.is_empty(now)

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="a list of objects: what, level, found, why, fix")
     check.add_argument("--as-me", action="store_true", help="as root: do not become the service's user")
     _add_link(commands.add_parser("link", help="make a link for a viewer, which ends by itself", allow_abbrev=False))
+    commands.add_parser("token", help="print a good token for web.viewer_token or web.operator_token")
     return top
 
 

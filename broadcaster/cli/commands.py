@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from broadcaster import settings
+from broadcaster.auth.tokens import make_token
 from broadcaster.cli import links, logs, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "settings": _show,
         "check": _check,
         "link": _link,
+        "token": _token,
     }
     try:
         return commands[parsed.command](parsed) or 0
@@ -73,6 +75,8 @@ def _run(parsed: argparse.Namespace) -> None:
     sys.unraisablehook = logs.tell_unraisable
     faulthandler.enable(_STDERR)
     raise_descriptor_limit()
+    for name in settings.weak_tokens(effective):
+        _log.warning("%s is easy to guess; `broadcaster token` prints a better one", name)
     ignore_button()
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415
@@ -130,6 +134,10 @@ def _link(parsed: argparse.Namespace) -> None:
     else:
         asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
         print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty(), qr=_draws_qr_codes()))
+
+
+def _token(parsed: argparse.Namespace) -> None:
+    print(make_token())
 
 
 def _read(parsed: argparse.Namespace) -> Settings:

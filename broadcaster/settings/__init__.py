@@ -1,5 +1,6 @@
 """Every setting of the daemon: typed, checked all at once, read from TOML and printed as TOML."""
 
+from broadcaster.settings.crosschecks import weak_tokens
 from broadcaster.settings.ice import IceServer
 from broadcaster.settings.model import (
     AudioSettings,
@@ -35,4 +36,5 @@ __all__ = [
     "read",
     "render",
     "template",
+    "weak_tokens",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
+from broadcaster.auth.tokens import is_weak
 from broadcaster.settings.model import Settings
 
 
@@ -79,3 +80,9 @@ CONSTRAINTS = (
 
 def _relays_without_credential(settings: Settings) -> bool:
     return any(server.wants_credential for server in settings.ice.servers)
+
+
+def weak_tokens(settings: Settings) -> list[str]:
+    """Return the names of the tokens that are long enough, but easy to guess."""
+    tokens = {"web.viewer_token": settings.web.viewer_token, "web.operator_token": settings.web.operator_token}
+    return [name for name, token in tokens.items() if token and is_weak(token)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
+from broadcaster.auth.tokens import LONGEST, SHORTEST
 from broadcaster.settings.ice import IceServer, IceServers, Ports
 from broadcaster.settings.kinds import PRINTABLE, Bool, Enum, Float, Int, IntEnum, Kind, Pin, Secret, Text, Texts
 from broadcaster.settings.networks import Network
@@ -35,7 +36,11 @@ _ORIGIN = Text(  # RFC 6454 §6.1
     rf"https?://({_NAME.pattern}|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?",
 )
 # A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
-_TOKEN = Secret("up to 256 visible ASCII characters", r"[!-~]{0,256}")
+_TOKEN = Secret(
+    f"empty, or {SHORTEST} to {LONGEST} visible ASCII characters; `broadcaster token` prints a good one",
+    rf"([!-~]{{{SHORTEST},{LONGEST}}})?",
+)
+_SECRET = Secret("up to 256 visible ASCII characters", r"[!-~]{0,256}")
 _INTERFACE = Text("the name of a network interface such as eth0", r"[0-9A-Za-z_.:@-]{1,15}")  # IFNAMSIZ, if.h
 
 T = TypeVar("T")
@@ -151,7 +156,7 @@ class IceSettings:
         (), IceServers(), "STUN and TURN servers for viewers; the daemon itself uses the first of each."
     )
     turn_secret: str = _setting(
-        "", _TOKEN, "Secret that TURN servers without a credential share with the daemon (coturn: static-auth-secret)."
+        "", _SECRET, "Secret that TURN servers without a credential share with the daemon (coturn: static-auth-secret)."
     )
     interfaces: tuple[str, ...] = _setting(
         (),

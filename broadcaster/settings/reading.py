@@ -115,8 +115,11 @@ def _sentence(path: str, problem: Problem) -> str:
 
 
 def _nearest(path: str) -> str:
-    """Ask for the setting whose path, or whose name alone, is most like `path`, or for the table."""
-    _, _, name = path.rpartition(".")
+    """Suggest the setting that is most like `path`: within its own table first, then in all; or the table."""
+    table, _, name = path.rpartition(".")
+    own = {item.name: item.path for item in _KNOWN.values() if item.table == table}
+    if hint := did_you_mean(name, own):
+        return hint
     if name in _PATHS:
         return did_you_mean(name, _PATHS)
     return did_you_mean(path, [*_KNOWN, *_TABLES]) or did_you_mean(name, _PATHS)

@@ -8,12 +8,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.auth.tokens import SHORTEST
 from broadcaster.errors import BroadcasterError
 
 _BYTES = 32
-_SHORTEST = 16
-"""Characters of a secret that somebody else put there; fewer could be guessed."""
-
 _LARGEST = 4096
 
 
@@ -30,8 +28,8 @@ class SecretFile:
                 text = file.read(_LARGEST).decode("ascii", "replace").strip()
         except OSError as error:
             raise BroadcasterError(f"{self.path} cannot be read: {error.strerror}") from error
-        if len(text) < _SHORTEST or not all("!" <= letter <= "~" for letter in text):
-            raise BroadcasterError(f"{self.path} must hold one line of {_SHORTEST} or more visible ASCII characters")
+        if len(text) < SHORTEST or not all("!" <= letter <= "~" for letter in text):
+            raise BroadcasterError(f"{self.path} must hold one line of {SHORTEST} or more visible ASCII characters")
         return text
 
     def made(self) -> str:

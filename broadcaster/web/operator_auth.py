@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from broadcaster.auth.rate_limits import TokenAttempts, is_guessable
+from broadcaster.auth.rate_limits import TokenAttempts
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -73,14 +73,12 @@ class OperatorAuth:
         now = self._clock.monotonic()
         if not self._token and access.is_token(token, self._made):
             return
-        guessable = bool(self._token) and is_guessable(self._token)
-        if self._attempts.must_wait(places, now) or (guessable and self._attempts.strangers_must_wait(places, now)):
+        if self._attempts.must_wait(places, now):
             raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
         if not self._token or not access.is_token(token, self._token):
             self._attempts.wrong(places, now)
             self._log.info("operator", f"refused {places[0]}: wrong operator token")
             raise _unauthorized("The token is wrong.\n")
-        self._attempts.right(places)
 
 
 def _unauthorized(text: str) -> web.HTTPUnauthorized:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from broadcaster.auth.links import OPEN_GRANT, Grant, Link, read_link
-from broadcaster.auth.rate_limits import TokenAttempts, is_guessable
+from broadcaster.auth.rate_limits import TokenAttempts
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -66,13 +66,9 @@ class ViewerAuth:
 
     def _check(self, token: str, places: tuple[str, ...], now: float) -> None:
         """Compare with the plain token. Raises `Refusal`."""
-        guessable = bool(self._viewer_token) and is_guessable(self._viewer_token)
-        if guessable and self._attempts.strangers_must_wait(places, now):
-            raise too_many("wrong tokens")
         if not self._viewer_token or not access.is_token(token, self._viewer_token):
             self._attempts.wrong(places, now)
             raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
-        self._attempts.right(places)
 
     def _by_link(self, link: Link, now: float) -> Grant:
         """Let in by a link of ours. Raises `Refusal` when its time is over."""

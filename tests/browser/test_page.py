@@ -140,7 +140,8 @@ async def test_a_full_house_says_so(open_page):
 
 
 async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
-    async with Daemon(web__viewer_token="correct-horse", web__operator_token="battery-staple") as daemon:
+    tokens = {"web__viewer_token": "correct-horse-battery-1", "web__operator_token": "battery-staple-horse-22"}
+    async with Daemon(**tokens) as daemon:
         for link, title in (
             (daemon.url, "This stream is private."),
             (f"{daemon.url}#t=wrong", "This link or code is not valid."),
@@ -148,10 +149,10 @@ async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
             viewer = await open_page(link)
             await viewer.state("denied")
             assert await viewer.page.locator("h1").inner_text() == title
-        viewer = await open_page(f"{daemon.url}#t=correct-horse")
+        viewer = await open_page(f"{daemon.url}#t=correct-horse-battery-1")
         await viewer.state("live")
         assert "#" not in await viewer.evaluate("location.href")
-        assert "correct-horse" not in daemon.log
+        assert "correct-horse-battery-1" not in daemon.log
 
 
 async def test_the_page_works_in_an_insecure_context():

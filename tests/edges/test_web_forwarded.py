@@ -49,17 +49,17 @@ async def test_many_networks_of_one_site_do_not_help_who_guesses() -> None:
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}, token="right") == "welcome"
 
 
-@pytest.mark.parametrize(("token", "heard"), [("right", "too-many"), ("a-token-of-many-words", "welcome")])
-async def test_guesses_from_everywhere_keep_nobody_away_from_a_long_token(token: str, heard: str) -> None:
+@pytest.mark.parametrize("token", ["right", "a-token-of-many-words"])
+async def test_guesses_from_everywhere_keep_nobody_away(token: str) -> None:
     async with served(viewer_token=token, operator_token=token, trusted_proxies=TRUSTED) as rig:
         for number in range(60):
             headers = {"X-Forwarded-For": f"192.0.2.{number}"}
             assert await hello(rig, headers, token="guess") == "token-wrong"
             async with rig.client.get(f"{rig.url}/api/status", headers=headers | bearer("guess")) as response:
                 assert response.status == 401
-        assert await hello(rig, ANNA, token=token) == heard
+        assert await hello(rig, ANNA, token=token) == "welcome"
         async with rig.client.get(f"{rig.url}/api/status", headers=ANNA | bearer(token)) as response:
-            assert ("viewer_figures" in await response.text()) == (heard == "welcome")
+            assert "viewer_figures" in await response.text()
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -419,7 +419,7 @@ async def test_who_does_not_close_is_cut_off(measured):
 
 
 async def test_guessing_tokens_leads_nowhere(measured):
-    async with watched(web__viewer_token="open-sesame") as daemon:
+    async with watched(web__viewer_token="open-sesame-open-sesame") as daemon:
         codes = []
         for number in range(8):
             async with talking(daemon) as talk:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, admissions, is_guessable
+from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, admissions
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -62,32 +62,18 @@ def test_who_has_many_networks_has_no_more_than_twenty_tries() -> None:
     assert not attempts.must_wait(("2001:db8:1::/64", "2001:db8:1::/48"), 60.1)
 
 
-def test_all_together_have_sixty_tries_and_who_was_right_before_is_no_stranger() -> None:
+def test_guesses_from_everywhere_lock_nobody_out() -> None:
     attempts = TokenAttempts()
-    attempts.right(["198.51.100.1"])
-    tries = 0
     for number in range(1000):
-        if not attempts.strangers_must_wait([f"192.0.2.{number}"], 0.0):
-            attempts.wrong([f"192.0.2.{number}"], 0.0)
-            tries += 1
-    assert tries == 60
-    assert attempts.strangers_must_wait(["203.0.113.1"], 59.9)
-    assert not attempts.strangers_must_wait(["198.51.100.1"], 59.9)
-    assert not attempts.strangers_must_wait(["203.0.113.1"], 60.1), "never for ever"
+        attempts.wrong([f"192.0.2.{number}"], 0.0)
+    assert not attempts.must_wait(["203.0.113.1"], 0.0)
 
 
 def test_addresses_do_not_pile_up() -> None:
     attempts = TokenAttempts()
     for index in range(5000):
         attempts.wrong([f"192.0.2.{index}"], 0.0)
-        attempts.right([f"192.0.2.{index}"])
-    assert len(attempts._wrong._budgets) == len(attempts._welcome) == 4096
-    assert len(attempts._everyone._spent) == 60
-
-
-def test_a_short_token_could_be_guessed_from_everywhere() -> None:
-    assert is_guessable("a" * 19)
-    assert not is_guessable("a" * 20)
+    assert len(attempts._wrong._budgets) == 4096
 
 
 @pytest.mark.parametrize("viewers", [1, 20, 1000])

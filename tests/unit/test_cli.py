@@ -9,7 +9,7 @@ import pytest
 from broadcaster.cli import main
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import StreamReport
-from broadcaster.settings import Settings, WebSettings
+from broadcaster.settings import Settings, WebSettings, read, weak_tokens
 from broadcaster.version import __version__
 
 REPORT = StreamReport("test picture", "libx264", "test tone", 1280, 720, 30.0, 0, 0)
@@ -121,5 +121,20 @@ def test_control_c_before_the_daemon_listens_to_signals_is_an_ordinary_end(daemo
 
 
 def test_no_token_is_printed_where_no_terminal_is(daemon, capsys):
-    assert main(["run", "--set", "web.viewer_token=hush"]) == 0
+    assert main(["run", "--set", "web.viewer_token=hush-orchard-gravel-topaz"]) == 0
     assert "hush" not in "".join(capsys.readouterr())
+
+
+def test_a_weak_token_is_said_at_start(daemon, capsys):
+    weak = "12345678901234567890"
+    assert main(["run", "--set", f"web.operator_token={weak}"]) == 0
+    said = "".join(capsys.readouterr())
+    assert "web.operator_token is easy to guess" in said
+    assert weak not in said
+
+
+def test_token_prints_one_that_the_settings_take(capsys):
+    assert main(["token"]) == 0
+    token = capsys.readouterr().out.strip()
+    chosen = read("", [f"web.viewer_token={token}"])
+    assert weak_tokens(chosen) == []

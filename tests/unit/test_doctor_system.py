@@ -117,6 +117,13 @@ def test_settings_are_counted():
     assert config.evaluate(some, "/a.toml", (), "/a.toml").found == "/a.toml, 2 other than the default"
 
 
+def test_a_token_that_is_easy_to_guess_is_worth_a_look():
+    weak = Settings(web=WebSettings(viewer_token="abcabcabcabcabcabcabc"))
+    line = config.evaluate(weak, "/a.toml", (), "/a.toml")
+    assert (line.level, line.found.splitlines()[-1]) == (Level.WARNING, "web.viewer_token: easy to guess")
+    assert "\n  broadcaster token\n" in line.fix
+
+
 def test_libraries():
     fine = versions.evaluate(Versions((3, 11, 2), PACKAGES | {"picamera2": "0.3.32", "lgpio": ""}))
     assert fine.level is Level.OK

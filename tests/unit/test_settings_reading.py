@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.errors import SettingsError
-from broadcaster.settings import IceServer, Settings, VideoSettings, read
+from broadcaster.settings import IceServer, Settings, VideoSettings, read, weak_tokens
 from broadcaster.settings.model import every_setting
 
 
@@ -37,7 +37,7 @@ def test_assignments_win_over_the_file_and_the_last_one_over_all():
         ('video.file=/films/a = b\'s "best".mp4', "video", "file", '/films/a = b\'s "best".mp4'),
         ("video.file=", "video", "file", ""),
         ("video.file=640", "video", "file", "640"),
-        ("web.viewer_token=true", "web", "viewer_token", "true"),
+        ("audio.device=true", "audio", "device", "true"),
         ("stream.start=live", "stream", "start", "live"),
         ("web.port=0x1F90", "web", "port", 8080),
         ("video.bitrate=1_000_000", "video", "bitrate", 1_000_000),
@@ -133,8 +133,51 @@ def test_a_contradiction_with_a_setting_that_is_wrong_by_itself_is_not_reported_
     assert len(problems("[video]\nfile = 3\n", "video.source=file")) == 1
 
 
+TOKEN = "orchard-gravel-topaz-nine"
+
+
+@pytest.mark.parametrize("name", ["web.viewer_token", "web.operator_token"])
+def test_a_short_token_is_refused_with_the_command_that_makes_a_good_one(name):
+    (problem,) = problems("", f"{name}=nineteen-characters")
+    assert problem.startswith(f"{name} = (set): must be empty, or 20 to 256 ")
+    assert "`broadcaster token`" in problem
+    assert read("", [f"{name}=twenty-characters-aa"]).web != Settings().web
+    assert read("", [f"{name}="]) == Settings()
+
+
+def test_a_weak_token_is_named():
+    weak, good = "123456789012345678901234567890", TOKEN
+    assert weak_tokens(read("", [f"web.viewer_token={weak}", f"web.operator_token={good}"])) == ["web.viewer_token"]
+    assert weak_tokens(read("", [f"web.viewer_token={good}", f"web.operator_token={weak}"])) == ["web.operator_token"]
+    assert weak_tokens(Settings()) == []
+
+
+def test_the_secret_of_a_turn_server_may_be_as_short_as_the_server_has_it():
+    ice = "ice.servers=[{urls = ['turn:turn.example.org']}]"
+    assert read("", [ice, "ice.turn_secret=short"]).ice.turn_secret == "short"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("ice.port", "ice.ports"),
+        ("web.prt", "web.port"),
+        ("web.host_names", "web.hosts"),
+        ("panel.lamb", "panel.lamp"),
+        ("audio.sources", "audio.source"),
+        ("audio.file", "video.file"),
+        ("video.gain", "audio.gain"),
+        ("port", "web.port"),
+        ("vidoe.fps", "video.fps"),
+    ],
+)
+def test_an_unknown_setting_is_looked_for_in_its_own_table_first(unknown, meant):
+    (problem,) = problems("", f"{unknown}=1")
+    assert problem == f"{unknown}: no such setting; did you mean {meant}?"
+
+
 def test_viewers_must_not_hold_the_operators_token():
-    (problem,) = problems("", "web.viewer_token=same-secret", "web.operator_token=same-secret")
+    (problem,) = problems("", f"web.viewer_token={TOKEN}", f"web.operator_token={TOKEN}")
     assert "must differ" in problem
 
 
@@ -163,7 +206,7 @@ def test_a_secret_is_in_no_problem(toml, assignment):
 
 def test_no_secret_is_in_the_repr_of_settings():
     ice = "ice.servers=[{urls = ['turn:a'], username = 'me', credential = 'hush'}]"
-    assert "hush" not in repr(read("", ["web.viewer_token=hush1", "web.operator_token=hush2", ice]))
+    assert "hush" not in repr(read("", [f"web.viewer_token=hush1{TOKEN}", f"web.operator_token=hush2{TOKEN}", ice]))
 
 
 def test_ice_servers():

@@ -32,16 +32,16 @@ def test_another_one_is_another_file(tmp_path):
 
 
 def test_a_person_may_choose_it(tmp_path):
-    (tmp_path / "key").write_text("  0123456789abcdef \n")
-    assert SecretFile(tmp_path / "key").made() == "0123456789abcdef"
+    (tmp_path / "key").write_text("  0123456789abcdefghij \n")
+    assert SecretFile(tmp_path / "key").made() == "0123456789abcdefghij"
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"short\n", b"two words that are long\n", b"\xff" * 40, b"a" * 16 + b"\n" * 2 + b"b"]
+    "content", [b"", b"short\n", b"two words that are long\n", b"\xff" * 40, b"a" * 20 + b"\n" * 2 + b"b"]
 )
 def test_what_will_not_do_is_said_and_left_alone(content, tmp_path):
     (tmp_path / "key").write_bytes(content)
-    with pytest.raises(BroadcasterError, match=r"key must hold one line of 16"):
+    with pytest.raises(BroadcasterError, match=r"key must hold one line of 20"):
         SecretFile(tmp_path / "key").made()
     assert (tmp_path / "key").read_bytes() == content
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
-from broadcaster.settings import Settings, every_setting
+from broadcaster.settings import Settings, every_setting, weak_tokens
 
 _ABOUT = Subject("settings", "With settings that are wrong the daemon does not start.")
 
@@ -29,6 +30,9 @@ def evaluate(settings: Settings, file: str, problems: tuple[str, ...], services_
     if services_file and file != services_file:
         fix = f"Look at those of the service:\n  sudo broadcaster check --settings {services_file}"
         return _ABOUT.warning(f"{shown}; the service reads {services_file}", fix)
+    if weak := weak_tokens(settings):
+        fix = change("Print a better one:\n  broadcaster token\nThen change it")
+        return _ABOUT.warning(f"{shown}\n{' and '.join(weak)}: easy to guess", fix)
     return _ABOUT.ok(shown)
 
 

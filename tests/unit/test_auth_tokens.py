@@ -1,0 +1,39 @@
+"""Which tokens are easy to guess, and those that we make."""
+
+import re
+
+import pytest
+
+from broadcaster.auth.tokens import SHORTEST, is_weak, make_token
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "a" * 20,
+        "a" * 256,
+        "abababababababababab",
+        "12345678901234567890",
+        "98765432109876543210",
+        "abcdefghijklmnopqrstuvwxyz",
+        "passwordpasswordpassword",
+        "111111111111111111112",
+        "xyzxyzxyzxyzxyzxyzxyz-1",
+    ],
+)
+def test_these_are_easy_to_guess(token: str) -> None:
+    assert len(token) >= SHORTEST
+    assert is_weak(token)
+
+
+@pytest.mark.parametrize(
+    "token", ["correct-horse-battery-staple", "unmade gravel topaz lunch".replace(" ", ""), "Xk3-vP9_qL2.wM7+tR5z"]
+)
+def test_these_are_not(token: str) -> None:
+    assert not is_weak(token)
+
+
+def test_a_token_of_ours_is_good_needs_no_escaping_and_is_new_each_time() -> None:
+    tokens = {make_token() for _ in range(200)}
+    assert len(tokens) == 200
+    assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{SHORTEST},}}", token) and not is_weak(token) for token in tokens)
