@@ -16,7 +16,7 @@ export function command(event) {
   return Object.hasOwn(KEYS, key) ? KEYS[key] : null;
 }
 
-/** The controls go this long after the last movement or touch, in ms. */
+/** The controls go after this long without movement, in ms. */
 const LINGER = 3000;
 
 export class Controls {
@@ -100,7 +100,7 @@ export class Controls {
     this.deeds[deed]();
   }
 
-  /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides them */
+  /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides */
   linger(toggle = false) {
     clearTimeout(this.lingering);
     const { dataset } = this.view;

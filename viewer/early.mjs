@@ -1,4 +1,4 @@
-/** What takes longest, begun while the page's other modules are on their way: signaling, and a first peer connection. */
+/** What takes longest, begun while the other modules load: signaling, and a first peer connection. */
 
 import { TokenStore } from "./token.mjs";
 import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
@@ -6,7 +6,7 @@ import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
 /** When the page's script began, in ms. */
 export const began = performance.now();
 
-export const tokens = new TokenStore(() => sessionStorage);
+export const tokens = new TokenStore(() => sessionStorage, location.pathname);
 tokens.take(location, history);
 
 /** @type {Signaling | null} */
@@ -15,10 +15,10 @@ if (first) warmUp();
 
 /** @param {() => Outgoing} hello */
 function open(hello) {
-  return new Signaling(signalingUrl(location), hello);
+  return new Signaling(signalingUrl(location.href), hello);
 }
 
-/** A way to the daemon: the one that is under way already, from then on a new one. @param {() => Outgoing} hello */
+/** The connection under way, later a new one. @param {() => Outgoing} hello */
 export function signaling(hello) {
   const found = first ?? open(hello);
   first = null;

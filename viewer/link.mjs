@@ -35,7 +35,7 @@ export class Link {
     return this.heartbeat !== null;
   }
 
-  /** Opens a new connection; the one before, if any, counts no more. */
+  /** Opens a new connection; the one before counts no more. */
   connect() {
     const now = this.ports.now();
     if (this.signaling && !this.up && now - this.startedAt < BURST) return;
@@ -84,7 +84,7 @@ export class Link {
     this.heartbeat.beat(now, this.signaling.buffered);
   }
 
-  /** There is doubt about the connection: an answer within 1.5 s, or it is given up. */
+  /** The connection is in doubt: an answer within 1.5 s, or it is given up. */
   probe() {
     this.beat();
     this.heartbeat?.doubt(this.ports.now());
@@ -98,7 +98,7 @@ export class Link {
     this.lostAt = null;
   }
 
-  /** To be called a few times a second. */
+  /** Call a few times a second. */
   tick() {
     const now = this.ports.now();
     const due = this.signaling && this.heartbeat?.due(now, this.signaling.buffered);
@@ -143,6 +143,7 @@ export class Link {
     if (wasUp && now - this.welcomedAt >= SETTLED) this.attempt = 0;
     this.lostAt ??= now;
     this.ports.event(wasUp ? "signal:lost" : "signal:unanswered", "signal");
+    if (!wasUp) this.ports.refusal().then((setting) => setting && !this.up && this.ports.event("signal:refused", setting));
   }
 
   /** @param {number} code */

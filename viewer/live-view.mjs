@@ -1,6 +1,6 @@
 /**
- * `<live-view>`: the whole page. It owns the DOM, lets a `Viewer` decide, and shows that viewer's view: as words, and as
- * attributes (`data-state`, `data-sound`, `data-picture`, …) that drive the CSS.
+ * `<live-view>` owns the DOM, lets a `Viewer` decide, and shows its view: in words, and in attributes (`data-state`, …)
+ * that drive the CSS.
  */
 
 import { Controls, cell } from "./controls.mjs";
@@ -8,7 +8,7 @@ import { began, signaling, tokens } from "./early.mjs";
 import { LivePicture } from "./picture.mjs";
 import { lines } from "./stats.mjs";
 import { tokenOf } from "./token.mjs";
-import { Peer, unplayable } from "./transports.mjs";
+import { Peer, refusal, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
 import { describe, fill, language, loadWords } from "./words.mjs";
 
@@ -34,7 +34,7 @@ export class LiveView extends HTMLElement {
     random: Math.random,
     hidden: () => document.hidden,
     token: () => tokens.token,
-    signaling,
+    signaling, refusal,
     peer: (offer, listener) => new Peer(offer, listener),
     picture: this.picture,
     unplayable: () => unplayable(window),
@@ -128,7 +128,7 @@ export class LiveView extends HTMLElement {
   #say(view) {
     const { words } = this;
     if (!words) return;
-    const { title, detail, retry, action } = describe(words, view);
+    const { title, detail, retry, action } = describe(words, view, location.origin);
     const count = view.viewers ?? 0;
     const texts = {
       h1: title, ".detail": detail, ".retry": retry, ".action": action, ".pill span": title, ".status": `${title} ${detail}`,

@@ -6,14 +6,14 @@ export const ATTEMPT = 3000;
 export const LATER = 15_000;
 /** After this long without an answer, nothing is there. */
 export const SILENT = 30_000;
-/** A connection that lived this long starts the ladder anew; one that dies at once does not. */
+/** A connection that lived this long resets the back-off. */
 export const SETTLED = 5000;
 
 const FIRST = 500;
 const MINUTE = 60_000;
 
 /**
- * 0.5 s doubling to 3 s in the first minute, to 10 s afterwards, with full jitter: viewers come back spread over time.
+ * 0.5 s, doubling up to 3 s in the first minute, then 10 s, with full jitter.
  * @param {number} attempt  0 for the first
  * @param {number} lost  ms since the connection was lost
  * @param {number} random  0 to 1
@@ -27,8 +27,8 @@ export function retryDelay(attempt, lost, random) {
 export const PROBE = 1500;
 
 /**
- * The viewer watches the daemon. After `idle` without sending a heartbeat is due. When the second one
- * is due and nothing has come since the first, or the first still waits in this machine, the connection is dead.
+ * After `idle` without sending, a heartbeat is due. When the second is due and nothing came since the first, or the
+ * first is still buffered, the connection is dead.
  */
 export class Heartbeat {
   unanswered = false;

@@ -57,7 +57,7 @@ export class LivePicture {
     this.idle = "";
   }
 
-  /** Hands the same tracks to the element anew: phones that were locked can stay on an old frame. */
+  /** Sets the same tracks again: locked phones can stay on an old frame. */
   revive() {
     const stream = this.video.srcObject;
     this.turn += 1;
@@ -65,7 +65,7 @@ export class LivePicture {
     if (stream instanceof MediaStream) this.#begin(stream);
   }
 
-  /** Plays; with sound refused, without; refused at all, `idle` says so. */
+  /** Plays, without sound if need be; if refused, `idle` says so. */
   async play() {
     const { turn } = this;
     try {
@@ -96,7 +96,7 @@ export class LivePicture {
     if (!this.video.muted && !this.idle) await this.play();
   }
 
-  /** Nobody but `toggle` may pause: a page in the background, or a phone's player, did. */
+  /** Only `toggle` may pause; a background page or a phone's player did. */
   #paused() {
     if (this.showing && this.idle === "" && !document.hidden) this.play();
   }

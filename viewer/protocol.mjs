@@ -55,7 +55,7 @@ function wrong(value, fields) {
 }
 
 /**
- * One message of the daemon; or, as text, why it is none: a type of a later version, or its first wrong field.
+ * A message of the daemon; or, as text, why it is none.
  * @param {unknown} data  what the WebSocket gave
  * @returns {Message | string}
  */

@@ -6,6 +6,7 @@ const ENDS = {
   "signal:busy": ["reconnecting", "retry-later"],
   "signal:full": ["full", "drop-picture", "retry-later"],
   "signal:denied": ["denied", "drop-picture"],
+  "signal:refused": ["refused", "drop-picture", "retry-later"],
   "signal:stopped": ["stopped", "drop-picture"],
   "page:start": ["connecting", "connect"],
 };
@@ -33,15 +34,21 @@ const WATCHES = {
   "play:paused": ["blocked"],
 };
 
+/** No connection yet. @param {State} state @returns {Row} */
+const tries = (state) => ({
+  "page:wake": [state, "again"],
+  "page:try": [state, "again"],
+  "page:retry": [state, "again"],
+  "signal:unanswered": [state, "retry-soon"],
+  "signal:silent": ["unreachable"],
+});
+
 /** @type {Readonly<Record<State, Row>>} */
 export const TABLE = {
   connecting: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES,
+    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES, ...tries("connecting"),
+    "page:try": undefined,
     "page:unplayable": ["unsupported"],
-    "page:wake": ["connecting", "again"],
-    "page:retry": ["connecting", "again"],
-    "signal:unanswered": ["connecting", "retry-soon"],
-    "signal:silent": ["unreachable"],
     "peer:failed": ["connecting", "restart-ice"],
     "frame:new": ["live"],
     "frame:flat": ["connecting", "keyframe"],
@@ -70,12 +77,7 @@ export const TABLE = {
     "frame:silent": ["unstable", "probe"],
   },
   reconnecting: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES,
-    "page:wake": ["reconnecting", "again"],
-    "page:try": ["reconnecting", "again"],
-    "page:retry": ["reconnecting", "again"],
-    "signal:unanswered": ["reconnecting", "retry-soon"],
-    "signal:silent": ["unreachable"],
+    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES, ...tries("reconnecting"),
     "frame:new": ["live"],
     "frame:flat": ["reconnecting", "keyframe"],
     "frame:silent": ["reconnecting", "probe"],
@@ -89,12 +91,10 @@ export const TABLE = {
   },
   failed: { ...ENDS, ...SAYS },
   unreachable: {
-    ...ENDS, ...SAYS,
-    "page:wake": ["unreachable", "again"],
-    "page:try": ["unreachable", "again"],
-    "page:retry": ["unreachable", "again"],
-    "signal:unanswered": ["unreachable", "retry-soon"],
+    ...ENDS, ...SAYS, ...tries("unreachable"),
+    "signal:silent": undefined,
   },
+  refused: { ...ENDS, ...SAYS, ...tries("refused") },
   full: {
     ...ENDS, ...SAYS,
     "page:retry": ["full", "again"],

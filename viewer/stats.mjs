@@ -1,4 +1,4 @@
-/** Figures for people: from `getStats()`, heartbeats and frames to text. Pure; ms, and bits a second. */
+/** Figures for people, from `getStats()`, heartbeats and frames. Pure; ms, and bits a second. */
 
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
 const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
@@ -38,7 +38,7 @@ export function snapshot(reports, at) {
 }
 
 /**
- * What happened between two snapshots of one peer connection; rates are null without a first one.
+ * The changes between two snapshots of one peer connection; rates are null without a first.
  * @param {Snapshot | null} before
  * @param {Snapshot} after
  */
@@ -98,8 +98,7 @@ export class ClockOffset {
 }
 
 /**
- * From capture to now, or null while something is not known. The wrap needs no history: of the capture times that fit
- * (one each 13 hours) the right one is the nearest to now.
+ * The time from capture to now; null if unknown. Of the capture times that fit (one each 13 hours) the nearest counts.
  * @param {CaptureClock | null | undefined} clock
  * @param {number | undefined} rtpTimestamp  of the frame on the screen
  * @param {number | null} offset

@@ -1,19 +1,21 @@
 /** The viewer's token: it comes behind the `#` of the link, which no server sees, and lives in `sessionStorage`. */
 
-const KEY = "token";
-
 /** The token of a link's hash `#t=TOKEN`, or null. @param {string} hash */
 export function tokenOf(hash) {
   return new URLSearchParams(hash.replace(/^#/, "")).get("t") || null;
 }
 
 export class TokenStore {
-  /** @param {() => Storage} storage  throws where it is forbidden: then the token lives as long as the page */
-  constructor(storage) {
+  /**
+   * @param {() => Storage} storage  throws where it is forbidden: then the token lives as long as the page
+   * @param {string} key  the page's path: a proxy may serve several cameras
+   */
+  constructor(storage, key) {
     this.storage = storage;
+    this.key = key;
     try {
       /** @type {string | undefined} */
-      this.token = storage().getItem(KEY) ?? undefined;
+      this.token = storage().getItem(this.key) ?? undefined;
     } catch {
       // As above.
     }
@@ -23,7 +25,7 @@ export class TokenStore {
   keep(token) {
     this.token = token;
     try {
-      this.storage().setItem(KEY, token);
+      this.storage().setItem(this.key, token);
     } catch {
       // As above.
     }

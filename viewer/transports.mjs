@@ -2,7 +2,7 @@
 
 import { SUBPROTOCOL, isUsefulCandidate } from "./protocol.mjs";
 
-/** One WebSocket. What comes waits for `listen`; after `drop` nothing of it is heard any more, not even its close. */
+/** One WebSocket. Messages wait for `listen`; after `drop` none is heard, nor its close. */
 export class Signaling {
   /** @param {string} url @param {() => Outgoing} hello  what to say first */
   constructor(url, hello) {
@@ -39,9 +39,15 @@ export class Signaling {
   }
 }
 
-/** The daemon's WebSocket address. @param {{protocol: string, host: string}} place  `location` */
-export function signalingUrl({ protocol, host }) {
-  return `${protocol.replace("http", "ws")}//${host}/ws`;
+/** The daemon's WebSocket address, beside the page. @param {string} page  its address */
+export function signalingUrl(page) {
+  return new URL("ws", page).href.replace("http", "ws");
+}
+
+/** Which setting keeps this page out, or "": a WebSocket does not say, but a POST carries `Origin` too. */
+export async function refusal() {
+  const answer = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
+  return answer.match(/web\.(hosts|origins)/)?.[0] ?? "";
 }
 
 /** `disconnected` often mends itself; after this, in ms, it is failed. */
@@ -120,8 +126,8 @@ export class Peer {
 }
 
 /**
- * Why this browser cannot play, or null. One that does not list its codecs is given the benefit of the doubt; one that cannot
- * tell when a frame is on the screen (Firefox before 132, Safari before 15.4) could never say LIVE.
+ * Why this browser cannot play, or null. Without frame callbacks (Firefox before 132, Safari before 15.4) it could never
+ * say LIVE; one that lists no codecs may try.
  * @param {any} browser  `window`
  */
 export function unplayable(browser) {

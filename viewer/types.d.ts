@@ -4,11 +4,11 @@
 
 type State =
   | "connecting" | "standby" | "starting" | "live" | "blocked" | "unstable" | "reconnecting" | "noroute"
-  | "failed" | "unreachable" | "full" | "denied" | "stopped" | "unsupported";
+  | "failed" | "unreachable" | "refused" | "full" | "denied" | "stopped" | "unsupported";
 
 type Happening =
   | "page:start" | "page:try" | "page:retry" | "page:wake" | "page:token" | "page:tap" | "page:unplayable"
-  | "signal:lost" | "signal:unanswered" | "signal:silent" | "signal:full" | "signal:busy" | "signal:denied" | "signal:stopped"
+  | "signal:lost" | "signal:unanswered" | "signal:silent" | "signal:full" | "signal:busy" | "signal:denied" | "signal:refused" | "signal:stopped"
   | "stream:offline" | "stream:starting" | "stream:live" | "stream:stopping" | "stream:failed"
   | "peer:new" | "peer:failed" | "peer:failed-again" | "peer:refused" | "peer:refused-again"
   | "play:refused" | "play:paused"
@@ -78,6 +78,7 @@ type LinkPorts = {
   now: () => number;
   random: () => number;
   signaling: OpenSignaling;
+  refusal: () => Promise<string>;
   hello: () => Outgoing;
   message: (message: Message) => void;
   event: (event: Happening, reason?: string) => void;
@@ -92,6 +93,7 @@ type ViewerPorts = {
   hidden: () => boolean;
   token: () => string | undefined;
   signaling: OpenSignaling;
+  refusal: () => Promise<string>;
   peer: (offer: Offer, listener: PeerListener) => Peer;
   picture: Picture;
   unplayable: () => string | null;

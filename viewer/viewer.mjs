@@ -1,4 +1,4 @@
-/** One viewer: messages, frames and taps become events of the table, its actions are done. No DOM. */
+/** One viewer: messages, frames and taps become events of the table; its actions are done. No DOM. */
 
 import { Link } from "./link.mjs";
 import { step } from "./state.mjs";
@@ -64,7 +64,7 @@ export class Viewer {
     return { hidden: this.ports.hidden(), wall: this.ports.wall() };
   }
 
-  /** Starts, also anew after the page came back from the page cache. */
+  /** Starts, also after a return from the page cache. */
   start() {
     const why = this.ports.unplayable();
     if (why) this.fire("page:unplayable", why);
@@ -78,7 +78,7 @@ export class Viewer {
     this.resume = "";
   }
 
-  /** The page was shown again, or the network changed: the old connection is tried first. */
+  /** The page was shown, or the network changed: the old connection is tried first. */
   wake() {
     if (this.link.up && this.view.state !== "noroute") this.link.probe();
     else this.fire("page:wake");
@@ -249,7 +249,7 @@ export class Viewer {
     if (this.link.up && this.view.state !== "live") this.fire("frame:new");
   }
 
-  /** To be called a few times a second, and when the page is hidden or shown. */
+  /** Call a few times a second, and when the page is hidden or shown. */
   tick() {
     const now = this.ports.now();
     this.#notice();

@@ -4,7 +4,7 @@
 export const WEAK = 1000;
 /** Flat for this long while packets arrive, the picture is broken; without packets, perhaps the network. */
 export const FLAT = 2000;
-/** After this long a new peer connection is asked for, then after twice as long, up to every `PATIENCE`. */
+/** After this long a new peer connection is requested; the wait doubles, up to `PATIENCE`. */
 export const GONE = 3000;
 const PATIENCE = 24_000;
 /** While packets arrive pictures may be skipped for a slow network, which a new connection would flood. */

@@ -3,7 +3,7 @@
 export const LANGUAGES = ["en", "zh"];
 
 /** States whose words depend on the reason. */
-const EXPLAINED = ["blocked", "reconnecting", "failed", "denied", "stopped", "unsupported"];
+const EXPLAINED = ["blocked", "reconnecting", "failed", "refused", "denied", "stopped", "unsupported"];
 
 /**
  * The first of the viewer's languages that the page speaks, else English.
@@ -17,7 +17,7 @@ export function language(languages) {
 /** Fetches a language, however often it takes. @param {string} tongue */
 export async function loadWords(tongue) {
   try {
-    const response = await fetch(`/viewer/words.${tongue}.json`);
+    const response = await fetch(new URL(`words.${tongue}.json`, import.meta.url));
     if (response.ok) return await response.json();
   } catch {
     // Not reachable: below.
@@ -32,18 +32,19 @@ export function fill(text, values) {
 }
 
 /**
- * What to say in a state: the reason's words where it has any, else the state's own.
+ * What to say in a state: the reason's words if it has any, else its own.
  * @param {Words} words
  * @param {Pick<View, "state" | "reason" | "limit" | "up" | "retryIn">} view
+ * @param {string} origin  of the page
  */
-export function describe(words, { state, reason, limit, up, retryIn }) {
+export function describe(words, { state, reason, limit, up, retryIn }, origin) {
   const own = words.states[state];
   const nameless = state === "full" && !limit;
   const said = nameless ? words.reasons.full : ((EXPLAINED.includes(state) && words.reasons[reason]) || own);
   const away = state === "reconnecting" && !up;
   return {
     title: fill(said.title, { limit }),
-    detail: away ? "" : (said.detail || (state === "reconnecting" && own.detail) || ""),
+    detail: away ? "" : fill(said.detail || (state === "reconnecting" && own.detail) || "", { origin }),
     action: own.action ?? "",
     retry: retryIn !== null ? fill(words.retryIn, { seconds: retryIn }) : away ? words.retrying : "",
   };

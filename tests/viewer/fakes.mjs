@@ -73,6 +73,7 @@ export class Stage {
   states = [];
   log = [];
   reloads = 0;
+  setting = "";
   picture = {
     idle: "", calls: [],
     show() { this.calls.push("show"); },
@@ -91,6 +92,7 @@ export class Stage {
       hidden: () => this.hidden,
       token: () => this.token,
       signaling: (hello) => this.sockets[this.sockets.push(new FakeSignaling(hello)) - 1],
+      refusal: async () => this.setting,
       peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
       picture: this.picture,
       unplayable: () => this.why,

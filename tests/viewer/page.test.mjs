@@ -18,11 +18,15 @@ const html = read("index.html");
 test("all that the page names is there", () => {
   const paths = [...html.matchAll(/(?:src|href)="(?!data:|#)([^"]*)"/g)].map(([, path]) => path);
   assert.ok(paths.length > modules.length);
-  for (const path of paths) assert.ok(path.startsWith("/viewer/") && existsSync(new URL(path.slice(8), folder)), path);
+  for (const path of paths) assert.ok(path.startsWith("viewer/") && existsSync(new URL(path.slice(7), folder)), path);
+});
+
+test("nothing is named from the root of the server: the page may be served below a path", () => {
+  for (const name of [...modules, "index.html", "style.css"]) assert.doesNotMatch(read(name), /["'`(]\/(viewer|ws|api|healthz)\b/, name);
 });
 
 test("every module is fetched at once, none waits for the one before it", () => {
-  const early = [...html.matchAll(/(?:modulepreload" href|script type="module"(?: async)? src)="\/viewer\/([^"]+)"/g)].map(([, name]) => name);
+  const early = [...html.matchAll(/(?:modulepreload" href|script type="module"(?: async)? src)="viewer\/([^"]+)"/g)].map(([, name]) => name);
   assert.deepEqual(early.sort(), [...modules].sort());
 });
 

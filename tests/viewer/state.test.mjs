@@ -7,7 +7,7 @@ import { CLOSE_CODES, STREAM_STATES } from "../../viewer/protocol.mjs";
 import { TABLE, step } from "../../viewer/state.mjs";
 
 const STATES = [
-  "connecting", "standby", "starting", "live", "blocked", "unstable", "reconnecting", "noroute", "failed", "unreachable", "full",
+  "connecting", "standby", "starting", "live", "blocked", "unstable", "reconnecting", "noroute", "failed", "unreachable", "refused", "full",
   "denied", "stopped", "unsupported",
 ];
 const ACTIONS = [
@@ -27,6 +27,7 @@ connecting  signal:silent unreachable
 connecting  signal:busy reconnecting retry-later
 connecting  signal:full full drop-picture retry-later
 connecting  signal:denied denied drop-picture
+connecting  signal:refused refused drop-picture retry-later
 connecting  signal:stopped stopped drop-picture
 connecting  stream:offline standby drop-picture
 connecting  stream:stopping standby drop-picture
@@ -47,6 +48,7 @@ standby  signal:lost reconnecting retry-soon
 standby  signal:busy reconnecting retry-later
 standby  signal:full full drop-picture retry-later
 standby  signal:denied denied drop-picture
+standby  signal:refused refused drop-picture retry-later
 standby  signal:stopped stopped drop-picture
 standby  stream:offline standby drop-picture
 standby  stream:stopping standby drop-picture
@@ -58,6 +60,7 @@ starting  signal:lost reconnecting retry-soon
 starting  signal:busy reconnecting retry-later
 starting  signal:full full drop-picture retry-later
 starting  signal:denied denied drop-picture
+starting  signal:refused refused drop-picture retry-later
 starting  signal:stopped stopped drop-picture
 starting  stream:offline standby drop-picture
 starting  stream:stopping standby drop-picture
@@ -69,6 +72,7 @@ live  signal:lost reconnecting retry-soon
 live  signal:busy reconnecting retry-later
 live  signal:full full drop-picture retry-later
 live  signal:denied denied drop-picture
+live  signal:refused refused drop-picture retry-later
 live  signal:stopped stopped drop-picture
 live  stream:offline standby drop-picture
 live  stream:stopping standby drop-picture
@@ -89,6 +93,7 @@ blocked  signal:lost reconnecting retry-soon
 blocked  signal:busy reconnecting retry-later
 blocked  signal:full full drop-picture retry-later
 blocked  signal:denied denied drop-picture
+blocked  signal:refused refused drop-picture retry-later
 blocked  signal:stopped stopped drop-picture
 blocked  stream:offline standby drop-picture
 blocked  stream:stopping standby drop-picture
@@ -106,6 +111,7 @@ unstable  signal:lost reconnecting retry-soon
 unstable  signal:busy reconnecting retry-later
 unstable  signal:full full drop-picture retry-later
 unstable  signal:denied denied drop-picture
+unstable  signal:refused refused drop-picture retry-later
 unstable  signal:stopped stopped drop-picture
 unstable  stream:offline standby drop-picture
 unstable  stream:stopping standby drop-picture
@@ -132,6 +138,7 @@ reconnecting  signal:silent unreachable
 reconnecting  signal:busy reconnecting retry-later
 reconnecting  signal:full full drop-picture retry-later
 reconnecting  signal:denied denied drop-picture
+reconnecting  signal:refused refused drop-picture retry-later
 reconnecting  signal:stopped stopped drop-picture
 reconnecting  stream:offline standby drop-picture
 reconnecting  stream:stopping standby drop-picture
@@ -155,6 +162,7 @@ noroute  signal:lost reconnecting retry-soon
 noroute  signal:busy reconnecting retry-later
 noroute  signal:full full drop-picture retry-later
 noroute  signal:denied denied drop-picture
+noroute  signal:refused refused drop-picture retry-later
 noroute  signal:stopped stopped drop-picture
 noroute  stream:offline standby drop-picture
 noroute  stream:stopping standby drop-picture
@@ -166,6 +174,7 @@ failed  signal:lost reconnecting retry-soon
 failed  signal:busy reconnecting retry-later
 failed  signal:full full drop-picture retry-later
 failed  signal:denied denied drop-picture
+failed  signal:refused refused drop-picture retry-later
 failed  signal:stopped stopped drop-picture
 failed  stream:offline standby drop-picture
 failed  stream:stopping standby drop-picture
@@ -181,12 +190,30 @@ unreachable  signal:lost reconnecting retry-soon
 unreachable  signal:busy reconnecting retry-later
 unreachable  signal:full full drop-picture retry-later
 unreachable  signal:denied denied drop-picture
+unreachable  signal:refused refused drop-picture retry-later
 unreachable  signal:stopped stopped drop-picture
 unreachable  stream:offline standby drop-picture
 unreachable  stream:stopping standby drop-picture
 unreachable  stream:starting starting
 unreachable  stream:live connecting
 unreachable  stream:failed failed
+refused  page:start connecting connect
+refused  page:wake refused again
+refused  page:try refused again
+refused  page:retry refused again
+refused  signal:unanswered refused retry-soon
+refused  signal:silent unreachable
+refused  signal:lost reconnecting retry-soon
+refused  signal:busy reconnecting retry-later
+refused  signal:full full drop-picture retry-later
+refused  signal:denied denied drop-picture
+refused  signal:refused refused drop-picture retry-later
+refused  signal:stopped stopped drop-picture
+refused  stream:offline standby drop-picture
+refused  stream:stopping standby drop-picture
+refused  stream:starting starting
+refused  stream:live connecting
+refused  stream:failed failed
 full  page:start connecting connect
 full  page:retry full again
 full  signal:unanswered reconnecting retry-soon
@@ -194,6 +221,7 @@ full  signal:lost reconnecting retry-soon
 full  signal:busy reconnecting retry-later
 full  signal:full full drop-picture retry-later
 full  signal:denied denied drop-picture
+full  signal:refused refused drop-picture retry-later
 full  signal:stopped stopped drop-picture
 full  stream:offline standby drop-picture
 full  stream:stopping standby drop-picture

@@ -18,24 +18,31 @@ function storage(items = {}) {
 test("the token goes from the address bar to the store", () => {
   const kept = storage();
   const shown = [];
-  const tokens = new TokenStore(() => kept);
+  const tokens = new TokenStore(() => kept, "/");
   const location = { hash: "#t=secret", pathname: "/", search: "?stats=1" };
   assert.equal(tokens.take(location, { replaceState: (_state, _title, url) => shown.push(url) }), true);
   assert.equal(tokens.token, "secret");
-  assert.deepEqual(kept.items, { token: "secret" });
+  assert.deepEqual(kept.items, { "/": "secret" });
   assert.deepEqual(shown, ["/?stats=1"]);
-  assert.equal(new TokenStore(() => kept).token, "secret");
+  assert.equal(new TokenStore(() => kept, "/").token, "secret");
 });
 
 test("without one in the address nothing changes", () => {
-  const tokens = new TokenStore(() => storage({ token: "old" }));
+  const tokens = new TokenStore(() => storage({ "/": "old" }), "/");
   assert.equal(tokens.take({ hash: "", pathname: "/", search: "" }, { replaceState: assert.fail }), false);
   assert.equal(tokens.token, "old");
 });
 
 test("where storage is forbidden the token lives as long as the page", () => {
-  const tokens = new TokenStore(() => { throw new DOMException("denied", "SecurityError"); });
+  const tokens = new TokenStore(() => { throw new DOMException("denied", "SecurityError"); }, "/");
   assert.equal(tokens.token, undefined);
   tokens.keep("secret");
   assert.equal(tokens.token, "secret");
+});
+
+test("cameras below paths of one address have tokens of their own", () => {
+  const kept = storage();
+  new TokenStore(() => kept, "/garden/").keep("of the garden");
+  assert.equal(new TokenStore(() => kept, "/garage/").token, undefined);
+  assert.equal(new TokenStore(() => kept, "/garden/").token, "of the garden");
 });

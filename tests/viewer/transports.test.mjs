@@ -3,11 +3,28 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Signaling, signalingUrl, unplayable } from "../../viewer/transports.mjs";
+import { Signaling, refusal, signalingUrl, unplayable } from "../../viewer/transports.mjs";
 
 test("the WebSocket is where the page came from", () => {
-  assert.equal(signalingUrl({ protocol: "http:", host: "192.168.1.5:8080" }), "ws://192.168.1.5:8080/ws");
-  assert.equal(signalingUrl({ protocol: "https:", host: "cam.example" }), "wss://cam.example/ws");
+  assert.equal(signalingUrl("http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
+  assert.equal(signalingUrl("https://cam.example/#t=secret"), "wss://cam.example/ws");
+  assert.equal(signalingUrl("https://cam.example/http/garden/?stats=1#t=secret"), "wss://cam.example/http/garden/ws");
+});
+
+test("why a WebSocket was refused is asked by a request whose answer can be read", async (context) => {
+  const asked = [];
+  const answers = (answer) => { globalThis.fetch = async (...call) => (asked.push(call), answer()); };
+  const before = globalThis.fetch;
+  context.after(() => { globalThis.fetch = before; });
+  answers(() => ({ text: async () => "Pages of that origin may not use this; web.origins lists who may.\n" }));
+  assert.equal(await refusal(), "web.origins");
+  assert.deepEqual(asked, [["ws", { method: "POST" }]], "only a POST carries Origin");
+  answers(() => ({ text: async () => "This machine does not answer to that name. Its owner can add it to web.hosts.\n" }));
+  assert.equal(await refusal(), "web.hosts");
+  answers(() => ({ text: async () => "405: Method Not Allowed" }));
+  assert.equal(await refusal(), "");
+  answers(() => { throw new TypeError("Failed to fetch"); });
+  assert.equal(await refusal(), "");
 });
 
 test("browsers that cannot play, and why", () => {

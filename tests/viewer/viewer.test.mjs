@@ -187,6 +187,37 @@ test("attempts are given up after 3 s, come again by the ladder, and after 30 s 
   assert.equal(stage.state, "standby");
 });
 
+test("a daemon that refuses the page's address is not unreachable: which setting it is, and a try every 15 s", async () => {
+  const stage = new Stage({ setting: "web.origins" });
+  stage.close(1006);
+  assert.equal(stage.state, "connecting", "until it is known why");
+  await stage.run(200);
+  assert.deepEqual([stage.state, stage.view.reason], ["refused", "web.origins"]);
+  for (let times = 2; times < 6; times += 1) {
+    await stage.run(15_000);
+    assert.equal(stage.sockets.length, times);
+    stage.close(1006);
+    await stage.run(200);
+    assert.deepEqual([stage.state, stage.view.reason], ["refused", "web.origins"]);
+  }
+  stage.setting = "";
+  await stage.run(15_000);
+  stage.welcome("offline");
+  assert.equal(stage.state, "standby");
+});
+
+test("a daemon that refused and is gone is unreachable after 30 s", async () => {
+  const stage = new Stage({ setting: "web.hosts" });
+  stage.close(1006);
+  await stage.run(200);
+  assert.equal(stage.state, "refused");
+  stage.setting = "";
+  await stage.run(40_000, { answers: false });
+  assert.equal(stage.state, "refused");
+  await stage.run(10_000, { answers: false });
+  assert.equal(stage.state, "unreachable");
+});
+
 test("a daemon that drops everybody at once is not hammered", async () => {
   const stage = new Stage();
   const waits = [];

@@ -20,6 +20,7 @@ const view = (state, more = {}) => ({ state, reason: "", limit: 0, up: true, ret
 
 /** The page's own reasons beside the protocol's. */
 const OWN = ["signal", "frames", "paused", "refused", "no-webrtc", "too-old", "no-h264"];
+const REFUSED = ["web.hosts", "web.origins"];
 const STOPPED = ["1000", "1003", "1009", "4000", "4004"];
 
 for (const tongue of LANGUAGES) {
@@ -31,7 +32,7 @@ for (const tongue of LANGUAGES) {
   });
 
   test(`${tongue}: words for every reason and code`, () => {
-    const reasons = [...STREAM_REASONS, ...BYE_REASONS, ...ERROR_CODES, ...OWN, ...STOPPED, "4001", "4005"];
+    const reasons = [...STREAM_REASONS, ...BYE_REASONS, ...ERROR_CODES, ...OWN, ...REFUSED, ...STOPPED, "4001", "4005"];
     for (const reason of reasons) assert.ok(words.reasons[reason]?.title, reason);
     assert.deepEqual(Object.keys(words.reasons).sort(), [...new Set(reasons)].sort());
     for (const sound of [...SOUND, "muted"]) assert.ok(words.sound[sound], sound);
@@ -39,7 +40,7 @@ for (const tongue of LANGUAGES) {
 
   test(`${tongue}: reasons of one state are told apart`, () => {
     for (const [state, reasons] of [
-      ["failed", STREAM_REASONS], ["stopped", STOPPED], ["denied", ["token-missing", "token-wrong", "token-expired"]],
+      ["failed", STREAM_REASONS], ["stopped", STOPPED], ["refused", REFUSED], ["denied", ["token-missing", "token-wrong", "token-expired"]],
       ["unsupported", ["no-webrtc", "too-old", "no-h264", "bad-answer"]],
     ]) {
       const said = reasons.map((reason) => JSON.stringify(describe(words, view(state, { reason }))));
@@ -101,7 +102,7 @@ test("a reason of a later version falls back to the state's own words", () => {
 
 test("the actions of VIEWER.md", () => {
   const actions = Object.keys(TABLE).filter((state) => describe(en, view(state)).action);
-  assert.deepEqual(actions.sort(), ["blocked", "noroute", "reconnecting", "stopped", "unreachable"]);
+  assert.deepEqual(actions.sort(), ["blocked", "noroute", "reconnecting", "refused", "stopped", "unreachable"]);
 });
 
 test("the viewer's languages, in their order", () => {
