@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import ifaddr
 
 from broadcaster.settings import WebSettings
+from broadcaster.settings.host_names import ascii_name
 from broadcaster.webrtc import interfaces
 
 _EVERYWHERE = ("", "0.0.0.0", "::")
@@ -46,7 +47,11 @@ def easiest(links: Sequence[str]) -> str:
 def names(hostname: str) -> list[str]:
     """Return the names of this machine: by multicast DNS (RFC 6762), and as most home routers know it."""
     short = hostname.partition(".")[0]
-    return [f"{short}.local", hostname] if short not in ("", "localhost") else []
+    if short in ("", "localhost"):
+        return []
+    if not hostname.isascii():
+        return [ascii_name(hostname)]  # browsers ask for this one, and multicast DNS would have it in UTF-8
+    return [f"{short}.local", hostname]
 
 
 def own_addresses() -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.auth.tokens import LONGEST, SHORTEST
+from broadcaster.settings.host_names import HostName, Origin
 from broadcaster.settings.ice import IceServer, IceServers, Ports
 from broadcaster.settings.kinds import PRINTABLE, Bool, Enum, Float, Int, IntEnum, Kind, Pin, Secret, Text, Texts
 from broadcaster.settings.networks import Network
@@ -28,13 +29,7 @@ Level = Literal["debug", "info", "warning", "error"]
 _PATH = Text("a path, or empty", PRINTABLE)
 _SOUND_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
 _CAMERA = Text("a number, a name or a path; empty: the first", PRINTABLE)
-# Strict, because names and origins end up in response headers.
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
-_NAME = Text("a host name without port", r"[0-9A-Za-z_]([0-9A-Za-z._-]*[0-9A-Za-z_])?")
-_ORIGIN = Text(  # RFC 6454 §6.1
-    "an origin such as https://example.org:8443, without path",
-    rf"https?://({_NAME.pattern}|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?",
-)
 # A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
 _TOKEN = Secret(
     f"empty, or {SHORTEST} to {LONGEST} visible ASCII characters; `broadcaster token` prints a good one",
@@ -77,10 +72,10 @@ class WebSettings:
     host: str = _setting("", _ADDRESS, "Address to listen on; empty: all addresses of this machine.")
     port: int = _setting(8080, Int(0, 65535), "TCP port of page and signaling; 0: any free one.")
     origins: tuple[str, ...] = _setting(
-        (), Texts(_ORIGIN, "https://example.org"), "Other web sites whose pages may show the stream."
+        (), Texts(Origin(), "https://example.org"), "Other web sites whose pages may show the stream."
     )
     hosts: tuple[str, ...] = _setting(
-        (), Texts(_NAME, "cam.example.org"), "Further names by which browsers may reach this machine."
+        (), Texts(HostName(), "cam.example.org"), "Further names by which browsers may reach this machine."
     )
     certificate: str = _setting(
         "", _PATH, "File with the certificate chain (PEM), for https; read anew when it changes."

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from broadcaster.settings.host_names import ascii_name
+
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,5}))?")
 """RFC 3986 §3.2, without zone ids and percent signs: what passes here is written into a header."""
 
@@ -21,18 +23,21 @@ _IPV6_SITE = 48
 """Bits that one customer shares at most (RFC 6177): who rents a server often has so many networks to itself."""
 
 
-def own_names(hostname: str, hosts: Iterable[str]) -> frozenset[str]:
+def own_names(system: Iterable[str], hosts: Iterable[str]) -> frozenset[str]:
     """Names by which this machine may be called: localhost, its own with the suffixes of home networks, `web.hosts`."""
-    full = _plain(hostname)
-    short = full.split(".")[0]
-    own = {f"{short}{suffix}" for suffix in _HOME_SUFFIXES} | {full} if short else set()
-    return frozenset({"localhost", *own, *map(_plain, hosts)})
+    full = {name for name in map(ascii_name, system) if name}
+    short = {f"{name.split('.')[0]}{suffix}" for name in full for suffix in _HOME_SUFFIXES}
+    return frozenset({"localhost", *full, *short, *map(ascii_name, hosts)})
 
 
-def is_own_host(host: str, names: frozenset[str]) -> bool:
-    """Whether a `Host` header means us. Any IP address does: DNS rebinding needs a name."""
-    match = _HOST.fullmatch(host)
-    return match is not None and (_is_ip(match["name"]) or _plain(match["name"]) in names)
+def own_host(host: str, names: frozenset[str]) -> str | None:
+    """Return a `Host` header in ASCII if it means us. Any IP address does: DNS rebinding needs a name."""
+    name, colon, port = host.partition(":") if host[:1] != "[" else (host, "", "")
+    plain = f"{ascii_name(name)}{colon}{port}" if not host.isascii() else host
+    match = _HOST.fullmatch(plain)
+    if match is None:
+        return None
+    return plain if _is_ip(match["name"]) or ascii_name(match["name"]) in names else None
 
 
 def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
@@ -45,9 +50,15 @@ def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
         return False
     scheme, name, port = theirs
     ours = _HOST.fullmatch(host)
-    if ours is not None and (name, port) == (_plain(ours["name"]), int(ours["port"] or _DEFAULT_PORTS[scheme])):
+    if ours is not None and (name, port) == (ascii_name(ours["name"]), int(ours["port"] or _DEFAULT_PORTS[scheme])):
         return True
     return theirs in map(_split_origin, origins)
+
+
+def same_name(origin: str, host: str) -> bool:
+    """Whether an origin and a `Host` header are of one name, whatever their ports."""
+    theirs, ours = _split_origin(origin), _HOST.fullmatch(host)
+    return theirs is not None and ours is not None and theirs[1] == ascii_name(ours["name"])
 
 
 def is_token(given: str, expected: str) -> bool:
@@ -64,7 +75,7 @@ def bearer_token(authorization: str | None) -> str | None:
 def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
     """Whether a request comes from this machine itself, and was not forwarded by a proxy on it."""
     match = _HOST.fullmatch(host)
-    name = "" if match is None else _plain(match["name"]).strip("[]")
+    name = "" if match is None else ascii_name(match["name"]).strip("[]")
     forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
     return is_loopback(address) and (name == "localhost" or is_loopback(name)) and not forwarded
 
@@ -107,11 +118,7 @@ def _split_origin(origin: str) -> tuple[str, str, int] | None:
     if match is None or host is None:
         return None
     scheme = match["scheme"].lower()
-    return scheme, _plain(host["name"]), int(host["port"] or _DEFAULT_PORTS[scheme])
-
-
-def _plain(name: str) -> str:
-    return name.lower().removesuffix(".")
+    return scheme, ascii_name(host["name"]), int(host["port"] or _DEFAULT_PORTS[scheme])
 
 
 def _is_ip(name: str) -> bool:

@@ -1,4 +1,7 @@
-"""What aiohttp says about requests: a line at most, and a traceback only for bugs, however often they happen."""
+"""What aiohttp says about requests: a line at most, and a traceback only for bugs, however often they happen.
+
+Its messages quote what could not be parsed, and that may be a cookie, a token or a password: only the kind is logged.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def http_logger(outside: RateLimitedLogger) -> logging.Logger:
     def hand_on(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, http_exceptions.HttpProcessingError):
-            outside.info("http", f"bad request: {error.message}")
+            outside.info("http", f"refused a malformed request ({type(error).__name__})")
         elif not isinstance(error, ConnectionError):  # who has gone is no news
             outside.error("http server", record.getMessage(), error)
         return False

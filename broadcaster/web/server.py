@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import Capacity
 from broadcaster.ports import Clock, PeerFactory, StreamControl
-from broadcaster.rate_limited_log import RateLimitedLogger, quoted
+from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.timings import Timings
 from broadcaster.storage.secrets import StateSecrets
@@ -25,8 +24,9 @@ from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.http_log import http_logger
 from broadcaster.web.listen import open_listeners
 from broadcaster.web.operator_auth import OperatorAuth
-from broadcaster.web.page import Page, page_headers, viewer_folder
-from broadcaster.web.proxies import CALLER, Caller, Proxies
+from broadcaster.web.page import Page, viewer_folder
+from broadcaster.web.proxies import Proxies
+from broadcaster.web.request_guard import RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
 
@@ -38,9 +38,8 @@ _CLOSING = 1.0
 _LOOK_INTERVAL = 2.0
 """Seconds between two looks at the files that somebody may change."""
 
-_FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_GUARDED_BY_ORIGIN = ("/ws", "/api/live")
+_LONGEST_LINE = 16 * 1024
+"""Bytes of a request line or a header: browsers send the cookies of all programs on a host, whatever their port."""
 
 
 class WebServer:
@@ -59,10 +58,10 @@ class WebServer:
     ) -> None:
         timings = timings or Timings()
         self._settings = settings
-        self._names = access.own_names(socket.gethostname(), settings.hosts)
         self._proxies = Proxies(settings.trusted_proxies)
         self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
         self._log = RateLimitedLogger(log, clock)
+        self._guard = RequestGuard(settings, self._proxies, self._log)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
         link_key = secrets.link_key if secrets is not None and settings.links else None
         self._door = ViewerAuth(settings.viewer_token, link_key, clock, self._log)
@@ -108,8 +107,8 @@ class WebServer:
             keepalive_timeout=5,
             shutdown_timeout=_CLOSING / 2,
             lingering_time=_CLOSING,
-            max_line_size=8190,
-            max_field_size=8190,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
             max_headers=64,
             auto_decompress=False,
         )
@@ -144,6 +143,7 @@ class WebServer:
         """See for ever whether a file has changed that was read at start."""
         while True:
             await asyncio.sleep(_LOOK_INTERVAL)
+            self._guard.look_up_names()
             self._operator.look()
             if self._door.look():
                 log.info("another key for links: those of before do not count any more")
@@ -152,7 +152,7 @@ class WebServer:
                 _look_at(self._certificate)
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard])
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard.check])
         page = Page(viewer_folder())
         app.router.add_get("/", page.index)
         app.router.add_get("/viewer/{path:.+}", page.file)
@@ -160,44 +160,12 @@ class WebServer:
         app.router.add_get("/api/status", self._api.status)
         app.router.add_post("/api/live", self._api.live)
         app.router.add_get("/healthz", self._api.health)
-        app.on_response_prepare.append(self._add_headers)
+        app.on_response_prepare.append(self._guard.add_headers)
         return app
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Refuse a Host that is not ours (DNS rebinding), and pages of other origins."""
-        host, caller = self._own_host(request), self._caller(request)
-        request[CALLER] = caller
-        if host is None:
-            given = quoted(request.headers.get(hdrs.HOST, ""))
-            self._log.info("host", f"refused {caller.address}: Host {given} is not in web.hosts")
-            raise web.HTTPMisdirectedRequest(
-                text="This machine does not answer to that name. Its owner can add it to web.hosts.\n"
-            )
-        origin = request.headers.get(hdrs.ORIGIN)
-        guarded = origin is not None and request.path in _GUARDED_BY_ORIGIN
-        if guarded and not access.is_allowed_origin(origin or "", host, self._settings.origins):
-            self._log.info("origin", f"refused {caller.address}: Origin {quoted(origin or '')} is not in web.origins")
-            raise web.HTTPForbidden(text="Pages of that origin may not use this; web.origins lists who may.\n")
-        return await handler(request)
-
-    def _caller(self, request: web.Request) -> Caller:
-        """Who asks, behind whatever proxies."""
-        said_for, said_proto = (request.headers.getall(name, []) for name in (_FORWARDED_FOR, _FORWARDED_PROTO))
-        return self._proxies.caller(request.remote or "", said_for, said_proto, secure=request.secure)
 
     def _is_own(self, address: str) -> bool:
         """Whether this address is this machine's, or a proxy's of ours: many people may come from there."""
         return access.is_loopback(address) or self._proxies.is_trusted(address)
-
-    def _own_host(self, request: web.Request) -> str | None:
-        """The request's Host, if it is one of ours."""
-        hosts = request.headers.getall(hdrs.HOST, [])
-        return hosts[0] if len(hosts) == 1 and access.is_own_host(hosts[0], self._names) else None
-
-    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(page_headers(self._own_host(request), self._settings.origins))
-        response.headers[hdrs.SERVER] = "broadcaster"
 
 
 def _look_at(certificate: Certificate) -> None:

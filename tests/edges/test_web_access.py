@@ -7,7 +7,7 @@ import pytest
 from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.web import access
 
-NAMES = access.own_names("Pi.example.org", ["Cam.Example.com."])
+NAMES = access.own_names(["Pi.example.org"], ["Cam.Example.com."])
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ NAMES = access.own_names("Pi.example.org", ["Cam.Example.com."])
     ],
 )  # fmt: skip
 def test_our_names(host: str) -> None:
-    assert access.is_own_host(host, NAMES)
+    assert access.own_host(host, NAMES) == host
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_our_names(host: str) -> None:
     ],
 )  # fmt: skip
 def test_not_our_names(host: str) -> None:
-    assert not access.is_own_host(host, NAMES)
+    assert access.own_host(host, NAMES) is None
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,23 @@ def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixt
     clock.now = 1.0
     log.warning("viewer", "broke something", KeyError("x"))
     assert caplog.records[-1].exc_info
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("xn--kln-sna.local:8080", "xn--kln-sna.local:8080"),  # as browsers send it
+        ("köln.local:8080", "xn--kln-sna.local:8080"),  # as other programs do
+        ("KÖLN", "xn--kln-sna"),
+        ("xn--strae-oqa.example", "xn--strae-oqa.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("münchen.local", None),
+        ("köln.local:80:80", None),
+        ("köln.local; script-src *", None),
+        ("k\u00f6ln" * 100, None),
+        ("\udcff", None),
+    ],
+)
+def test_names_with_letters_beyond_ascii(host: str, own: str | None) -> None:
+    names = access.own_names(["Köln"], ["straße.example"])
+    assert access.own_host(host, names) == own

@@ -13,7 +13,7 @@ from broadcaster.web import access
 from broadcaster.web.proxies import Proxies
 from tests.unit.depacketizer import depacketize
 
-NAMES = access.own_names("pi", ["cam.example.org"])
+NAMES = access.own_names(["pi"], ["cam.example.org"])
 PROXIES = Proxies(["10.0.0.0/8", "::1"])
 MICROPHONE = Capture(1, 0, "Device", "USB PnP Sound Device")
 
@@ -55,8 +55,10 @@ def headers(data: bytes) -> None:
     """Host, Origin, X-Forwarded-For, Authorization; and anything in the log is one short line."""
     text = data.decode("latin-1")
     host, _, origin = text.partition("\n")
-    if access.is_own_host(host, NAMES):
-        assert not set(host) & set(" ;,'\"\r\n%/@")
+    own = access.own_host(host, NAMES)
+    if own is not None:
+        assert own.isascii()
+        assert not set(own) & set(" ;,'\"\r\n%/@")
     access.is_allowed_origin(origin, host, ["https://site.example"])
     caller = PROXIES.caller("10.0.0.1", [host], [origin], secure=False)
     assert access.neighbourhood(caller.address)
