@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import ssl
 import sys
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import pytest
@@ -34,6 +36,7 @@ class Front:
     port: int
     trusted: ssl.SSLContext
     operator_token: str
+    path: str
 
     @contextlib.asynccontextmanager
     async def viewer(self, address: str) -> AsyncIterator[aiohttp.ClientSession]:
@@ -48,7 +51,9 @@ class Front:
 
     async def talk(self, viewer: aiohttp.ClientSession, **headers: str) -> Talk:
         origin = {"Origin": f"https://{NAME}:{self.port}"}
-        return Talk(await viewer.ws_connect("/ws", protocols=[SUBPROTOCOL], **self.asked(**origin, **headers)))
+        return Talk(
+            await viewer.ws_connect(f"{self.path}/ws", protocols=[SUBPROTOCOL], **self.asked(**origin, **headers))
+        )
 
     async def refused(self, viewer: aiohttp.ClientSession, token: str) -> tuple[str, int | None]:
         talk = await self.talk(viewer)
@@ -62,21 +67,31 @@ class Front:
             return found
 
 
-@pytest.fixture(params=["nginx", "caddy"])
+EXAMPLES = {
+    "nginx.conf": ("nginx", "cam.example.org", ""),
+    "nginx-below-path.conf": ("nginx", "home.example.org", "/cam"),
+    "Caddyfile": ("caddy", "cam.example.org", ""),
+    "Caddyfile-below-path": ("caddy", "home.example.org", "/cam"),
+}
+"""By file: the program, the name that the example is for, and the path below which the page is."""
+
+
+@pytest.fixture(params=EXAMPLES)
 async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
-    program = find(request.param)
+    name, site, path = EXAMPLES[request.param]
+    program = find(name)
     pair, port = make_pair(tmp_path), free_port()
     made = SecretFile(tmp_path / "operator_token")
     async with served(viewer_token="right", made_token=made, hosts=(NAME,), trusted_proxies=("127.0.0.1",)) as rig:
         config = tmp_path / "config"
-        text = {"nginx": nginx, "caddy": caddy}[request.param](port, rig.server.port, pair, tmp_path)
-        config.write_text(text)
+        example = read(f"systemd/proxies/{request.param}").replace(site, NAME)
+        config.write_text({"nginx": nginx, "caddy": caddy}[name](example, port, rig.server.port, pair, tmp_path))
         arguments = {
             "nginx": ["-p", str(tmp_path), "-c", str(config), "-e", "stderr", "-g", "daemon off;"],
             "caddy": ["run", "--adapter", "caddyfile", "--config", str(config)],
-        }[request.param]
+        }[name]
         async with running(program, *arguments, home=tmp_path, port=port):
-            yield Front(rig, port, pair.trusted(), made.read())
+            yield Front(rig, port, pair.trusted(), made.read(), path)
 
 
 async def test_a_viewer_behind_the_proxy_is_who_it_is(front: Front) -> None:
@@ -89,12 +104,17 @@ async def test_a_viewer_behind_the_proxy_is_who_it_is(front: Front) -> None:
 
 
 async def sees_the_page(front: Front, viewer: aiohttp.ClientSession) -> None:
-    async with viewer.get("/", **front.asked()) as response:
+    async with viewer.get(f"{front.path}/", **front.asked()) as response:
         assert response.status == 200
         host = f"{NAME}:{front.port}"
         assert f"connect-src 'self' ws://{host} wss://{host};" in response.headers["Content-Security-Policy"]
-    async with viewer.get("/viewer/viewer.mjs", **front.asked()) as response:
-        assert (response.status, response.content_type) == (200, "text/javascript")
+        page = await response.text()
+    for named in re.findall(r'(?:src|href)="([a-z][^":]*)"', page):
+        async with viewer.get(urljoin(f"{front.path}/", named), **front.asked()) as response:
+            assert response.status == 200, named
+    if front.path:
+        async with viewer.get(front.path, **front.asked(), allow_redirects=False) as response:
+            assert urlsplit(response.headers["Location"]).path == f"{front.path}/"
 
 
 async def joins_by_its_own_address(front: Front, viewer: aiohttp.ClientSession) -> None:
@@ -123,13 +143,13 @@ async def claims_in_vain(front: Front, viewer: aiohttp.ClientSession) -> None:
 
 
 async def is_not_the_operator_by_being_forwarded(front: Front, viewer: aiohttp.ClientSession) -> None:
-    async with viewer.post("/api/live", json={"live": True}, **front.asked()) as response:
+    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **front.asked()) as response:
         assert response.status == 401
-    async with viewer.post("/api/live", json={"live": True}, **front.asked(Host="localhost")):
+    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **front.asked(Host="localhost")):
         pass  # Caddy knows no such site and answers by itself
     assert front.rig.live.wishes == []
     operator = front.asked(Authorization=f"Bearer {front.operator_token}")
-    async with viewer.post("/api/live", json={"live": True}, **operator) as response:
+    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **operator) as response:
         assert response.status == 200
     assert front.rig.live.wishes == [True]
 
@@ -141,14 +161,13 @@ async def guesses_for_itself_only(front: Front, one: aiohttp.ClientSession, othe
     assert await front.refused(other, "guess") == ("token-wrong", 4001)
 
 
-def nginx(port: int, server: int, pair: Pair, folder: Path) -> str:
+def nginx(text: str, port: int, server: int, pair: Pair, folder: Path) -> str:
     """The example, in a configuration that needs nothing of the system's."""
-    text = read("systemd/proxies/nginx.conf")
     text = replaced(text, "listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
     text = replaced(text, "listen [::]:443 ssl;", "")
     text = replaced(text, f"/etc/letsencrypt/live/{NAME}/fullchain.pem", str(pair.certificate))
     text = replaced(text, f"/etc/letsencrypt/live/{NAME}/privkey.pem", str(pair.key))
-    text = replaced(text, "http://127.0.0.1:8080;", f"http://127.0.0.1:{server};")
+    text = replaced(text, "http://127.0.0.1:8080", f"http://127.0.0.1:{server}")
     user = "user root;" if os.geteuid() == 0 else ""
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -156,10 +175,10 @@ def nginx(port: int, server: int, pair: Pair, folder: Path) -> str:
     return f"{user} pid {folder}/pid; events {{}} http {{ access_log off; {paths} {text} }}"
 
 
-def caddy(port: int, server: int, pair: Pair, folder: Path) -> str:
+def caddy(text: str, port: int, server: int, pair: Pair, folder: Path) -> str:
     """The example, without a certificate authority and Caddy's own administration."""
     text = replaced(
-        read("systemd/proxies/Caddyfile"),
+        text,
         f"\n{NAME} {{",
         f"\nhttps://{NAME}:{port} {{\n bind 127.0.0.1\n tls {pair.certificate} {pair.key}",
     )
