@@ -11,9 +11,8 @@ import ifaddr
 
 from broadcaster.settings import WebSettings
 from broadcaster.settings.host_names import ascii_name
+from broadcaster.web.listen import EVERYWHERE, versions
 from broadcaster.webrtc import interfaces
-
-_EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 def page_addresses(web: WebSettings, port: int) -> list[str]:
@@ -28,9 +27,11 @@ def page_addresses(web: WebSettings, port: int) -> list[str]:
 
 def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
     """Return the addresses as URLs, by name and by IP; `host` is `web.host`, `port` the real one."""
-    if host not in _EVERYWHERE:
+    if host not in EVERYWHERE:
         return page_urls([host], port, secure=secure)
-    addresses = for_others(own_addresses(), first=address_towards_others())
+    listening = versions(host)
+    own = [address for address in own_addresses() if ipaddress.ip_address(address).version in listening]
+    addresses = for_others(own, first=address_towards_others())
     return page_urls([*names(socket.gethostname()), *addresses, "localhost"], port, secure=secure)
 
 
@@ -70,8 +71,14 @@ def address_towards_others() -> str | None:
 
 
 def for_others(addresses: Iterable[str], first: str | None) -> list[str]:
-    """Keep what means something on other machines, nothing loopback or link-local: `first`, IPv4, IPv6."""
-    kept = {ip for ip in map(ipaddress.ip_address, addresses) if not (ip.is_loopback or ip.is_link_local)}
+    """Keep what means something on other machines: `first`, IPv4, IPv6.
+
+    Link-local addresses of IPv4 (RFC 3927) do on the same link, and are kept where there are no others; those of IPv6
+    need a zone, for which URLs have no form (RFC 9844).
+    """
+    found = {ip for ip in map(ipaddress.ip_address, addresses) if not ip.is_loopback}
+    link_local = {ip for ip in found if ip.is_link_local}
+    kept = found - link_local or {ip for ip in link_local if ip.version == 4}
     return [str(ip) for ip in sorted(kept, key=lambda ip: (str(ip) != first, ip.version, int(ip)))]
 
 

@@ -69,7 +69,7 @@ class StreamSettings:
 class WebSettings:
     """The page, the signaling, and who may use them."""
 
-    host: str = _setting("", _ADDRESS, "Address to listen on; empty: all addresses of this machine.")
+    host: str = _setting("", _ADDRESS, "Address to listen on; empty: all of this machine; 0.0.0.0: all of IPv4.")
     port: int = _setting(8080, Int(0, 65535), "TCP port of page and signaling; 0: any free one.")
     origins: tuple[str, ...] = _setting(
         (), Texts(Origin(), "https://example.org"), "Other web sites whose pages may show the stream."

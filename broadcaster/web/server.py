@@ -22,7 +22,7 @@ from broadcaster.web.api import Api
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.http_log import http_logger
-from broadcaster.web.listen import open_listeners
+from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.proxies import Proxies
@@ -99,6 +99,7 @@ class WebServer:
         self._operator.look()
         listeners = await open_listeners(self._settings.host, self._settings.port)
         self._port = listeners[0].getsockname()[1]
+        log.info("listening on %s", describe(listeners, self._settings.host))
         self._runner = web.AppRunner(
             self._application(),
             access_log=None,

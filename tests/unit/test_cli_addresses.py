@@ -22,6 +22,12 @@ def test_addresses_of_no_use_to_others_are_left_out_and_the_route_comes_first():
     assert for_others(found, first=None) == ["172.17.0.1", "192.168.1.20", "2001:db8::2"]
 
 
+def test_link_local_addresses_of_ipv4_do_where_there_are_no_others():
+    assert for_others(["127.0.0.1", "::1", "fe80::1", "169.254.9.9"], first=None) == ["169.254.9.9"]
+    assert for_others(["169.254.9.9", "2001:db8::2"], first=None) == ["2001:db8::2"]
+    assert for_others(["127.0.0.1", "fe80::1"], first=None) == []
+
+
 @pytest.mark.parametrize(
     ("hostname", "expected"),
     [
@@ -30,6 +36,7 @@ def test_addresses_of_no_use_to_others_are_left_out_and_the_route_comes_first():
         ("localhost", []),
         ("localhost.localdomain", []),
         ("", []),
+        ("köln", ["xn--kln-sna"]),
     ],
 )
 def test_names(hostname, expected):

@@ -171,6 +171,7 @@ async def test_a_host_that_is_not_ours_cannot_be_listened_on():
         ("", ["http://pi.local:8080/", "http://192.168.1.20:8080/", "http://localhost:8080/"], "ok"),
         ("", ["http://pi.local:8080/", "http://pi:8080/", "http://localhost:8080/"], "warning"),
         ("", ["http://pi.local:8080/", "http://[fd00::7]:8080/"], "ok"),
+        ("", ["http://pi.local:8080/", "http://169.254.3.7:8080/", "http://localhost:8080/"], "warning"),
         ("127.0.0.1", ["http://127.0.0.1:8080/"], "warning"),
         ("::1", ["http://[::1]:8080/"], "warning"),
         ("192.168.1.20", ["http://192.168.1.20:8080/"], "ok"),
@@ -180,6 +181,12 @@ async def test_a_host_that_is_not_ours_cannot_be_listened_on():
 )
 def test_addresses(host, links, level):
     assert network.evaluate_addresses(host, links).level == level
+
+
+def test_link_local_addresses_are_said_to_be_just_that():
+    found = network.evaluate_addresses("", ["http://169.254.3.7:8080/", "http://localhost:8080/"]).found
+    assert found.startswith("link-local only: machines on the same cable or Wi-Fi can watch")
+    assert "http://169.254.3.7:8080/" in found
 
 
 TURN = IceSettings((IceServer(("turn:t.example.org",), "u", "p"),))

@@ -12,10 +12,7 @@ from broadcaster.doctor.advice import change
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
-from broadcaster.web.listen import open_listeners
-
-EVERYWHERE = ("", "0.0.0.0", "::")
-"""What `web.host` says for all addresses."""
+from broadcaster.web.listen import EVERYWHERE, open_listeners
 
 _PORT = Subject("port", "Browsers open the page there.")
 _ADDRESSES = Subject("addresses", "Under these the page opens in browsers on the same network.")
@@ -75,8 +72,13 @@ def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
             fix = change('Right behind a proxy on this machine; for others: [web] host = ""')
             return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
         return _ADDRESSES.ok("\n".join(links))
-    if not any(_is_ip(name) for name in hosts):
+    addresses = [ipaddress.ip_address(name) for name in hosts if _is_ip(name)]
+    if not addresses:
         return _ADDRESSES.warning("no network: this machine only", "Connect a cable, or join a Wi-Fi:\n  sudo nmtui")
+    if all(address.is_link_local for address in addresses):
+        found = "\n".join(["link-local only: machines on the same cable or Wi-Fi can watch, others cannot", *links])
+        fix = "For others, connect it to a router that gives addresses (DHCP), or set one:\n  sudo nmtui"
+        return _ADDRESSES.warning(found, fix)
     return _ADDRESSES.ok("\n".join(links))
 
 
