@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from broadcaster.delivery.fanout import Fanout
@@ -24,10 +23,12 @@ from broadcaster.service.panel import PanelControl
 from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import Service
+from broadcaster.service.uncaught import uncaught_errors
 from broadcaster.settings import PanelSettings, Settings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.adaptation import Adaptation
+from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
 from broadcaster.stream.lag import LoopLag
 from broadcaster.stream.shedding import Shedding
@@ -61,7 +62,10 @@ class Daemon:
         video, audio = make_sources(settings.video, settings.audio, clock)
         packetizer = Packetizer(*make_streams())
         self._fanout = Fanout(packetizer, clock)
-        self._stream = StreamController(video, audio, self._fanout, clock, on_desired_state=self._desired_state.save)
+        self._bugs = BugLog()
+        self._stream = StreamController(
+            video, audio, self._fanout, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
+        )
         self._adaptation = Adaptation(self._fanout, video, settings.video.bitrate_min, settings.video.bitrate)
         self._lag = LoopLag()
         self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
@@ -85,7 +89,7 @@ class Daemon:
         ending = asyncio.Event()
         async with AsyncExitStack() as parts:
             parts.enter_context(signals(self._press_by_signal, ending.set))
-            bug = parts.enter_context(_bugs_of_threads())
+            parts.enter_context(uncaught_errors(self._bugs))
             self._lag.start()
             parts.callback(self._lag.close)
             self._shedding.start()
@@ -111,7 +115,7 @@ class Daemon:
             reporting = asyncio.create_task(self._service.run(), name="service")
             parts.push_async_callback(_finish, reporting)
             parts.callback(self._service.stopping)
-            await _until(ending, running, watching, reporting, bug)
+            await _until(ending, running, watching, reporting)
             log.info("going down")
 
     def _make_panel(self, settings: PanelSettings, clock: Clock, muted: StateFile) -> PanelControl | None:
@@ -137,30 +141,6 @@ class Daemon:
             overloaded=self._shedding.refuses,
             traffic=self._peers.traffic(),
         )
-
-
-@contextmanager
-def _bugs_of_threads() -> Iterator[asyncio.Future[None]]:
-    """While inside, an exception that escapes a thread is set on this future: without a thread there is no stream."""
-    loop = asyncio.get_running_loop()
-    bug: asyncio.Future[None] = loop.create_future()
-
-    def fail(error: BaseException) -> None:
-        if not bug.done():
-            bug.set_exception(error)
-
-    def escaped(arguments: threading.ExceptHookArgs) -> None:
-        error = arguments.exc_value or RuntimeError("it died")
-        # Said here too: a camera whose thread died may not let itself be closed, and then only that is told in the end.
-        log.error("%s: %s: %s", arguments.thread.name if arguments.thread else "a thread", type(error).__name__, error)
-        loop.call_soon_threadsafe(fail, error)
-
-    before, threading.excepthook = threading.excepthook, escaped
-    try:
-        yield bug
-    finally:
-        threading.excepthook = before
-        bug.cancel()
 
 
 async def _until(ending: asyncio.Event, *vital: asyncio.Future[Any]) -> None:

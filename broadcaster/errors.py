@@ -48,6 +48,15 @@ class SourceAbsent(SourceError):
     """There is no such device, and nobody said that there must be one: no fault, but it may still come."""
 
 
+class SourceBug(SourceError):
+    """An exception in a source that nobody foresaw; `where` names the thread or call that raised `bug`."""
+
+    def __init__(self, where: str, bug: Exception) -> None:
+        super().__init__(StreamReason.INTERNAL, f"internal error in {where}: {type(bug).__name__}: {bug}")
+        self.where = where
+        self.bug = bug
+
+
 class PanelError(BroadcasterError):
     """Button and lamp cannot be used; says why, and what to do."""
 

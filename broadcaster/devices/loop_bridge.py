@@ -1,57 +1,85 @@
-"""The one place where anything crosses from a source's threads into the event loop."""
+"""The only place where anything crosses from a source's threads into the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from broadcaster.errors import SourceError
+import av
+
+from broadcaster.errors import SourceBug, SourceError, StreamReason
 
 Item = TypeVar("Item")
 
 
 class LoopBridge(Generic[Item]):
-    """Brings what threads deliver to the event loop that made this object.
+    """Takes what threads deliver to the event loop that made this object.
 
-    `take` gets the items and `failed` an error, both on the loop, and neither is ever called once `close` has been.
+    `take` gets the items and `failed` at most one error, both on the loop. Neither is called after that error, nor
+    after `close`. `name` is the source's, for the log; `reason` is what an error of libav or of the operating system
+    means that nothing else has explained.
     """
 
-    def __init__(self, take: Callable[[Item], None], failed: Callable[[SourceError], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        take: Callable[[Item], None],
+        failed: Callable[[SourceError], None],
+        reason: StreamReason = StreamReason.INTERNAL,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._name = name
         self._take = take
         self._failed = failed
+        self._reason = reason
         self._closed = threading.Event()
-
-    @property
-    def closed(self) -> bool:
-        """Whether nobody listens any more."""
-        return self._closed.is_set()
 
     def wait_closed(self, seconds: float) -> bool:
         """In a thread: wait that long at most; whether it has been closed."""
         return self._closed.wait(seconds)
 
     def close(self) -> None:
-        """On the loop: let nothing through any more, also what is on its way."""
+        """On the loop: let nothing through any more, including what is on its way."""
         self._closed.set()
 
     def deliver(self, item: Item) -> None:
         """In a thread: hand `item` over."""
-        self._cross(self._take, item)
+        self._cross(self._arrive, item)
 
-    def fail(self, error: SourceError) -> None:
-        """In a thread: hand over what ended the source."""
-        self._cross(self._failed, error)
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        """In a thread: whatever the block raises ends the source, and never the process."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
+            self._cross(self._fail, self._explained(error))
 
     def _cross(self, function: Callable[[Any], None], value: object) -> None:
-        # RuntimeError: the loop has been closed, nobody is left to hear it.
+        # RuntimeError: the loop has been closed, and nobody is left to tell.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._arrive, function, value)
+            self._loop.call_soon_threadsafe(function, value)
 
-    def _arrive(self, function: Callable[[Any], None], value: object) -> None:
-        # `close` runs on this same thread, so nothing can slip through between the question and the call.
+    def _arrive(self, item: Item) -> None:
+        # `close` runs on this same thread, so nothing can slip through between the check and the call.
+        if self._closed.is_set():
+            return
+        try:
+            self._take(item)
+        except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
+            # The item is lost, and later ones may refer to it: only a new start gives viewers an intact picture.
+            self._fail(SourceBug(f"taking what {self._name} delivers", error))
+
+    def _fail(self, error: SourceError) -> None:
         if not self._closed.is_set():
-            function(value)
+            self.close()
+            self._failed(error)
+
+    def _explained(self, error: Exception) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        if isinstance(error, OSError | av.FFmpegError):
+            return SourceError(self._reason, f"{self._name}: {error.strerror or error}")
+        return SourceBug(self._name, error)

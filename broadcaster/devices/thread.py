@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from broadcaster.devices.loop_bridge import LoopBridge
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,10 @@ Item = TypeVar("Item")
 
 
 class SourceThread(Generic[Item]):
-    """One named thread that runs `body(self)` until it returns, raises `SourceError`, or is closed.
+    """One named thread that runs `body(self)` until it returns, raises, or is closed.
 
-    `take` gets what `body` delivers and `failed` its error, both on the event loop that made this object,
-    and neither is ever called once `close` has been. Any other exception of `body` is a bug and goes to
-    `threading.excepthook`.
+    `take` gets what `body` delivers and `failed` the error that ended it, both on the event loop that made this
+    object, and neither is called after `close`. Any exception counts: see `LoopBridge`.
     """
 
     def __init__(
@@ -33,9 +32,10 @@ class SourceThread(Generic[Item]):
         body: Callable[[SourceThread[Item]], None],
         take: Callable[[Item], None],
         failed: Callable[[SourceError], None],
+        reason: StreamReason = StreamReason.INTERNAL,
     ) -> None:
         self._body = body
-        self._crossing = LoopBridge(take, failed)
+        self._bridge = LoopBridge(name, take, failed, reason)
         # A daemon, so that a read which never returns cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -50,21 +50,19 @@ class SourceThread(Generic[Item]):
 
     async def close(self) -> None:
         """Stop delivering at once, and wait for the thread without blocking the loop; idempotent."""
-        self._crossing.close()
+        self._bridge.close()
         await asyncio.to_thread(self._thread.join, JOIN_LIMIT)
         if self._thread.is_alive():
             log.error("thread %s has not ended within %g s and is left behind", self._thread.name, JOIN_LIMIT)
 
     def pause(self, seconds: float) -> bool:
         """In `body`: wait that long, not at all if it is negative. False when it is time to return."""
-        return not self._crossing.wait_closed(max(0.0, seconds))
+        return not self._bridge.wait_closed(max(0.0, seconds))
 
     def deliver(self, item: Item) -> None:
         """In `body`: hand `item` to the loop."""
-        self._crossing.deliver(item)
+        self._bridge.deliver(item)
 
     def _run(self) -> None:
-        try:
+        with self._bridge.guard():
             self._body(self)
-        except SourceError as error:
-            self._crossing.fail(error)

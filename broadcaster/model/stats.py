@@ -73,7 +73,8 @@ class Capacity:
 class StreamReport:
     """Figures of the stream for `GET /api/status`; names are for people.
 
-    `openings` is how often the sources were opened, in vain or not.
+    `openings` is how often the sources were opened, in vain or not; `internal_errors` counts exceptions that nobody
+    foresaw.
     """
 
     video_source: str
@@ -85,3 +86,4 @@ class StreamReport:
     pictures: int
     keyframes_forced: int
     openings: int = 0
+    internal_errors: int = 0

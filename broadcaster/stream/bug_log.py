@@ -31,7 +31,9 @@ class BugLog:
             log.debug("internal error again in %s: %s: %s", where, type(error).__name__, error)
             return
         self._known.add(kind)
-        log.error("internal error in %s; please report it (it is logged once, then only counted)", where, exc_info=error)
+        log.error(
+            "internal error in %s; please report it (it is logged once, then only counted)", where, exc_info=error
+        )
 
 
 def _kind_of(error: BaseException) -> _Kind:

@@ -7,18 +7,26 @@ import logging
 from collections.abc import Callable
 
 from broadcaster.delivery.fanout import Fanout
-from broadcaster.errors import SourceError, StreamReason
+from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
 from broadcaster.model.access_units import AccessUnit
 from broadcaster.model.stats import StreamReport
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.stream.audio import AudioSupervisor
+from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
 
 log = logging.getLogger(__name__)
 
 STALL_LIMIT = 2.0
 """Seconds without a picture after which a live source counts as stalled."""
+
+OPEN_LIMIT = 25.0
+"""Seconds for a video source to open. Each source has a shorter limit of its own; the longest is the search for a
+camera (8 s for CSI, 5 s for USB) followed by opening it (8 s)."""
+
+MAX_COMPLAINTS = 20
+"""Causes of failures to remember, so that each is logged once until the stream has been live for a while."""
 
 _OPENING = (Phase.STARTING, Phase.RETRYING)
 
@@ -30,8 +38,9 @@ Listener = Callable[[StreamStatus], None]
 class StreamController:
     """The stream itself, as controls, viewers and lamp see it (`ports.StreamControl`).
 
-    `audio` is None when there is to be no sound. `on_desired_state` hears whether to be live, at each change of mind.
-    `run` must be running for anything to happen.
+    `audio` is None when there is to be no sound. `on_desired_state` is called with whether to be live whenever that
+    changes. Unexpected exceptions in a source go to `bugs` and make the stream `failed`; only `DeviceHung` gets past
+    this class. `run` must be running for anything to happen.
     """
 
     def __init__(
@@ -41,6 +50,7 @@ class StreamController:
         fanout: Fanout,
         clock: Clock,
         *,
+        bugs: BugLog,
         on_desired_state: Callable[[bool], None],
     ) -> None:
         self._desired = False
@@ -49,13 +59,14 @@ class StreamController:
         self._audio = audio
         self._fanout = fanout
         self._clock = clock
-        self._sound = AudioSupervisor(audio, fanout.publish_audio, self._announce)
+        self._bugs = bugs
+        self._sound = AudioSupervisor(audio, fanout.publish_audio, self._announce, bugs)
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self._picture_at = 0.0
-        self._complaint = ""
+        self._complaints: set[str] = set()
         self._said = ""
         self._openings = 0
         self._closing = False
@@ -115,6 +126,7 @@ class StreamController:
             pictures=self._fanout.pictures,
             keyframes_forced=self._fanout.gate.forced,
             openings=self._openings,
+            internal_errors=self._bugs.count,
         )
 
     async def run(self) -> None:
@@ -137,12 +149,13 @@ class StreamController:
         """The video source's pictures come in here (`ports.VideoSink`)."""
         self._picture_at = self._clock.monotonic()
         if unit.keyframe and self._machine.phase in _OPENING:
-            self._complaint = ""
             self._step(Event.KEYFRAME)
         self._fanout.publish_video(unit)
 
     def failed(self, error: SourceError) -> None:
         """The video source gave up (`ports.VideoSink`)."""
+        if isinstance(error, SourceBug):
+            self._bugs.add(error.where, error.bug)
         self._complain(error.detail)
         self._step(Event.FAILED, StreamReason(error.reason))
 
@@ -153,15 +166,27 @@ class StreamController:
         self._openings += 1
         self._fanout.attach(self._video)
         try:
-            await self._video.open(self)
+            async with asyncio.timeout(OPEN_LIMIT):
+                await self._video.open(self)
         except SourceError as error:
             self.failed(error)
+        except DeviceHung:
+            raise
+        except TimeoutError:
+            self.failed(SourceError(StreamReason.CAMERA_STALLED, f"the source has not opened within {OPEN_LIMIT:g} s"))
+        except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
+            self.failed(SourceBug("opening the video source", error))
         else:
             self._sound.open()
 
     async def _close_sources(self) -> None:
         await self._sound.close()
-        await self._video.close()
+        try:
+            await self._video.close()
+        except DeviceHung:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged and counted
+            self._bugs.add("closing the video source", error)
 
     def _step(self, event: Event, reason: StreamReason | None = None) -> None:
         self._after(lambda now: self._machine.step(event, now, reason))
@@ -177,10 +202,12 @@ class StreamController:
             self._after(self._machine.tick)
 
     def _complain(self, detail: str) -> None:
-        """Log what is wrong, but once where each try ends the same: the tries go on for days, on an SD card."""
-        again = detail == self._complaint
-        self._complaint = detail
-        log.log(logging.DEBUG if again else logging.WARNING, "video: %s; trying again from time to time", detail)
+        """Log what is wrong, once for each cause: a source may be tried for days, and the log may be on an SD card."""
+        if self._machine.is_steady(self._clock.monotonic()) or len(self._complaints) >= MAX_COMPLAINTS:
+            self._complaints.clear()
+        level = logging.DEBUG if detail in self._complaints else logging.WARNING
+        self._complaints.add(detail)
+        log.log(level, "video: %s; trying again from time to time", detail)
 
     def _after(self, change: Callable[[float], Action | None]) -> None:
         """Let the machine move, then do what follows from it."""

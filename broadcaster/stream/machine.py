@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import StreamState
-from broadcaster.stream.backoff import retry_delay
+from broadcaster.stream.backoff import STEADY, BackOff
 
 STARTING_LIMIT = 10.0
 """Seconds from opening the sources to the first keyframe."""
@@ -98,7 +98,7 @@ class StreamMachine:
     def __init__(self, now: float) -> None:
         self.phase = Phase.OFFLINE
         self.shown = PublicState(StreamState.OFFLINE, now)
-        self._failures = 0
+        self._back_off = BackOff()
         self._deadline: float | None = None
 
     @property
@@ -118,23 +118,27 @@ class StreamMachine:
         """Take one event; `reason` belongs to `FAILED` and `TIMEOUT`."""
         if (self.phase, event) not in TABLE:
             return None
+        self._count(event, now)
         self.phase, action = TABLE[self.phase, event]
-        self._count(event)
         self._deadline = self._next_deadline(now)
         state = STATES[self.phase]
         if state is not self.shown.state:
             self.shown = PublicState(state, now, reason if state is StreamState.FAILED else None)
         return action
 
-    def _count(self, event: Event) -> None:
+    def is_steady(self, now: float) -> bool:
+        """Whether the stream has been live long enough for its next failure to count as the first one."""
+        return self.phase is Phase.LIVE and now - self.shown.since >= STEADY
+
+    def _count(self, event: Event, now: float) -> None:
         if event in (Event.FAILED, Event.TIMEOUT):
-            self._failures += 1
-        elif event in (Event.KEYFRAME, Event.STOP, Event.ARRIVED):
-            self._failures = 0
+            self._back_off.failed(now - self.shown.since if self.phase is Phase.LIVE else None)
+        elif event in (Event.STOP, Event.ARRIVED):
+            self._back_off.reset()
 
     def _next_deadline(self, now: float) -> float | None:
         if self.phase in (Phase.STARTING, Phase.RETRYING):
             return now + STARTING_LIMIT
         if self.phase is Phase.FAILED:
-            return now + retry_delay(self._failures)
+            return now + self._back_off.delay
         return None

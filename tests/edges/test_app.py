@@ -11,23 +11,36 @@ import threading
 import pytest
 
 from broadcaster.app import serve
-from tests.edges.app_rig import settings
+from tests.edges.app_rig import served, settings
 
 
-async def test_a_bug_in_a_thread_ends_the_daemon_with_it(tmp_path):
-    async def break_a_thread() -> None:
-        await asyncio.sleep(0.1)
-        threading.Thread(target=lambda: 1 / 0).start()
+def _break() -> None:
+    _ = 1 / 0
 
-    breaking = []
 
-    def announce(port: int, report: object) -> None:
-        breaking.append(asyncio.get_running_loop().create_task(break_a_thread()))
-
+async def test_an_exception_in_a_foreign_thread_is_logged_once_and_counted_and_the_daemon_goes_on(tmp_path, caplog):
     hook = threading.excepthook
-    with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(serve(settings(tmp_path), live=False, announce=announce), 5)
+    async with served(tmp_path, "test") as daemon:
+        for _ in range(2):
+            thread = threading.Thread(target=_break, name="foreign")
+            thread.start()
+            await asyncio.to_thread(thread.join)
+        status = await daemon.until("live")
+        assert status["internal_errors"] == 2
     assert threading.excepthook is hook
+    bugs = [record for record in caplog.records if record.exc_info]
+    assert [("foreign" in record.message, record.exc_info[0]) for record in bugs] == [(True, ZeroDivisionError)]
+
+
+async def test_an_exception_in_a_callback_of_the_loop_is_logged_once_and_counted(tmp_path, caplog):
+    loop = asyncio.get_running_loop()
+    async with served(tmp_path, "test") as daemon:
+        loop.call_soon(_break)
+        loop.call_soon(_break)
+        assert (await daemon.until("live"))["internal_errors"] == 2
+    assert loop.get_exception_handler() is None
+    assert caplog.text.count("ZeroDivisionError") == 1
+    assert "Exception in callback _break" in caplog.text
 
 
 async def test_a_bug_in_the_stream_ends_the_daemon_with_it(tmp_path, monkeypatch):

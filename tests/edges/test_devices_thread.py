@@ -1,11 +1,15 @@
 """A source's thread: what crosses into the loop, and that nothing does after close."""
 
 import asyncio
+import struct
 import threading
 import time
 
+import av
+import pytest
+
 from broadcaster.devices.thread import SourceThread
-from broadcaster.errors import SourceError, StreamReason
+from broadcaster.errors import SourceBug, SourceError, StreamReason
 
 
 class Record:
@@ -52,6 +56,69 @@ async def test_a_source_error_arrives_as_failure():
             await asyncio.sleep(0.001)
     await thread.close()
     assert [error.detail for error in record.errors] == ["gone"]
+
+
+ODD = [
+    (SourceError(StreamReason.ENCODER, "no memory"), StreamReason.ENCODER, "no memory"),
+    (OSError(5, "Input/output error"), StreamReason.FILE, "odd: Input/output error"),
+    (av.error.EOFError(0, "End of file"), StreamReason.FILE, "odd: End of file"),
+    (struct.error("unpack requires 4 bytes"), StreamReason.INTERNAL, "internal error in odd: error: unpack requires"),
+    (StopIteration("end"), StreamReason.INTERNAL, "internal error in odd: StopIteration: end"),
+    (MemoryError(), StreamReason.INTERNAL, "internal error in odd: MemoryError"),
+]
+
+
+async def ended(thread: SourceThread[int], record: Record) -> SourceError:
+    """Run it, and wait until it has failed; returns its only error."""
+    thread.start()
+    async with asyncio.timeout(5):
+        while not record.errors:
+            await asyncio.sleep(0.001)
+    await thread.close()
+    (error,) = record.errors
+    return error
+
+
+@pytest.mark.parametrize(("raised", "reason", "words"), ODD, ids=lambda value: type(value).__name__)
+async def test_whatever_a_body_raises_is_a_failure_of_the_source_and_of_nothing_else(
+    raised, reason, words, monkeypatch
+):
+    escaped = []
+    monkeypatch.setattr(threading, "excepthook", escaped.append)
+    record = Record()
+
+    def body(thread: SourceThread[int]) -> None:
+        thread.deliver(1)
+        raise raised
+
+    error = await ended(SourceThread("odd", body, record.take, record.errors.append, StreamReason.FILE), record)
+    assert (error.reason, error.detail[: len(words)]) == (reason, words)
+    assert isinstance(error, SourceBug) is (reason is StreamReason.INTERNAL)
+    assert record.items == [1], "what was delivered before arrives before"
+    assert escaped == []
+
+
+async def test_an_exception_of_whoever_takes_an_item_fails_the_source_once_and_ends_its_thread():
+    record = Record()
+
+    def take(item: int) -> None:
+        record.take(item)
+        if item == 3:
+            raise LookupError("a bug")
+
+    def body(thread: SourceThread[int]) -> None:
+        item = 0
+        while thread.pause(0):
+            item += 1
+            thread.deliver(item)
+            time.sleep(0.001)
+
+    thread = SourceThread("numbers", body, take, record.errors.append)
+    error = await ended(thread, record)
+    assert isinstance(error, SourceBug)
+    assert (error.where, str(error.bug)) == ("taking what numbers delivers", "a bug")
+    assert record.items == [1, 2, 3]
+    assert not thread.is_running
 
 
 async def test_nothing_arrives_after_close_though_it_was_on_its_way():

@@ -7,10 +7,12 @@ import logging
 
 import pytest
 
-from broadcaster.errors import SourceAbsent, SourceError, StreamReason
+from broadcaster.errors import SourceAbsent, SourceBug, SourceError, StreamReason
 from broadcaster.model.access_units import OpusFrame
 from broadcaster.model.stream import AudioState
-from broadcaster.stream.audio import QUIET_LIMIT, AudioSupervisor
+from broadcaster.stream.audio import OPEN_LIMIT, QUIET_LIMIT, AudioSupervisor
+from broadcaster.stream.backoff import STEADY
+from broadcaster.stream.bug_log import BugLog
 from tests.rigs.timetravel import TravelClock, travel
 
 ABSENT = SourceAbsent(StreamReason.INTERNAL, "no device")
@@ -46,7 +48,10 @@ class Rig:
     def __init__(self) -> None:
         self.source = Source()
         self.told: list[AudioState] = []
-        self.keeper = AudioSupervisor(self.source, lambda frame: None, lambda: self.told.append(self.keeper.state))
+        self.bugs = BugLog()
+        self.keeper = AudioSupervisor(
+            self.source, lambda frame: None, lambda: self.told.append(self.keeper.state), self.bugs
+        )
 
     def lines(self, caplog) -> list[tuple[int, str]]:
         return [(record.levelno, record.message) for record in caplog.records if record.name.endswith("stream.audio")]
@@ -134,6 +139,68 @@ def test_each_cause_is_one_line(caplog):
             (logging.WARNING, "no sound: busy; trying again until there is"),
             (logging.WARNING, "no sound: unplugged; trying again until there is"),
         ]
+        await rig.keeper.close()
+
+    travel(scenario)
+
+
+def test_a_bug_in_the_source_is_lost_sound_that_is_tried_again_and_its_traceback_is_logged_once(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+
+        async def broken(*_: object) -> None:
+            raise LookupError("a bug")
+
+        mended, rig.source.open = rig.source.open, broken
+        close, rig.source.close = rig.source.close, broken
+        rig.keeper.open()
+        await asyncio.sleep(2)
+        assert rig.told == [AudioState.LOST]
+        assert rig.bugs.count == 4, "two openings and two closings"
+        rig.source.open, rig.source.close = mended, close
+        await asyncio.sleep(2)
+        await rig.source.give(1)
+        rig.source.sink.failed(SourceBug("microphone", LookupError("a bug")))
+        await asyncio.sleep(0.1)
+        assert rig.told == [AudioState.LOST, AudioState.ON, AudioState.LOST]
+        assert rig.bugs.count == 5
+        await rig.keeper.close()
+
+    travel(scenario)
+    assert len([record for record in caplog.records if record.exc_info]) == 2
+
+
+def test_an_open_that_never_ends_is_lost_sound_and_tried_again():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        mended, rig.source.open = rig.source.open, lambda sink: asyncio.sleep(1e6)
+        rig.keeper.open()
+        await asyncio.sleep(OPEN_LIMIT + 0.5)
+        assert rig.told == [AudioState.LOST]
+        rig.source.open = mended
+        await asyncio.sleep(1)
+        await rig.source.give(1)
+        assert rig.told == [AudioState.LOST, AudioState.ON]
+        await rig.keeper.close()
+
+    travel(scenario)
+
+
+def test_sound_that_breaks_soon_after_each_start_backs_off_until_it_was_steady():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig()
+        rig.keeper.open()
+        delays = []
+        for seconds in (1, 1, 1, STEADY):
+            while rig.source.sink is None:
+                await asyncio.sleep(0.01)
+            await rig.source.give(seconds)
+            rig.source.sink.failed(BUSY)
+            failed, opened = clock.now, rig.source.opened
+            while rig.source.opened == opened:
+                await asyncio.sleep(0.01)
+            delays.append(round(clock.now - failed))
+        assert delays == [1, 2, 4, 1]
         await rig.keeper.close()
 
     travel(scenario)

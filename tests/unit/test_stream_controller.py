@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import AsyncIterator
 
 from broadcaster.delivery.fanout import Fanout
-from broadcaster.errors import DeviceHung, SourceError, StreamReason
+from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.model.stream import AudioState, StreamState
 from broadcaster.ports import VideoTraits
-from broadcaster.stream.controller import StreamController
+from broadcaster.stream.backoff import LONGEST_DELAY, STEADY
+from broadcaster.stream.bug_log import BugLog
+from broadcaster.stream.controller import OPEN_LIMIT, StreamController
 from tests.rigs.timetravel import TravelClock, travel
 
 KEYFRAME = b"\0\0\0\1\x67\x42\0\0\0\1\x68\xce\0\0\0\1\x65x"
@@ -22,7 +25,7 @@ KEYFRAME = b"\0\0\0\1\x67\x42\0\0\0\1\x68\xce\0\0\0\1\x65x"
 class Device:
     """Counts openings; `fault` is raised at open, `opening` is how long that takes."""
 
-    fault: SourceError | None = None
+    fault: Exception | None = None
     opening = 0.0
 
     def __init__(self) -> None:
@@ -67,7 +70,10 @@ class Rig:
         self.sounds: list[OpusFrame] = []
         fanout.publish_audio = self.sounds.append
         source = self.microphone if sound else None
-        self.live = StreamController(self.camera, source, fanout, clock, on_desired_state=self.wishes.append)
+        self.bugs = BugLog()
+        self.live = StreamController(
+            self.camera, source, fanout, clock, bugs=self.bugs, on_desired_state=self.wishes.append
+        )
         self.told: list[tuple[StreamState, StreamReason | None, AudioState]] = []
         self.live.watch(lambda status: self.told.append((status.state, status.reason, status.sound)))
 
@@ -83,6 +89,9 @@ class Rig:
         await asyncio.gather(task, return_exceptions=True)
         assert not self.camera.is_open
         assert not self.microphone.is_open
+
+    async def raise_a_bug(self) -> None:
+        raise LookupError("a bug")
 
     async def go_live(self) -> None:
         self.live.set_live(True)
@@ -185,9 +194,10 @@ def test_what_is_wrong_is_logged_once_though_every_try_ends_the_same(caplog):
             assert rig.camera.opened > 5
             rig.camera.fault = None
             await asyncio.sleep(60)  # it opens by now, and gives no picture
-            while rig.state is not StreamState.LIVE:
+            for _ in range(round(STEADY) + 40):
                 rig.camera.give(clock)
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(1)
+            assert rig.state is StreamState.LIVE
             rig.camera.fault = SourceError("no-camera", "none found")
             await asyncio.sleep(10)
 
@@ -428,3 +438,61 @@ def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog)
         "stream is still live, with sound now",
         "stream is still live, its sound lost now",
     ]
+
+
+def test_a_bug_while_the_camera_is_opened_or_closed_is_counted_and_the_stream_is_tried_again(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            rig.camera.fault = struct.error("a bug")
+            rig.live.set_live(True)
+            await asyncio.sleep(4)
+            assert rig.told[-1][:2] == ("failed", "internal")
+            assert (rig.camera.opened, rig.bugs.count) == (3, 3)
+            rig.camera.fault = None
+            await asyncio.sleep(4)
+            rig.camera.give(clock)
+            assert rig.state is StreamState.LIVE
+            close, rig.camera.close = rig.camera.close, rig.raise_a_bug
+            rig.live.set_live(False)
+            await asyncio.sleep(0.1)
+            assert rig.state is StreamState.OFFLINE
+            assert rig.live.report().internal_errors == 4
+            rig.camera.close = close
+
+    travel(scenario)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [struct.error, LookupError]
+
+
+def test_a_bug_in_a_cameras_thread_is_a_failure_with_its_traceback_once(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            for _ in range(3):
+                await rig.go_live()
+                rig.live.failed(SourceBug("usb-video", LookupError("a bug")))
+                assert rig.told[-1][:2] == ("failed", "internal")
+                await asyncio.sleep(5)
+            assert rig.bugs.count == 3
+
+    travel(scenario)
+    assert caplog.text.count("internal error in usb-video; please report it") == 1
+    assert caplog.text.count("video: internal error in usb-video: LookupError: a bug") == 1
+
+
+def test_an_open_that_never_ends_is_given_up_and_tried_again():
+    async def scenario(clock: TravelClock) -> None:
+        rig = Rig(clock)
+        async with rig.running():
+            rig.camera.opening = 1e6
+            rig.live.set_live(True)
+            await asyncio.sleep(OPEN_LIMIT + 5)
+            assert rig.camera.opened == 2
+            rig.camera.opening = 0.0
+            async with asyncio.timeout(OPEN_LIMIT + LONGEST_DELAY):
+                while not rig.camera.is_open:
+                    await asyncio.sleep(0.1)
+            rig.camera.give(clock)
+            assert rig.state is StreamState.LIVE
+
+    travel(scenario)

@@ -4,6 +4,7 @@ import pytest
 
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import StreamState
+from broadcaster.stream.backoff import STEADY
 from broadcaster.stream.machine import STARTING_LIMIT, STATES, TABLE, Action, Event, Phase, StreamMachine
 
 LOST = StreamReason.CAMERA_LOST
@@ -83,6 +84,26 @@ def test_back_off_begins_anew_after_a_picture():
     assert (machine.shown.state, machine.shown.since, machine.next_deadline) == (StreamState.LIVE, 3.5, None)
     machine.step(Event.FAILED, 10.0, LOST)
     assert machine.next_deadline == 11.0
+
+
+def lives(machine: StreamMachine, seconds: float, now: float) -> float:
+    """Let a retry succeed and fail after so many seconds; the delay until the next retry."""
+    machine.step(Event.RETRY_DUE, now)
+    machine.step(Event.KEYFRAME, now)
+    machine.step(Event.FAILED, now + seconds, LOST)
+    return machine.next_deadline - now - seconds
+
+
+def test_a_source_that_fails_soon_after_each_start_backs_off_until_it_was_live_for_long():
+    machine = machine_in(Phase.FAILED)
+    assert [lives(machine, 3.0, 100.0 * number) for number in range(4)] == [1, 2, 4, 8]
+    assert lives(machine, STEADY, 1000.0) == 1
+    assert lives(machine, STEADY - 1, 2000.0) == 2
+    machine.step(Event.STOP, 3000.0)
+    machine.step(Event.CLOSED, 3000.0)
+    machine.step(Event.START, 3000.0)
+    machine.step(Event.FAILED, 3000.0, LOST)
+    assert machine.next_deadline == 3001.0
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.RETRYING])

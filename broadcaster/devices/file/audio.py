@@ -47,7 +47,9 @@ class FileAudio:
         way = "passes through without encoding" if found.audio.passes else "is encoded anew"
         log.info("%s: its sound (%s) %s", self._file.path, found.audio.codec, way)
         body = self._pass if found.audio.passes else self._encode
-        self._thread = SourceThread("file-audio", lambda thread: body(thread, found), sink.frame, sink.failed)
+        self._thread = SourceThread(
+            "file-audio", lambda thread: body(thread, found), sink.frame, sink.failed, StreamReason.FILE
+        )
         self._file.enter(self._clock.monotonic())
         self._thread.start()
 

@@ -67,7 +67,9 @@ class FileVideo(EncoderMixin):
         if found.video is None:
             raise SourceError(StreamReason.FILE, f"{self._file.path}: has no picture")
         self._prepare(found.video)
-        self._thread = SourceThread("file-video", lambda thread: self._run(thread, found), sink.picture, sink.failed)
+        self._thread = SourceThread(
+            "file-video", lambda thread: self._run(thread, found), sink.picture, sink.failed, StreamReason.FILE
+        )
         self._file.enter(self._clock.monotonic())
         self._thread.start()
 

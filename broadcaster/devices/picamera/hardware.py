@@ -32,11 +32,11 @@ class HardwareEncoding:
     The encoder takes pictures by DMA handle, and delivers in a thread of its own.
     """
 
-    def __init__(self, settings: VideoSettings, fps: float, crossing: LoopBridge[AccessUnit], device: str) -> None:
+    def __init__(self, settings: VideoSettings, fps: float, bridge: LoopBridge[AccessUnit], device: str) -> None:
         """`device` is the encoder's, such as /dev/video11."""
         self._settings = settings
         self._fps = fps
-        self._crossing = crossing
+        self._bridge = bridge
         self._encoder: Any = None
         self._rate = rounded(settings.bitrate)
         self.name = f"hardware ({device})"
@@ -89,8 +89,9 @@ class HardwareEncoding:
 
     def _take(self, data: bytes, timestamp: int) -> None:
         """In the encoder's thread: microseconds since its first picture become the sensor's own time."""
-        captured = (self._encoder.firsttimestamp + timestamp) / 1e6
-        self._crossing.deliver(AccessUnit(data, captured, is_keyframe(data)))
+        with self._bridge.guard():
+            captured = (self._encoder.firsttimestamp + timestamp) / 1e6
+            self._bridge.deliver(AccessUnit(data, captured, is_keyframe(data)))
 
 
 def rounded(bits_per_second: int) -> int:

@@ -44,13 +44,13 @@ class Encoding(Protocol):
 
 
 class Session:
-    """A camera that delivers into `crossing`; `close` ends it, also when `open` failed on the way."""
+    """A camera that delivers into `bridge`; `close` ends it, also when `open` failed on the way."""
 
-    def __init__(self, settings: VideoSettings, board: Board, clock: Clock, crossing: LoopBridge[AccessUnit]) -> None:
+    def __init__(self, settings: VideoSettings, board: Board, clock: Clock, bridge: LoopBridge[AccessUnit]) -> None:
         self._settings = settings
         self._board = board
         self._clock = clock
-        self._crossing = crossing
+        self._bridge = bridge
         self._step = Step.LOAD
         self._camera: Any = None
         self._encoding: Encoding | None = None
@@ -107,8 +107,8 @@ class Session:
     def _choose_encoding(self, fps: float) -> Encoding:
         """The board's encoder where it has one, else libx264: picamera2's own choice mistakes a PC for a Pi 4."""
         if self._board.h264_encoder:
-            return HardwareEncoding(self._settings, fps, self._crossing, self._board.h264_encoder)
-        return SoftwareEncoding(self._settings, fps, self._crossing, self._clock)
+            return HardwareEncoding(self._settings, fps, self._bridge, self._board.h264_encoder)
+        return SoftwareEncoding(self._settings, fps, self._bridge, self._clock)
 
 
 def open_camera(camera_class: Any, number: int) -> Any:

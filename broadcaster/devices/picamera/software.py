@@ -15,7 +15,6 @@ from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
-from broadcaster.errors import SourceError
 from broadcaster.model.access_units import AccessUnit
 from broadcaster.ports import Clock
 from broadcaster.settings import VideoSettings
@@ -32,10 +31,10 @@ class SoftwareEncoding(EncoderMixin):
 
     name = Encoder.name
 
-    def __init__(self, settings: VideoSettings, fps: float, crossing: LoopBridge[AccessUnit], clock: Clock) -> None:
+    def __init__(self, settings: VideoSettings, fps: float, bridge: LoopBridge[AccessUnit], clock: Clock) -> None:
         self._settings = settings
         self._fps = fps
-        self._crossing = crossing
+        self._bridge = bridge
         self._clock = clock
         self._mapped: Any = None
         self._thread: threading.Thread | None = None
@@ -67,6 +66,10 @@ class SoftwareEncoding(EncoderMixin):
 
     def _take(self, request: Any) -> None:
         """In the camera's thread, which must have its memory back soon: copy the picture, or leave it out."""
+        with self._bridge.guard():
+            self._copy(request)
+
+    def _copy(self, request: Any) -> None:
         if self._pictures.full():
             if count := self._skips.add(1, self._clock.monotonic()):
                 log.warning("no time to encode the camera's pictures, left out: %d; make them smaller or fewer", count)
@@ -77,13 +80,12 @@ class SoftwareEncoding(EncoderMixin):
         self._pictures.put((picture, captured))
 
     def _encode(self, encoder: Encoder) -> None:
-        try:
+        with self._bridge.guard():
             while item := self._pictures.get():
-                self._crossing.deliver(encoder.encode(*item))
-        except SourceError as error:
-            self._crossing.fail(error)
-            while self._pictures.get():  # the camera goes on until it is closed
-                pass
+                self._bridge.deliver(encoder.encode(*item))
+            return
+        while self._pictures.get():  # the camera goes on until it is closed
+            pass
 
 
 def picture_of(memory: memoryview, width: int, height: int, stride: int) -> VideoFrame:

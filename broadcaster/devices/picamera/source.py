@@ -38,7 +38,7 @@ class CsiCamera:
         self._traits = VideoTraits("picamera2", encoder, settings.width, settings.height, settings.fps, True, True)
         self._worker: Worker | None = None
         self._session: Session | None = None
-        self._crossing: LoopBridge[AccessUnit] | None = None
+        self._bridge: LoopBridge[AccessUnit] | None = None
         self._delivered_at: float | None = None
         self._said = False
 
@@ -55,8 +55,8 @@ class CsiCamera:
             self._said = False
             sink.picture(unit)
 
-        self._crossing = LoopBridge(take, sink.failed)
-        self._session = Session(self._settings, self._board, self._clock, self._crossing)
+        self._bridge = LoopBridge("the camera", take, sink.failed, StreamReason.CAMERA_LOST)
+        self._session = Session(self._settings, self._board, self._clock, self._bridge)
         self._worker = Worker("the camera")
         self._delivered_at = None
         try:
@@ -69,12 +69,12 @@ class CsiCamera:
 
     async def close(self) -> None:
         """Stop delivering and let go of the camera; idempotent. Raises `DeviceHung`."""
-        if self._worker is None or self._session is None or self._crossing is None:
+        if self._worker is None or self._session is None or self._bridge is None:
             return
-        self._crossing.close()
+        self._bridge.close()
         self._say_why_it_was_silent()
         await self._worker.close(self._session.close, CLOSE_LIMIT)
-        self._worker = self._session = self._crossing = None
+        self._worker = self._session = self._bridge = None
 
     def request_keyframe(self) -> None:
         """Make one of the next pictures a keyframe."""

@@ -55,7 +55,11 @@ class TestCard(EncoderMixin):
             keyframe_interval=self._keyframe_interval,
         )
         self._thread = SourceThread(
-            "test-video", lambda thread: self._run(thread, pattern, encoder), sink.picture, sink.failed
+            "test-video",
+            lambda thread: self._run(thread, pattern, encoder),
+            sink.picture,
+            sink.failed,
+            StreamReason.ENCODER,
         )
         self._thread.start()
 

@@ -67,7 +67,9 @@ class UsbCamera:
             words = f"it does not answer within {OPEN_LIMIT:g} s: unplug it and plug it in again"
             raise SourceError(StreamReason.CAMERA_STALLED, f"the USB camera: {words}") from None
         self._traits = flow.traits
-        self._thread = SourceThread("usb-video", partial(self._run, flow), sink.picture, sink.failed)
+        self._thread = SourceThread(
+            "usb-video", partial(self._run, flow), sink.picture, sink.failed, StreamReason.CAMERA_LOST
+        )
         self._thread.start()
 
     async def close(self) -> None:
