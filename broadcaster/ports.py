@@ -199,8 +199,8 @@ class Peer(Protocol):
 class PeerFactory(Protocol):
     """Makes peer connections that carry the stream; what they send is not its caller's business."""
 
-    def create(self, viewer: str, listener: PeerListener) -> Peer:
-        """A new peer connection for the viewer of that id (for logs)."""
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
+        """A new peer connection for the viewer of that id (for logs), who has reached us at that address of ours."""
 
 
 class StreamControl(Protocol):

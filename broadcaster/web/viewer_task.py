@@ -55,6 +55,7 @@ class Viewer:
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
         self.address = ""
+        self._reached_at = ""
         self.admitted = OPEN_GRANT
         self.secure = False
         self._context = context
@@ -71,6 +72,7 @@ class Viewer:
         self.address, self.admitted, self.secure = socket.address, admitted, socket.caller.secure
         self._log(word, f"{word} by the link of {admitted.name or 'a guest'}" if admitted.by_link else word)
         self._socket = self._sockets[socket.number] = socket
+        self._reached_at = socket.reached_at
         self._input(lambda now: self.session.attach(socket.number, viewers, now, admitted.ends_at))
 
     def take(self, socket: WebSocket, message: WSMessage) -> None:
@@ -226,7 +228,7 @@ class Viewer:
                     del self._peers[id]
 
     async def _open_peer(self, id: int) -> None:
-        peer = self._context.peers.create(self.session.viewer, _Listener(self, id))
+        peer = self._context.peers.create(self.session.viewer, _Listener(self, id), self._reached_at)
         self._peers[id] = peer
         offer = await peer.offer()
         self._input(lambda now: self.session.offered(id, offer, now))

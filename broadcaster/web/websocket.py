@@ -14,6 +14,7 @@ import struct
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
+from broadcaster.web.access import plain_address
 from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
 
@@ -54,6 +55,12 @@ class WebSocket:
     def address(self) -> str:
         """Where the viewer is."""
         return self.caller.address
+
+    @property
+    def reached_at(self) -> str:
+        """The address of this machine that the connection came to: a proxy's way, or the viewer's."""
+        name = self._transport.get_extra_info("sockname")
+        return plain_address(name[0]) if name else ""
 
     @property
     def is_closing(self) -> bool:

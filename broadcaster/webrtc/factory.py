@@ -70,11 +70,11 @@ class AiortcPeers:
             profile_order=profile_order(processor_features()),
         )
 
-    def create(self, viewer: str, listener: PeerListener) -> Peer:
-        """A new peer connection for the viewer of that id."""
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
+        """See `ports.PeerFactory`."""
         servers = self._servers.for_offer(viewer)
         context = replace(self._context, ice_servers=tuple(map(to_browser, servers)))
-        with internals.connections_from(partial(IceConnection, self._room, own_servers(servers))):
+        with internals.connections_from(partial(IceConnection, self._room, own_servers(servers), reached_at)):
             peer = AiortcPeer(viewer, listener, context, self._closed)
         self._open.add(peer)
         return peer

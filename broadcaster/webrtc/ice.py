@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from broadcaster.auth.rate_limits import Rate, SlidingWindow
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses
+from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses, short_lived_addresses
 from broadcaster.webrtc.sockets import open_socket
 from broadcaster.webrtc.udp_port import DropReason, FilteredUdpPort, Reception
 
@@ -40,6 +40,7 @@ class IceContext:
     interfaces: tuple[str, ...] = ()
     ports: range = range(0)
     warnings: SlidingWindow = field(default_factory=lambda: SlidingWindow(_WARNINGS))
+    noted: list[str] = field(default_factory=list)
 
     def warn(self, text: str) -> None:
         """Say what is wrong, but not at every offer."""
@@ -48,16 +49,24 @@ class IceContext:
             self.warnings.spend(now)
             log.warning("ICE: %s", text)
 
+    def note(self, text: str) -> None:
+        """Log what holds for every offer, when it has changed."""
+        if self.noted != [text]:
+            self.noted[:] = [text]
+            log.info("ICE: %s", text)
+
 
 class IceConnection(Connection):
     """One viewer's ICE connection.
 
     `servers` are arguments of aioice's connection, as `servers.own_servers` makes them; `arguments` are aiortc's.
+    `reached_at` is our address that the viewer's WebSocket came to, if that is known: it is offered in any case.
     """
 
-    def __init__(self, room: IceContext, servers: Mapping[str, Any], **arguments: Any) -> None:
+    def __init__(self, room: IceContext, servers: Mapping[str, Any], reached_at: str = "", **arguments: Any) -> None:
         super().__init__(**(arguments | dict(servers)))
         self._room = room
+        self._reached_at = reached_at
         self._reception = Reception(room.clock)
         self._problems: list[str] = []
         self._own_addresses: frozenset[str] = frozenset()
@@ -110,16 +119,26 @@ class IceConnection(Connection):
         """A port on each address; a machine without any still shows the stream to itself."""
         adapters = list(ifaddr.get_adapters())
         self._own_addresses = own_addresses(adapters)
-        addresses = host_addresses(adapters, self._room.interfaces)
+        addresses = self._choose(adapters)
         if not addresses and self._room.interfaces:
             self._problems.append(f"no address on {', '.join(self._room.interfaces)}")
         ports = []
-        for address in addresses or [LOOPBACK]:
+        for address in addresses or (LOOPBACK,):
             try:
                 ports.append(await self._open_port(component, address))
             except OSError as error:
                 self._problems.append(f"no port on {address}: {error.strerror}")
         return ports
+
+    def _choose(self, adapters: Sequence[ifaddr.Adapter]) -> tuple[str, ...]:
+        """Choose the addresses to offer."""
+        found = host_addresses(adapters, self._room.interfaces, (self._reached_at,), short_lived_addresses())
+        if len(found.offered) < found.networks:
+            self._room.note(
+                f"this machine is in {found.networks} networks, and viewers are offered its addresses in "
+                f"{len(found.offered)} of them (ice.interfaces chooses others)"
+            )
+        return found.offered
 
     async def _open_port(self, component: int, address: str) -> FilteredUdpPort:
         opened = open_socket(address, self._room.ports)

@@ -293,7 +293,7 @@ async def test_what_breaks_a_parser_ends_that_viewer_only(broken: Exception, cap
 async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, monkeypatch) -> None:
     async with served() as rig:
 
-        def no_port(viewer: str, listener: object) -> None:
+        def no_port(*_: object) -> None:
             raise BroadcasterError("no way from viewers to here: no port is free")
 
         monkeypatch.setattr(rig.peers, "create", no_port)

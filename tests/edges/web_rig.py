@@ -127,11 +127,13 @@ class BookPeers:
 
     def __init__(self) -> None:
         self.made: list[BookPeer] = []
+        self.reached_at: list[str] = []
         self.breaks: Exception | None = None
         self.hangs = False
 
-    def create(self, viewer: str, listener: PeerListener) -> BookPeer:
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> BookPeer:
         peer = BookPeer(viewer, listener)
+        self.reached_at.append(reached_at)
         peer.breaks = self.breaks
         if self.hangs:
             peer.offer = asyncio.Event().wait  # type: ignore[method-assign,assignment]

@@ -1,13 +1,16 @@
 """Which addresses are offered, over made-up network interfaces."""
 
+import random
+
 import pytest
 from ifaddr import IP, Adapter
 
-from broadcaster.webrtc.interfaces import host_addresses, own_addresses
+from broadcaster.webrtc import interfaces
+from broadcaster.webrtc.interfaces import MOST, host_addresses, own_addresses, short_lived_addresses
 
 
 def adapter(name: str, *addresses: str) -> Adapter:
-    ips = [IP((text, 0, 0) if ":" in text else text, 24, name) for text in addresses]
+    ips = [IP((text, 0, 0), 64, name) if ":" in text else IP(text, 24, name) for text in addresses]
     return Adapter(name, name, ips)
 
 
@@ -20,7 +23,7 @@ DOCKER = adapter("docker0", "172.17.0.1")
 
 def test_all_interfaces_but_loopback_and_link_local_ipv6():
     adapters = [LOOPBACK, CABLE, WIFI, TUNNEL]
-    assert host_addresses(adapters, ()) == ["192.168.1.5", "2001:db8::5", "192.168.1.6", "10.8.0.2"]
+    assert host_addresses(adapters, ()).offered == ("192.168.1.5", "2001:db8::5", "192.168.1.6", "10.8.0.2")
 
 
 def test_every_address_is_our_own_offered_or_not():
@@ -31,9 +34,9 @@ def test_every_address_is_our_own_offered_or_not():
 
 def test_only_the_named_ones():
     adapters = [LOOPBACK, CABLE, WIFI, DOCKER]
-    assert host_addresses(adapters, ("wlan0",)) == ["192.168.1.6"]
-    assert host_addresses(adapters, ("docker0", "lo")) == ["127.0.0.1", "::1", "172.17.0.1"]
-    assert host_addresses(adapters, ("wlan1",)) == []
+    assert host_addresses(adapters, ("wlan0",)).offered == ("192.168.1.6",)
+    assert host_addresses(adapters, ("docker0", "lo")).offered == ("127.0.0.1", "::1", "172.17.0.1")
+    assert host_addresses(adapters, ("wlan1",)).offered == ()
 
 
 @pytest.mark.parametrize(
@@ -53,14 +56,63 @@ def test_only_the_named_ones():
 )
 def test_virtual_ones_only_where_there_are_no_others(name):
     virtual = adapter(name, "172.17.0.1")
-    assert host_addresses([LOOPBACK, virtual, WIFI], ()) == ["192.168.1.6"]
-    assert host_addresses([LOOPBACK, virtual], ()) == ["172.17.0.1"]
+    assert host_addresses([LOOPBACK, virtual, WIFI], ()).offered == ("192.168.1.6",)
+    assert host_addresses([LOOPBACK, virtual], ()).offered == ("172.17.0.1",)
 
 
 @pytest.mark.parametrize("name", ["br-lan", "br0", "usb0", "end0", "wlx001122334455", "tailscale0"])
 def test_what_only_looks_virtual_is_offered(name):
-    assert host_addresses([adapter(name, "10.0.0.1"), WIFI], ()) == ["10.0.0.1", "192.168.1.6"]
+    assert host_addresses([adapter(name, "10.0.0.1"), WIFI], ()).offered == ("10.0.0.1", "192.168.1.6")
 
 
 def test_without_a_network_there_is_nothing():
-    assert host_addresses([LOOPBACK, adapter("eth0", "fe80::5")], ()) == []
+    assert host_addresses([LOOPBACK, adapter("eth0", "fe80::5")], ()).offered == ()
+
+
+STABLE, TEMPORARY, NEWER = "2001:db8::5", "2001:db8::abcd:1", "2001:db8::abcd:2"
+
+
+def test_of_one_network_one_address_is_offered_and_no_temporary_one():
+    cable = Adapter("eth0", "eth0", [IP((text, 0, 0), 64, "eth0") for text in (NEWER, TEMPORARY, STABLE, "fd00::5")])
+    found = host_addresses([cable], (), short_lived={TEMPORARY, NEWER})
+    assert (found.offered, found.networks) == ((STABLE, "fd00::5"), 2)
+    assert host_addresses([cable], (), short_lived={TEMPORARY, NEWER, STABLE}).offered == (NEWER, "fd00::5")
+    assert host_addresses([adapter("eth0", "10.0.0.1", "10.0.0.2", "10.0.1.1")], ()).offered == ("10.0.0.1", "10.0.1.1")
+    assert host_addresses([adapter("eth0", "10.0.0.1"), adapter("eth1", "10.0.0.2")], ()).networks == 2
+
+
+def test_the_address_that_the_viewer_came_to_is_always_among_them():
+    many = adapter("eth0", *(f"10.{number // 250}.{number % 250}.1" for number in range(400)), "10.9.9.1", "10.9.9.2")
+    assert "10.9.9.2" in host_addresses([many], (), ("10.9.9.2",)).offered
+    assert "10.9.9.2" not in host_addresses([many], (), ("192.0.2.1",)).offered
+
+
+@pytest.mark.parametrize("count", [MOST, MOST + 1, 400])
+def test_of_many_the_most_useful_are_offered(count):
+    cable = adapter(
+        "eth0", *(f"198.51.{number}.1" for number in range(100)), *(f"2001:db8:{n}::5" for n in range(count))
+    )
+    wifi = adapter("wlan0", "192.168.1.6", "169.254.1.1")
+    found = host_addresses([cable, wifi], ())
+    assert found.networks == count + 102
+    assert len(found.offered) == MOST
+    assert "192.168.1.6" in found.offered
+    assert all("." in text and not text.startswith("169.254") for text in found.offered)
+
+
+def test_no_interface_crowds_out_another():
+    adapters = [adapter(f"eth{i}", *(f"10.{i}.{number}.1" for number in range(100))) for i in range(MOST)]
+    random.shuffle(adapters)
+    assert {text.split(".")[1] for text in host_addresses(adapters, ()).offered} == {str(i) for i in range(MOST)}
+
+
+def test_the_kernel_says_which_addresses_are_short_lived(tmp_path, monkeypatch):
+    flags = {"2001:db8::1": 0x80, "2001:db8::2": 0x01, "2001:db8::3": 0x20, "2001:db8::4": 0x40, "2001:db8::5": 0x08}
+    lines = [
+        f"{int(interfaces.ipaddress.IPv6Address(text)):032x} 02 40 00 {flag:02x} eth0" for text, flag in flags.items()
+    ]
+    (tmp_path / "if_inet6").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(interfaces, "_IPV6_ADDRESSES", tmp_path / "if_inet6")
+    assert short_lived_addresses() == set(flags) - {"2001:db8::1"}
+    monkeypatch.setattr(interfaces, "_IPV6_ADDRESSES", tmp_path / "none")
+    assert short_lived_addresses() == set()
