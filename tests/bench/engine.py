@@ -39,8 +39,8 @@ class CountedPeers:
         self._factory = factory
         self.open: set[CountedPeer] = set()
 
-    def create(self, viewer: str, listener: PeerListener) -> CountedPeer:
-        return CountedPeer(self._factory.create(viewer, listener), self.open)
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> CountedPeer:
+        return CountedPeer(self._factory.create(viewer, listener, reached_at), self.open)
 
     def traffic(self) -> Traffic:
         return sum((peer.stats() for peer in self.open), Traffic())

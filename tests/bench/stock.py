@@ -53,7 +53,7 @@ class StockPeers:
         self._queues: dict[int, asyncio.Queue[av.Packet]] = {}
         source.watch(self._picture)
 
-    def create(self, viewer: str, listener: PeerListener) -> StockPeer:
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> StockPeer:
         return StockPeer(PacketTrack(self), listener)
 
     def begin(self, pictures: asyncio.Queue[av.Packet]) -> None:

@@ -49,6 +49,10 @@ class Socket:
         return self.caller.address
 
     @property
+    def reached_at(self) -> str:
+        return "192.0.2.1"
+
+    @property
     def is_closing(self) -> bool:
         return self.code is not None
 
@@ -114,7 +118,7 @@ class Rig:
         log = RateLimitedLogger(logging.getLogger("viewers"), self.clock)
         self.viewers = Viewers(PLACES, self, self, self.clock, Timings(), log)  # type: ignore[arg-type]
 
-    def create(self, viewer: str, listener: PeerListener) -> Peer:
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         self.peers.append(Peer(self, listener))
         return self.peers[-1]
 
