@@ -196,7 +196,7 @@ async def test_ports_come_from_the_range_and_a_full_one_ends_that_offer_only():
 async def test_a_refused_offer_leaves_nothing_behind():
     ports = free_udp_ports(1)
     with contextlib.ExitStack() as others:
-        for address in host_addresses(ifaddr.get_adapters(), ("lo",)):
+        for address in host_addresses(ifaddr.get_adapters(), ("lo",)).offered:
             others.enter_context(open_socket(address, ports))
         made = peers(Rig(Camera()), IceSettings(ports=ports, interfaces=("lo",)))
         gc.collect()
@@ -218,7 +218,7 @@ async def test_only_the_named_interfaces_are_offered_and_a_missing_one_is_said(c
         offer = await peer.offer()
         await peer.close()
     assert {host for host, _, _ in candidates(offer.sdp)} == {"127.0.0.1"}
-    assert {"127.0.0.1", *host_addresses(ifaddr.get_adapters(), ())} <= offer.addresses
+    assert {"127.0.0.1", *host_addresses(ifaddr.get_adapters(), ()).offered} <= offer.addresses
     assert "no address on eth77" in caplog.text
 
 

@@ -88,7 +88,7 @@ async def relayed_only(url: str):
     """A stream on air that has no way out but the relay: every port that it may use is taken."""
     ports = free_udp_ports(1)
     with contextlib.ExitStack() as others:
-        for address in host_addresses(ifaddr.get_adapters(), ()) or [LOOPBACK]:
+        for address in host_addresses(ifaddr.get_adapters(), ()).offered or [LOOPBACK]:
             others.enter_context(open_socket(address, ports))
         async with on_air_with(IceSettings((IceServer((url,)),), SECRET, ports=ports)) as rig:
             yield rig
