@@ -10,6 +10,8 @@ from broadcaster.doctor.names import NAMES
 from broadcaster.settings.paths import expand
 from broadcaster.version import __version__
 
+_SERVICES = "those of the service, if it is installed"
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; wrong usage ends the process with exit code 2 (argparse)."""
@@ -30,16 +32,26 @@ def parser() -> argparse.ArgumentParser:
         "check", help="look at everything the stream needs, and say what to do", allow_abbrev=False
     )
     check.add_argument("what", nargs="*", type=_known, metavar="WHAT", help=f"only these lines: {', '.join(NAMES)}")
-    _add_sources_of_settings(check, without="those of the service, if it is installed")
+    _add_sources_of_settings(check, without=_SERVICES)
     check.add_argument("--json", action="store_true", help="a list of objects: what, level, found, why, fix")
     check.add_argument("--as-me", action="store_true", help="as root: do not become the service's user")
     _add_link(commands.add_parser("link", help="make a link for a viewer, which ends by itself", allow_abbrev=False))
+    live = commands.add_parser("live", help="start or stop the stream of the running daemon", allow_abbrev=False)
+    live.add_argument("wanted", choices=("on", "off"), help="on: start, off: stop")
+    _add_sources_of_settings(live, without=_SERVICES)
+    for name, help in (("status", "say what the running daemon is doing"), ("viewers", "list who is watching")):
+        asking = commands.add_parser(name, help=help, allow_abbrev=False)
+        asking.add_argument("--json", action="store_true", help="as the HTTP API has it")
+        _add_sources_of_settings(asking, without=_SERVICES)
     commands.add_parser("token", help="print a good token for web.viewer_token or web.operator_token")
+    setup = commands.add_parser("install", help="install this version as the system's service, or update it (root)")
+    setup.add_argument("--source", choices=("camera", "test"), help="video.source of a new settings file; camera")
+    commands.add_parser("uninstall", help="remove the service; settings and films stay (root)")
     return top
 
 
 def _add_link(link: argparse.ArgumentParser) -> None:
-    _add_sources_of_settings(link, without="those of the service, if it is installed")
+    _add_sources_of_settings(link, without=_SERVICES)
     link.add_argument("--hours", type=_hours, default=24.0, metavar="N", help="how long it lasts; 24 if not said")
     link.add_argument("--name", type=_name, default="", help="for whom it is: you see it in the log and the status")
     link.add_argument("--address", type=_address, metavar="URL", help="where viewers open the page, if not directly")

@@ -20,11 +20,13 @@ from typing import NoReturn
 
 from broadcaster import settings
 from broadcaster.auth.tokens import make_token
-from broadcaster.cli import links, logs, streams
+from broadcaster.cli import links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import QR_CHARACTERS, start_block
 from broadcaster.cli.descriptors import raise_descriptor_limit
+from broadcaster.cli.install import install, uninstall
+from broadcaster.cli.target import Target, find_target
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport
 from broadcaster.service.signals import ignore_button, ignore_ending
@@ -49,7 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "settings": _show,
         "check": _check,
         "link": _link,
+        "live": _live,
+        "status": _status,
+        "viewers": _viewers,
         "token": _token,
+        "install": lambda parsed: install(parsed.source or ""),
+        "uninstall": lambda parsed: uninstall(),
     }
     try:
         return commands[parsed.command](parsed) or 0
@@ -119,21 +126,35 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _link(parsed: argparse.Namespace) -> None:
-    """Make a link for the service where one is installed, and no other settings are named."""
-    # Here and not above, like the daemon itself.
-    from broadcaster.doctor.machine import Machine  # noqa: PLC0415
-    from broadcaster.doctor.unit import read_service  # noqa: PLC0415
-
-    service = read_service(Machine())
-    parsed.settings = parsed.settings or service.settings_file
-    is_services = bool(parsed.settings) and os.path.abspath(parsed.settings) == service.settings_file
-    effective = _read(parsed)
-    key = links.daemon_key(effective, service.state_folder if is_services else "")
+    target = _target(parsed)
     if parsed.revoke:
-        print(links.revoke(key))
-    else:
-        asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
-        print(links.make(effective, key, asked, time.time(), terminal=sys.stdout.isatty(), qr=_draws_qr_codes()))
+        print(links.revoke(target.link_key))
+        return
+    asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
+    terminal, qr = sys.stdout.isatty(), _draws_qr_codes()
+    print(links.make(target.settings, target.link_key, asked, time.time(), terminal=terminal, qr=qr))
+
+
+def _live(parsed: argparse.Namespace) -> None:
+    print(owner.set_live(_target(parsed), parsed.wanted == "on"))
+
+
+def _status(parsed: argparse.Namespace) -> None:
+    print(owner.status(_target(parsed), time.time(), as_json=parsed.json))
+
+
+def _viewers(parsed: argparse.Namespace) -> None:
+    print(owner.viewers(_target(parsed), as_json=parsed.json))
+
+
+def _target(parsed: argparse.Namespace) -> Target:
+    """Return the daemon that a command is about."""
+
+    def read(file: str) -> Settings:
+        parsed.settings = file  # so that its name is told with its problems
+        return _read(parsed)
+
+    return find_target(parsed.settings or "", read)
 
 
 def _token(parsed: argparse.Namespace) -> None:
@@ -146,7 +167,8 @@ def _read(parsed: argparse.Namespace) -> Settings:
         # With or without the byte order mark that Windows' editors begin a file with.
         text = Path(parsed.settings).read_text("utf-8-sig") if parsed.settings else ""
     except OSError as error:
-        raise SettingsError([f"the file cannot be read: {error.strerror}"]) from None
+        hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
+        raise SettingsError([f"the file cannot be read: {error.strerror}{hint}"]) from None
     except UnicodeDecodeError as error:
         wrong = f"the file is not UTF-8: {error.reason} at byte {error.start}; save it with the encoding UTF-8"
         raise SettingsError([wrong]) from None

@@ -10,8 +10,7 @@ from broadcaster.cli.addresses import easiest, page_addresses
 from broadcaster.cli.banner import qr_code, with_token
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
-from broadcaster.storage.secrets import SecretFile, state_secrets
-from broadcaster.storage.state_file import state_folder
+from broadcaster.storage.secrets import SecretFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,6 @@ def revoke(key: SecretFile) -> str:
     """Put another key into its place, and return what to say about it. Raises `BroadcasterError`."""
     key.renew()
     return f"There is another key in {key.path}: a running daemon ends every link of before within a few seconds."
-
-
-def daemon_key(settings: Settings, service_folder: str) -> SecretFile:
-    """Return the key of the daemon that runs with these settings; `service_folder` is what systemd gives to it."""
-    folder = state_folder(settings.stream.state_dir or service_folder)
-    return state_secrets(folder).link_key
 
 
 def _check_clock(unix: float) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.account import become_services_user, own_account
-from broadcaster.doctor.context import STATUS_LIMIT, CheckContext, Running, ask_running
+from broadcaster.doctor.context import CheckContext, Running, ask_daemon_of
 from broadcaster.doctor.holders import read_holders
 from broadcaster.doctor.isolation import NoResult, isolated, leave_if_stuck, lines_of
 from broadcaster.doctor.machine import Machine
@@ -20,6 +20,7 @@ from broadcaster.doctor.result import CheckResult, exit_code
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import read_service
 from broadcaster.errors import SettingsError
+from broadcaster.service.daemon_client import TIMEOUT
 from broadcaster.settings import Settings, WebSettings
 from broadcaster.version import __version__
 
@@ -65,16 +66,16 @@ def find_out(file: str, read: ReadSettings, page_addresses: PageAddresses, *, as
         problems=problems,
         account=own_account(service),
         service=service,
-        running=_running(settings.web),
+        running=_running(settings),
         holders=holders,
         page_addresses=page_addresses,
     )
 
 
-def _running(web: WebSettings) -> Running | None:
+def _running(settings: Settings) -> Running | None:
     """Whoever listens there may be anything, and answer as slowly as it likes."""
     try:
-        return isolated(partial(ask_running, web), 2 * STATUS_LIMIT)
+        return isolated(partial(ask_daemon_of, settings), 2 * TIMEOUT)
     except NoResult:
         return None
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import ssl
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
 
 from broadcaster.devices.board import Board
@@ -15,20 +11,28 @@ from broadcaster.doctor.account import Account
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.unit import Service
+from broadcaster.service.daemon_client import DaemonClient, NoDaemon, Refused, operator_token
 from broadcaster.settings import Settings, WebSettings
+from broadcaster.storage.state_file import state_folder
 
-STATUS_LIMIT = 3.0
-"""Seconds for a running daemon to answer on its own machine."""
-_LARGEST = 1 << 20
-"""Bytes of an answer; a broadcaster's has some hundred for each viewer."""
-
+_HIDDEN = {
+    "source": "",
+    "encoder": "",
+    "audio_source": "",
+    "width": 0,
+    "height": 0,
+    "fps": 0,
+    "pictures": 0,
+    "viewers": 0,
+}
+"""What a private daemon does not tell strangers."""
 _ON_AIR = ("starting", "live", "stopping", "failed")
 """States in which the daemon holds camera and microphone, or tries to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A daemon that answers on our port, as `GET /api/status` shows it."""
+    """A daemon that answers on our port, as `GET /api/status` shows it; of a private one, a stranger sees the state."""
 
     state: str
     reason: str
@@ -72,43 +76,41 @@ class CheckContext:
         """The running daemon, if it holds the devices."""
         return self.running if self.running is not None and self.running.holds_devices else None
 
+    def ask_again(self) -> Running | None:
+        """Ask the running daemon anew."""
+        return ask_daemon_of(self.settings)
 
-def ask_running(settings: WebSettings) -> Running | None:
-    """Ask whoever listens on our port; None unless it is a broadcaster."""
-    host = settings.host if settings.host not in ("", "0.0.0.0", "::") else "localhost"
-    scheme = "https" if settings.certificate else "http"
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}/api/status"
-    ways = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
+
+def ask_daemon_of(settings: Settings) -> Running | None:
+    """Ask the daemon that runs with these settings, as its operator."""
+    return ask_running(settings.web, operator_token(settings.web, state_folder(settings.stream.state_dir)))
+
+
+def ask_running(settings: WebSettings, token: str = "") -> Running | None:
+    """Ask the daemon on our port, with the operator's `token`; None unless it is a broadcaster."""
     try:
-        with urllib.request.build_opener(*ways).open(url, timeout=STATUS_LIMIT) as response:
-            return understand(json.loads(response.read(_LARGEST)))
-    except (OSError, ValueError, HTTPException):
+        return understand(DaemonClient(settings, token).status())
+    except (NoDaemon, Refused):
         return None
-
-
-def _any_certificate() -> ssl.SSLContext:
-    """Asked is this machine itself, whose certificate is for the name by which others call it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 def understand(status: Any) -> Running | None:
     """What an answer of `GET /api/status` says; None if it is no such thing."""
     try:
         stream = status["stream"]
+        told = _HIDDEN | status if status.get("private") is True else status
         return Running(
             state=str(stream["state"]),
             reason=str(stream.get("reason") or ""),
             sound=str(stream.get("sound") or ""),
-            source=str(status["source"]),
-            encoder=str(status["encoder"]),
-            audio_source=str(status["audio_source"]),
-            width=int(status["width"]),
-            height=int(status["height"]),
-            fps=float(status["fps"]),
-            pictures=int(status["pictures"]),
-            viewers=int(status["viewers"]),
+            source=str(told["source"]),
+            encoder=str(told["encoder"]),
+            audio_source=str(told["audio_source"]),
+            width=int(told["width"]),
+            height=int(told["height"]),
+            fps=float(told["fps"]),
+            pictures=int(told["pictures"]),
+            viewers=int(told["viewers"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

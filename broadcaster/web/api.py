@@ -35,7 +35,11 @@ class Api:
         version: str,
         capacity: Callable[[], Capacity],
         log: RateLimitedLogger,
+        *,
+        private: bool,
     ) -> None:
+        """`private`: not everyone may watch."""
+        self._private = private
         self._capacity = capacity
         self._viewers = viewers
         self._live = live
@@ -46,10 +50,14 @@ class Api:
         self._started = clock.monotonic()
 
     async def status(self, request: web.Request) -> web.Response:
-        """What is going on; figures of each viewer only for the operator."""
+        """What is going on: only the operator sees each viewer, and more of a private stream than its state."""
+        operator = self._operator.is_asking(request)
+        if self._private and not operator:
+            return _json({"stream": {"state": self._live.status.state}, "private": True})
         report = asdict(self._live.report())
         answer: dict[str, Any] = {
             "stream": stream_fields(self._live.status),
+            "private": self._private,
             "viewers": len(self._viewers),
             "limit": self._viewers.limit,
             "uptime": round(self._clock.monotonic() - self._started, 3),
@@ -59,7 +67,7 @@ class Api:
             "capacity": asdict(self._capacity()),
             "version": self._version,
         }
-        if self._operator.is_asking(request):
+        if operator:
             answer["viewer_figures"] = self._viewers.figures()
         return _json(answer)
 

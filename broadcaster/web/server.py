@@ -68,7 +68,8 @@ class WebServer:
         self._endpoint = Endpoint(self._viewers, self._door, clock, timings, self._log)
         made = None if secrets is None else secrets.operator_token
         self._operator = OperatorAuth(settings.operator_token, made, clock, self._log)
-        self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log)
+        private = not self._door.is_open
+        self._api = Api(self._viewers, live, self._operator, clock, version, capacity, self._log, private=private)
         self._runner: web.AppRunner | None = None
         self._acceptor: Acceptor | None = None
         self._watching: asyncio.Task[None] | None = None

@@ -27,6 +27,11 @@ class ViewerAuth:
         self._log = log
         self._attempts = TokenAttempts()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everyone may watch."""
+        return not self._viewer_token and self._file is None
+
     def look(self) -> bool:
         """Read the key anew; whether it is another one, so that no link of before counts any more.
 
@@ -51,7 +56,7 @@ class ViewerAuth:
         Even the right plain token has to wait after five wrong ones, or guessing would go on. A link has not: nobody
         guesses its signature (128 bits), and who guesses behind the same address must not lock guests out.
         """
-        if not self._viewer_token and self._file is None:
+        if self.is_open:
             return OPEN_GRANT
         if not token:
             raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")

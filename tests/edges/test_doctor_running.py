@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from broadcaster.doctor import context
 from broadcaster.doctor.context import Running, ask_running
+from broadcaster.service import daemon_client
 from broadcaster.settings import WebSettings
 from tests.rigs.certificates import make_pair
 from tests.rigs.daemon import free_port
@@ -95,7 +95,7 @@ def test_a_server_that_speaks_something_else_is_none():
 
 
 def test_nobody_is_none(monkeypatch):
-    monkeypatch.setattr(context, "STATUS_LIMIT", 0.2)
+    monkeypatch.setattr(daemon_client, "TIMEOUT", 0.2)
     assert ask_running(WebSettings(host="127.0.0.1", port=free_port())) is None
     assert ask_running(WebSettings(host="::1", port=free_port())) is None
     assert ask_running(WebSettings(port=0)) is None

@@ -134,6 +134,16 @@ async def test_status_shows_the_stream_to_everyone_and_viewers_to_the_operator()
         assert figures["peers"][0]["bytes_sent"] == 77
 
 
+@pytest.mark.parametrize("how", ["token", "links"])
+async def test_strangers_see_of_a_private_stream_only_its_state(how: str, tmp_path: Path) -> None:
+    closed = {"viewer_token": "right"} if how == "token" else {"links": True, "link_key": SecretFile(tmp_path / "key")}
+    async with served(operator_token="op", **closed) as rig:
+        async with rig.client.get(f"{rig.url}/api/status") as response:
+            assert await response.json() == {"stream": {"state": "live"}, "private": True}
+        async with rig.client.get(f"{rig.url}/api/status", headers={"Authorization": "Bearer op"}) as response:
+            assert (await response.json())["source"] == "test picture"
+
+
 @pytest.mark.parametrize("live", [True, False])
 async def test_live_starts_and_stops(live: bool) -> None:
     async with served() as rig:

@@ -2,14 +2,17 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
+from broadcaster.cli.install import rebuild_wheel
 from tests.house.project import ROOT
 
 PAGE = sorted(path.name for path in (ROOT / "viewer").iterdir() if path.suffix in (".html", ".css", ".mjs", ".svg"))
@@ -57,6 +60,39 @@ def test_it_carries_every_file_of_the_page_and_none_of_the_type_checker(installe
 
 def test_it_carries_what_installs_the_service(installed):
     assert files(installed / "broadcaster/systemd") == files(ROOT / "systemd")
+
+
+def test_it_installs_as_a_service_what_it_was_itself_installed_from(installed, tmp_path):
+    """The wheel is made again from the installed files, because where it came from may be gone."""
+    site = tmp_path / "lib/python3/site-packages"
+    shutil.copytree(installed, site)
+    (info,) = site.glob("*.dist-info")
+    (info / "INSTALLER").write_text("pip\n")
+    with (info / "RECORD").open("a") as record:
+        record.write(f"{info.name}/INSTALLER,,\n../../../bin/broadcaster,,\n")
+    (distribution,) = distributions(path=[str(site)])
+    wheel = rebuild_wheel(distribution, tmp_path)
+    target = tmp_path / "target"
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target", str(target), str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
+    assert files(target / "broadcaster") == files(installed / "broadcaster")
+    assert (target / info.name / "METADATA").read_bytes() == (info / "METADATA").read_bytes()
+    assert os.access(target / "bin/broadcaster", os.X_OK)
+
+
+def test_its_installer_runs_without_a_checkout(installed, tmp_path):
+    """As somebody who is not root, which it is told."""
+    fake = tmp_path / "id"
+    fake.write_text("#!/bin/sh\necho 1000\n")
+    fake.chmod(0o755)
+    environment = _environment(installed) | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for name in ("install", "uninstall"):
+        command = [sys.executable, "-m", "broadcaster", name]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert done.stderr == (
+            f"broadcaster: this changes the system. Please type: sudo {sys.executable} -m broadcaster {name}\n"
+        )
 
 
 def test_its_description_stands_without_the_repository(installed):

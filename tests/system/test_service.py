@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 UNIT = "broadcaster.service"
 SETTINGS = "/etc/broadcaster/broadcaster.toml"
-DOCTOR = "/usr/local/bin/broadcaster"
+COMMAND = "/usr/local/bin/broadcaster"
 HANG_LIMIT = 15.0
 STOP_LIMIT = 3.0
 IDLE_SECONDS = 12.0
@@ -85,8 +85,8 @@ def test_one_command_takes_a_clean_system_to_an_answering_page(container, before
 def test_the_doctor_looks_as_the_service_s_user_and_leaves_the_service_alone(container):
     """Run by root, it becomes that user, and takes the service's settings."""
     began = pid(container)
-    assert "checked as user broadcaster, like the service" in container.try_run(DOCTOR, "check", "board")
-    lines = {line["what"]: line for line in json.loads(container.try_run(DOCTOR, "check", "--json"))}
+    assert "checked as user broadcaster, like the service" in container.try_run(COMMAND, "check", "board")
+    lines = {line["what"]: line for line in json.loads(container.try_run(COMMAND, "check", "--json"))}
     print(json.dumps(lines, indent=2, ensure_ascii=False))
     assert not [line for line in lines.values() if "could not be looked at" in line["found"]]
     assert lines["settings"]["found"].startswith(SETTINGS)
@@ -203,7 +203,7 @@ def test_it_may_listen_on_port_80_and_the_check_agrees(container):
         address = "http://127.0.0.1/api/status"
         wait_for(lambda: container.run("/usr/bin/python3", "-c", FETCH, address, ""), 15)
         container.run("systemctl", "stop", UNIT)
-        (port,) = json.loads(container.try_run(DOCTOR, "check", "--json", "port"))
+        (port,) = json.loads(container.try_run(COMMAND, "check", "--json", "port"))
         assert (port["level"], port["found"]) == ("ok", "80 is free")
     finally:
         container.run("sed", "-i", "s/^port = 80$/#port = 8080/", SETTINGS)
@@ -269,3 +269,22 @@ def test_without_a_camera_it_runs_says_so_and_shows_no_test_picture_unasked(cont
     tries = container.status()["openings"]
     wait_for(lambda: container.status()["openings"] > tries, 20)
     assert pid(container) == runs
+
+
+def test_a_wheel_installs_what_a_checkout_does(container):
+    """By pip into an environment that is gone afterwards, like the checkout."""
+    container.make("uninstall")
+    container.run("rm", SETTINGS)
+    container.run("/usr/bin/python3", "-m", "venv", "/root/venv")
+    container.run("/root/venv/bin/pip", "install", "--quiet", CHECKOUT, limit=600, outside=True)
+    container.run("mv", CHECKOUT, f"{CHECKOUT}.away")
+    try:
+        said = container.run("/root/venv/bin/broadcaster", "install", "--source", "test", limit=600, outside=True)
+        assert SETTINGS in said
+        container.run("rm", "-r", "/root/venv")
+        assert container.run(COMMAND, "live", "on") == "live\n"
+        assert "State    live" in container.run(COMMAND, "status")
+        assert SETTINGS in container.run(COMMAND, "uninstall")
+        assert container.try_run("systemctl", "is-active", UNIT).strip() == "inactive"
+    finally:
+        container.run("mv", f"{CHECKOUT}.away", CHECKOUT)

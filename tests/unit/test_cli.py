@@ -1,7 +1,10 @@
 """The command line: what it does, what it says, and its exit codes."""
 
+import errno
 import logging
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -86,6 +89,18 @@ def test_a_file_that_cannot_be_read_is_2(content, says, tmp_path, capsys):
         file.write_bytes(content)
     assert main(["settings", "--settings", str(file)]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["live", "on"], ["status"], ["viewers"], ["link"], ["run"]])
+def test_settings_that_only_root_may_read(command, monkeypatch, capsys):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert main([*command, "--settings", "/etc/broadcaster/broadcaster.toml"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "broadcaster: these settings cannot be used (/etc/broadcaster/broadcaster.toml):"
+    assert said[1] == "  the file cannot be read: Permission denied; try it with sudo"
 
 
 def test_run_serves_the_settings_and_prints_the_start_block(daemon, capsys):

@@ -84,7 +84,7 @@ def service(tmp_path, monkeypatch):
     file = tmp_path / "broadcaster.toml"
     file.write_text('[web]\nlinks = true\nhost = "192.0.2.7"\n')
     found = Service(installed=True, settings_file=str(file), state_folder=str(tmp_path / "service"))
-    monkeypatch.setattr("broadcaster.doctor.unit.read_service", lambda machine: found)
+    monkeypatch.setattr("broadcaster.cli.target.read_service", lambda machine: found)
     return found
 
 

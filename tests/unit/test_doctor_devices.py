@@ -102,6 +102,12 @@ def test_what_a_running_broadcaster_misses_is_broken():
     assert encoder.evaluate_live(failed, None).found == "hardware, not tried: the running broadcaster is failed"
 
 
+def test_a_private_broadcaster_is_one_that_tells_its_state_only():
+    found = understand({"stream": {"state": "live"}, "private": True})
+    assert found is not None
+    assert (found.state, found.holds_devices, found.source) == ("live", True, "")
+
+
 @pytest.mark.parametrize("answer", [None, [], {}, {"stream": 1}, {"stream": {"state": "live"}, "source": "x"}])
 def test_somebody_elses_answer_is_no_broadcaster(answer):
     assert understand(answer) is None

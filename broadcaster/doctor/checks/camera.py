@@ -19,7 +19,7 @@ from broadcaster.doctor.checks.encoder import (
     no_encoder,
     not_tried,
 )
-from broadcaster.doctor.context import CheckContext, Running, ask_running
+from broadcaster.doctor.context import CheckContext, Running
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.notes import notes_of
 from broadcaster.doctor.result import CheckResult, Subject
@@ -107,9 +107,9 @@ def _complaint(error: SourceError, holders: Iterable[Process]) -> str:
 
 def _live_rate(case: CheckContext, before: Running) -> float | None:
     """Pictures a second that the daemon makes now; None if it does not go on."""
-    before, began = ask_running(case.settings.web) or before, time.monotonic()
+    before, began = case.ask_again() or before, time.monotonic()
     time.sleep(TRIAL)
-    after = ask_running(case.settings.web)
+    after = case.ask_again()
     if after is None or after.state != "live":
         return None
     return (after.pictures - before.pictures) / (time.monotonic() - began)

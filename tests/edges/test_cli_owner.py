@@ -1,0 +1,69 @@
+"""`broadcaster live`, `status` and `viewers` against a running daemon, with its settings, port, token and TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from tests.rigs.certificates import make_pair
+from tests.rigs.daemon import START_LIMIT, Daemon, free_port
+
+TOKEN = "orchard-gravel-topaz-nine"
+
+
+async def command(*words: str) -> tuple[int | None, str, str]:
+    """Exit code, stdout, stderr."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "broadcaster", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_start_look_and_stop(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    port = free_port()
+    file.write_text(f'[web]\nhost = "127.0.0.1"\nport = {port}\n')
+    async with Daemon("--settings", str(file), live=False, port=port):
+        assert (await command("status", "--settings", str(file)))[1].startswith("  State    offline for ")
+        assert await command("live", "on", "--settings", str(file)) == (0, "live\n", "")
+        code, out, err = await command("status", "--json", "--settings", str(file))
+        assert (code, err, json.loads(out)["stream"]["state"]) == (0, "", "live")
+        assert await command("viewers", "--settings", str(file)) == (0, "Nobody is watching.\n", "")
+        assert (await command("viewers", "--json", "--settings", str(file)))[1] == "[]\n"
+        assert await command("live", "off", "--settings", str(file)) == (0, "offline\n", "")
+
+
+async def test_by_tls_and_with_the_operator_s_token_of_the_settings(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path)
+    file, port = tmp_path / "settings.toml", free_port()
+    file.write_text(
+        f'[web]\nhost = "127.0.0.1"\nport = {port}\noperator_token = "{TOKEN}"\nviewer_token = "{TOKEN}-viewer"\n'
+        f'certificate = "{pair.certificate}"\nkey = "{pair.key}"\n'
+    )
+    run = [sys.executable, "-m", "broadcaster", "run", "--settings", str(file), "--set", f"stream.state_dir={tmp_path}"]
+    sources = ["--set", "video.source=test", "--set", "audio.source=none"]
+    with (tmp_path / "log").open("wb") as log:
+        daemon = await asyncio.create_subprocess_exec(*run, *sources, stdout=log, stderr=log)
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            while (await command("status", "--settings", str(file)))[0] != 0:
+                assert daemon.returncode is None
+        assert await command("live", "on", "--settings", str(file)) == (0, "live\n", "")
+        assert "  Source   test" in (await command("status", "--settings", str(file)))[1]
+        without = ["--set", "web.operator_token=", "--settings", str(file)]
+        assert "  State    live\n" in (await command("status", *without))[1]
+        code, _, err = await command("live", "off", *without)
+        assert code == 1
+        assert "web.operator_token is needed" in err
+    finally:
+        daemon.terminate()
+        await daemon.wait()
+
+
+async def test_without_a_daemon() -> None:
+    code, out, err = await command("status", "--set", f"web.port={free_port()}", "--set", "web.host=127.0.0.1")
+    assert (code, out) == (1, "")
+    assert err.startswith("broadcaster: no broadcaster answers at http://127.0.0.1:")
