@@ -1,4 +1,4 @@
-"""The composition root: builds all parts from the settings, starts them, waits, and closes them in reverse."""
+"""The composition root: builds the list of components from the settings, starts them, and closes them in reverse."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
+from broadcaster.components import Background, Component, component, running
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
-from broadcaster.errors import DeviceHung
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
-from broadcaster.ports import Clock
+from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.notify import NotifySocket, watchdog_interval
 from broadcaster.service.panel import PanelControl
 from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import Service
 from broadcaster.service.uncaught import uncaught_errors
-from broadcaster.settings import PanelSettings, Settings
+from broadcaster.settings import AudioSettings, Settings, VideoSettings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
+from broadcaster.stream.hub import Hub
 from broadcaster.stream.lag import LoopLag
 from broadcaster.stream.shedding import Shedding
 from broadcaster.version import __version__
@@ -38,108 +38,121 @@ from broadcaster.webrtc.factory import AiortcPeers, make_streams
 
 log = logging.getLogger(__name__)
 
+STREAM_DEADLINE = 15.0
+"""Seconds that the stream has to close its sources; every device has a shorter deadline of its own."""
+
 Announce = Callable[[int, StreamReport], None]
+Sources = tuple[VideoSource, AudioSource | None]
+MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
 
 
-async def serve(settings: Settings, *, live: bool, announce: Announce) -> None:
+async def serve(
+    settings: Settings, *, live: bool, announce: Announce, make_sources: MakeSources = make_sources
+) -> None:
     """Run the daemon until a signal ends it.
 
-    `live` means on air at once, whatever `stream.start` says. `announce` is called once with the port and the
-    sources when viewers can come. Raises `BroadcasterError` on a fault that somebody can mend; anything else
-    that comes out is a bug, and ends the daemon as loudly as it should.
+    `live` means live at once, whatever `stream.start` says. `announce` is called once with the port and the sources
+    when viewers can connect. Raises `BroadcasterError` on a fault that a person can mend; anything else that is raised
+    is a bug, and makes the daemon exit.
     """
-    await Daemon(settings).run(live=live, announce=announce)
+    clock = SystemClock()
+    sources = make_sources(settings.video, settings.audio, clock)
+    await Daemon(settings, sources, clock).run(live=live, announce=announce)
 
 
 class Daemon:
     """All parts of the daemon, each built once and handed to those that need it."""
 
-    def __init__(self, settings: Settings) -> None:
-        clock = SystemClock()
-        self._start = settings.stream.start
+    def __init__(self, settings: Settings, sources: Sources, clock: Clock) -> None:
+        video, audio = sources
         folder = state_folder(settings.stream.state_dir)
+        self._start = settings.stream.start
         self._desired_state = StateFile(folder)
-        video, audio = make_sources(settings.video, settings.audio, clock)
+        hub = Hub(clock)
         packetizer = Packetizer(*make_streams())
-        self._fanout = Fanout(packetizer, clock)
+        self._rendition = hub.rendition
+        self._fanout = Fanout(hub, packetizer, clock)
         self._bugs = BugLog()
         self._stream = StreamController(
-            video, audio, self._fanout, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
+            video, audio, hub, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
         )
-        self._adaptation = Adaptation(self._fanout, video, settings.video.bitrate_min, settings.video.bitrate)
+        self._adaptation = Adaptation(
+            self._fanout.bandwidth_estimates, video, settings.video.bitrate_min, settings.video.bitrate
+        )
         self._lag = LoopLag()
-        self._peers = AiortcPeers(self._fanout, packetizer, clock, with_audio=audio is not None, ice=settings.ice)
+        self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
+        secrets = state_secrets(folder)
         self._server = WebServer(
-            settings.web,
-            self._peers,
-            self._stream,
-            clock,
-            __version__,
-            self._capacity,
-            secrets=state_secrets(folder),
+            settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
-        self._shedding = Shedding(self._lag, self._peers.traffic, self._adaptation, self._server.refuse_newcomers)
+        self._shedding = Shedding(self._lag, self.peers.traffic, self._adaptation, self._server.refuse_newcomers)
         self._power = PowerSwitch()
-        self._panel = self._make_panel(settings.panel, clock, StateFile(folder, "sound"))
+        self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
     async def run(self, *, live: bool, announce: Announce) -> None:
-        """Start the parts, wait for the end, and close them in reverse."""
+        """Start the components, wait for the end, and close them in reverse."""
         ending = asyncio.Event()
-        async with AsyncExitStack() as parts:
-            parts.enter_context(signals(self._press_by_signal, ending.set))
-            parts.enter_context(uncaught_errors(self._bugs))
-            self._lag.start()
-            parts.callback(self._lag.close)
-            self._shedding.start()
-            parts.callback(self._shedding.close)
-            parts.callback(self._adaptation.close)
-            parts.callback(self._stream.watch(self._adaptation.stream_changed))
-            parts.push_async_callback(self._power.close)
-            if self._panel is not None:
-                parts.callback(self._panel.close)
-                self._panel.open()
-            running = asyncio.create_task(self._stream.run(), name="stream")
-            parts.push_async_callback(_finish, running)
-            watching = asyncio.create_task(watch_arrivals(self._stream.look_again), name="arrivals")
-            parts.push_async_callback(_finish, watching)
-            await self._server.start()
-            parts.push_async_callback(self._server.close)
-            announce(self._server.port, self._stream.report())
-            if live or self._starts_live():
-                self._stream.set_live(True)
-            else:
-                press = "press the button, " if self._panel else ""
-                log.info('not on air yet: %ssend SIGUSR1, or POST {"live": true} to /api/live', press)
-            reporting = asyncio.create_task(self._service.run(), name="service")
-            parts.push_async_callback(_finish, reporting)
-            parts.callback(self._service.stopping)
-            await _until(ending, running, watching, reporting)
-            log.info("going down")
+        backgrounds = [
+            Background("stream", self._stream.run, STREAM_DEADLINE),
+            Background("device arrivals", lambda: watch_arrivals(self._stream.look_again)),
+            Background("service", self._service.run),
+        ]
+        with signals(self._toggle_by_signal, ending.set), uncaught_errors(self._bugs):
+            async with running(self._components(*(background.component for background in backgrounds))):
+                announce(self._server.port, self._stream.report())
+                self._go_live_or_wait(live)
+                await _until(ending, *(background.task for background in backgrounds))
+                log.info("shutting down")
 
-    def _make_panel(self, settings: PanelSettings, clock: Clock, muted: StateFile) -> PanelControl | None:
-        panel = make_panel(settings, clock)
+    def _components(self, stream: Component, arrivals: Component, service: Component) -> list[Component]:
+        """Every long-lived part, in the order in which they start."""
+        panel = self._panel
+        return [
+            component("loop lag", self._lag.start, self._lag.close),
+            component("load shedding", self._shedding.start, self._shedding.close),
+            component("bit rate", lambda: self._stream.watch(self._adaptation.stream_changed), self._adaptation.close),
+            component("RTP fan-out", self._fanout.open, self._fanout.close),
+            Component("power", close=self._power.close),
+            *([] if panel is None else [component("panel", panel.open, panel.close)]),
+            stream,
+            arrivals,
+            Component("web server", self._server.start, self._server.close),
+            service,
+            component("service manager", close=self._service.stopping),
+        ]
+
+    def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
+        """Make the factory of peer connections; a benchmark puts another one here."""
+        return AiortcPeers(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
+
+    def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
+        panel = make_panel(settings.panel, clock)
         if panel is None:
             return None
         self._server.watch_viewers(panel.show_viewers)
-        return PanelControl(panel, self._stream, settings.hold_action, self._power.press, muted)
+        return PanelControl(panel, self._stream, settings.panel.hold_action, self._power.press, muted)
 
-    def _press_by_signal(self) -> None:
-        log.info("SIGUSR1 asks for the other state")
+    def _go_live_or_wait(self, live: bool) -> None:
+        if live or self._start == "live" or (self._start == "last" and self._desired_state.load()):
+            self._stream.set_live(True)
+        else:
+            press = "press the button, " if self._panel else ""
+            log.info('not live yet: %ssend SIGUSR1, or POST {"live": true} to /api/live', press)
+
+    def _toggle_by_signal(self) -> None:
+        log.info("SIGUSR1: toggling live")
         self._stream.toggle()
-
-    def _starts_live(self) -> bool:
-        return self._start == "live" or (self._start == "last" and self._desired_state.load())
 
     def _capacity(self) -> Capacity:
         return Capacity(
-            bitrate=round(self._fanout.meter.rate),
+            bitrate=round(self._rendition.meter.rate),
             bitrate_wanted=self._adaptation.rate,
             loop_lag_p99=round(self._lag.share(0.99) * 1000, 1),
             loop_lag_max=round(self._lag.share(1) * 1000, 1),
             overloaded=self._shedding.refuses,
-            traffic=self._peers.traffic(),
+            traffic=self.peers.traffic(),
         )
 
 
@@ -153,11 +166,3 @@ async def _until(ending: asyncio.Event, *vital: asyncio.Future[Any]) -> None:
     for one in vital:
         if one.done():
             one.result()
-
-
-async def _finish(task: asyncio.Task[None]) -> None:
-    """Cancel a task and wait until it has cleaned up. Raises `DeviceHung` when it could not."""
-    task.cancel()
-    (outcome,) = await asyncio.gather(task, return_exceptions=True)
-    if isinstance(outcome, DeviceHung):
-        raise outcome

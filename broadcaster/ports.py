@@ -15,7 +15,7 @@ from broadcaster.errors import SourceError
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.model.offers import IceCandidate, Offer
-from broadcaster.model.stats import PeerStats, StreamReport
+from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, StreamReport, Traffic
 from broadcaster.model.stream import StreamState, StreamStatus
 
 
@@ -161,6 +161,35 @@ class MediaSender(Protocol):
         """Sending raised what nobody foresaw: this viewer's connection is over, and nobody else's."""
 
 
+class RtpDelivery(Protocol):
+    """The RTP fan-out, as peer connections see it; `viewer` is the id of a viewer."""
+
+    @property
+    def reference(self) -> tuple[int, float] | None:
+        """An RTP timestamp of the video and the capture time that belongs to it, in ms of the monotonic clock."""
+
+    def expect(self, viewer: str) -> None:
+        """Prepare a keyframe: `viewer` is about to connect."""
+
+    def subscribe(self, viewer: str, sender: MediaSender) -> None:
+        """Send everything from now on, beginning with a keyframe."""
+
+    def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
+        """Send nothing more by `sender` (None: the viewer was only expected)."""
+
+    def request_keyframe(self, viewer: str) -> None:
+        """Force a keyframe, as soon as the gate allows: `viewer` cannot go on without one."""
+
+    def report(self, viewer: str, report: ReceiverReport) -> None:
+        """Take a receiver report of `viewer`."""
+
+    def bandwidth_dropped(self, viewer: str, estimate: int) -> None:
+        """Take a bandwidth estimate, in bits per second, that came between reports and is lower than the last one."""
+
+    def queue_stats(self, viewer: str) -> QueueStats | None:
+        """Return the state of the viewer's send queue; None when it is not subscribed."""
+
+
 class PeerListener(Protocol):
     """Who hears what becomes of a peer connection."""
 
@@ -201,6 +230,9 @@ class PeerFactory(Protocol):
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         """A new peer connection for the viewer of that id (for logs), who has reached us at that address of ours."""
+
+    def traffic(self) -> Traffic:
+        """Return what all peer connections have sent so far, the closed ones too."""
 
 
 class StreamControl(Protocol):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from broadcaster import settings
 from broadcaster.auth.tokens import make_token
@@ -34,20 +34,23 @@ from broadcaster.settings import Settings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import state_folder
 
+if TYPE_CHECKING:
+    from broadcaster.app import MakeSources
+
 _log = logging.getLogger(__name__)
 
 _STDERR = 2
 """Where a crash prints what every thread was doing, also when systemd's watchdog ends a daemon that hangs."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says and return the exit code."""
+def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | None = None) -> int:
+    """Do what the command line says and return the exit code; `make_sources` puts other devices behind `run`."""
     streams.repair()
     if arguments is None:  # the process is ours, and not a test's
         streams.use_utf8_file_names(sys.orig_argv, os.environ)
     parsed = parser().parse_args(arguments)
     commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
-        "run": _run,
+        "run": partial(_run, make_sources=make_sources),
         "settings": _show,
         "check": _check,
         "link": _link,
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _run(parsed: argparse.Namespace) -> None:
+def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     effective = _read(parsed)
     logs.set_up(effective.log.level, sys.stderr, os.environ)
     sys.unraisablehook = logs.tell_unraisable
@@ -88,9 +91,11 @@ def _run(parsed: argparse.Namespace) -> None:
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415
 
+    chosen = {} if make_sources is None else {"make_sources": make_sources}
+
     async def serve_to_the_end() -> None:
         try:
-            await serve(effective, live=parsed.live, announce=partial(_announce, effective))
+            await serve(effective, live=parsed.live, announce=partial(_announce, effective), **chosen)
         finally:
             ignore_ending()
 

@@ -7,12 +7,12 @@ caught up with the stream, the viewer is well again, whatever REMB says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from broadcaster.delivery.bandwidth_probe import MUCH_LOSS, BandwidthProbe
 from broadcaster.media.rtp import MAX_PACKET
-from broadcaster.stream.gate import SHORTEST_TRIAL_INTERVAL
+from broadcaster.model.stats import ReceiverReport
+from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
 
 LONGEST_BACKLOG = 0.2
 """Seconds that the oldest picture may wait to be sent."""
@@ -51,15 +51,6 @@ class ViewerHealth(StrEnum):
     WELL = "well"
     SKIPPING = "skipping"
     TRYING = "trying"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverReport:
-    """What a receiver report and REMB say: share lost since the last one, packets lost in all, bits a second."""
-
-    loss: float
-    lost: int
-    remb: int | None
 
 
 class LossMeter:
@@ -133,7 +124,7 @@ class CongestionController:
 
     def trial_is_due(self, now: float) -> bool:
         """Whether to ask for the keyframe of the next trial."""
-        return now - self._tried_at >= SHORTEST_TRIAL_INTERVAL
+        return now - self._tried_at >= SHORTEST_PROBE_INTERVAL
 
     def keyframe(self, now: float) -> None:
         """A trial begins with a keyframe."""

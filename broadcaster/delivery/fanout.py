@@ -1,8 +1,8 @@
-"""One picture in, one for each viewer out.
+"""The RTP fan-out: one access unit in, one picture for each viewer out.
 
-Everything that is equal for all viewers is made once; then one walk hands the frame to each viewer's sender, and
-a shared tick sends what pacing held back. Neither waits for anyone, and the walk lets the event loop breathe after a
-few viewers, so that STUN, RTCP and signaling are served in between.
+Everything that is the same for all viewers is made once; then one walk hands the frame to each viewer's send queue, and
+a shared tick sends what pacing held back. Neither waits for anyone, and the walk lets the event loop run after every few
+viewers, so that STUN, RTCP and signaling are served in between.
 """
 
 from __future__ import annotations
@@ -15,154 +15,167 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from broadcaster.delivery.congestion import ReceiverReport
-from broadcaster.delivery.pacer import TICK, RateMeter
+from broadcaster.delivery.congestion import ViewerHealth
+from broadcaster.delivery.pacer import TICK, pace_of
 from broadcaster.delivery.send_queue import SendQueue
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.access_units import AccessUnit, OpusFrame
-from broadcaster.ports import Clock, MediaSender, VideoSource
-from broadcaster.stream.cache import PictureCache
-from broadcaster.stream.gate import KeyframeGate
+from broadcaster.model.stats import QueueStats, ReceiverReport
+from broadcaster.ports import Clock, MediaSender
+from broadcaster.stream.hub import Hub, Subscription
 
 log = logging.getLogger(__name__)
 
 VIEWERS_AT_ONCE = 16
-"""Viewers served before the loop gets its turn: about a millisecond of sending."""
+"""Viewers served before the event loop runs: about a millisecond of sending."""
+
+RESUBSCRIBE_AFTER = 1.0
+"""Seconds from a failure of the fan-out itself to its next subscription: viewers see a pause, not the end."""
 
 
 @dataclass(slots=True)
 class _Walk:
-    """Something to do for each of the viewers that were there when it began."""
+    """A visit to each of the viewers that were subscribed when it began."""
 
     visit: Callable[[SendQueue], None]
     viewers: Iterator[tuple[str, SendQueue]]
 
 
 class Fanout:
-    """Publishes pictures and sound to all subscribed viewers."""
+    """Sends video and audio to all subscribed viewers (`hub.Subscriber`, `ports.RtpDelivery`)."""
 
-    def __init__(self, packetizer: Packetizer, clock: Clock) -> None:
-        self.pictures = 0
-        self.gate = KeyframeGate()
-        self.meter = RateMeter()
+    def __init__(self, hub: Hub, packetizer: Packetizer, clock: Clock) -> None:
+        self._hub = hub
+        self._rendition = hub.rendition
         self._packetizer = packetizer
         self._clock = clock
-        self._source: VideoSource | None = None
-        self._cache = PictureCache()
+        self._frames: list[RtpFrame] = []
         self._viewers: dict[str, SendQueue] = {}
         self._walks: deque[_Walk] = deque()
         self._walk_is_due = False
         self._tick_timer: asyncio.TimerHandle | None = None
         self._ticked_at = 0.0
         self._reference: tuple[int, float] | None = None
+        self._subscription: Subscription | None = None
+
+    def open(self) -> None:
+        """Subscribe to the hub."""
+        self._subscription = self._hub.subscribe("rtp", self)
+
+    def close(self) -> None:
+        """Unsubscribe from the hub; idempotent."""
+        if self._subscription is not None:
+            self._hub.unsubscribe(self._subscription)
+            self._subscription = None
 
     @property
     def reference(self) -> tuple[int, float] | None:
         """The last picture's RTP timestamp, and its capture time in ms of the monotonic clock."""
         return self._reference
 
-    @property
-    def viewers(self) -> dict[str, SendQueue]:
-        """What waits for each subscribed viewer; not to be changed."""
-        return self._viewers
+    def bandwidth_estimates(self) -> list[int]:
+        """Return what each viewer can receive in bits per second, ascending: those that keep up, else all of them."""
+        queues = self._viewers.values()
+        heard = [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues
+        return sorted(queue.bandwidth_estimate for queue in heard if queue.bandwidth_estimate is not None)
 
-    def attach(self, source: VideoSource) -> None:
-        """A new source begins: its first keyframe is where every viewer goes on."""
-        self._source = source
-        self._cache.clear()
+    def queue_stats(self, viewer: str) -> QueueStats | None:
+        """Return the state of the viewer's send queue; None when it is not subscribed."""
+        queue = self._viewers.get(viewer)
+        if queue is None:
+            return None
+        return QueueStats(queue.skipped, queue.health, queue.backlog(self._clock.monotonic()))
+
+    def source_changed(self) -> None:
+        """Let every viewer wait for the first keyframe of the source that follows (`hub.Subscriber`)."""
+        self._frames.clear()
         self._reference = None
-        for outgoing in self._viewers.values():
-            outgoing.begin_anew()
+        for queue in self._viewers.values():
+            queue.begin_anew()
+
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Send one picture to every viewer that can use it (`hub.Subscriber`)."""
+        frame = self._packetizer.picture(unit, now)
+        if frame is None:
+            return True
+        self._reference = (frame.timestamp, unit.captured * 1000)
+        self._remember(frame)
+        self._walk_over(partial(self._send_picture, frame))
+        return True
+
+    def audio(self, frame: OpusFrame, now: float) -> None:
+        """Send 20 ms of audio to every viewer, ahead of every picture that waits (`hub.Subscriber`)."""
+        packet = self._packetizer.sound(frame, now)
+        self._walk_over(lambda queue: queue.sender.send_audio(packet))
+
+    def ended(self, error: Exception) -> None:
+        """Subscribe again in a moment: viewers stay connected (`hub.Subscriber`)."""
+        self._subscription = None
+        self.source_changed()
+        asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self.open)
 
     def expect(self, viewer: str) -> None:
-        """`viewer` will subscribe in a moment: while it connects its keyframe is made, and waits in the cache."""
-        if not self._cache.is_fresh(self._clock.monotonic()):
-            self._force_keyframe(viewer)
+        """Have a keyframe made while `viewer` connects; it waits in the cache."""
+        now = self._clock.monotonic()
+        if not self._rendition.cache.is_fresh(now):
+            self._rendition.request_keyframe(viewer, now)
 
     def subscribe(self, viewer: str, sender: MediaSender) -> None:
-        """From now on `viewer` gets everything, beginning with a keyframe as soon as there is one."""
-        outgoing = self._viewers[viewer] = SendQueue(
-            sender, need_keyframe=partial(self.request_keyframe, viewer), need_trial=self._request_trial
+        """Send everything from now on to `viewer`, beginning with a keyframe as soon as there is one."""
+        queue = self._viewers[viewer] = SendQueue(
+            sender, need_keyframe=partial(self.request_keyframe, viewer), need_probe=self._request_probe
         )
         now = self._clock.monotonic()
-        has_its_own = self._can_force() and self.gate.serves(viewer, now)
-        if self._cache.frames and (self._cache.is_fresh(now) or not has_its_own):
-            self._visit(viewer, outgoing, partial(self._replay, now))
+        forced = self._rendition.can_force_keyframe and self._rendition.gate.serves(viewer, now)
+        if self._frames and (self._rendition.cache.is_fresh(now) or not forced):
+            self._visit(viewer, queue, partial(self._replay, now))
         else:
             self.request_keyframe(viewer)
 
     def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
-        """`viewer` gets nothing any more by `sender` (None: it was only expected); ignored if it has another by now."""
-        outgoing = self._viewers.get(viewer)
-        if outgoing is None or outgoing.sender is sender:
+        """Send nothing more by `sender` (None: it was only expected); ignored if the viewer has another by now."""
+        queue = self._viewers.get(viewer)
+        if queue is None or queue.sender is sender:
             self._viewers.pop(viewer, None)
-            self.gate.forget(viewer)
+            self._rendition.gate.forget(viewer)
 
     def request_keyframe(self, viewer: str) -> None:
-        """`viewer` cannot go on without a keyframe."""
+        """Force a keyframe as soon as the gate allows: `viewer` cannot go on without one."""
         if viewer in self._viewers:
-            self._force_keyframe(viewer)
+            self._rendition.request_keyframe(viewer, self._clock.monotonic())
 
     def report(self, viewer: str, report: ReceiverReport) -> None:
-        """`viewer` says how it fares."""
-        outgoing = self._viewers.get(viewer)
-        if outgoing is not None:
-            outgoing.report(report, self.meter.rate, self._clock.monotonic())
+        """Take a receiver report of `viewer`."""
+        queue = self._viewers.get(viewer)
+        if queue is not None:
+            queue.report(report, self._rendition.meter.rate, self._clock.monotonic())
 
-    def bandwidth_dropped(self, viewer: str, remb: int) -> None:
-        """`viewer` says, between its reports, that its network carries less than a moment ago."""
-        outgoing = self._viewers.get(viewer)
-        if outgoing is not None:
-            outgoing.bandwidth_dropped(remb, self.meter.rate, self._clock.monotonic())
+    def bandwidth_dropped(self, viewer: str, estimate: int) -> None:
+        """Take a lower bandwidth estimate of `viewer`, in bits per second, that came between reports."""
+        queue = self._viewers.get(viewer)
+        if queue is not None:
+            queue.bandwidth_dropped(estimate, self._rendition.meter.rate, self._clock.monotonic())
 
-    def publish_video(self, unit: AccessUnit) -> None:
-        """Send one picture to every viewer that can use it."""
-        now = self._clock.monotonic()
-        frame = self._packetizer.picture(unit, now)
-        if frame is None:
-            return
-        self.pictures += 1
-        self.meter.add(frame.size, now)
-        self._reference = (frame.timestamp, unit.captured * 1000)
-        self._cache.add(frame, now)
-        if frame.keyframe:
-            self.gate.passed()
-        self._walk_over(partial(self._send_picture, frame))
-        self._poll_gate(now)
+    def _request_probe(self) -> None:
+        self._rendition.request_probe(self._clock.monotonic())
 
-    def publish_audio(self, sound: OpusFrame) -> None:
-        """Send 20 ms of sound to every viewer, ahead of every picture that waits."""
-        frame = self._packetizer.sound(sound, self._clock.monotonic())
-        self._walk_over(lambda outgoing: outgoing.sender.send_audio(frame))
+    def _remember(self, frame: RtpFrame) -> None:
+        """Keep the packets of what the rendition's cache holds."""
+        if frame.keyframe or not self._rendition.cache.units:
+            self._frames.clear()
+        if self._rendition.cache.units:
+            self._frames.append(frame)
 
-    def _force_keyframe(self, viewer: str) -> None:
-        if self._can_force():
-            self.gate.request(viewer)
-            self._poll_gate(self._clock.monotonic())
-
-    def _request_trial(self) -> None:
-        if self._can_force():
-            self.gate.request_trial()
-            self._poll_gate(self._clock.monotonic())
-
-    def _poll_gate(self, now: float) -> None:
-        """Pictures are the gate's clock: without them a forced keyframe would lead nowhere."""
-        if self._source is not None and self.gate.poll(now):
-            self._source.request_keyframe()
-
-    def _can_force(self) -> bool:
-        return self._source is not None and self._source.traits.can_force_keyframe
-
-    def _replay(self, now: float, outgoing: SendQueue) -> None:
-        outgoing.replay(self._cache.frames, now)
-        if outgoing:
+    def _replay(self, now: float, queue: SendQueue) -> None:
+        queue.replay(self._frames, now)
+        if queue:
             self._tick_later(now)
 
-    def _send_picture(self, frame: RtpFrame, outgoing: SendQueue) -> None:
+    def _send_picture(self, frame: RtpFrame, queue: SendQueue) -> None:
         """The moment of publishing counts for all: it is the send time that the packets state."""
-        outgoing.add(frame, frame.send_time)
-        if outgoing:
+        queue.add(frame, frame.send_time)
+        if queue:
             self._tick_later(frame.send_time)
 
     def _tick_later(self, now: float) -> None:
@@ -178,24 +191,24 @@ class Fanout:
             return
         now = self._clock.monotonic()
         elapsed, self._ticked_at = now - self._ticked_at, now
-        waiting = [(viewer, outgoing) for viewer, outgoing in self._viewers.items() if outgoing]
+        waiting = [(viewer, queue) for viewer, queue in self._viewers.items() if queue]
         if not waiting:
             self._tick_timer = None
             return
-        pace = self.meter.pace
-        self._walk_over(lambda outgoing: outgoing.tick(pace, elapsed, self._clock.monotonic()), waiting)
+        pace = pace_of(self._rendition.meter)
+        self._walk_over(lambda queue: queue.tick(pace, elapsed, self._clock.monotonic()), waiting)
         self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
-    def _visit(self, viewer: str, outgoing: SendQueue, visit: Callable[[SendQueue], None]) -> None:
+    def _visit(self, viewer: str, queue: SendQueue, visit: Callable[[SendQueue], None]) -> None:
         """Visit one viewer, if it is still there; what breaks there ends that viewer only."""
-        if self._viewers.get(viewer) is not outgoing:
+        if self._viewers.get(viewer) is not queue:
             return
         try:
-            visit(outgoing)
+            visit(queue)
         except Exception:
             log.exception("%s: sending broke, its connection ends", viewer)
-            self.unsubscribe(viewer, outgoing.sender)
-            outgoing.sender.broke()
+            self.unsubscribe(viewer, queue.sender)
+            queue.sender.broke()
 
     def _walk_over(
         self, visit: Callable[[SendQueue], None], viewers: Sequence[tuple[str, SendQueue]] | None = None
@@ -210,8 +223,8 @@ class Fanout:
         while self._walks:
             walk = self._walks[0]
             batch = list(islice(walk.viewers, VIEWERS_AT_ONCE))
-            for viewer, outgoing in batch:
-                self._visit(viewer, outgoing, walk.visit)
+            for viewer, queue in batch:
+                self._visit(viewer, queue, walk.visit)
             if len(batch) < VIEWERS_AT_ONCE:
                 self._walks.popleft()
             if self._walks:

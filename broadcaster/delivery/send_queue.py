@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broadcaster.delivery.congestion import CongestionController, ReceiverReport, ViewerHealth
+from broadcaster.delivery.congestion import CongestionController, ViewerHealth
 from broadcaster.delivery.pacer import BURST, packets_due
 from broadcaster.media.rtp import RtpFrame
+from broadcaster.model.stats import ReceiverReport
 from broadcaster.ports import MediaSender
 
 
@@ -24,15 +25,15 @@ class _Waiting:
 class SendQueue:
     """One viewer's pictures: begins with a keyframe, is paced, and skips whole pictures to the next keyframe.
 
-    `need_keyframe` is called when the viewer cannot go on without one, `need_trial` when it is slow and may be tried
+    `need_keyframe` is called when the viewer cannot go on without one, `need_probe` when it is slow and may be tried
     again with one. A picture once begun is finished.
     """
 
-    def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_trial: Callable[[], None]) -> None:
+    def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_probe: Callable[[], None]) -> None:
         self.sender = sender
         self.skipped = 0
         self._need_keyframe = need_keyframe
-        self._need_trial = need_trial
+        self._need_probe = need_probe
         self._slow = CongestionController()
         self._waits_for_keyframe = True
         self._queue: deque[_Waiting] = deque()
@@ -48,7 +49,7 @@ class SendQueue:
         return self._slow.health
 
     @property
-    def remb(self) -> int | None:
+    def bandwidth_estimate(self) -> int | None:
         """What the viewer's network carries, in bits a second, as far as it has said."""
         return self._slow.bandwidth_estimate
 
@@ -117,7 +118,7 @@ class SendQueue:
             return False
         if not frame.keyframe:
             if self._slow.trial_is_due(now):
-                self._need_trial()
+                self._need_probe()
             return False
         self._waits_for_keyframe = False
         self._slow.keyframe(now)

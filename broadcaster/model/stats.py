@@ -6,6 +6,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiverReport:
+    """What a viewer's RTCP says: share lost since the last report, packets lost in total, and its bandwidth estimate
+    (REMB) in bits per second, if it ever sent one."""
+
+    loss: float
+    lost: int
+    remb: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One viewer's send queue: pictures skipped, how the viewer keeps up, seconds that the oldest picture waits."""
+
+    skipped: int
+    health: str
+    backlog: float
+
+
+@dataclass(frozen=True, slots=True)
 class PeerStats:
     """Figures of one peer connection since it was made, and how its viewer fares now.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
-from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.delivery.fanout import Fanout
 from broadcaster.model.stream import StreamState, StreamStatus
 from broadcaster.ports import VideoSource
 from broadcaster.stream.bitrate import FALL_INTERVAL, INTERVAL, RateRule
@@ -17,11 +16,12 @@ log = logging.getLogger(__name__)
 class Adaptation:
     """Looks at the viewers several times a second while the stream is live; rates in bits a second.
 
-    `overloaded` is set while this machine cannot keep up: then the rate falls whatever the viewers carry.
+    `estimates` gives the bandwidth estimates of the viewers that count, ascending. `overloaded` is set while this machine
+    cannot keep up: then the rate falls whatever the viewers can receive.
     """
 
-    def __init__(self, fanout: Fanout, source: VideoSource, lowest: int, highest: int) -> None:
-        self._fanout = fanout
+    def __init__(self, estimates: Callable[[], list[int]], source: VideoSource, lowest: int, highest: int) -> None:
+        self._estimates = estimates
         self._source = source
         self._limits = (lowest, highest)
         self._rule = RateRule(lowest, highest)
@@ -60,16 +60,10 @@ class Adaptation:
     def _look(self) -> None:
         self._later()
         self._looks += 1
-        before, carried = self._rule.rate, self._carried()
+        before, estimates = self._rule.rate, self._estimates()
         between = self._looks % round(INTERVAL / FALL_INTERVAL)
-        rate = self._rule.fall(carried) if between else self._rule.step(carried, overloaded=self.overloaded)
+        rate = self._rule.fall(estimates) if between else self._rule.step(estimates, overloaded=self.overloaded)
         if rate is not None:
             self._looks = 0  # it does not climb a moment after a fall
             self._source.set_bitrate(rate)
             log.debug("bit rate %d → %d kbit/s", before // 1000, rate // 1000)
-
-    def _carried(self) -> list[int]:
-        """What each viewer that keeps up can carry, as far as it has said, ascending; of slow ones where none does."""
-        viewers = self._fanout.viewers.values()
-        heard = [viewer for viewer in viewers if viewer.health is ViewerHealth.WELL] or viewers
-        return sorted(viewer.remb for viewer in heard if viewer.remb is not None)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from broadcaster.delivery.fanout import Fanout
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
 from broadcaster.model.access_units import AccessUnit
 from broadcaster.model.stats import StreamReport
@@ -14,6 +13,7 @@ from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.stream.audio import AudioSupervisor
 from broadcaster.stream.bug_log import BugLog
+from broadcaster.stream.hub import Hub
 from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class StreamController:
         self,
         video: VideoSource,
         audio: AudioSource | None,
-        fanout: Fanout,
+        hub: Hub,
         clock: Clock,
         *,
         bugs: BugLog,
@@ -57,10 +57,10 @@ class StreamController:
         self._on_desired_state = on_desired_state
         self._video = video
         self._audio = audio
-        self._fanout = fanout
+        self._hub = hub
         self._clock = clock
         self._bugs = bugs
-        self._sound = AudioSupervisor(audio, fanout.publish_audio, self._announce, bugs)
+        self._sound = AudioSupervisor(audio, hub.publish_audio, self._announce, bugs)
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
@@ -123,8 +123,8 @@ class StreamController:
             width=traits.width,
             height=traits.height,
             fps=traits.fps,
-            pictures=self._fanout.pictures,
-            keyframes_forced=self._fanout.gate.forced,
+            pictures=self._hub.access_units,
+            keyframes_forced=self._hub.rendition.gate.forced,
             openings=self._openings,
             internal_errors=self._bugs.count,
         )
@@ -150,7 +150,7 @@ class StreamController:
         self._picture_at = self._clock.monotonic()
         if unit.keyframe and self._machine.phase in _OPENING:
             self._step(Event.KEYFRAME)
-        self._fanout.publish_video(unit)
+        self._hub.publish_video(unit)
 
     def failed(self, error: SourceError) -> None:
         """The video source gave up (`ports.VideoSink`)."""
@@ -164,7 +164,7 @@ class StreamController:
         if self._machine.phase not in _OPENING:
             return
         self._openings += 1
-        self._fanout.attach(self._video)
+        self._hub.attach(self._video)
         try:
             async with asyncio.timeout(OPEN_LIMIT):
                 await self._video.open(self)

@@ -6,12 +6,11 @@ import random
 from dataclasses import replace
 from functools import partial
 
-from broadcaster.delivery.fanout import Fanout
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import Traffic
-from broadcaster.ports import Clock, Peer, PeerListener
+from broadcaster.ports import Clock, Peer, PeerListener, RtpDelivery
 from broadcaster.settings import IceSettings
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
@@ -46,7 +45,7 @@ class AiortcPeers:
 
     def __init__(
         self,
-        fanout: Fanout,
+        delivery: RtpDelivery,
         packetizer: Packetizer,
         clock: Clock,
         *,
@@ -60,7 +59,7 @@ class AiortcPeers:
         self._room = IceContext(clock, ice.interfaces, ice.ports)
         self._servers = Servers(ice.servers, ice.turn_secret, clock)
         self._context = PeerContext(
-            fanout=fanout,
+            delivery=delivery,
             packetizer=packetizer,
             clock=clock,
             capture_clock=CaptureClock(clock.unix() - clock.monotonic()),

@@ -19,8 +19,8 @@ from aiortc.rtp import (
     unpack_remb_fci,
 )
 
-from broadcaster.delivery.congestion import ReceiverReport
 from broadcaster.media.timestamps import VIDEO_RATE
+from broadcaster.model.stats import ReceiverReport
 
 _SMOOTHING = 0.15
 """Weight of a new round trip, as aiortc and TCP (RFC 6298 §2) have it, nearly."""

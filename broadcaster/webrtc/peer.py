@@ -22,15 +22,13 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.auth.rate_limits import TokenBucket
-from broadcaster.delivery.congestion import ReceiverReport
-from broadcaster.delivery.fanout import Fanout
 from broadcaster.errors import BadAnswer
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import PacketFormat, packet_format
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.offers import IceCandidate, Offer
-from broadcaster.model.stats import PeerStats
-from broadcaster.ports import Clock, PeerListener
+from broadcaster.model.stats import PeerStats, ReceiverReport
+from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.ice import IceConnection
@@ -63,7 +61,7 @@ PROFILE_LEVEL_ID = "42e01f"
 class PeerContext:
     """What all peer connections share."""
 
-    fanout: Fanout
+    delivery: RtpDelivery
     packetizer: Packetizer
     clock: Clock
     capture_clock: CaptureClock
@@ -111,7 +109,7 @@ class AiortcPeer:
         return Offer(
             sdp=self._pc.localDescription.sdp,
             ice_servers=self._context.ice_servers,
-            clock=self._context.fanout.reference,
+            clock=self._context.delivery.reference,
             addresses=self._connection.own_addresses,
         )
 
@@ -122,7 +120,7 @@ class AiortcPeer:
         except (ValueError, InternalError, InvalidStateError, OperationError) as error:
             raise BadAnswer(str(error)) from error
         if not self._closed:
-            self._context.fanout.expect(self._viewer)
+            self._context.delivery.expect(self._viewer)
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a screened remote candidate; everything is bundled on the first m-line."""
@@ -144,7 +142,7 @@ class AiortcPeer:
     def request_keyframe(self) -> None:
         """The viewer says that its picture is broken."""
         self._keyframe_requests += 1
-        self._context.fanout.request_keyframe(self._viewer)
+        self._context.delivery.request_keyframe(self._viewer)
 
     def last_activity(self) -> float | None:
         """Monotonic time of the last authenticated datagram (STUN check or SRTCP)."""
@@ -157,16 +155,15 @@ class AiortcPeer:
 
     def stats(self) -> PeerStats:
         """Figures for the operator."""
-        sender, outgoing = self._sender, self._context.fanout.viewers.get(self._viewer)
-        if sender is None or outgoing is None:
+        sender, queue = self._sender, self._context.delivery.queue_stats(self._viewer)
+        if sender is None or queue is None:
             return PeerStats(keyframe_requests=self._keyframe_requests)
         return peer_stats(
             sender,
-            outgoing,
+            queue,
             self._feedback,
             keyframe_requests=self._keyframe_requests,
             dropped=self._connection.dropped.total(),
-            now=self._context.clock.monotonic(),
         )
 
     async def close(self) -> None:
@@ -203,7 +200,7 @@ class AiortcPeer:
         wants_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
         kind = _kind(parameters, self._sender.tag)
         self._sender.start_video(kind, str(parameters.rtcp.cname), context.rtx if wants_rtx else None)
-        context.fanout.subscribe(self._viewer, self._sender)
+        context.delivery.subscribe(self._viewer, self._sender)
         self._listener.peer_connected()
 
     def _start_audio(self, parameters: RTCRtpSendParameters) -> None:
@@ -231,15 +228,15 @@ class AiortcPeer:
         if lost and self._sender is not None:
             self._feedback.nacks += 1
             if not self._sender.retransmit(lost, now):
-                self._context.fanout.request_keyframe(self._viewer)
+                self._context.delivery.request_keyframe(self._viewer)
         before = self._feedback.remb
         report = self._feedback.take(packet, self._context.capture_clock.ntp(now))
         if report is not None:
-            self._context.fanout.report(self._viewer, report)
+            self._context.delivery.report(self._viewer, report)
             if self._sender is not None:
                 self._heed(report, self._sender)
         elif before is not None and (remb := self._feedback.remb or 0) < before:
-            self._context.fanout.bandwidth_dropped(self._viewer, remb)
+            self._context.delivery.bandwidth_dropped(self._viewer, remb)
 
     def _heed(self, report: ReceiverReport, sender: ViewerSender) -> None:
         if report.loss > LOSSY:
@@ -261,7 +258,7 @@ class AiortcPeer:
     def _stop_sending(self) -> None:
         self._when_closed(self)
         sender, self._sender = self._sender, None
-        self._context.fanout.unsubscribe(self._viewer, sender)
+        self._context.delivery.unsubscribe(self._viewer, sender)
         if sender is not None:
             sender.close()
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from broadcaster.delivery.send_queue import SendQueue
-from broadcaster.model.stats import PeerStats
+from broadcaster.model.stats import PeerStats, QueueStats
 from broadcaster.webrtc.feedback import Feedback
 from broadcaster.webrtc.sender import ViewerSender
 
 
 def peer_stats(
-    sender: ViewerSender, outgoing: SendQueue, feedback: Feedback, *, keyframe_requests: int, dropped: int, now: float
+    sender: ViewerSender, queue: QueueStats, feedback: Feedback, *, keyframe_requests: int, dropped: int
 ) -> PeerStats:
-    """The figures of a connected peer at the monotonic time `now`; `dropped` counts datagrams of strangers."""
+    """The figures of a connected peer; `dropped` counts datagrams of strangers."""
     return PeerStats(
         connected=True,
         route=sender.datagrams.route,
@@ -23,9 +22,9 @@ def peer_stats(
         keyframe_requests=keyframe_requests,
         retransmitted=sender.budget.packets,
         nacks=feedback.nacks,
-        skipped=outgoing.skipped,
-        health=outgoing.health,
-        backlog=outgoing.backlog(now),
+        skipped=queue.skipped,
+        health=queue.health,
+        backlog=queue.backlog,
         loss=feedback.loss,
         jitter=feedback.jitter,
         round_trip=feedback.round_trip,

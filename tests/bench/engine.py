@@ -18,11 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import patch
 
 from broadcaster import app
+from broadcaster.devices.clock import SystemClock
 from broadcaster.model.stats import Traffic
-from broadcaster.ports import Peer, PeerFactory, PeerListener
+from broadcaster.ports import Clock, Peer, PeerFactory, PeerListener
 from broadcaster.settings import Settings, StreamSettings, WebSettings
 from tests.bench.lag import LagMeter
 from tests.bench.pictures import Shape, SyntheticSource
@@ -62,6 +62,18 @@ class CountedPeer:
         await self._peer.close()
 
 
+class _MeasuredDaemon(app.Daemon):
+    """The daemon with peer connections that are counted, or with aiortc's own sender."""
+
+    def __init__(self, settings: Settings, sources: app.Sources, clock: Clock, *, stock: bool) -> None:
+        self._stock = StockPeers(sources[0]) if stock else None
+        super().__init__(settings, sources, clock)
+
+    def make_peers(self, *arguments: Any, **options: Any) -> CountedPeers:
+        self.counted = CountedPeers(self._stock or super().make_peers(*arguments, **options))
+        return self.counted
+
+
 class Engine:
     """The daemon and what can be asked of it from outside."""
 
@@ -77,15 +89,9 @@ class Engine:
         with tempfile.TemporaryDirectory(prefix="broadcaster-bench-") as folder:
             web = WebSettings(host="127.0.0.1", port=0, max_viewers=1000)
             settings = Settings(stream=StreamSettings(state_dir=folder), web=web)
-            ours = app.AiortcPeers
-
-            def make_peers(*arguments: Any, **options: Any) -> CountedPeers:
-                stock = self._kind == "aiortc"
-                self._peers = CountedPeers(StockPeers(self._source) if stock else ours(*arguments, **options))
-                return self._peers
-
-            with patch.multiple(app, make_sources=lambda *_: (self._source, None), AiortcPeers=make_peers):
-                await app.serve(settings, live=True, announce=lambda port, _: announce(port))
+            daemon = _MeasuredDaemon(settings, (self._source, None), SystemClock(), stock=self._kind == "aiortc")
+            self._peers = daemon.counted
+            await daemon.run(live=True, announce=lambda port, _: announce(port))
 
     def figures(self) -> dict[str, Any]:
         """CPU time, and what was sent with it."""

@@ -41,14 +41,14 @@ async def test_lost_packets_are_repeated_and_the_picture_goes_on():
     async with on_air(Camera(noise=True)) as rig:
         ours, theirs, _ = await rig.join()
         await pictures(theirs, 5)
-        before = rig.fanout.gate.forced
+        before = rig.hub.rendition.gate.forced
         dropped = drop_video(theirs, lambda count: count % 20 == 0, rig.packetizer.video.ssrc)
         await pictures(theirs, 60)
         assert len(dropped) > 15
         stats = ours.stats()
         assert len(dropped) * 0.8 <= stats.retransmitted <= len(dropped) * 1.5
         assert stats.nacks > 0
-        assert rig.fanout.gate.forced == before
+        assert rig.hub.rendition.gate.forced == before
         await theirs.close()
         await ours.close()
 
@@ -107,7 +107,7 @@ async def test_a_gap_beyond_the_budget_is_mended_by_a_keyframe():
     async with on_air(Camera(noise=True)) as rig:
         ours, theirs, _ = await rig.join()
         await pictures(theirs, 60)
-        sender, forced = ours._sender, rig.fanout.gate.forced
+        sender, forced = ours._sender, rig.hub.rendition.gate.forced
         last = sender.video.frames.next
         while sender.retransmit([last - 1], time.monotonic() + sender.budget.packets) and not sender.budget.is_spent:
             pass
@@ -116,7 +116,7 @@ async def test_a_gap_beyond_the_budget_is_mended_by_a_keyframe():
         receiver = next(r for r in theirs.getReceivers() if r.track.kind == "video")
         await receiver._send_rtcp_nack(rig.packetizer.video.ssrc, [(last - 200 + n) & 0xFFFF for n in range(200)])
         await asyncio.sleep(0.3)
-        assert rig.fanout.gate.forced > forced
+        assert rig.hub.rendition.gate.forced > forced
         await theirs.close()
         await ours.close()
 

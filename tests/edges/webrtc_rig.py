@@ -19,6 +19,7 @@ from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
+from broadcaster.stream.hub import Hub
 from broadcaster.webrtc.factory import AiortcPeers, make_streams
 
 
@@ -75,15 +76,17 @@ class Rig:
 
     def __init__(self, camera: Camera) -> None:
         self.packetizer = Packetizer(*make_streams())
-        self.fanout = Fanout(self.packetizer, SystemClock())
+        self.hub = Hub(SystemClock())
+        self.fanout = Fanout(self.hub, self.packetizer, SystemClock())
+        self.fanout.open()
         self.camera = camera
-        self.fanout.attach(self.camera)
+        self.hub.attach(self.camera)
         self.peers = AiortcPeers(self.fanout, self.packetizer, SystemClock(), with_audio=True)
 
     async def play(self) -> None:
         while True:
-            self.fanout.publish_video(self.camera.next())
-            self.fanout.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
+            self.hub.publish_video(self.camera.next())
+            self.hub.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
             await asyncio.sleep(1 / 30)
 
     async def join(self, viewer: str = "v1"):

@@ -11,7 +11,7 @@ from aioice.stun import COOKIE, Class, Message, Method
 
 from broadcaster.delivery.congestion import CongestionController
 from broadcaster.media.rtx import SHARE, RtxBudget
-from broadcaster.stream.gate import SHORTEST_INTERVAL, KeyframeGate
+from broadcaster.stream.rendition import SHORTEST_INTERVAL, KeyframeGate
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
 from broadcaster.webrtc.udp_port import MAX_WAITING

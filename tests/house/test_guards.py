@@ -1,5 +1,5 @@
-"""Where an `except` may be broad: around one viewer (what it is told, what it is sent), around a source (its threads,
-opening and closing it), around the whole daemon; and where it hands what a call raised to the caller."""
+"""Where an `except` may be broad: around one viewer, one subscriber of the hub, a source (its threads, opening and
+closing it), the whole daemon; and where it hands what a call raised to the caller."""
 
 import ast
 
@@ -12,6 +12,7 @@ PLACES = [
     "broadcaster/devices/loop_bridge.py",
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
+    "broadcaster/stream/hub.py",
     "broadcaster/web/viewer_task.py",
 ]
 BROAD = {"Exception", "BaseException"}

@@ -68,6 +68,10 @@ class PanelRig:
         history = self.factory.pin(LAMP).history
         return next((at - moment for at, lit in history if at >= moment and not lit), None)
 
+    def sources(self, *_: object) -> tuple[FakeCamera, FakeMicrophone]:
+        """Its camera and microphone, for the daemon."""
+        return self.camera, self.microphone
+
     async def press(self, seconds: float = PRESS) -> float:
         """Press the button from another thread, with bounce; the monotonic time at which the finger came down."""
         return await asyncio.to_thread(self._press, seconds)
@@ -94,12 +98,10 @@ async def panel_rig(*settings: str, pins_missing: bool = False) -> AsyncIterator
     rig = PanelRig()
     chosen = ["web.port=0", "web.host=127.0.0.1", "stream.start=offline", "panel.enabled=true"]
     with tempfile.TemporaryDirectory(prefix="broadcaster-test-") as folder, contextlib.ExitStack() as patches:
-        sources = patch("broadcaster.app.make_sources", lambda *_: (rig.camera, rig.microphone))
-        patches.enter_context(sources)
         factory = Mock(side_effect=PinUnknownPi("scripted") if pins_missing else None, return_value=rig.factory)
         patches.enter_context(patch.object(pins, "pin_factory", factory))
         effective = read("", [*chosen, f"panel.watch_lamp={WATCH_LAMP}", f"stream.state_dir={folder}", *settings])
-        serving = asyncio.create_task(serve(effective, live=False, announce=rig.announce))
+        serving = asyncio.create_task(serve(effective, live=False, announce=rig.announce, make_sources=rig.sources))
         try:
             async with asyncio.timeout(START_LIMIT):
                 await asyncio.wait({rig.listening, serving}, return_when=asyncio.FIRST_COMPLETED)

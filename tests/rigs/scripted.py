@@ -131,7 +131,6 @@ async def _stand_still(seconds: float) -> None:
 
 
 def _main() -> int:
-    ours = app.make_sources
     plugs = Path(os.environ[_CONTROL]).parent
     process = Process()
     things: dict[str, Any] = {"process": process, "plugs": Plugs(plugs)}
@@ -141,15 +140,14 @@ def _main() -> int:
         microphone = things["microphone"] = FakeMicrophone(clock, real_time=True)
         things["control"] = asyncio.ensure_future(_listen(things))
         if video.source == "test":
-            return ours(video, audio, clock)
+            return app.make_sources(video, audio, clock)
         return camera, microphone if audio.source != "none" else None
 
     with (
-        patch.object(app, "make_sources", make_sources),
         patch.object(arrivals, "FOLDER", plugs),
         patch.object(endpoint, "open_websocket", process.open_websocket),
     ):
-        code = cli.main()
+        code = cli.main(make_sources=make_sources)
     sources = [name for name in ("camera", "microphone") if name in things]
     closed = [name for name in sources if things[name].opened == things[name].closed > 0]
     (plugs / _CLOSED).write_text(json.dumps(closed), "ascii")

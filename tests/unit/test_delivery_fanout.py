@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.fanout import VIEWERS_AT_ONCE, Fanout
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import RtpStream
 from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stats import ReceiverReport
 from broadcaster.ports import VideoTraits
-from broadcaster.stream.cache import LARGEST, PictureCache
+from broadcaster.stream.hub import Hub
 
 SPS_PPS = b"\0\0\0\1\x67\x42\0\0\0\1\x68\xce"
 
@@ -68,8 +70,10 @@ class Rig:
     number: int = 0
 
     def __post_init__(self) -> None:
-        self.fanout = Fanout(Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1")), self.clock)
-        self.fanout.attach(self.source)
+        self.hub = Hub(self.clock)
+        self.fanout = Fanout(self.hub, Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1")), self.clock)
+        self.fanout.open()
+        self.hub.attach(self.source)
 
     def join(self, viewer: str, **kwargs) -> Sender:
         sender = Sender(**kwargs)
@@ -80,7 +84,7 @@ class Rig:
         self.clock.now += after
         self.number += 1
         body = (b"\0\0\0\1\x65" if key else b"\0\0\0\1\x41") + bytes([self.number]) + b"x" * size
-        self.fanout.publish_video(AccessUnit((SPS_PPS if key else b"") + body, self.clock.now, key))
+        self.hub.publish_video(AccessUnit((SPS_PPS if key else b"") + body, self.clock.now, key))
         return self.number
 
 
@@ -126,7 +130,7 @@ def test_a_viewer_that_was_expected_in_vain_is_forgotten(rig):
     rig.fanout.unsubscribe("a", None)
     rig.picture(after=1.0)
     assert rig.source.requests == 1
-    assert rig.fanout.gate.next_deadline() is None
+    assert rig.hub.rendition.gate.next_deadline() is None
 
 
 def test_an_expected_viewer_costs_nothing_right_after_a_keyframe(rig):
@@ -190,14 +194,14 @@ async def test_what_was_held_back_goes_out_in_the_same_small_steps(rig):
     rig.picture(size=19_000)  # a packet more than a burst: it waits for the tick
     for _ in range(20):
         await asyncio.sleep(0)
-    assert all(rig.fanout.viewers.values())
+    assert all(rig.fanout._viewers.values())
     rig.clock.now += 0.02
     rig.fanout._tick()
-    served = [not outgoing for outgoing in rig.fanout.viewers.values()]
+    served = [not outgoing for outgoing in rig.fanout._viewers.values()]
     assert served.count(True) == VIEWERS_AT_ONCE
     for _ in range(20):
         await asyncio.sleep(0)
-    assert not any(rig.fanout.viewers.values())
+    assert not any(rig.fanout._viewers.values())
     assert all(len(viewer.pictures) == 2 for viewer in viewers)
 
 
@@ -216,7 +220,7 @@ def test_what_breaks_at_one_viewer_ends_that_viewer_only(rig):
     sent += [rig.picture() for _ in range(5)]
     assert [viewer.pictures for viewer in viewers[1:]] == [sent, sent]
     assert viewers[0].told == 1
-    assert list(rig.fanout.viewers) == ["1", "2"]
+    assert list(rig.fanout._viewers) == ["1", "2"]
 
 
 async def test_the_tick_goes_on_where_a_viewer_breaks_in_it(rig):
@@ -235,7 +239,7 @@ def test_a_newcomer_that_breaks_at_its_first_picture_is_told(rig):
     rig.picture(key=True)
     viewer = rig.join("a", broken=True)
     assert viewer.told == 1
-    assert rig.fanout.viewers == {}
+    assert rig.fanout._viewers == {}
 
 
 def test_who_does_not_listen_gets_no_pictures_and_goes_on_with_a_keyframe(rig):
@@ -253,14 +257,14 @@ def test_who_does_not_listen_gets_no_pictures_and_goes_on_with_a_keyframe(rig):
 
 def test_sound_passes_at_all_times(rig):
     viewer = rig.join("a", listening=False)
-    rig.fanout.publish_audio(OpusFrame(b"opus", rig.clock.now))
+    rig.hub.publish_audio(OpusFrame(b"opus", rig.clock.now))
     assert viewer.sounds == 1
 
 
 def test_a_new_source_makes_everybody_wait_for_its_keyframe(rig):
     viewer = rig.join("a")
     first = rig.picture(key=True)
-    rig.fanout.attach(Source())
+    rig.hub.attach(Source())
     rig.picture()
     key = rig.picture(key=True)
     assert viewer.pictures == [first, key]
@@ -283,14 +287,32 @@ def test_unknown_viewers_are_nobody(rig):
     assert rig.source.requests == 0
 
 
-def test_the_cache_gives_up_what_grows_too_long_or_too_large(rig):
-    for size, after in ((LARGEST + 1, 0.1), (1, 2.5)):
-        cache = PictureCache()
-        packetizer = Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1"))
-        now = 50.0
-        cache.add(packetizer.picture(AccessUnit(SPS_PPS + b"\0\0\0\1\x65x", now, True), now), now)
-        assert cache.is_fresh(now)
-        now += after
-        cache.add(packetizer.picture(AccessUnit(b"\0\0\0\1\x41" + b"x" * size, now, False), now), now)
-        assert cache.frames == []
-        assert not cache.is_fresh(now)
+def test_the_viewers_that_keep_up_decide_and_where_none_does_all_of_them(rig):
+    for viewer in ("slow", "well", "silent"):
+        rig.join(viewer)
+    rig.picture(key=True)
+    rig.fanout.report("slow", ReceiverReport(0.0, 0, 400_000))
+    rig.fanout.report("well", ReceiverReport(0.0, 0, 5_000_000))
+    rig.fanout._viewers["slow"]._slow.health = ViewerHealth.SKIPPING
+    assert rig.fanout.bandwidth_estimates() == [5_000_000]
+    rig.fanout.unsubscribe("well", rig.fanout._viewers["well"].sender)
+    assert rig.fanout.bandwidth_estimates() == [], "a viewer that keeps up and says nothing counts"
+    rig.fanout.unsubscribe("silent", rig.fanout._viewers["silent"].sender)
+    assert rig.fanout.bandwidth_estimates() == [400_000]
+
+
+async def test_after_a_failure_of_its_own_it_subscribes_again_and_viewers_go_on(rig, monkeypatch):
+    monkeypatch.setattr("broadcaster.delivery.fanout.RESUBSCRIBE_AFTER", 0.01)
+    viewer = rig.join("a")
+    first = rig.picture(key=True)
+    rig.fanout._packetizer.picture, whole = None, rig.fanout._packetizer.picture
+    rig.picture()
+    rig.fanout._packetizer.picture = whole
+    lost = rig.picture()
+    rig.clock.now += 1.0
+    async with asyncio.timeout(10):
+        while rig.fanout._subscription is None:
+            await asyncio.sleep(0.005)
+    second = rig.picture(key=True)
+    assert viewer.pictures == [first, second]
+    assert lost not in viewer.pictures

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from broadcaster.delivery.bandwidth_probe import FIRST_SHARE, BandwidthProbe
 from broadcaster.delivery.bandwidth_probe import SLOWEST as SLOWEST_TRIAL
-from broadcaster.delivery.congestion import LONGEST_BACKLOG, CongestionController, ReceiverReport, ViewerHealth
-from broadcaster.delivery.pacer import BURST, SLOWEST, TICK, RateMeter, packets_due
+from broadcaster.delivery.congestion import LONGEST_BACKLOG, CongestionController, ViewerHealth
+from broadcaster.delivery.pacer import BURST, SLOWEST, TICK, pace_of, packets_due
 from broadcaster.delivery.send_queue import SendQueue
 from broadcaster.media.rtp import RtpFrame, RtpStream
-from broadcaster.stream.gate import SHORTEST_TRIAL_INTERVAL
+from broadcaster.model.stats import ReceiverReport
+from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL, RateMeter
 
 VIDEO = RtpStream(1, 101, "0")
 RATE = 2_500_000.0
@@ -184,7 +185,7 @@ def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
         rig.add(9)
         rig.outgoing.report(ReceiverReport(0.0, 0, 20_000), RATE, rig.now)
     assert rig.outgoing.health is ViewerHealth.WELL
-    assert rig.outgoing.remb is None
+    assert rig.outgoing.bandwidth_estimate is None
     assert len(rig.sender.finished) == finished + 300
 
 
@@ -247,7 +248,7 @@ def test_a_remb_that_falls_between_reports_counts_at_once():
     rig.add(key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, round(RATE)), RATE, rig.now)
     rig.outgoing.bandwidth_dropped(round(0.6 * RATE), RATE, rig.now)
-    assert (rig.outgoing.health, rig.outgoing.remb) == (ViewerHealth.WELL, round(0.6 * RATE))
+    assert (rig.outgoing.health, rig.outgoing.bandwidth_estimate) == (ViewerHealth.WELL, round(0.6 * RATE))
     rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 0.1)
     rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 2.1)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
@@ -318,11 +319,11 @@ def test_who_does_not_listen_gets_nothing_and_comes_back_with_a_keyframe():
 
 def test_the_meter_follows_the_stream_and_the_pace_has_a_floor():
     meter = RateMeter()
-    assert (meter.rate, meter.pace) == (0.0, SLOWEST)
+    assert (meter.rate, pace_of(meter)) == (0.0, SLOWEST)
     for number in range(90):
         meter.add(10_417, 100 + number / 30)
     assert 2_400_000 < meter.rate < 2_600_000
-    assert meter.pace == 4 * meter.rate
+    assert pace_of(meter) == 4 * meter.rate
 
 
 def test_trials_have_a_floor():
@@ -343,8 +344,8 @@ def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_trial():
     assert rig.outgoing.health is ViewerHealth.SKIPPING
     rig.add()
     assert rig.trials_wanted == 1
-    rig.ticks(SHORTEST_TRIAL_INTERVAL)
-    rig.now += SHORTEST_TRIAL_INTERVAL
+    rig.ticks(SHORTEST_PROBE_INTERVAL)
+    rig.now += SHORTEST_PROBE_INTERVAL
     rig.add()
     assert rig.trials_wanted == 2
 
@@ -357,7 +358,7 @@ def test_a_picture_far_larger_than_usual_makes_nobody_slow():
         rig.ticks(1 / 30)
     meter.add(90 * 1200, rig.now)
     huge = rig.add(90, key=True)
-    rig.ticks(LONGEST_BACKLOG, meter.pace)
+    rig.ticks(LONGEST_BACKLOG, pace_of(meter))
     assert rig.sender.finished[-1] is huge
     rig.add()
     assert rig.outgoing.health is ViewerHealth.WELL

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 
-from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.adaptation import Adaptation
@@ -25,13 +23,12 @@ class Encoder:
 
 class Rig:
     def __init__(self, **traits: bool) -> None:
-        self.viewers: dict[str, SimpleNamespace] = {}
+        self.estimates: dict[str, int] = {}
         self.encoder = Encoder(**traits)
-        fanout = SimpleNamespace(viewers=self.viewers)
-        self.adaptation = Adaptation(fanout, self.encoder, LOWEST, HIGHEST)
+        self.adaptation = Adaptation(lambda: sorted(self.estimates.values()), self.encoder, LOWEST, HIGHEST)
 
-    def viewer(self, name: str, remb: int | None, health: ViewerHealth = ViewerHealth.WELL) -> None:
-        self.viewers[name] = SimpleNamespace(remb=remb, health=health)
+    def viewer(self, name: str, estimate: int) -> None:
+        self.estimates[name] = estimate
 
     def tell(self, state: StreamState) -> None:
         self.adaptation.stream_changed(StreamStatus(state, 0.0, AudioState.ON))
@@ -82,23 +79,6 @@ def test_a_change_of_sound_does_not_begin_it_anew():
         await asyncio.sleep(1.1)
         rig.tell(StreamState.LIVE)
         assert rig.adaptation.rate == 450_000
-        rig.adaptation.close()
-
-    travel(scenario)
-
-
-def test_those_who_keep_up_decide_and_where_none_does_the_slow_ones():
-    async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
-        rig.viewer("slow", 400_000, ViewerHealth.SKIPPING)
-        rig.viewer("well", 5_000_000)
-        rig.viewer("silent", None)
-        rig.tell(StreamState.LIVE)
-        await asyncio.sleep(3)
-        assert rig.encoder.rates == []
-        del rig.viewers["well"], rig.viewers["silent"]
-        await asyncio.sleep(1)
-        assert rig.encoder.rates == [360_000]
         rig.adaptation.close()
 
     travel(scenario)

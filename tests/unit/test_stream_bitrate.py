@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from types import SimpleNamespace
-
 import pytest
 
-from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.model.stream import StreamState, StreamStatus
-from broadcaster.stream.adaptation import Adaptation
-from broadcaster.stream.bitrate import INTERVAL, RateRule
-from tests.rigs.timetravel import travel
+from broadcaster.stream.bitrate import RateRule
 
 LOWEST, HIGHEST = 300_000, 2_500_000
 
@@ -77,28 +70,6 @@ def test_small_changes_leave_the_encoder_alone():
 
 def test_bounds_in_the_wrong_order_mean_a_constant_rate():
     assert run(RateRule(3_000_000, HIGHEST), [100_000]) == HIGHEST
-
-
-def followed(*viewers: tuple[ViewerHealth, int | None]) -> int:
-    """The rate after a look at viewers of that health and REMB."""
-    looked: list[int] = []
-
-    async def scenario(clock) -> None:
-        outgoing = {str(n): SimpleNamespace(health=health, remb=remb) for n, (health, remb) in enumerate(viewers)}
-        source = SimpleNamespace(traits=SimpleNamespace(can_set_bitrate=True), set_bitrate=looked.append)
-        adaptation = Adaptation(SimpleNamespace(viewers=outgoing), source, LOWEST, HIGHEST)
-        adaptation.stream_changed(StreamStatus(StreamState.LIVE, 0.0, "on", None))
-        await asyncio.sleep(INTERVAL * 1.1)
-        adaptation.close()
-
-    travel(scenario)
-    return looked[-1] if looked else HIGHEST
-
-
-def test_slow_viewers_are_followed_only_where_nobody_keeps_up():
-    assert followed((ViewerHealth.SKIPPING, 500_000), (ViewerHealth.WELL, 5_000_000)) == HIGHEST
-    assert followed((ViewerHealth.SKIPPING, 500_000), (ViewerHealth.WELL, None)) == HIGHEST
-    assert followed((ViewerHealth.TRYING, 500_000)) == 450_000
 
 
 @pytest.mark.parametrize("highest", range(400_000, 6_100_000, 100_000))

@@ -7,16 +7,14 @@ import contextlib
 import struct
 from collections.abc import AsyncIterator
 
-from broadcaster.delivery.fanout import Fanout
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpStream
 from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.model.stream import AudioState, StreamState
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.backoff import LONGEST_DELAY, STEADY
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import OPEN_LIMIT, StreamController
+from broadcaster.stream.hub import Hub
 from tests.rigs.timetravel import TravelClock, travel
 
 KEYFRAME = b"\0\0\0\1\x67\x42\0\0\0\1\x68\xce\0\0\0\1\x65x"
@@ -66,13 +64,13 @@ class Rig:
     def __init__(self, clock: TravelClock, *, sound: bool = True) -> None:
         self.clock, self.camera, self.microphone = clock, Camera(), Microphone()
         self.wishes: list[bool] = []
-        fanout = Fanout(Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1")), clock)
+        hub = Hub(clock)
         self.sounds: list[OpusFrame] = []
-        fanout.publish_audio = self.sounds.append
+        hub.publish_audio = self.sounds.append
         source = self.microphone if sound else None
         self.bugs = BugLog()
         self.live = StreamController(
-            self.camera, source, fanout, clock, bugs=self.bugs, on_desired_state=self.wishes.append
+            self.camera, source, hub, clock, bugs=self.bugs, on_desired_state=self.wishes.append
         )
         self.told: list[tuple[StreamState, StreamReason | None, AudioState]] = []
         self.live.watch(lambda status: self.told.append((status.state, status.reason, status.sound)))

@@ -15,7 +15,7 @@ from aiortc.rtp import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.delivery.congestion import ReceiverReport
+from broadcaster.model.stats import ReceiverReport
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
 

@@ -21,7 +21,7 @@ from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
 from broadcaster.devices.scaler import shown_size
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.stream.cache import LARGEST, LONGEST
+from broadcaster.stream.rendition import LARGEST, LONGEST
 
 SCAN_LIMIT = 128 * 1024 * 1024
 """Bytes read to learn about a file: 3 s on a slow SD card. What lies behind is taken to be alike."""

@@ -17,7 +17,7 @@ from broadcaster.devices.usb.modes import Choice, Mode, Wanted, choose_mode
 from broadcaster.devices.usb.pipelines import FrameDecimator, Passthrough, Pipeline, Transcoder, make_encoder
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import VideoTraits
-from broadcaster.stream.cache import LONGEST
+from broadcaster.stream.rendition import LONGEST
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,119 @@
+"""The hub: takes access units and Opus frames from the sources, and hands them to every subscriber.
+
+A subscriber never blocks the hub: it takes a reference and returns. One whose buffer is full is skipped to the next
+keyframe and counted; one that raises is unsubscribed, and the others do not notice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.ports import Clock, VideoSource
+from broadcaster.stream.rendition import Rendition
+
+log = logging.getLogger(__name__)
+
+
+class Subscriber(Protocol):
+    """What consumes the stream: RTP fan-out, recorder, muxer. Every call returns at once."""
+
+    def source_changed(self) -> None:
+        """What follows has no connection with what came before; it begins with a keyframe."""
+
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Take a reference to the next access unit; False when the buffer is full, and the unit was dropped."""
+
+    def audio(self, frame: OpusFrame, now: float) -> None:
+        """Take a reference to the next Opus frame, or drop it."""
+
+    def ended(self, error: Exception) -> None:
+        """The subscription has ended, because one of the calls above raised `error`."""
+
+
+@dataclass(slots=True, eq=False)
+class Subscription:
+    """One subscriber's place at the hub; `dropped` counts the access units that it did not get."""
+
+    name: str
+    subscriber: Subscriber
+    waits_for_keyframe: bool = True
+    dropped: int = 0
+
+
+class Hub:
+    """Publishes one rendition of the stream to any number of subscribers."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.rendition = Rendition()
+        self.access_units = 0
+        self._clock = clock
+        self._subscriptions: list[Subscription] = []
+
+    def subscribe(self, name: str, subscriber: Subscriber) -> Subscription:
+        """Hand everything from now on to `subscriber`, beginning with a keyframe: the cached one while it is fresh."""
+        subscription = Subscription(name, subscriber)
+        self._subscriptions.append(subscription)
+        now = self._clock.monotonic()
+        if self.rendition.cache.is_fresh(now):
+            for unit in self.rendition.cache.units:
+                self._offer(subscription, unit, now)
+        else:
+            self.rendition.request_keyframe(name, now)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Hand nothing more to this subscriber; idempotent."""
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+            self.rendition.gate.forget(subscription.name)
+
+    def attach(self, source: VideoSource) -> None:
+        """A source is being opened: every subscriber goes on with its first keyframe."""
+        self.rendition.attach(source)
+        for subscription in tuple(self._subscriptions):
+            subscription.waits_for_keyframe = True
+            try:
+                subscription.subscriber.source_changed()
+            except Exception as error:
+                self._end(subscription, error)
+
+    def publish_video(self, unit: AccessUnit) -> None:
+        """Hand an access unit to every subscriber."""
+        now = self._clock.monotonic()
+        self.access_units += 1
+        self.rendition.add(unit, now)
+        for subscription in tuple(self._subscriptions):
+            self._offer(subscription, unit, now)
+        self.rendition.poll(now)
+
+    def publish_audio(self, frame: OpusFrame) -> None:
+        """Hand an Opus frame to every subscriber."""
+        now = self._clock.monotonic()
+        for subscription in tuple(self._subscriptions):
+            try:
+                subscription.subscriber.audio(frame, now)
+            except Exception as error:
+                self._end(subscription, error)
+
+    def _offer(self, subscription: Subscription, unit: AccessUnit, now: float) -> None:
+        """Hand over an access unit, unless the subscriber waits for a keyframe and this is none."""
+        if subscription.waits_for_keyframe and not unit.keyframe:
+            subscription.dropped += 1
+            return
+        try:
+            taken = subscription.subscriber.video(unit, now)
+        except Exception as error:
+            self._end(subscription, error)
+            return
+        subscription.waits_for_keyframe = not taken
+        if not taken:
+            subscription.dropped += 1
+            self.rendition.request_keyframe(subscription.name, now)
+
+    def _end(self, subscription: Subscription, error: Exception) -> None:
+        log.error("subscriber %s failed and is unsubscribed", subscription.name, exc_info=error)
+        self.unsubscribe(subscription)
+        subscription.subscriber.ended(error)

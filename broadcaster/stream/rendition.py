@@ -1,0 +1,202 @@
+"""A rendition: one encoding of the stream, with the keyframe cache, keyframe gate and rate meter that belong to it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from broadcaster.model.access_units import AccessUnit
+from broadcaster.ports import VideoSource
+
+FRESH = 0.15
+"""Seconds for which the cached keyframe serves a newcomer although another could be forced.
+
+Catching up from an older keyframe at the usual pace takes longer than waiting for a forced one.
+"""
+
+LONGEST = 2.0
+"""Seconds of access units kept in the cache, for sources that cannot force keyframes."""
+
+LARGEST = 2 * 1024 * 1024
+"""Bytes kept in the cache."""
+
+SHORTEST_INTERVAL = 0.5
+"""Seconds between two forced keyframes."""
+
+SHORTEST_INTERVAL_PER_VIEWER = 2.0
+"""Seconds between two keyframes forced for the same viewer, so that a single lossy connection cannot set the pace."""
+
+SHORTEST_PROBE_INTERVAL = 1.2
+"""Seconds between two keyframes forced for bandwidth probes, all slow viewers together.
+
+Added to the time that a keyframe takes to arrive, a recovered network is found within 2 s whatever the encoder's own
+keyframe interval.
+"""
+
+_PROBES = ""
+"""The requester that all bandwidth probes share; no viewer has this id."""
+
+_RATE_WINDOW = 2.0
+"""Seconds over which the bit rate is measured: one default keyframe interval."""
+
+
+class KeyframeCache:
+    """The last keyframe and the access units after it, as long as they stay within `LONGEST` and `LARGEST`."""
+
+    def __init__(self) -> None:
+        self.units: list[AccessUnit] = []
+        self._size = 0
+        self._started = 0.0
+
+    def add(self, unit: AccessUnit, now: float) -> None:
+        """Take the next access unit; a keyframe restarts the cache, and an overflow empties it until the next one."""
+        if unit.keyframe:
+            self.clear()
+            self._started = now
+        elif not self.units:
+            return
+        self.units.append(unit)
+        self._size += len(unit.data)
+        if self._size > LARGEST or now - self._started > LONGEST:
+            self.clear()
+
+    def clear(self) -> None:
+        """Drop everything up to the next keyframe."""
+        self.units.clear()
+        self._size = 0
+
+    def is_fresh(self, now: float) -> bool:
+        """Return whether the cached keyframe is so recent that forcing another would be a waste."""
+        return bool(self.units) and now - self._started <= FRESH
+
+
+class KeyframeGate:
+    """Merges keyframe requests: many ask, few keyframes are forced.
+
+    A keyframe costs ten times an ordinary picture, for every viewer. PLI, FIR, the `keyframe` message, new viewers and
+    bandwidth probes are merged here, and lead to forced keyframes a minimum time apart.
+    """
+
+    def __init__(self) -> None:
+        self.forced = 0
+        self._waiting: set[str] = set()
+        self._forced_at = float("-inf")
+        self._pending = False
+        self._served_at: dict[str, float] = {}
+
+    def request(self, viewer: str) -> None:
+        """Note that `viewer` needs a keyframe."""
+        self._waiting.add(viewer)
+
+    def request_probe(self) -> None:
+        """Note that the bandwidth of a slow viewer could be probed with a keyframe."""
+        self._waiting.add(_PROBES)
+
+    def serves(self, viewer: str, now: float) -> bool:
+        """Return whether a request of `viewer` now would get a keyframe at once, or the one already pending."""
+        return self._pending or now >= self._allowed_at(viewer)
+
+    def forget(self, viewer: str) -> None:
+        """Drop the request of a viewer that has left; its interval still counts should it return at once."""
+        self._waiting.discard(viewer)
+
+    def keyframe_published(self) -> None:
+        """A keyframe goes to everybody now: all requests are served."""
+        self._waiting.clear()
+        self._pending = False
+
+    def poll(self, now: float) -> bool:
+        """Return whether to force a keyframe now; True counts as done.
+
+        Requests stay until a keyframe is published, so one that the encoder lost is repeated.
+        """
+        due = self.next_deadline()
+        if due is None or now < due:
+            return False
+        served = {viewer: now for viewer in self._waiting if self._allowed_at(viewer) <= now}
+        recent = {viewer: at for viewer, at in self._served_at.items() if now - at < SHORTEST_INTERVAL_PER_VIEWER}
+        self._served_at = recent | served
+        self._forced_at, self._pending = now, True
+        self.forced += 1
+        return True
+
+    def next_deadline(self) -> float | None:
+        """Return the first moment at which `poll` may say yes; None while there is no request."""
+        if not self._waiting:
+            return None
+        return min(map(self._allowed_at, self._waiting))
+
+    def _allowed_at(self, viewer: str) -> float:
+        interval = SHORTEST_PROBE_INTERVAL if viewer == _PROBES else SHORTEST_INTERVAL_PER_VIEWER
+        return max(self._forced_at + SHORTEST_INTERVAL, self._served_at.get(viewer, float("-inf")) + interval)
+
+
+class RateMeter:
+    """The measured bit rate of the access units, over the last two seconds."""
+
+    def __init__(self) -> None:
+        self._sizes: deque[tuple[float, int]] = deque()
+        self._total = 0
+
+    def add(self, size: int, now: float) -> None:
+        """Count an access unit of `size` bytes."""
+        self._sizes.append((now, size))
+        self._total += size
+        while self._sizes[0][0] < now - _RATE_WINDOW:
+            self._total -= self._sizes.popleft()[1]
+
+    @property
+    def rate(self) -> float:
+        """Bits per second; 0 until there are two access units."""
+        if len(self._sizes) < 2:
+            return 0.0
+        span = self._sizes[-1][0] - self._sizes[0][0]
+        return self._total * 8 / max(span, 0.2)
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest access unit in the window."""
+        return max((size for _, size in self._sizes), default=0)
+
+
+class Rendition:
+    """One encoding of the stream: takes the access units of its source, and forces keyframes when they are needed."""
+
+    def __init__(self) -> None:
+        self.cache = KeyframeCache()
+        self.gate = KeyframeGate()
+        self.meter = RateMeter()
+        self._source: VideoSource | None = None
+
+    @property
+    def can_force_keyframe(self) -> bool:
+        """Whether there is a source, and it makes keyframes on request."""
+        return self._source is not None and self._source.traits.can_force_keyframe
+
+    def attach(self, source: VideoSource) -> None:
+        """Take what follows from `source`, which begins with a keyframe of its own."""
+        self._source = source
+        self.cache.clear()
+
+    def add(self, unit: AccessUnit, now: float) -> None:
+        """Take the next access unit, before it goes to the subscribers."""
+        self.meter.add(len(unit.data), now)
+        self.cache.add(unit, now)
+        if unit.keyframe:
+            self.gate.keyframe_published()
+
+    def request_keyframe(self, viewer: str, now: float) -> None:
+        """Force a keyframe for `viewer` as soon as the gate allows; does nothing where the source cannot."""
+        if self.can_force_keyframe:
+            self.gate.request(viewer)
+            self.poll(now)
+
+    def request_probe(self, now: float) -> None:
+        """Force a keyframe for the bandwidth probes of slow viewers as soon as the gate allows."""
+        if self.can_force_keyframe:
+            self.gate.request_probe()
+            self.poll(now)
+
+    def poll(self, now: float) -> None:
+        """Force the keyframe that is due; access units are the clock, since without them it would lead nowhere."""
+        if self._source is not None and self.gate.poll(now):
+            self._source.request_keyframe()
