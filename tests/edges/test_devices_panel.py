@@ -242,9 +242,11 @@ async def test_a_pin_factory_named_by_the_environment_is_taken(monkeypatch):
 def test_without_a_panel_gpiozero_is_never_imported():
     code = """
 import sys
-from broadcaster.app import Daemon
+from broadcaster.app import Daemon, make_sources
+from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import read
-Daemon(read("", ["video.source=test"]))
+settings, clock = read("", ["video.source=test"]), SystemClock()
+Daemon(settings, make_sources(settings.video, settings.audio, clock), clock)
 sys.exit(any(name.split(".")[0] in ("gpiozero", "lgpio") for name in sys.modules))
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -254,9 +256,11 @@ def test_a_broken_gpiozero_means_no_panel_and_one_warning():
     code = """
 import sys
 sys.modules["gpiozero"] = None
-from broadcaster.app import Daemon
+from broadcaster.app import Daemon, make_sources
+from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import read
-Daemon(read("", ["video.source=test", "panel.enabled=true"]))
+settings, clock = read("", ["video.source=test", "panel.enabled=true"]), SystemClock()
+Daemon(settings, make_sources(settings.video, settings.audio, clock), clock)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
     assert done.stderr.count("gpiozero cannot be loaded") == 1
