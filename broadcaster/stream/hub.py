@@ -7,7 +7,9 @@ keyframe and counted; one that raises is unsubscribed, and the others do not not
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from broadcaster.model.access_units import AccessUnit, OpusFrame
@@ -75,10 +77,7 @@ class Hub:
         self.rendition.attach(source)
         for subscription in tuple(self._subscriptions):
             subscription.waits_for_keyframe = True
-            try:
-                subscription.subscriber.source_changed()
-            except Exception as error:
-                self._end(subscription, error)
+            self._call(subscription, subscription.subscriber.source_changed)
 
     def publish_video(self, unit: AccessUnit) -> None:
         """Hand an access unit to every subscriber."""
@@ -93,27 +92,25 @@ class Hub:
         """Hand an Opus frame to every subscriber."""
         now = self._clock.monotonic()
         for subscription in tuple(self._subscriptions):
-            try:
-                subscription.subscriber.audio(frame, now)
-            except Exception as error:
-                self._end(subscription, error)
+            self._call(subscription, partial(subscription.subscriber.audio, frame, now))
 
     def _offer(self, subscription: Subscription, unit: AccessUnit, now: float) -> None:
         """Hand over an access unit, unless the subscriber waits for a keyframe and this is none."""
         if subscription.waits_for_keyframe and not unit.keyframe:
             subscription.dropped += 1
             return
-        try:
-            taken = subscription.subscriber.video(unit, now)
-        except Exception as error:
-            self._end(subscription, error)
-            return
+        taken = self._call(subscription, partial(subscription.subscriber.video, unit, now))
         subscription.waits_for_keyframe = not taken
-        if not taken:
+        if taken is False:
             subscription.dropped += 1
             self.rendition.request_keyframe(subscription.name, now)
 
-    def _end(self, subscription: Subscription, error: Exception) -> None:
-        log.error("subscriber %s failed and is unsubscribed", subscription.name, exc_info=error)
-        self.unsubscribe(subscription)
-        subscription.subscriber.ended(error)
+    def _call(self, subscription: Subscription, call: Callable[[], bool | None]) -> bool | None:
+        """Call a subscriber, and return what it returns; what it raises ends its subscription, and None is returned."""
+        try:
+            return call()
+        except Exception as error:
+            log.exception("subscriber %s failed and is unsubscribed", subscription.name)
+            self.unsubscribe(subscription)
+            subscription.subscriber.ended(error)
+        return None
