@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 class Adaptation:
     """Looks at the viewers several times a second while the stream is live; rates in bits a second.
 
-    `estimates` gives the bandwidth estimates of the viewers that count, ascending. `overloaded` is set while this machine
-    cannot keep up: then the rate falls whatever the viewers can receive.
+    `estimates` gives the bandwidth estimates of the viewers that count, ascending. `overloaded` is set while this
+    machine cannot keep up: then the rate falls whatever the viewers can receive.
     """
 
     def __init__(self, estimates: Callable[[], list[int]], source: VideoSource, lowest: int, highest: int) -> None:
