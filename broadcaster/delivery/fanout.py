@@ -1,8 +1,8 @@
 """The RTP fan-out: one access unit in, one picture for each viewer out.
 
 Everything that is the same for all viewers is made once; then one walk hands the frame to each viewer's send queue, and
-a shared tick sends what pacing held back. Neither waits for anyone, and the walk lets the event loop run after every few
-viewers, so that STUN, RTCP and signaling are served in between.
+a shared tick sends what pacing held back. Neither waits for anyone, and the walk lets the event loop run after every
+few viewers, so that STUN, RTCP and signaling are served in between.
 """
 
 from __future__ import annotations
