@@ -14,7 +14,8 @@ from broadcaster.ports import Clock, Peer, PeerListener, RtpDelivery
 from broadcaster.settings import IceSettings
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
-from broadcaster.webrtc.peer import PLAYOUT_DELAY, AiortcPeer, PeerContext
+from broadcaster.webrtc.offering import OfferingPeer
+from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.profiles import processor_features, profile_order
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, own_servers, to_browser
@@ -54,7 +55,7 @@ class AiortcPeers:
     ) -> None:
         internals.check()
         internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_NUMBER)
-        self._open: set[AiortcPeer] = set()
+        self._open: set[PeerConnection] = set()
         self._past = Traffic()
         self._room = IceContext(clock, ice.interfaces, ice.ports)
         self._servers = Servers(ice.servers, ice.turn_secret, clock)
@@ -74,7 +75,7 @@ class AiortcPeers:
         servers = self._servers.for_offer(viewer)
         context = replace(self._context, ice_servers=tuple(map(to_browser, servers)))
         with internals.connections_from(partial(IceConnection, self._room, own_servers(servers), reached_at)):
-            peer = AiortcPeer(viewer, listener, context, self._closed)
+            peer = OfferingPeer(viewer, listener, context, self._closed)
         self._open.add(peer)
         return peer
 
@@ -85,7 +86,7 @@ class AiortcPeers:
             traffic += peer.stats()
         return traffic
 
-    def _closed(self, peer: AiortcPeer) -> None:
+    def _closed(self, peer: PeerConnection) -> None:
         if peer in self._open:
             self._open.remove(peer)
             self._past += peer.stats()

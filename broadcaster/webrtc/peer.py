@@ -1,4 +1,4 @@
-"""One viewer's peer connection: SDP, ICE and DTLS by aiortc, media by the fan-out through our own sender."""
+"""The part that all peer connections share: ICE and DTLS by aiortc, media from the fan-out through our own sender."""
 
 from __future__ import annotations
 
@@ -11,22 +11,17 @@ from typing import Any
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
-    RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpSender,
     RTCRtpTransceiver,
-    RTCSessionDescription,
 )
-from aiortc.exceptions import InternalError, InvalidStateError, OperationError
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.auth.rate_limits import TokenBucket
-from broadcaster.errors import BadAnswer
 from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import PacketFormat, packet_format
 from broadcaster.media.rtx import RtxStream
-from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, ReceiverReport
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.webrtc import internals
@@ -71,25 +66,32 @@ class PeerContext:
     profile_order: tuple[bytes, ...]
 
 
-class AiortcPeer:
-    """A peer connection that offers the stream (`ports.Peer`); `closed` is told when it stops sending for good."""
+class PeerConnection:
+    """Transport and media of one peer connection, whichever side made the offer: RTP out, RTCP in.
+
+    `closed` is called when it stops sending for good.
+    """
 
     def __init__(
-        self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[AiortcPeer], None]
+        self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
     ) -> None:
         self._when_closed = closed
-        self._viewer = viewer
+        self.viewer = viewer
         self._listener = listener
-        self._context = context
+        self.context = context
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
         self._reports = TokenBucket(REPORTS)
         self._sender: ViewerSender | None = None
-        self._closed = False
+        self.is_closed = False
         self._closing: asyncio.Task[None] | None = None
         # The servers that we ask ourselves are the ICE connection's business; without a list aiortc has one of its own.
-        self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self._pc.on("connectionstatechange", self._state_changed)
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self.pc.on("connectionstatechange", self._state_changed)
+
+    def add_media(self) -> None:
+        """Add the transceivers, once, in the order of the m-lines; ICE and DTLS are ours from then on."""
+        context = self.context
         transceiver = self._add("video", self._start_video)
         internals.set_ssrcs(transceiver.sender, context.packetizer.video.ssrc, context.rtx.ssrc)
         if context.with_audio:
@@ -99,63 +101,27 @@ class AiortcPeer:
         connection = internals.ice_connection(self._transport)
         if not isinstance(connection, IceConnection):
             raise TypeError("a peer connection must be made where its ICE connection is ours")
-        self._connection = connection
+        self.ice = connection
         internals.set_profile_order(self._transport, context.profile_order)
         connection.listen_to_rtcp(self._rtcp_received)
-
-    async def offer(self) -> Offer:
-        """Gather candidates and make the offer."""
-        await self._pc.setLocalDescription(await self._pc.createOffer())
-        return Offer(
-            sdp=self._pc.localDescription.sdp,
-            ice_servers=self._context.ice_servers,
-            clock=self._context.delivery.reference,
-            addresses=self._connection.own_addresses,
-        )
-
-    async def answer(self, sdp: str) -> None:
-        """Apply a screened answer, and start connecting. Raises `BadAnswer`."""
-        try:
-            await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        except (ValueError, InternalError, InvalidStateError, OperationError) as error:
-            raise BadAnswer(str(error)) from error
-        if not self._closed:
-            self._context.delivery.expect(self._viewer)
-
-    async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a screened remote candidate; everything is bundled on the first m-line."""
-        await self._pc.addIceCandidate(
-            RTCIceCandidate(
-                component=candidate.component,
-                foundation=candidate.foundation,
-                ip=candidate.address,
-                port=candidate.port,
-                priority=candidate.priority,
-                protocol=candidate.protocol,
-                type=candidate.type,
-                relatedAddress=candidate.related_address,
-                relatedPort=candidate.related_port,
-                sdpMLineIndex=0,
-            )
-        )
 
     def request_keyframe(self) -> None:
         """The viewer says that its picture is broken."""
         self._keyframe_requests += 1
-        self._context.delivery.request_keyframe(self._viewer)
+        self.context.delivery.request_keyframe(self.viewer)
 
     def last_activity(self) -> float | None:
         """Monotonic time of the last authenticated datagram (STUN check or SRTCP)."""
-        return self._connection.heard_at
+        return self.ice.heard_at
 
     def is_listening(self, now: float) -> bool:
         """Whether the viewer was heard within the silence limit; asked for each picture."""
-        heard_at = self._connection.heard_at
+        heard_at = self.ice.heard_at
         return heard_at is not None and now - heard_at < SILENCE_LIMIT
 
     def stats(self) -> PeerStats:
         """Figures for the operator."""
-        sender, queue = self._sender, self._context.delivery.queue_stats(self._viewer)
+        sender, queue = self._sender, self.context.delivery.queue_stats(self.viewer)
         if sender is None or queue is None:
             return PeerStats(keyframe_requests=self._keyframe_requests)
         return peer_stats(
@@ -163,34 +129,34 @@ class AiortcPeer:
             queue,
             self._feedback,
             keyframe_requests=self._keyframe_requests,
-            dropped=self._connection.dropped.total(),
+            dropped=self.ice.dropped.total(),
         )
 
     async def close(self) -> None:
         """End it and everything that belongs to it; idempotent, and goes on when nobody waits for it any more."""
-        self._closed = True
+        self.is_closed = True
         if self._sender is not None:
             self._sender.say_goodbye()
         self._stop_sending()
         if self._closing is None:
             # aiortc's own, cancelled half-way, would leave its sockets open and never come back when called again.
-            self._closing = asyncio.create_task(self._pc.close(), name="closing a peer connection")
+            self._closing = asyncio.create_task(self.pc.close(), name="closing a peer connection")
         await asyncio.shield(self._closing)
 
     def _add(self, kind: str, started: Callable[[RTCRtpSendParameters], None]) -> RTCRtpTransceiver:
-        transceiver = self._pc.addTransceiver(kind, direction="sendonly")
+        transceiver = self.pc.addTransceiver(kind, direction="sendonly")
         transceiver.setCodecPreferences(_codecs(kind))
         internals.take_over(transceiver.sender, started)
         return transceiver
 
     def _start_video(self, parameters: RTCRtpSendParameters) -> None:
         """DTLS is up, and the viewer wants video: it gets everything from now on."""
-        if self._closed:
+        if self.is_closed:
             return
-        context = self._context
-        self._connection.hear()
+        context = self.context
+        self.ice.hear()
         self._sender = ViewerSender(
-            self._viewer,
+            self.viewer,
             self._transport,
             context.packetizer,
             context.capture_clock,
@@ -200,7 +166,7 @@ class AiortcPeer:
         wants_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
         kind = _kind(parameters, self._sender.tag)
         self._sender.start_video(kind, str(parameters.rtcp.cname), context.rtx if wants_rtx else None)
-        context.delivery.subscribe(self._viewer, self._sender)
+        context.delivery.subscribe(self.viewer, self._sender)
         self._listener.peer_connected()
 
     def _start_audio(self, parameters: RTCRtpSendParameters) -> None:
@@ -212,8 +178,8 @@ class AiortcPeer:
         compound = internals.unprotect_rtcp(self._transport, data)
         if compound is None:
             return DropReason.UNAUTHENTICATED
-        self._connection.hear()
-        now = self._context.clock.monotonic()
+        self.ice.hear()
+        now = self.context.clock.monotonic()
         if not self._reports.take(len(data), now):
             return DropReason.FLOOD
         for packet in parse_rtcp(compound):
@@ -228,15 +194,15 @@ class AiortcPeer:
         if lost and self._sender is not None:
             self._feedback.nacks += 1
             if not self._sender.retransmit(lost, now):
-                self._context.delivery.request_keyframe(self._viewer)
+                self.context.delivery.request_keyframe(self.viewer)
         before = self._feedback.remb
-        report = self._feedback.take(packet, self._context.capture_clock.ntp(now))
+        report = self._feedback.take(packet, self.context.capture_clock.ntp(now))
         if report is not None:
-            self._context.delivery.report(self._viewer, report)
+            self.context.delivery.report(self.viewer, report)
             if self._sender is not None:
                 self._heed(report, self._sender)
         elif before is not None and (remb := self._feedback.remb or 0) < before:
-            self._context.delivery.bandwidth_dropped(self._viewer, remb)
+            self.context.delivery.bandwidth_dropped(self.viewer, remb)
 
     def _heed(self, report: ReceiverReport, sender: ViewerSender) -> None:
         if report.loss > LOSSY:
@@ -245,20 +211,20 @@ class AiortcPeer:
             sender.budget.round_trip = self._feedback.round_trip
 
     def _state_changed(self) -> None:
-        if self._pc.connectionState in ("failed", "closed"):
+        if self.pc.connectionState in ("failed", "closed"):
             self._broke()
 
     def _broke(self) -> None:
         """Nothing reaches the viewer over this connection any more."""
-        if not self._closed:
-            self._closed = True
+        if not self.is_closed:
+            self.is_closed = True
             self._stop_sending()
             self._listener.peer_lost()
 
     def _stop_sending(self) -> None:
         self._when_closed(self)
         sender, self._sender = self._sender, None
-        self._context.delivery.unsubscribe(self._viewer, sender)
+        self.context.delivery.unsubscribe(self.viewer, sender)
         if sender is not None:
             sender.close()
 
