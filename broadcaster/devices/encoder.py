@@ -27,6 +27,12 @@ THREAD_RATE = 1280 * 720 // 256 * 30
 """Macroblocks a second that one thread is trusted with at first: 720p30, the most of H.264 level 3.1 (table A-1)."""
 BUSY = 0.7
 """Share of the time between two pictures above which one more thread is taken."""
+_TIME_BASE = Fraction(1, 90000)
+"""The clock of RTP video (RFC 6184 §8.2.1): fine enough for the real times of pictures at any frame rate."""
+_JITTER = 0.85
+"""Share of the nominal spacing above which pictures count as evenly spaced: cameras are not exact."""
+_LOWEST_FPS = 1.0
+"""Frame rate that libx264 is told at least. It goes by timestamps; this only scales its first estimates."""
 _ENDLESS = 1 << 30
 """Keyframes are forced here, so libx264 has no interval of its own (X264_KEYINT_MAX_INFINITE)."""
 
@@ -47,16 +53,18 @@ class Encoder:
         """Pixels (even), pictures a second, bits a second, seconds."""
         self._width = width
         self._height = height
-        self._fps = Fraction(fps).limit_denominator(1001)
-        self._interval = max(1, round(keyframe_interval * fps))
+        self._fps = Fraction(max(fps, _LOWEST_FPS)).limit_denominator(1001)
+        self._interval = keyframe_interval - 0.5 / max(fps, 10.0)  # pictures jitter; never as much as slides do
         self._rate = bitrate
         self._threads = threads_for(width, height, fps, os.cpu_count() or 1)
         self._wanted = threading.Event()
         self._codec: VideoCodecContext | None = None
         self._codec_rate = 0
         self._codec_threads = 0
-        self._count = 0
-        self._since_keyframe = 0
+        self._started: float | None = None
+        self._last = -1
+        self._spacing = 1 / float(self._fps)
+        self._keyframe_at = 0.0
         self._busy = 0.0
 
     def request_keyframe(self) -> None:
@@ -71,60 +79,76 @@ class Encoder:
         self._rate = bits_per_second
 
     def encode(self, picture: VideoFrame, captured: float) -> AccessUnit:
-        """Encode one yuv420p picture. Raises `SourceError`."""
+        """Encode one yuv420p picture; rate control and keyframe interval go by `captured`. Raises `SourceError`."""
         started = time.perf_counter()
         with libav_errors(StreamReason.ENCODER, self.name):
-            data = self._encode(picture)
-        self._busy += (time.perf_counter() - started) * float(self._fps)
+            data = self._encode(picture, captured)
+        self._busy += time.perf_counter() - started
         return AccessUnit(data, captured, is_keyframe(data))
 
-    def _encode(self, picture: VideoFrame) -> bytes:
+    def _encode(self, picture: VideoFrame, captured: float) -> bytes:
         rate = self._rate
-        keyframe = self._keyframe_due()
+        keyframe = self._keyframe_due(captured)
         if keyframe:
-            self._prepare_keyframe(rate, picture)
+            self._prepare_keyframe(rate, picture, captured)
         assert self._codec is not None
-        self._codec.bit_rate = min(rate, self._codec_rate)
-        picture.pts, picture.time_base = self._count, 1 / self._fps
+        picture.pts, picture.time_base = self._timestamp(captured), _TIME_BASE
+        self._codec.bit_rate = round(min(rate, self._codec_rate) * self._share())
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
-        self._count += 1
-        self._since_keyframe += 1
         packets = self._codec.encode(picture)
         if len(packets) != 1:
             raise SourceError(StreamReason.ENCODER, f"libx264 gave {len(packets)} packets for one picture")
         return bytes(packets[0])
 
-    def _keyframe_due(self) -> bool:
+    def _timestamp(self, captured: float) -> int:
+        """Ticks of `_TIME_BASE` since the first picture; they increase even if the capture times do not."""
+        if self._started is None:
+            self._started = captured
+        previous = self._last
+        self._last = max(previous + 1, round((captured - self._started) / _TIME_BASE))
+        if previous >= 0:
+            self._spacing += (float((self._last - previous) * _TIME_BASE) - self._spacing) / 2
+        return self._last
+
+    def _share(self) -> float:
+        """The share of the rate that pictures get which come closer together than the frame rate says.
+
+        Without lookahead libx264 cannot know how long a picture lasts, and takes each for 1 / fps seconds long.
+        """
+        share = self._spacing * float(self._fps)
+        return share if share < _JITTER else 1.0
+
+    def _keyframe_due(self, captured: float) -> bool:
         # Cleared before the picture is made: a request that comes meanwhile counts for the next one.
         wanted = self._wanted.is_set()
         if wanted:
             self._wanted.clear()
-        return wanted or self._codec is None or self._since_keyframe >= self._interval or self._has_fallen()
+        return wanted or self._codec is None or captured - self._keyframe_at >= self._interval or self._has_fallen()
 
     def _has_fallen(self) -> bool:
         """Whether the rate is so much lower that a new libx264 must begin: the old one takes a second to get there."""
         return self._rate < self._codec_rate / 2
 
-    def _prepare_keyframe(self, rate: int, picture: VideoFrame) -> None:
+    def _prepare_keyframe(self, rate: int, picture: VideoFrame, captured: float) -> None:
         """Nothing refers across a keyframe, so here a new libx264 may take over where the old one no longer fits.
 
         It is the only way to change its threads and its VBV buffer: libx264 can lower its rate while running
         and raise it again up to what it began with, but keeps the buffer.
         """
-        if self._since_keyframe and self._busy / self._since_keyframe > BUSY:
+        if self._busy > BUSY * (captured - self._keyframe_at):
             self._threads = min(self._threads + 1, os.cpu_count() or 1)
         fits = self._codec_rate / 2 <= rate <= self._codec_rate and self._threads == self._codec_threads
         if self._codec is None or not fits:
             self._codec = self._new_codec(rate, picture)
             self._codec_rate, self._codec_threads = rate, self._threads
-        self._since_keyframe = 0
+        self._keyframe_at = captured
         self._busy = 0.0
 
     def _new_codec(self, rate: int, picture: VideoFrame) -> VideoCodecContext:
         codec = av.CodecContext.create("libx264", "w")
         assert isinstance(codec, VideoCodecContext)
         codec.width, codec.height, codec.pix_fmt = self._width, self._height, "yuv420p"
-        codec.framerate, codec.time_base = self._fps, 1 / self._fps
+        codec.framerate, codec.time_base = self._fps, _TIME_BASE
         codec.bit_rate, codec.gop_size, codec.max_b_frames = rate, _ENDLESS, 0
         codec.thread_count = self._threads
         codec.colorspace, codec.color_range = picture.colorspace, picture.color_range

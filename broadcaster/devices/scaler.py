@@ -8,17 +8,17 @@ from av.filter import Graph
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
+from broadcaster.devices.orientation import DisplayMatrix, display_matrix, swaps_sides, upright_filters
+
 _PIXELS = "yuv420p"
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG: luma 0 to 255, which browsers do not expect."""
-_TURNS = {90: ["transpose=cclock"], -90: ["transpose=clock"], 180: ["hflip", "vflip"], -180: ["hflip", "vflip"]}
-"""Filters that turn a picture upright, by its rotation in degrees counterclockwise."""
 
 
 def shown_size(picture: VideoFrame, pixel_aspect: Fraction) -> tuple[int, int]:
     """Width and height as a player shows a picture: upright, with square pixels."""
-    width, height = round(picture.width * pixel_aspect), picture.height
-    return (height, width) if abs(picture.rotation) == 90 else (width, height)
+    width, height = max(1, round(picture.width * pixel_aspect)), picture.height
+    return (height, width) if swaps_sides(display_matrix(picture)) else (width, height)
 
 
 def fitted_size(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:
@@ -31,30 +31,47 @@ class Scaler:
     """Turns, scales and converts pictures into yuv420p of `width` x `height` in limited range."""
 
     def __init__(self, width: int, height: int, *flips: str) -> None:
-        """`flips` are hflip and vflip, done to a picture beside what it says itself about how it stands."""
+        """`flips` are hflip and vflip, applied after the display matrix of a picture."""
         self._size = width, height
         self._flips = flips
-        self._shape: tuple[int, int, str, int, int] | None = None
+        self._input: tuple[int, int, str, int, DisplayMatrix | None, Fraction | None] | None = None
         self._graph: Graph | None = None
 
-    def fit(self, picture: VideoFrame) -> VideoFrame:
-        """`picture` itself if it fits as it is. Raises libav's errors."""
-        shape = picture.width, picture.height, picture.format.name, picture.rotation, picture.color_range
-        if shape != self._shape:  # a transport stream may change it on the way
-            self._shape, self._graph = shape, self._new_graph(picture)
+    def fit(self, picture: VideoFrame, pixel_aspect: Fraction | None = None) -> VideoFrame:
+        """`picture` itself if it fits as it is. Raises libav's errors.
+
+        With the shape of its pixels given, a picture of another shape gets black bars; without, it is stretched.
+        """
+        matrix = display_matrix(picture)
+        kind = picture.width, picture.height, picture.format.name, picture.color_range, matrix, pixel_aspect
+        if kind != self._input:  # a transport stream may change it on the way
+            self._graph = self._new_graph(picture, matrix, self._inner_size(picture, pixel_aspect))
+            self._input = kind
         if self._graph is None:
             return picture
         self._graph.vpush(picture)
         return self._graph.vpull()
 
-    def _new_graph(self, picture: VideoFrame) -> Graph | None:
+    def _inner_size(self, picture: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+        """The size to scale to; smaller than the result where bars are needed."""
         width, height = self._size
-        fits = (picture.width, picture.height, picture.format.name) == (width, height, _PIXELS)
-        turns = [*_TURNS.get(picture.rotation, []), *self._flips]
-        if fits and not turns and picture.color_range != _FULL_RANGE:
+        if pixel_aspect is None:
+            return self._size
+        shown_width, shown_height = shown_size(picture, pixel_aspect)
+        scale = min(width / shown_width, height / shown_height)
+        inner = max(2, round(shown_width * scale / 2) * 2), max(2, round(shown_height * scale / 2) * 2)
+        is_same_shape = width - inner[0] <= 2 and height - inner[1] <= 2
+        return self._size if is_same_shape else inner
+
+    def _new_graph(self, picture: VideoFrame, matrix: DisplayMatrix | None, inner: tuple[int, int]) -> Graph | None:
+        turns = [*upright_filters(matrix), *self._flips]
+        fits = (picture.width, picture.height, picture.format.name) == (*self._size, _PIXELS)
+        if fits and not turns and inner == self._size and picture.color_range != _FULL_RANGE:
             return None
-        scale = f"scale={width}:{height}:out_range=tv"
-        return _chain(picture, [*turns, scale, f"format={_PIXELS}"])
+        steps = [*turns, f"scale={inner[0]}:{inner[1]}:out_range=tv", f"format={_PIXELS}"]
+        if inner != self._size:
+            steps.append("pad={}:{}:-1:-1".format(*self._size))
+        return _chain(picture, steps)
 
 
 def _chain(picture: VideoFrame, filters: list[str]) -> Graph:

@@ -79,11 +79,39 @@ def test_the_rate_is_kept_and_changed_while_running(pictures):
     encoder = new_encoder()
     assert rate_of(encode(encoder, pictures)) == pytest.approx(RATE, rel=0.15)
     encoder.set_bitrate(300_000)
-    encode(encoder, pictures, count=30)
-    assert rate_of(encode(encoder, pictures, 30)) == pytest.approx(300_000, rel=0.15)
+    encode(encoder, pictures, 120, 30)
+    assert rate_of(encode(encoder, pictures, 150)) == pytest.approx(300_000, rel=0.15)
     encoder.set_bitrate(2_000_000)
-    encode(encoder, pictures, 30, count=60)
-    assert rate_of(encode(encoder, pictures, 90)) == pytest.approx(2_000_000, rel=0.15)
+    encode(encoder, pictures, 270, 60)
+    assert rate_of(encode(encoder, pictures, 330)) == pytest.approx(2_000_000, rel=0.15)
+
+
+def test_the_rate_is_that_of_the_real_times_whatever_frame_rate_was_promised(pictures):
+    """As in a screen recording: 30 pictures a second for a second, then 3 s of 5 a second, of a promised 11."""
+    encoder = Encoder(width=SIZE[0], height=SIZE[1], fps=11.25, bitrate=500_000, keyframe_interval=2.0)
+    sizes = [0] * 16
+    keyframes_at = []
+    for second in range(16):
+        fps = FPS if second % 4 == 0 else 5
+        for index in range(fps):
+            unit = encoder.encode(pictures[(second * FPS + index) % 120], second + index / fps)
+            sizes[second] += len(unit.data) * 8
+            keyframes_at += [unit.captured] if unit.keyframe else []
+    assert max(sizes) < 500_000 * 1.4
+    assert keyframes_at == pytest.approx([2.0 * index for index in range(8)], abs=0.1)
+
+
+@pytest.mark.parametrize("fps", [0.0001, 1 / 60, 1000, 90000])
+def test_any_frame_rate_can_be_promised(pictures, fps):
+    encoder = Encoder(width=SIZE[0], height=SIZE[1], fps=fps, bitrate=500_000, keyframe_interval=2.0)
+    units = [encoder.encode(pictures[index], index * 0.2) for index in range(15)]
+    assert keyframes(units) == [0, 10]
+    assert len(decoded(units)) == 15
+
+
+def test_pictures_of_one_moment_are_encoded_all_the_same(pictures):
+    encoder = new_encoder()
+    assert len(decoded([encoder.encode(picture, 7.0) for picture in pictures[:5]])) == 5
 
 
 def test_pictures_stay_decodable_over_all_changes(pictures):

@@ -26,7 +26,7 @@ OBSTACLES = [
     ({"video": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}}, "a.webm", "it is vp9"),
     ({"video": "mpeg4", "options": {}}, "a.avi", "it is mpeg4"),
     ({"seconds": 3.0, "options": {**BASELINE, "g": "250"}}, "a.mp4", "keyframes are more than 2 s or 2 MiB apart"),
-    ({"rotation": 90}, "a.mp4", "players must turn or stretch it"),
+    ({"rotation": 90}, "a.mp4", "players must turn, mirror or stretch it"),
 ]
 
 

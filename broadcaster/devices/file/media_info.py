@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
+from broadcaster.devices.orientation import display_matrix, upright_filters
 from broadcaster.devices.scaler import shown_size
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
@@ -221,8 +222,8 @@ class _VideoScan(_Scan):
             )
         aspect = self._video.sample_aspect_ratio or Fraction(1)
         width, height = shown_size(self._picture, aspect)
-        if (width, height) != (self._picture.width, self._picture.height):
-            self._obstacle = self._obstacle or "players must turn or stretch it"
+        if upright_filters(display_matrix(self._picture)) or width != self._picture.width:
+            self._obstacle = self._obstacle or "players must turn, mirror or stretch it"
         fps = self._count / length if complete and length > 0 else rate_of(self._video)
         return VideoTrack(self._video.codec_context.name, width, height, fps, self._obstacle)
 

@@ -1,0 +1,60 @@
+"""How a picture has to be turned and mirrored to stand upright: its display matrix as filters of libav."""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+_SQUARE = 1.0
+"""Degrees by which an angle may miss a multiple of 90 and still count as one, as in ffmpeg."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayMatrix:
+    """The upper left of a display matrix (ISO/IEC 14496-12 §8.3.2): x' = a x + c y and y' = b x + d y, y downwards."""
+
+    a: float
+    b: float
+    c: float
+    d: float
+
+    @property
+    def angle(self) -> float:
+        """Degrees in [0, 360) by which it turns a picture clockwise, after any mirroring."""
+        across, down = math.hypot(self.a, self.c), math.hypot(self.b, self.d)
+        if not across or not down:
+            return 0.0
+        return math.degrees(math.atan2(self.b / down, self.a / across)) % 360
+
+
+def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
+    """The matrix that comes with a picture, from the container or the stream itself; None if it has none."""
+    if (data := picture.side_data.get(Type.DISPLAYMATRIX)) is None:
+        return None
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
+    return DisplayMatrix(a / 65536, b / 65536, c / 65536, d / 65536)
+
+
+def upright_filters(matrix: DisplayMatrix | None) -> list[str]:
+    """Filters that turn and mirror a picture as its matrix says; the same as those of ffmpeg."""
+    if matrix is None:
+        return []
+    angle = matrix.angle
+    if abs(angle - 90) < _SQUARE:
+        return ["transpose=cclock_flip" if matrix.c > 0 else "transpose=clock"]
+    if abs(angle - 180) < _SQUARE:
+        return ["hflip"] * (matrix.a < 0) + ["vflip"] * (matrix.d < 0)
+    if abs(angle - 270) < _SQUARE:
+        return ["transpose=clock_flip" if matrix.c < 0 else "transpose=cclock"]
+    if _SQUARE < angle < 360 - _SQUARE:
+        return [f"rotate={math.radians(angle):.6f}"]
+    return ["vflip"] * (matrix.d < 0)
+
+
+def swaps_sides(matrix: DisplayMatrix | None) -> bool:
+    """Whether width and height change places."""
+    return any(step.startswith("transpose") for step in upright_filters(matrix))

@@ -1,0 +1,112 @@
+"""Every display matrix applied to a picture whose four quarters differ, against what the matrix says of each point."""
+
+import struct
+from fractions import Fraction
+
+import av
+import pytest
+
+from broadcaster.devices.file.media_info import read_media_info
+from broadcaster.devices.orientation import DisplayMatrix, display_matrix, upright_filters
+from broadcaster.devices.scaler import Scaler, shown_size
+from tests.edges.devices_rig import HEIGHT, WIDTH, make_file
+
+MATRICES = {
+    "upright": (1, 0, 0, 1),
+    "90": (0, 1, -1, 0),
+    "180": (-1, 0, 0, -1),
+    "270": (0, -1, 1, 0),
+    "mirrored": (-1, 0, 0, 1),
+    "mirrored 90": (0, 1, 1, 0),
+    "mirrored 180": (1, 0, 0, -1),
+    "mirrored 270": (0, -1, -1, 0),
+}
+LEVELS = {(-1, -1): 40, (1, -1): 90, (-1, 1): 150, (1, 1): 210}
+"""Luma by quarter, named by the signs of its coordinates from the centre, y downwards."""
+
+
+def with_matrix(path, a, b, c, d):
+    """The MP4 file with another display matrix in the header of its only track (ISO/IEC 14496-12 §8.3.2)."""
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 44
+    values = struct.unpack_from(">9i", data, at)
+    assert values == (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    struct.pack_into(">9i", data, at, a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return str(path)
+
+
+def quartered(path, size):
+    """A film of three pictures, constrained baseline, whose quarters have the `LEVELS`."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"profile": "baseline", "crf": "5"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for _ in range(3):
+            picture = av.VideoFrame(*size, "yuv420p")
+            for plane in picture.planes:
+                plane.update(bytes([128]) * plane.buffer_size)
+            rows = [
+                bytes([LEVELS[-1 if x < size[0] / 2 else 1, -1 if y < size[1] / 2 else 1] for x in range(size[0])])
+                for y in range(size[1])
+            ]
+            stride = picture.planes[0].line_size
+            picture.planes[0].update(b"".join(row.ljust(stride, b"\0") for row in rows))
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def quarters(picture):
+    """The luma in the middle of each quarter."""
+    plane = picture.planes[0]
+    luma = memoryview(bytes(plane))
+    places = {sign: (picture.width * (2 + sign) // 4, picture.height * (2 + sign) // 4) for sign in (-1, 1)}
+    return {(x, y): luma[places[y][1] * plane.line_size + places[x][0]] for x, y in LEVELS}
+
+
+@pytest.mark.parametrize("size", [(96, 64), (64, 64)], ids=["oblong", "square"])
+@pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES.keys())
+def test_every_point_comes_where_the_matrix_says(tmp_path, matrix, size):
+    path = with_matrix(quartered(tmp_path / "a.mp4", size), *matrix)
+    with av.open(path) as container:
+        picture = next(container.decode(video=0))
+    a, b, c, d = matrix
+    expected = {(a * x + c * y, b * x + d * y): level for (x, y), level in LEVELS.items()}
+    upright = Scaler(*shown_size(picture, Fraction(1))).fit(picture)
+    assert (upright.width, upright.height) == (size if a else size[::-1])
+    assert quarters(upright) == pytest.approx(expected, abs=6)
+
+
+@pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES.keys())
+def test_only_an_upright_film_passes_through(tmp_path, matrix):
+    path = with_matrix(quartered(tmp_path / "a.mp4", (64, 64)), *matrix)
+    obstacle = read_media_info(path).video.obstacle
+    assert obstacle == (None if matrix == MATRICES["upright"] else "players must turn, mirror or stretch it")
+
+
+def test_an_odd_angle_is_turned_within_the_frame():
+    half = 0.5**0.5
+    assert upright_filters(DisplayMatrix(half, half, -half, half)) == ["rotate=0.785398"]
+
+
+@pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1)])
+def test_a_matrix_without_meaning_turns_nothing(matrix):
+    assert upright_filters(DisplayMatrix(*matrix)) == []
+
+
+def test_a_picture_without_a_matrix_has_none(tmp_path):
+    with av.open(make_file(tmp_path / "a.mp4", seconds=0.1)) as container:
+        picture = next(container.decode(video=0))
+    assert display_matrix(picture) is None
+    assert shown_size(picture, Fraction(4, 3)) == (round(WIDTH * 4 / 3), HEIGHT)
+
+
+def test_a_picture_of_another_shape_gets_bars():
+    picture = av.VideoFrame(64, 64, "yuv420p")
+    for plane in picture.planes:
+        plane.update(bytes([200]) * plane.buffer_size)
+    picture.pts, picture.time_base = 0, Fraction(1, 25)
+    fitted = Scaler(128, 64).fit(picture, Fraction(1))
+    row = bytes(fitted.planes[0])[32 * fitted.planes[0].line_size :][:128]
+    assert (row[0], row[31], row[33], row[94], row[127]) == (16, 16, 200, 200, 16)
+    assert bytes(Scaler(128, 64).fit(picture).planes[0])[32 * fitted.planes[0].line_size] == 200
