@@ -6,7 +6,9 @@ import math
 import struct
 from dataclasses import dataclass
 
+from av.filter import Graph
 from av.sidedata.sidedata import Type
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 _SQUARE = 1.0
@@ -33,10 +35,33 @@ class DisplayMatrix:
 
 def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
     """The matrix that comes with a picture, from the container or the stream itself; None if it has none."""
-    if (data := picture.side_data.get(Type.DISPLAYMATRIX)) is None:
-        return None
-    a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
-    return DisplayMatrix(a / 65536, b / 65536, c / 65536, d / 65536)
+    for _ in Type:
+        try:
+            data = bytes(picture.side_data[Type.DISPLAYMATRIX])  # type: ignore[typeddict-item]  # stub
+        except KeyError:
+            return None
+        except ValueError as error:
+            # PyAV refuses all side data of a picture if it does not know the type of one ("31 is not a valid Type").
+            picture = _without(picture, int(str(error).split()[0]))
+        else:
+            a, b, _, c, d = struct.unpack_from("=5i", data)
+            return DisplayMatrix(a / 65536, b / 65536, c / 65536, d / 65536)
+    return None
+
+
+def _without(picture: VideoFrame, side_data_type: int) -> VideoFrame:
+    """The same picture without its side data of that type, such as the EXIF of a photo."""
+    graph = Graph()
+    source = graph.add_buffer(
+        width=picture.width,
+        height=picture.height,
+        format=VideoFormat(picture.format.name),
+        time_base=picture.time_base,
+    )
+    delete = graph.add("sidedata", f"mode=delete:type={side_data_type}")
+    graph.link_nodes(source, delete, graph.add("buffersink")).configure()
+    graph.vpush(picture)
+    return graph.vpull()
 
 
 def upright_filters(matrix: DisplayMatrix | None) -> list[str]:

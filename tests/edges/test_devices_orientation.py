@@ -84,6 +84,29 @@ def test_only_an_upright_film_passes_through(tmp_path, matrix):
     assert obstacle == (None if matrix == MATRICES["upright"] else "players must turn, mirror or stretch it")
 
 
+EXIF_ORDER = ["upright", "mirrored", "180", "mirrored 180", "mirrored 90", "90", "mirrored 270", "270"]
+"""The matrices of the orientations 1 to 8 of EXIF 2.3 §4.6.4 A."""
+
+
+@pytest.mark.parametrize("name", EXIF_ORDER)
+def test_a_photo_is_turned_as_its_exif_says(tmp_path, name):
+    path = tmp_path / "a.jpg"
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        container.mux([*stream.encode(av.VideoFrame(96, 64, "yuvj420p")), *stream.encode(None)])
+    number = EXIF_ORDER.index(name) + 1
+    body = b"Exif\0\0MM\0*\0\0\0\x08\0\1" + struct.pack(">HHIHHI", 0x112, 3, 1, number, 0, 0)
+    data = path.read_bytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:])
+    with av.open(str(path)) as container:
+        picture = next(container.decode(video=0))
+    if picture.rotation == 0 and number > 4:
+        pytest.skip("this libav does not read EXIF")
+    a, b, c, d = MATRICES[name]
+    assert upright_filters(display_matrix(picture)) == upright_filters(DisplayMatrix(a, b, c, d))
+
+
 def test_an_odd_angle_is_turned_within_the_frame():
     half = 0.5**0.5
     assert upright_filters(DisplayMatrix(half, half, -half, half)) == ["rotate=0.785398"]
