@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
 from broadcaster.model.access_units import AccessUnit
 from broadcaster.model.stats import StreamReport
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import StreamState, StreamStatus
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.stream.audio import AudioSupervisor
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.hub import Hub
 from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
-
-log = logging.getLogger(__name__)
-
-STALL_LIMIT = 2.0
-"""Seconds without a picture after which a live source counts as stalled."""
+from broadcaster.stream.stall_watch import STALL_LIMIT, StallWatch
+from broadcaster.stream.stream_log import StreamLog
 
 OPEN_LIMIT = 25.0
 """Seconds for a video source to open. Each source has a shorter limit of its own; the longest is the search for a
 camera (8 s for CSI, 5 s for USB) followed by opening it (8 s)."""
 
-MAX_COMPLAINTS = 20
-"""Causes of failures to remember, so that each is logged once until the stream has been live for a while."""
-
 _OPENING = (Phase.STARTING, Phase.RETRYING)
-
-_SOUNDS = {AudioState.ON: "with sound", AudioState.NONE: "without sound", AudioState.LOST: "its sound lost"}
 
 Listener = Callable[[StreamStatus], None]
 
@@ -64,10 +55,8 @@ class StreamController:
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
-        self._timer: asyncio.TimerHandle | None = None
-        self._picture_at = 0.0
-        self._complaints: set[str] = set()
-        self._said = ""
+        self._stall_watch = StallWatch(clock, self._wake)
+        self._log = StreamLog()
         self._openings = 0
         self._closing = False
 
@@ -141,13 +130,12 @@ class StreamController:
                     self._step(Event.CLOSED)
         finally:
             self._closing = True
-            if self._timer is not None:
-                self._timer.cancel()
+            self._stall_watch.close()
             await self._close_sources()
 
     def picture(self, unit: AccessUnit) -> None:
         """The video source's pictures come in here (`ports.VideoSink`)."""
-        self._picture_at = self._clock.monotonic()
+        self._stall_watch.picture()
         if unit.keyframe and self._machine.phase in _OPENING:
             self._step(Event.KEYFRAME)
         self._hub.publish_video(unit)
@@ -194,7 +182,7 @@ class StreamController:
     def _wake(self) -> None:
         """A deadline has passed, or a picture has moved it."""
         now = self._clock.monotonic()
-        if self._machine.phase is Phase.LIVE and now - self._picture_at >= STALL_LIMIT:
+        if self._machine.phase is Phase.LIVE and now >= self._stall_watch.deadline:
             self.failed(SourceError(StreamReason.CAMERA_STALLED, f"no picture for {STALL_LIMIT:g} s"))
         else:
             if self._machine.phase in _OPENING and now >= (self._machine.next_deadline or now):
@@ -202,12 +190,7 @@ class StreamController:
             self._after(self._machine.tick)
 
     def _complain(self, detail: str) -> None:
-        """Log what is wrong, once for each cause: a source may be tried for days, and the log may be on an SD card."""
-        if self._machine.is_steady(self._clock.monotonic()) or len(self._complaints) >= MAX_COMPLAINTS:
-            self._complaints.clear()
-        level = logging.DEBUG if detail in self._complaints else logging.WARNING
-        self._complaints.add(detail)
-        log.log(level, "video: %s; trying again from time to time", detail)
+        self._log.failure(detail, steady=self._machine.is_steady(self._clock.monotonic()))
 
     def _after(self, change: Callable[[float], Action | None]) -> None:
         """Let the machine move, then do what follows from it."""
@@ -219,31 +202,14 @@ class StreamController:
             self._announce()
         self._arm()
 
-    def _tell(self, status: StreamStatus) -> None:
-        """A line for each change of state, and of the sound while there is a picture."""
-        live = status.state is StreamState.LIVE
-        said = f"stream is {status.state}{f' ({status.reason})' if status.reason else ''}"
-        if said != self._said:
-            self._said = said
-            log.info("%s%s", said, f", {_SOUNDS[status.sound]}" if live else "")
-        elif live and not self._closing:
-            log.info("stream is still live, %s now", _SOUNDS[status.sound])
-
     def _arm(self) -> None:
         """Wake at the machine's next deadline, or when the source may have stalled."""
-        if self._timer is not None:
-            self._timer.cancel()
-        deadline = self._machine.next_deadline
-        if self._machine.phase is Phase.LIVE:
-            deadline = self._picture_at + STALL_LIMIT
-        if deadline is None or self._closing:
-            self._timer = None
-            return
-        delay = max(0.0, deadline - self._clock.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(delay, self._wake)
+        live = self._machine.phase is Phase.LIVE
+        self._stall_watch.arm(self._stall_watch.deadline if live else self._machine.next_deadline)
 
     def _announce(self) -> None:
         status = self.status
-        self._tell(status)
+        if not self._closing or status.state is not StreamState.LIVE:
+            self._log.status(status)
         for listener in tuple(self._listeners):
             listener(status)

@@ -10,7 +10,7 @@ import pytest
 
 from broadcaster.devices.picamera import source
 from broadcaster.errors import DeviceHung
-from broadcaster.stream import backoff, controller
+from broadcaster.stream import backoff, stall_watch
 from tests.edges.app_rig import served
 from tests.rigs.libcamera import Sensor
 from tests.rigs.picamera2 import Rig
@@ -19,7 +19,7 @@ from tests.rigs.picamera2 import Rig
 @pytest.fixture
 def rig(monkeypatch):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.1)
-    monkeypatch.setattr(controller, "STALL_LIMIT", 0.7)
+    monkeypatch.setattr(stall_watch, "STALL_LIMIT", 0.7)
     monkeypatch.setattr(source, "SILENT", 0.5)
     made = Rig()
     made.install(monkeypatch)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import StreamState
 from broadcaster.service.progress import LIVE_LIMIT, RETRY_LIMIT, STOPPING_LIMIT, Progress, Seen
-from broadcaster.stream.controller import STALL_LIMIT
 from broadcaster.stream.machine import STARTING_LIMIT, STATES, Action, Event, Phase, StreamMachine
+from broadcaster.stream.stall_watch import STALL_LIMIT
 
 GRACE = 2.0
 

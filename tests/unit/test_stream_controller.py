@@ -428,13 +428,13 @@ def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog)
             rig.microphone.sink.failed(SourceError("internal", "unplugged"))
             await asyncio.sleep(0.1)
 
-    caplog.set_level("INFO", "broadcaster.stream.controller")
+    caplog.set_level("INFO", "broadcaster.stream.stream_log")
     travel(scenario)
     assert [record.message for record in caplog.records if record.message.startswith("stream is")] == [
         "stream is starting",
-        "stream is live, its sound lost",
-        "stream is still live, with sound now",
-        "stream is still live, its sound lost now",
+        "stream is live, audio lost",
+        "stream is still live, now with audio",
+        "stream is still live, now audio lost",
     ]
 
 
