@@ -71,6 +71,9 @@ function makeConnection(iceServers) {
   return connection;
 }
 
+/** libwebrtc plays Opus in mono unless its own answer says otherwise (RFC 7587 §6.1). @param {string} sdp */
+export const withStereo = (sdp) => sdp.replace(/^a=fmtp:(?=.*useinbandfec)(?!.*[ ;]stereo=).*/gm, "$&;stereo=1");
+
 /** Answers one offer; the next offer makes a new one. */
 export class Peer {
   /** @param {Offer} offer @param {PeerListener} listener */
@@ -89,8 +92,10 @@ export class Peer {
   async #answer(sdp) {
     await this.connection.setRemoteDescription({ type: "offer", sdp });
     const answer = await this.connection.createAnswer();
-    await this.connection.setLocalDescription(answer);
-    this.listener.answer(answer.sdp ?? "");
+    const stereo = withStereo(answer.sdp ?? "");
+    // A browser that does not let answers be changed plays mono.
+    await this.connection.setLocalDescription({ type: "answer", sdp: stereo }).catch(() => this.connection.setLocalDescription(answer));
+    this.listener.answer(stereo);
   }
 
   /** How long video is held back; a leap is a freeze. @param {number} ms */

@@ -21,8 +21,6 @@ SAMPLE_BYTES = 2
 """Bytes of a sample of one channel: signed 16 bits."""
 _BIT_RATES = {1: 64_000, 2: 96_000}
 """Bits a second by channels: transparent for nearly everybody."""
-_FRAME_SAMPLES = ((480, 960, 1920, 2880),) * 3 + ((480, 960, 480, 960),) + ((120, 240, 480, 960),) * 4
-"""Samples of a frame by the upper three and the lower two bits of the configuration (RFC 6716 table 2)."""
 
 
 class OpusEncoder:
@@ -59,14 +57,3 @@ def _new_codec(layout: str, bit_rate: int) -> AudioCodecContext:
     codec.options = {"frame_duration": "20", "application": "audio"}
     codec.open()
     return codec
-
-
-def packet_samples(packet: bytes) -> int:
-    """How many samples at 48 kHz a packet lasts (RFC 6716 §3.1); 0 if it is malformed."""
-    if not packet:
-        return 0
-    configuration, code = packet[0] >> 3, packet[0] & 3
-    samples = _FRAME_SAMPLES[configuration >> 2][configuration & 3]
-    if code == 3:
-        return samples * (packet[1] & 0x3F) if len(packet) > 1 else 0
-    return samples * (1 if code == 0 else 2)

@@ -10,6 +10,7 @@ from aiortc.exceptions import InternalError, InvalidStateError, OperationError
 from broadcaster.errors import BadAnswer
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.ports import PeerListener
+from broadcaster.signaling.offer_sdp import complete_offer
 from broadcaster.webrtc.peer import PeerConnection, PeerContext
 
 
@@ -26,7 +27,7 @@ class OfferingPeer(PeerConnection):
         """Gather candidates and make the offer."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return Offer(
-            sdp=self.pc.localDescription.sdp,
+            sdp=complete_offer(self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo),
             ice_servers=self.context.ice_servers,
             clock=self.context.delivery.reference,
             addresses=self.ice.own_addresses,

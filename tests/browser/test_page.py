@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import async_playwright
 
+from tests.edges.devices_rig import make_file
 from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.daemon import Daemon, free_port
 
@@ -40,6 +41,18 @@ async def test_picture_and_sound_arrive(open_page):
             while not (await viewer.inbound("audio"))["totalAudioEnergy"] > 0:
                 await asyncio.sleep(0.1)
         assert (await viewer.attribute("data-sound")) == "on"
+
+
+async def test_stereo_stays_stereo(open_page, tmp_path):
+    film = make_file(tmp_path / "left.mp4", audio="aac", seconds=4.0, left_only=True)
+    async with Daemon(video__source="file", video__file=film, audio__source="file") as daemon:
+        viewer = await open_page(daemon.url)
+        await viewer.state("live")
+        await viewer.page.keyboard.press("m")  # a gesture, so that the page's audio graph may run
+        async with asyncio.timeout(10):
+            while not (peaks := await viewer.loudness())[0] > 0.05:
+                await asyncio.sleep(0.1)
+        assert peaks[1] < peaks[0] / 20
 
 
 async def test_a_camera_without_sound_says_so_to_who_looks_for_it(open_page):

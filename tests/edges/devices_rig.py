@@ -115,8 +115,9 @@ def make_file(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     options: dict[str, str] | None = None,
     rotation: int = 0,
+    left_only: bool = False,
 ) -> str:
-    """A media file of a moving picture and a tone; returns its path."""
+    """A media file of a moving picture and a tone (`left_only` in planar formats such as AAC's); returns its path."""
     with av.open(str(path), "w") as container:
         streams = []
         if video:
@@ -127,7 +128,7 @@ def make_file(
             streams.append((stream, pictures(round(seconds * FPS), *size)))
         if audio:
             sound = container.add_stream(audio, rate=48000 if "opus" in audio else 44100)
-            streams.append((sound, tone(sound, sound_seconds or seconds)))
+            streams.append((sound, tone(sound, sound_seconds or seconds, left_only=left_only)))
         for stream, frames in streams:
             for frame in frames:
                 container.mux(stream.encode(frame))
@@ -135,7 +136,7 @@ def make_file(
     return str(path)
 
 
-def tone(stream: av.AudioStream, seconds: float) -> Iterator[av.AudioFrame]:
+def tone(stream: av.AudioStream, seconds: float, *, left_only: bool = False) -> Iterator[av.AudioFrame]:
     """Frames of a loud square wave in the stream's format."""
     size = stream.codec_context.frame_size or 1024
     width = stream.format.bytes
@@ -144,7 +145,8 @@ def tone(stream: av.AudioStream, seconds: float) -> Iterator[av.AudioFrame]:
     period = high * 24 + low * 24
     for index in range(round(seconds * stream.rate / size)):
         frame = av.AudioFrame(stream.format.name, stream.layout.name, size)
-        for plane in frame.planes:
-            plane.update((period * (plane.buffer_size // len(period) + 1))[: plane.buffer_size])
+        for place, plane in enumerate(frame.planes):
+            wave = bytes(len(period)) if left_only and place else period
+            plane.update((wave * (plane.buffer_size // len(wave) + 1))[: plane.buffer_size])
         frame.sample_rate, frame.pts, frame.time_base = stream.rate, index * size, Fraction(1, stream.rate)
         yield frame

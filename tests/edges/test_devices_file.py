@@ -13,10 +13,11 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import PATIENCE, MediaFile
 from broadcaster.devices.file.video import FileVideo
-from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
+from broadcaster.devices.opus import FRAME_SAMPLES
 from broadcaster.devices.scaler import Scaler
 from broadcaster.errors import SourceError
 from broadcaster.media.h264 import is_keyframe
+from broadcaster.media.opus import packet_samples
 from broadcaster.settings import AudioSettings, VideoSettings
 from tests.edges.devices_rig import FPS, HEIGHT, WIDTH, Sink, decoded, loudnesses, make_file, opened, steps, times
 

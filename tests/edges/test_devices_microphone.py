@@ -16,8 +16,9 @@ import pytest
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.microphone import recorder, sample_clock, silence
 from broadcaster.devices.microphone.source import Microphone
-from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
+from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.errors import SourceAbsent
+from broadcaster.media.opus import packet_samples
 from broadcaster.model.access_units import OpusFrame
 from broadcaster.model.stream import AudioState
 from broadcaster.settings import AudioSettings

@@ -8,10 +8,11 @@ import pytest
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.model.access_units import OpusFrame
 from broadcaster.webrtc import internals, peer
 from broadcaster.webrtc.factory import AiortcPeers
 from broadcaster.webrtc.profiles import COUNTER_MODE, GCM, processor_features, profile_order
-from tests.edges.webrtc_rig import Listener, inbound, on_air
+from tests.edges.webrtc_rig import Camera, Listener, Rig, inbound, on_air
 
 
 @pytest.fixture
@@ -60,6 +61,23 @@ async def test_the_offer_is_what_browsers_need_and_carries_our_identity(rig):
     assert "VP8" not in offer.sdp
     assert offer.addresses
     await ours.close()
+
+
+async def test_the_offer_has_one_fingerprint_in_each_m_line(rig):
+    ours = rig.peers.create("v1", Listener())
+    sdp = (await ours.offer()).sdp
+    assert sdp.count("a=fingerprint:") == sdp.count("a=fingerprint:sha-256 ") == 2
+    await ours.close()
+
+
+async def test_the_offer_announces_stereo_unless_the_audio_is_mono():
+    rig = Rig(Camera())
+    for packets, announced in (([], True), ([b"\xf8\xff\xfe"], False), ([b"\xfc\xff\xfe"], True)):
+        for packet in packets:
+            rig.packetizer.sound(OpusFrame(packet, 0.0), 0.0)
+        ours = rig.peers.create("v1", Listener())
+        assert ("a=fmtp:96 sprop-stereo=1;useinbandfec=1" in (await ours.offer()).sdp) == announced
+        await ours.close()
 
 
 async def test_the_offer_names_a_picture_and_its_capture_time(rig):

@@ -112,6 +112,30 @@ async () => {
 }
 """
 
+# The peak of each of the two channels of the newest peer connection's sound over the last 40 ms. Chromium decodes a
+# remote track only while an element plays it; the page's own video element does.
+_LOUDNESS = """
+async () => {
+  if (!window.testMeters) {
+    const receivers = window.testPeers.at(-1).getReceivers();
+    const track = receivers.map((receiver) => receiver.track).find((track) => track.kind === 'audio');
+    const context = new AudioContext(), splitter = context.createChannelSplitter(2);
+    context.createMediaStreamSource(new MediaStream([track])).connect(splitter);
+    window.testMeters = [0, 1].map((channel) => {
+      const meter = context.createAnalyser();
+      splitter.connect(meter, channel);
+      return meter;
+    });
+    await context.resume();
+  }
+  return window.testMeters.map((meter) => {
+    const samples = new Float32Array(meter.fftSize);
+    meter.getFloatTimeDomainData(samples);
+    return Math.max(...samples.map(Math.abs));
+  });
+}
+"""
+
 # Playwright keeps every page in the foreground, so hiding is said by the page's own means.
 _SHOW = """
 () => {{
@@ -185,6 +209,11 @@ class Viewer:
         """`RTCInboundRtpStreamStats` of the newest peer connection."""
         reports: list[dict[str, Any]] = await self.page.evaluate(_INBOUND)
         return next(report for report in reversed(reports) if report["kind"] == kind)
+
+    async def loudness(self) -> list[float]:
+        """The peaks of the left and the right channel in the last moment, as shares of full scale."""
+        peaks: list[float] = await self.page.evaluate(_LOUDNESS)
+        return peaks
 
     async def hide(self) -> None:
         """The tab goes to the background."""

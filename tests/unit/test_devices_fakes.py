@@ -2,9 +2,10 @@ import av
 import pytest
 
 from broadcaster.devices.fakes import FakeCamera, FakeClock, FakeMicrophone, FakePanel
-from broadcaster.devices.opus import FRAME_SAMPLES, packet_samples
+from broadcaster.devices.opus import FRAME_SAMPLES
 from broadcaster.errors import PanelError, SourceAbsent, SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
+from broadcaster.media.opus import packet_samples
 from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.model.stream import StreamState
 from broadcaster.ports import Control

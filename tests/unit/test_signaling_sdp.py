@@ -1,6 +1,7 @@
 """The answer screen lets real answers through, and stops what no browser would send."""
 
 import time
+from pathlib import Path
 
 import pytest
 from aiortc.sdp import SessionDescription
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from broadcaster.errors import BadAnswer
 from broadcaster.signaling.sdp import screen_answer
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
+
+SDP = Path(__file__).parent / "sdp"
+"""An offer of this daemon, and what WebRTC stacks answered to it, with documentation addresses."""
 
 FINGERPRINT = next(line for line in CHROMIUM.splitlines() if line.startswith("a=fingerprint"))
 
@@ -31,6 +35,42 @@ def test_real_answers_pass_and_keep_their_meaning(answer: str) -> None:
         assert [f.value for f in ours.dtls.fingerprints] == [f.value.upper() for f in theirs.dtls.fingerprints[:1]]
         assert ours.rtcp_mux
         assert ours.direction == "recvonly"
+
+
+def recorded(name: str) -> str:
+    return (SDP / f"{name}.sdp").read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("stack", "rtx", "extensions", "candidates"),
+    [
+        ("aiortc", True, [1, 3], 4),
+        ("gstreamer", False, [], 0),
+        ("gstreamer-rtx", True, [], 0),
+        ("libdatachannel", True, [1, 3, 4], 2),
+        ("libwebrtc", True, [3, 4, 1], 0),
+        ("pion", True, [1], 4),
+        ("werift", False, [], 4),
+    ],
+)
+def test_answers_of_other_stacks_pass(stack: str, rtx: bool, extensions: list[int], candidates: int) -> None:
+    screened = screen_answer(recorded("offer"), recorded(stack))
+    video, audio = SessionDescription.parse(screened.sdp).media
+    assert [codec.name.upper() for codec in video.rtp.codecs] == ["H264", *(["RTX"] if rtx else [])]
+    assert [codec.name.lower() for codec in audio.rtp.codecs] == ["opus"]
+    assert [extension.id for extension in video.rtp.headerExtensions] == extensions
+    assert len(screened.candidates) == candidates
+    assert {media.dtls.role for media in (video, audio) if media.dtls} == {"client"}
+
+
+def test_an_answer_without_h264_is_refused() -> None:
+    with pytest.raises(BadAnswer, match="video was refused"):
+        screen_answer(recorded("offer"), recorded("libwebrtc-without-h264"))
+
+
+def test_an_answer_that_wants_stereo_keeps_saying_so() -> None:
+    stereo = recorded("libwebrtc").replace("useinbandfec=1", "useinbandfec=1;stereo=1")
+    assert "a=fmtp:96 minptime=10;useinbandfec=1;stereo=1" in screen_answer(recorded("offer"), stereo).sdp
 
 
 def test_a_space_at_the_end_does_not_hide_feedback_from_the_parser_behind() -> None:

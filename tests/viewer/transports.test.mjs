@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Signaling, refusal, signalingUrl, unplayable } from "../../viewer/transports.mjs";
+import { Signaling, refusal, signalingUrl, unplayable, withStereo } from "../../viewer/transports.mjs";
 
 test("the WebSocket is where the page came from", () => {
   assert.equal(signalingUrl("http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
@@ -73,4 +73,14 @@ test("what comes before anybody listens is heard in its order, and after a drop 
   other.listen({ ...listener, message: () => other.drop(1000) });
   assert.deepEqual(heard, ["welcome", 4003, "late"], "the drop came between");
   assert.equal(other.socket.onmessage, null);
+});
+
+test("an answer asks for both channels of the sound", () => {
+  const answer = (...opus) => ["a=rtpmap:101 H264/90000", "a=fmtp:101 packetization-mode=1", "a=rtpmap:96 opus/48000/2", ...opus, "a=recvonly", ""].join("\r\n");
+  assert.equal(withStereo(answer("a=fmtp:96 minptime=10;useinbandfec=1")), answer("a=fmtp:96 minptime=10;useinbandfec=1;stereo=1"));
+  const firefox = answer("a=fmtp:96 maxplaybackrate=48000;stereo=1;useinbandfec=1");
+  assert.equal(withStereo(firefox), firefox);
+  const sender = "a=fmtp:96 sprop-stereo=1;useinbandfec=1";
+  assert.equal(withStereo(answer(sender)), answer(`${sender};stereo=1`), "what is sent is another matter");
+  assert.equal(withStereo(answer()), answer(), "without sound");
 });

@@ -17,11 +17,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from broadcaster.devices.libav import libav_errors
-from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, packet_samples
+from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.devices.orientation import display_matrix, upright_filters
 from broadcaster.devices.scaler import shown_size
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
+from broadcaster.media.opus import packet_samples
 from broadcaster.stream.rendition import LARGEST, LONGEST
 
 SCAN_LIMIT = 128 * 1024 * 1024

@@ -1,6 +1,7 @@
 import pytest
 
-from broadcaster.devices.opus import packet_samples
+from broadcaster.devices.opus import FRAME_SAMPLES, SAMPLE_BYTES, OpusEncoder
+from broadcaster.media.opus import is_stereo, packet_samples
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,13 @@ from broadcaster.devices.opus import packet_samples
 )
 def test_a_packet_tells_its_length(packet, samples):
     assert packet_samples(packet) == samples
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_packet_tells_its_channels(channels):
+    packet, _ = OpusEncoder(channels).encode(bytes(FRAME_SAMPLES * SAMPLE_BYTES * channels))
+    assert is_stereo(packet) == (channels == 2)
+
+
+def test_an_empty_packet_has_no_channels():
+    assert not is_stereo(b"")

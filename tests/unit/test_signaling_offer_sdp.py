@@ -1,0 +1,34 @@
+"""What is changed in the offer that aiortc writes."""
+
+from pathlib import Path
+
+import pytest
+
+from broadcaster.signaling.offer_sdp import complete_offer
+
+OFFER = (Path(__file__).parent / "sdp" / "offer.sdp").read_bytes().decode()
+
+
+def test_one_fingerprint_is_left_in_each_m_line():
+    fingerprints = [line for line in complete_offer(OFFER, stereo=True).splitlines() if "fingerprint" in line]
+    assert len(fingerprints) == 2
+    assert len(set(fingerprints)) == 1
+    assert fingerprints[0].startswith("a=fingerprint:sha-256 ")
+
+
+@pytest.mark.parametrize(
+    ("stereo", "parameters"),
+    [(True, "a=fmtp:96 sprop-stereo=1;useinbandfec=1"), (False, "a=fmtp:96 useinbandfec=1")],
+)
+def test_two_channels_are_announced_where_there_are_two(stereo, parameters):
+    lines = complete_offer(OFFER, stereo=stereo).split("\r\n")
+    place = lines.index("a=rtpmap:96 opus/48000/2")
+    assert lines[place + 1] == parameters
+    assert lines[-1] == ""
+
+
+def test_the_rest_is_unchanged():
+    changed = complete_offer(OFFER, stereo=True).splitlines()
+    assert [line for line in OFFER.splitlines() if "sha-384" not in line and "sha-512" not in line] == [
+        line for line in changed if line != "a=fmtp:96 sprop-stereo=1;useinbandfec=1"
+    ]
