@@ -5,54 +5,63 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import ifaddr
 
 from broadcaster.settings import WebSettings
 from broadcaster.settings.host_names import ascii_name
+from broadcaster.settings.paths import expand
 from broadcaster.web.listen import EVERYWHERE, versions
 from broadcaster.webrtc import interfaces
+
+_AVAHI = Path("/run/avahi-daemon/socket")
+"""There while Avahi runs, which answers for names in `.local` (avahi-daemon(8))."""
 
 
 def page_addresses(web: WebSettings, port: int) -> list[str]:
     """Return the page's addresses as URLs, the one for viewers first; `port` is the real one.
 
-    The names of `web.hosts` are what a certificate is for; where there is a proxy in front, it has that.
+    A certificate is for names: those of `web.hosts` and its own come first. A proxy in front has one for `web.hosts`.
     """
     secure = web.certificate != ""
-    named = page_urls(web.hosts, 443 if web.trusted_proxies else port, secure=True)
-    return [*(named if secure or web.trusted_proxies else []), *reachable_at(web.host, port, secure=secure)]
+    named = [*web.hosts, *(_certificate_names(web.certificate) if secure else [])]
+    urls = page_urls(list(dict.fromkeys(named)), 443 if web.trusted_proxies else port, secure=True)
+    return [*(urls if secure or web.trusted_proxies else []), *reachable_at(web.host, port, secure=secure)]
 
 
 def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
-    """Return the addresses as URLs, by name and by IP; `host` is `web.host`, `port` the real one."""
+    """Return the addresses as URLs, by IP and by name; `host` is `web.host`, `port` the real one.
+
+    The first is one by IPv4, where there is one: not every phone can look up this machine's names.
+    """
     if host not in EVERYWHERE:
         return page_urls([host], port, secure=secure)
     listening = versions(host)
     own = [address for address in own_addresses() if ipaddress.ip_address(address).version in listening]
     addresses = for_others(own, first=address_towards_others())
-    return page_urls([*names(socket.gethostname()), *addresses, "localhost"], port, secure=secure)
+    first = [address for address in addresses if "." in address][:1]
+    others = [address for address in addresses if address not in first]
+    known = names(socket.gethostname(), multicast=_AVAHI.exists())
+    return page_urls([*first, *known, *others, "localhost"], port, secure=secure)
 
 
-def easiest(links: Sequence[str]) -> str:
-    """Return the link that a phone can open: by IPv4, because not every phone asks for `.local` names.
-
-    A certificate is for names: with one it is the first.
-    """
-    if links[0].startswith("https:"):
-        return links[0]
-    return next((link for link in links if _is_ipv4(urlsplit(link).hostname)), links[0])
-
-
-def names(hostname: str) -> list[str]:
-    """Return the names of this machine: by multicast DNS (RFC 6762), and as most home routers know it."""
+def names(hostname: str, *, multicast: bool) -> list[str]:
+    """Return the names of this machine: by multicast DNS (RFC 6762) if it answers that, and as home routers know it."""
     short = hostname.partition(".")[0]
     if short in ("", "localhost"):
         return []
     if not hostname.isascii():
         return [ascii_name(hostname)]  # browsers ask for this one, and multicast DNS would have it in UTF-8
-    return [f"{short}.local", hostname]
+    return [*([f"{short}.local"] if multicast else []), hostname]
+
+
+def _certificate_names(file: str) -> list[str]:
+    """The names that viewers can use; a wildcard is none."""
+    # Here and not above: only with a certificate does it load a library for that.
+    from broadcaster.web.certificate import certificate_names  # noqa: PLC0415
+
+    return [name for name in certificate_names(Path(expand(file))) if name[0] != "*" and name != "localhost"]
 
 
 def own_addresses() -> list[str]:
@@ -87,7 +96,3 @@ def page_urls(hosts: Sequence[str], port: int, *, secure: bool = False) -> list[
     scheme, default = ("https", 443) if secure else ("http", 80)
     suffix = "" if port == default else f":{port}"
     return [f"{scheme}://{f'[{host}]' if ':' in host else host}{suffix}/" for host in hosts]
-
-
-def _is_ipv4(host: str | None) -> bool:
-    return host is not None and host.replace(".", "").isdigit()

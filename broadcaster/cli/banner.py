@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import segno
 
-from broadcaster.cli.addresses import easiest
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings
 from broadcaster.version import __version__
@@ -17,29 +17,47 @@ QR_CHARACTERS = "█▀▄"
 """What a QR code is drawn with; not every terminal's encoding has them."""
 
 
-def start_block(
-    settings: Settings, report: StreamReport, links: Sequence[str], token_file: str, *, terminal: bool, qr: bool = True
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the block tells besides the settings and the stream.
+
+    `links` are the page's addresses, the one for viewers first; `link_command` is what makes a link for a viewer;
+    `token_file` is where the operator's token is, empty if none was made. `terminal`: people read it, and nobody else
+    will; `qr`: its encoding can draw QR codes.
+    """
+
+    links: Sequence[str]
+    link_command: str
+    token_file: str
+    terminal: bool
+    qr: bool = True
+
+
+def start_block(settings: Settings, report: StreamReport, around: Surroundings) -> str:
     """Return the block: where the page is, what is shown on it, who may watch, and who may start and stop.
 
-    `links` are the page's addresses, `token_file` is where the operator's token is, empty if none was made. Only a
-    `terminal` gets the viewer token, as part of each link: what is printed elsewhere ends in a journal, which more
-    people read; and a QR code for phones, if its encoding can draw one (`qr`).
+    Only a terminal gets the viewer token, as part of each link, and the QR code of the first link: what is printed
+    elsewhere ends in a journal, which more people read. Where nobody gets in by an address, there are none.
     """
-    if terminal and settings.web.viewer_token:
-        links = [with_token(link, settings.web.viewer_token) for link in links]
-    first, *others = links
+    links = _links(settings, around)
     rows = [
-        ("Open", first),
-        *(("", link) for link in others),
+        *zip(("Open", *[""] * len(links)), links, strict=False),
+        *([("Link", f"{around.link_command} --name NAME    (makes one for a viewer)")] if settings.web.links else []),
         ("Source", _source(settings, report)),
         ("Encoder", _encoder(settings, report)),
         ("Sound", report.audio_source),
-        ("Viewers", _viewers(settings, terminal=terminal)),
-        ("Control", _control(settings, token_file)),
+        ("Viewers", _viewers(settings, terminal=around.terminal)),
+        ("Control", _control(settings, around.token_file)),
     ]
     lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows)]
-    return "\n".join([*lines, "", *([qr_code(easiest(links))] if terminal and qr else [])])
+    return "\n".join([*lines, "", *([qr_code(links[0])] if links and around.terminal and around.qr else [])])
+
+
+def _links(settings: Settings, around: Surroundings) -> list[str]:
+    """The page's addresses, with the viewer token on a terminal; with web.links, only those that let somebody in."""
+    if settings.web.viewer_token and around.terminal:
+        return [with_token(link, settings.web.viewer_token) for link in around.links]
+    return [] if settings.web.links else list(around.links)
 
 
 def with_token(link: str, token: str) -> str:
@@ -76,8 +94,7 @@ def _viewers(settings: Settings, *, terminal: bool) -> str:
     if not settings.web.links:
         everyone = "everyone who can reach these addresses (web.viewer_token or web.links closes them)"
         return f"{limit}: {token if settings.web.viewer_token else everyone}"
-    by_link = "whoever has a link from `broadcaster link`"
-    return f"{limit}: {by_link}{f', and {token}' if settings.web.viewer_token else ''}"
+    return f"{limit}: whoever has a link{f', and {token}' if settings.web.viewer_token else ''}"
 
 
 def _control(settings: Settings, token_file: str) -> str:

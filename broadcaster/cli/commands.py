@@ -23,7 +23,7 @@ from broadcaster.auth.tokens import make_token
 from broadcaster.cli import links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
-from broadcaster.cli.banner import QR_CHARACTERS, start_block
+from broadcaster.cli.banner import QR_CHARACTERS, Surroundings, start_block
 from broadcaster.cli.descriptors import raise_descriptor_limit
 from broadcaster.cli.install import install, uninstall
 from broadcaster.cli.target import Target, find_target
@@ -95,7 +95,7 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
 
     async def serve_to_the_end() -> None:
         try:
-            await serve(effective, live=parsed.live, announce=partial(_announce, effective), **chosen)
+            await serve(effective, live=parsed.live, announce=partial(_announce, parsed, effective), **chosen)
         finally:
             ignore_ending()
 
@@ -180,14 +180,18 @@ def _read(parsed: argparse.Namespace) -> Settings:
     return settings.read(text, parsed.set)
 
 
-def _announce(effective: Settings, port: int, report: StreamReport) -> None:
+def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
-    addresses = page_addresses(effective.web, port)
     made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
-    token = str(made) if made.exists() else ""
-    block = start_block(effective, report, addresses, token, terminal=sys.stdout.isatty(), qr=_draws_qr_codes())
+    around = Surroundings(
+        links=page_addresses(effective.web, port),
+        link_command=links.command(sys.argv[0], parsed.settings, parsed.set, service="INVOCATION_ID" in os.environ),
+        token_file=str(made) if made.exists() else "",
+        terminal=sys.stdout.isatty(),
+        qr=_draws_qr_codes(),
+    )
     try:
-        print(block, flush=True)
+        print(start_block(effective, report, around), flush=True)
     except OSError:  # a full disk, a reader that is gone: no reason not to serve, nor for an error at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broadcaster.auth.links import EARLIEST, Link, sign_link
-from broadcaster.cli.addresses import easiest, page_addresses
+from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.banner import qr_code, with_token
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
 from broadcaster.storage.secrets import SecretFile
+
+_OF_A_LINK = (
+    "stream.state_dir", "web.links", "web.host", "web.port", "web.hosts", "web.certificate", "web.key",
+    "web.trusted_proxies",
+)  # fmt: skip
+"""Settings that a link depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,24 @@ def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, term
     link = Link(asked.name, int(unix), round(asked.seconds))
     token = sign_link(link, key.made())
     links = [with_token(address, token) for address in _addresses(settings, asked)]
-    drawn = [qr_code(easiest(links))] if qr else []
+    drawn = [qr_code(links[0])] if qr else []
     return "\n".join([*links, *([*_about(link, key), *drawn] if terminal else [])])
+
+
+def command(program: str, file: str | None, assignments: Sequence[str], *, service: bool) -> str:
+    """Return what makes a link for the daemon that was started with these settings.
+
+    `program` is how it was called, `service` whether systemd has started it. Only assignments that matter to a link
+    are repeated, none of which is a secret.
+    """
+    if service:
+        return "sudo broadcaster link"
+    words = [program if program and not program.endswith("__main__.py") else "broadcaster", "link"]
+    words += ["--settings", file] if file else []
+    for assignment in assignments:
+        if assignment.partition("=")[0].strip() in _OF_A_LINK:
+            words += ["--set", assignment]
+    return shlex.join(words)
 
 
 def revoke(key: SecretFile) -> str:

@@ -9,10 +9,12 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web import access
 from broadcaster.web.connection import Connection, Tls
+from broadcaster.web.plain_http import FirstBytes
 
 BACKLOG = 128
 """Connections that may wait to be accepted: as many as come within a moment."""
@@ -89,7 +91,10 @@ class Acceptor:
         tls: ssl.SSLContext | None,
         room: Room,
         log: RateLimitedLogger,
+        is_own_host: Callable[[str], bool],
     ) -> None:
+        """`is_own_host` tells which hosts plain HTTP may be redirected to, where there is TLS."""
+        self._is_own_host = is_own_host
         self._listeners = listeners
         self._protocol = protocol
         self._tls = tls
@@ -172,8 +177,8 @@ class Acceptor:
             await loop.connect_accepted_socket(lambda: connection, taken)
             return
         done: asyncio.Future[None] = loop.create_future()
-        tls = Tls(connection, self._tls, done)
-        transport, _ = await loop.connect_accepted_socket(lambda: tls, taken)
+        first = FirstBytes(partial(Tls, connection, self._tls, done), done, self._is_own_host)
+        transport, _ = await loop.connect_accepted_socket(lambda: first, taken)
         try:
             await done
         finally:

@@ -37,7 +37,13 @@ def own_host(host: str, names: frozenset[str]) -> str | None:
     match = _HOST.fullmatch(plain)
     if match is None:
         return None
-    return plain if _is_ip(match["name"]) or ascii_name(match["name"]) in names else None
+    return plain if _is_ip(match["name"]) or _is_own_name(ascii_name(match["name"]), names) else None
+
+
+def _is_own_name(name: str, names: frozenset[str]) -> bool:
+    """Whether a name is one of `names`, or its first label stands for a wildcard's (RFC 6125 §6.4.3)."""
+    _, dot, parent = name.partition(".")
+    return name in names or (dot != "" and f"*.{parent}" in names)
 
 
 def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:

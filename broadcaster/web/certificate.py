@@ -8,7 +8,10 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography import x509
+
 from broadcaster.errors import BroadcasterError
+from broadcaster.settings.host_names import ascii_name
 from broadcaster.settings.paths import expand
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -26,12 +29,15 @@ class Certificate:
         self._newest = self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._loaded: Stamp = ()
         self._seen: Stamp = ()
+        self.names: tuple[str, ...] = ()
+        """The host names that the certificate is for."""
 
     def load(self) -> ssl.SSLContext:
         """Return what connections are accepted with. Raises `BroadcasterError`, naming setting, file and reason."""
         self._loaded = self._seen = _stamp(self._files)
         self._newest = self._context = load_pair(*self._files)
         self._context.sni_callback = self._choose
+        self.names = certificate_names(self._files[0])
         return self._context
 
     def look(self) -> bool:
@@ -45,11 +51,26 @@ class Certificate:
             return False
         self._loaded = self._seen
         self._newest = load_pair(*self._files)
+        self.names = certificate_names(self._files[0])
         return True
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         """Called by OpenSSL while a connection begins, whether or not it names a server (RFC 6066 §3)."""
         connection.context = self._newest
+
+
+def certificate_names(file: Path) -> tuple[str, ...]:
+    """Return the host names of a certificate's subjectAltName (RFC 6125), "*." in front of wildcards.
+
+    Of the first certificate in a chain, which is the server's. None where it cannot be read: that is said elsewhere.
+    """
+    try:
+        with file.open("rb") as opened:
+            found = x509.load_pem_x509_certificates(opened.read(_LARGEST))[0].extensions
+        names = found.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    except (OSError, ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return ()
+    return tuple(dict.fromkeys(map(ascii_name, names)))
 
 
 def load_pair(certificate: Path, key: Path) -> ssl.SSLContext:

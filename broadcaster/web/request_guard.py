@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -25,15 +25,27 @@ _LONGEST_NAME = 255
 class RequestGuard:
     """Checks `Host` and `Origin`, finds out who asks, and adds the headers that every answer has."""
 
-    def __init__(self, settings: WebSettings, proxies: Proxies, log: RateLimitedLogger) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        proxies: Proxies,
+        log: RateLimitedLogger,
+        more_names: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """`more_names` gives the names of the certificate, which its owner has proven to be this machine's."""
         self._settings = settings
+        self._more_names = more_names
         self._proxies = proxies
         self._log = log
         self.look_up_names()
 
     def look_up_names(self) -> None:
         """Ask the system for its names again: a host may be renamed while the daemon runs."""
-        self._names = access.own_names(system_names(), self._settings.hosts)
+        self._names = access.own_names(system_names(), [*self._settings.hosts, *self._more_names()])
+
+    def is_own_host(self, host: str) -> bool:
+        """Whether a `Host` header means this machine."""
+        return access.own_host(host, self._names) is not None
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:

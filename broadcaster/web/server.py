@@ -61,7 +61,7 @@ class WebServer:
         self._proxies = Proxies(settings.trusted_proxies)
         self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
         self._log = RateLimitedLogger(log, clock)
-        self._guard = RequestGuard(settings, self._proxies, self._log)
+        self._guard = RequestGuard(settings, self._proxies, self._log, self._certificate_names)
         self._viewers = Viewers(settings.max_viewers, peers, live, clock, timings, self._log)
         link_key = secrets.link_key if secrets is not None and settings.links else None
         self._door = ViewerAuth(settings.viewer_token, link_key, clock, self._log)
@@ -96,6 +96,7 @@ class WebServer:
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""
         tls = None if self._certificate is None else self._certificate.load()
+        self._guard.look_up_names()
         self._door.look()
         self._operator.look()
         listeners = await open_listeners(self._settings.host, self._settings.port)
@@ -117,7 +118,7 @@ class WebServer:
         await self._runner.setup()
         assert self._runner.server is not None
         room = Room(self._settings.max_viewers, self._is_own)
-        self._acceptor = Acceptor(listeners, self._runner.server, tls, room, self._log)
+        self._acceptor = Acceptor(listeners, self._runner.server, tls, room, self._log, self._guard.is_own_host)
         self._acceptor.start()
         self._viewers.start()
         self._watching = asyncio.create_task(self._watch_files(), name="web files")
@@ -140,6 +141,9 @@ class WebServer:
         except TimeoutError:
             log.warning("viewers were still there %g s after the goodbye", _CLOSING)
         await runner.cleanup()
+
+    def _certificate_names(self) -> tuple[str, ...]:
+        return () if self._certificate is None else self._certificate.names
 
     async def _watch_files(self) -> None:
         """See for ever whether a file has changed that was read at start."""

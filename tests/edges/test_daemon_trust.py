@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from broadcaster.signaling.codes import SUBPROTOCOL
-from tests.rigs.certificates import make_pair
+from tests.rigs.certificates import NAME, make_pair
 from tests.rigs.daemon import START_LIMIT, free_port
 
 
@@ -38,7 +38,8 @@ async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
             process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) == 0
     said = (tmp_path / "log").read_text()
-    assert f"https://127.0.0.1:{port}/" in said
+    assert f"listening on 127.0.0.1:{port}" in said
+    assert f"broadcaster link --settings {file} --name NAME" in said
     assert f"whoever has the token in {state}/operator_token" in said
     assert "joined by the link of Anna" in said
     for secret in ("link_key", "operator_token"):
@@ -50,7 +51,7 @@ async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
 async def watch_to_the_end(client: aiohttp.ClientSession, port: int, trusted: ssl.SSLContext, *links: str) -> None:
     """By a link that ended meanwhile, or ends soon, the way is closed with 4001; by the longer one it is open."""
     short, long = (link.split("#t=")[1] for link in links)
-    assert links[0].startswith(f"https://127.0.0.1:{port}/#t=")
+    assert links[0].startswith(f"https://{NAME}:{port}/#t=")
     url = f"https://localhost:{port}/ws"
     async with client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=trusted) as socket:
         await socket.send_json({"type": "hello", "token": short})
@@ -74,9 +75,9 @@ async def use_the_operator_s_token(
 
 
 def make_link(file: Path, hours: str) -> str:
-    """A link, as a person gets it."""
+    """A link, as a person gets it: that of the certificate's name comes first."""
     command = [sys.executable, "-m", "broadcaster", "link", "--settings", str(file), "--name", "Anna", "--hours", hours]
-    return subprocess.check_output(command, text=True, timeout=20).strip()
+    return subprocess.check_output(command, text=True, timeout=20).splitlines()[0]
 
 
 async def listening(port: int, process: asyncio.subprocess.Process) -> None:

@@ -146,7 +146,7 @@ async def test_without_descriptors_it_waits_and_says_so_once(
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     log = RateLimitedLogger(logging.getLogger("accept"), RealClock())
-    acceptor = Acceptor([listener], asyncio.Protocol, None, Room(1, lambda address: True), log)
+    acceptor = Acceptor([listener], asyncio.Protocol, None, Room(1, lambda address: True), log, lambda host: True)
     acceptor.start()
     _, writer = await asyncio.open_connection(*listener.getsockname())
     await until(lambda: len(acceptor._room) == 1)

@@ -95,7 +95,10 @@ def test_a_service_that_does_not_see_its_host_renamed_reads_the_file(monkeypatch
 async def test_every_name_that_is_printed_is_answered_to(hostname: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: hostname)
     hosts = read("", ["web.hosts=['münchen.example', 'cam.example.org']"]).web.hosts
-    printed = [*names(hostname), *page_addresses(WebSettings(hosts=hosts, trusted_proxies=("127.0.0.1",)), 8080)]
+    printed = [
+        *names(hostname, multicast=True),
+        *page_addresses(WebSettings(hosts=hosts, trusted_proxies=("127.0.0.1",)), 8080),
+    ]
     async with served(hosts=hosts) as rig:
         for name in printed:
             host = name.removeprefix("https://").removeprefix("http://").removesuffix("/")

@@ -19,10 +19,10 @@ from broadcaster.model.stream import StreamState
 from broadcaster.signaling.codes import SUBPROTOCOL
 from broadcaster.signaling.timings import Timings
 from broadcaster.web import connection, server
-from broadcaster.web.certificate import Certificate, load_pair
+from broadcaster.web.certificate import Certificate, certificate_names, load_pair
 from broadcaster.web.websocket import MOST_BUFFERED
 from tests.edges.web_rig import Rig, Talk, served
-from tests.rigs.certificates import Pair, make_pair
+from tests.rigs.certificates import NAME, Pair, make_pair
 
 
 @pytest.fixture
@@ -69,13 +69,82 @@ async def test_page_and_websocket_by_tls(pair: Pair) -> None:
         assert await rig.is_clean()
 
 
-async def test_plain_http_gets_nothing_and_harms_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_page_by_plain_http_is_redirected(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     async with secured(pair) as rig:
-        with pytest.raises((aiohttp.ClientError, ConnectionError)):
-            async with rig.client.get(rig.url):
-                pass
+        url = f"http://localhost:{rig.server.port}/?a=b"
+        async with rig.client.get(url, allow_redirects=False) as response:
+            assert response.status == 307
+            assert response.headers["Location"] == f"https://localhost:{rig.server.port}/?a=b"
+            assert "https only" in await response.text()
+        async with rig.client.get(url, ssl=pair.trusted()) as response:
+            assert (response.status, response.url.scheme) == (200, "https")
+        async with rig.client.post(url, data=b"x" * 20_000) as response:
+            assert response.status == 400
+            assert "https only" in await response.text()
+        async with rig.client.get(url, headers={"Host": "rebound.example"}, allow_redirects=False) as response:
+            assert (response.status, "Location" in response.headers) == (400, False)
+    assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
+async def test_half_a_beginning_is_cut_off(first: bytes, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANDSHAKE_LIMIT", 0.1)
+    async with secured(pair) as rig:
+        reader, writer = await asyncio.open_connection("localhost", rig.server.port)
+        writer.write(first)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        assert (await fetch(rig, pair.trusted()))[0] == 200
+
+
+async def test_a_handshake_may_come_byte_by_byte(pair: Pair) -> None:
+    async with secured(pair) as rig:
+        reader, writer = await asyncio.open_connection("localhost", rig.server.port)
+        for byte in client_hello("localhost"):
+            writer.write(bytes([byte]))
+            await writer.drain()
+        assert (await reader.read(1)) == b"\x16", "the server's part of the handshake"
+        writer.close()
+
+
+async def test_rubbish_gets_nothing_and_harms_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    async with secured(pair) as rig:
+        for rubbish in (b"\0" * 2000, b"SSH-2.0-x\r\n\r\n", b"A" * 9000, b"get / http\r\n\r\n", b"\xff"):
+            reader, writer = await asyncio.open_connection("localhost", rig.server.port)
+            writer.write(rubbish)
+            writer.write_eof()
+            async with asyncio.timeout(10):
+                with contextlib.suppress(ConnectionError):
+                    assert b"Location" not in await reader.read()
+            writer.close()
         assert (await fetch(rig, pair.trusted()))[0] == 200
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
+
+
+async def test_the_names_of_the_certificate_are_our_own(pair: Pair, tmp_path: Path) -> None:
+    async with secured(pair) as rig:
+
+        async def asked_as(name: str) -> int:
+            connector = aiohttp.TCPConnector(force_close=True, ssl=False)
+            async with (
+                aiohttp.ClientSession(connector=connector) as client,
+                client.get(f"https://localhost:{rig.server.port}/", headers={"Host": name}) as response,
+            ):
+                return response.status
+
+        assert [await asked_as(name) for name in (NAME, "other.example.net")] == [200, 421]
+        make_pair(tmp_path, names=("*.example.net",))
+        async with asyncio.timeout(10):
+            while await asked_as("other.example.net") != 200:
+                await asyncio.sleep(0.05)
+        assert [await asked_as(name) for name in (NAME, "a.b.example.net", "example.net")] == [421, 421, 421]
+
+
+def test_the_names_of_a_certificate_that_cannot_be_read_are_none(pair: Pair, tmp_path: Path) -> None:
+    assert certificate_names(pair.certificate) == (NAME, "localhost")
+    assert certificate_names(tmp_path / "missing.pem") == ()
+    assert certificate_names(pair.key) == ()
 
 
 async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ class Pair:
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
-def make_pair(folder: Path, password: bytes | None = None) -> Pair:
-    """Write another pair into the folder, in place of the one that is there."""
+def make_pair(folder: Path, password: bytes | None = None, names: Sequence[str] = (NAME, "localhost")) -> Pair:
+    """Write another pair for `names` into the folder, in place of the one that is there."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now, month = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=30)
@@ -52,7 +53,7 @@ def make_pair(folder: Path, password: bytes | None = None) -> Pair:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - month)
         .not_valid_after(now + month)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME), x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, names))), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -4,8 +4,8 @@ import ipaddress
 
 import pytest
 
+from broadcaster.cli import addresses
 from broadcaster.cli.addresses import (
-    easiest,
     for_others,
     names,
     own_addresses,
@@ -14,6 +14,7 @@ from broadcaster.cli.addresses import (
     reachable_at,
 )
 from broadcaster.settings import WebSettings
+from tests.rigs.certificates import make_pair
 
 
 def test_addresses_of_no_use_to_others_are_left_out_and_the_route_comes_first():
@@ -40,7 +41,16 @@ def test_link_local_addresses_of_ipv4_do_where_there_are_no_others():
     ],
 )
 def test_names(hostname, expected):
-    assert names(hostname) == expected
+    assert names(hostname, multicast=True) == expected
+    assert names(hostname, multicast=False) == [name for name in expected if not name.endswith(".local")]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_names_in_local_are_printed_only_where_avahi_answers_for_them(runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(addresses, "_AVAHI", tmp_path if runs else tmp_path / "missing")
+    monkeypatch.setattr("socket.gethostname", lambda: "pi")
+    assert ("http://pi.local:8080/" in reachable_at("", 8080)) is runs
+    assert "http://pi:8080/" in reachable_at("", 8080)
 
 
 def test_urls():
@@ -52,9 +62,31 @@ def test_urls():
     assert page_urls(["pi.local"], 80) == ["http://pi.local/"]
 
 
-def test_a_phone_is_sent_to_an_ipv4_address_where_there_is_one():
-    assert easiest(page_urls(["pi.local", "2001:db8::2", "10.0.0.1", "10.0.0.2"], 80)) == "http://10.0.0.1/"
-    assert easiest(page_urls(["pi.local", "2001:db8::2"], 80)) == "http://pi.local/"
+@pytest.mark.parametrize(
+    ("own", "first"),
+    [
+        (["127.0.0.1", "2001:db8::2", "10.0.0.2", "10.0.0.1"], "http://10.0.0.2:8080/"),
+        (["127.0.0.1", "2001:db8::2"], "http://pi:8080/"),
+        (["127.0.0.1"], "http://pi:8080/"),
+    ],
+)
+def test_the_first_address_is_one_by_ipv4_that_a_phone_can_open(own, first, monkeypatch):
+    """It is the one in the QR code; not every phone can look up names of home networks."""
+    monkeypatch.setattr(addresses, "own_addresses", lambda: own)
+    monkeypatch.setattr(addresses, "address_towards_others", lambda: "10.0.0.2")
+    monkeypatch.setattr(addresses, "versions", lambda host: {4, 6})
+    monkeypatch.setattr("socket.gethostname", lambda: "pi")
+    assert reachable_at("", 8080)[0] == first
+
+
+def test_the_names_of_the_certificate_come_first(tmp_path):
+    pair = make_pair(tmp_path, names=("localhost", "*.example.net", "pi.example.org", "cam.example.org"))
+    web = WebSettings(host="192.0.2.7", hosts=("cam.example.org",), **pair.settings)
+    assert page_addresses(web, 8443) == [
+        "https://cam.example.org:8443/",
+        "https://pi.example.org:8443/",
+        "https://192.0.2.7:8443/",
+    ]
 
 
 def test_a_chosen_host_is_the_only_address():
@@ -74,7 +106,6 @@ def test_with_a_certificate_the_addresses_are_https_and_its_names_come_first():
     web = WebSettings(host="192.0.2.7", certificate="/c.pem", key="/k.pem", hosts=("cam.example.org",))
     found = page_addresses(web, 8443)
     assert found == ["https://cam.example.org:8443/", "https://192.0.2.7:8443/"]
-    assert easiest(found) == "https://cam.example.org:8443/"
     assert page_addresses(web, 443)[0] == "https://cam.example.org/"
 
 

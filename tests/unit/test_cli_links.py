@@ -69,6 +69,25 @@ def test_a_port_that_only_the_daemon_knows(tmp_path):
         make(tmp_path, "web.port=0", ASKED, NOW, terminal=False)
 
 
+@pytest.mark.parametrize(
+    ("program", "file", "assignments", "service", "command"),
+    [
+        ("/opt/broadcaster/current/bin/broadcaster", "/etc/b.toml", [], True, "sudo broadcaster link"),
+        (".venv/bin/broadcaster", None, [], False, ".venv/bin/broadcaster link"),
+        ("/x/broadcaster/__main__.py", "my file", [], False, "broadcaster link --settings 'my file'"),
+        (
+            "broadcaster",
+            None,
+            ["web.links=true", "video.fps=5", "web.viewer_token=hush", "web.operator_token=hush", "stream.state_dir=s"],
+            False,
+            "broadcaster link --set web.links=true --set stream.state_dir=s",
+        ),
+    ],
+)
+def test_what_makes_a_link_for_a_daemon(program, file, assignments, service, command):
+    assert links.command(program, file, assignments, service=service) == command
+
+
 def test_revoking_makes_another_key(tmp_path):
     key = link_key(tmp_path)
     before = key.made()
