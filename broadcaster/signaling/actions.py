@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broadcaster.model.offers import IceCandidate
-from broadcaster.signaling.codes import CloseCode
+from broadcaster.signaling.messages import DaemonMessage
+from broadcaster.signaling.protocol import CloseCode
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send this message on the session's socket."""
 
-    text: str
+    message: DaemonMessage
 
 
 @dataclass(frozen=True, slots=True)

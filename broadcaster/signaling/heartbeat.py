@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import Timings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,179 +1,251 @@
-"""What viewers say: JSON text of a message → typed message.
+"""Messages of the signaling protocol in both directions, as msgspec structs, and their JSON text.
 
-Every field is checked; one that nobody asked for is ignored, so that later versions can add some.
+Absent fields stay absent, and fields that are not listed here are ignored: later versions may add some.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 
-from broadcaster.errors import BadMessage
-from broadcaster.signaling.codes import RestartReason
+from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, ValidationError, json, structs
+
+from broadcaster.errors import BadMessage, StreamReason
+from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.signaling.protocol import ByeReason, ErrorCode, RestartReason, Timings
 
 _LARGEST = 2**53
-"""No number of the protocol is larger: beyond it JavaScript's integers are not exact (ECMA-262 §21.1.2.6)."""
+"""JavaScript's integers are exact up to here (ECMA-262 §21.1.2.6)."""
+_LONGEST_DETAIL = 200
+"""Characters of a decoder's explanation that are sent back; it may quote the message."""
+
+Id = Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)]
+Number = Id | Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """Opens the session, or takes over the one whose `resume` value this is."""
+class Hello(Struct, frozen=True, tag="hello"):
+    """Opens the session, or resumes the one with this `resume` value."""
 
-    token: str | None = None
-    resume: str | None = None
+    token: str = ""
+    resume: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer to the offer `id`."""
+class Answer(Struct, frozen=True, tag="answer"):
+    """SDP answer to the offer `id`."""
 
-    id: int
+    id: Id
     sdp: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A trickled ICE candidate; an empty `candidate` is the end of candidates."""
+class CandidateInit(Struct, frozen=True):
+    """What is used of `RTCIceCandidate.toJSON()`."""
 
-    id: int
     candidate: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """ "I am here"; `t` is the viewer's clock in ms."""
+class Candidate(Struct, frozen=True, tag="candidate"):
+    """A trickled ICE candidate; null, or an empty candidate string, is the end of candidates."""
 
-    t: float | None = None
+    id: Id
+    candidate: CandidateInit | None
+
+    @property
+    def text(self) -> str:
+        """The candidate line; empty at the end of candidates."""
+        return "" if self.candidate is None else self.candidate.candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Heartbeat(Struct, frozen=True, tag="heartbeat"):
+    """Sign of life; `t` is the viewer's clock in ms."""
+
+    t: Number | UnsetType = UNSET
+
+
+class Restart(Struct, frozen=True, tag="restart"):
     """The peer connection `id` does not work: asks for a new offer."""
 
-    id: int
+    id: Id
     reason: RestartReason
 
 
-@dataclass(frozen=True, slots=True)
-class Keyframe:
+class Keyframe(Struct, frozen=True, tag="keyframe"):
     """The picture is broken: asks for a keyframe."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bye:
+class Bye(Struct, frozen=True, tag="bye"):
     """The viewer leaves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """A message of a later version: ignored, and logged once."""
 
     type: str
 
 
-Known = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | Bye
-Message = Known | Unknown
+ViewerMessage = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | Bye
 
 
-def parse_message(text: str) -> Message:
-    """Read one message. Raises `BadMessage`, naming the field that is wrong."""
-    fields = _parse_object(text)
-    name = _text(fields, "type")
-    read = VIEWER_MESSAGES.get(name)
-    return Unknown(name) if read is None else read(fields)
+class HeartbeatTimings(Struct, frozen=True):
+    """The timings that the viewer needs, in seconds."""
+
+    ping_interval: float
+    pong_timeout: float
+    idle: float
+    server_timeout: float
 
 
-def _parse_object(text: str) -> Mapping[str, Any]:
+class StreamObject(Struct, frozen=True, omit_defaults=True):
+    """The stream as `welcome`, `stream` and `GET /api/status` show it; `since` in Unix seconds."""
+
+    state: StreamState
+    since: float
+    sound: AudioState
+    reason: StreamReason | None = None
+
+
+class StreamMessage(StreamObject, frozen=True, omit_defaults=True, tag="stream"):
+    """The stream has changed."""
+
+
+class Welcome(Struct, frozen=True, tag="welcome"):
+    """The session is open; `viewers` counts this one too."""
+
+    session: str
+    resume: str
+    resumed: bool
+    heartbeat: HeartbeatTimings
+    stream: StreamObject
+    viewers: int
+
+
+class MediaClock(Struct, frozen=True):
+    """A video RTP timestamp, and its capture time in ms of the monotonic clock."""
+
+    rtp: int
+    at: float
+
+
+class OfferMessage(Struct, frozen=True, omit_defaults=True, tag="offer"):
+    """A new peer connection; it replaces the one before."""
+
+    id: int
+    sdp: str
+    ice_servers: tuple[Mapping[str, Any], ...]
+    clock: MediaClock | None = None
+
+
+class ViewersMessage(Struct, frozen=True, tag="viewers"):
+    """How many sessions are open."""
+
+    count: int
+
+
+class HeartbeatReply(Struct, frozen=True, omit_defaults=True, tag="heartbeat"):
+    """Answer to a heartbeat, whose `t` it returns, or, with `ask`, a request for one; `now` in monotonic ms."""
+
+    now: float
+    t: Number | UnsetType = UNSET
+    ask: bool = False
+
+
+class ByeMessage(Struct, frozen=True, tag="bye"):
+    """That peer connection is over; the session stays open."""
+
+    id: int
+    reason: ByeReason
+
+
+class ErrorMessage(Struct, frozen=True, omit_defaults=True, tag="error"):
+    """What was wrong."""
+
+    code: ErrorCode
+    message: str
+    field: str | None = None
+    limit: int | None = None
+
+
+DaemonMessage = (
+    Welcome | OfferMessage | Candidate | StreamMessage | ViewersMessage | HeartbeatReply | ByeMessage | ErrorMessage
+)
+"""`candidate` is reserved: today all candidates of the daemon are in the offer."""
+
+
+def _by_type(union: Any) -> dict[str, type[Struct]]:
+    return {str(struct.__struct_config__.tag): struct for struct in get_args(union)}
+
+
+VIEWER_MESSAGES = _by_type(ViewerMessage)
+DAEMON_MESSAGES = _by_type(DaemonMessage)
+"""`type` → struct; the page's tables of names are compared with these."""
+
+_encoder = json.Encoder()
+_viewer_message = json.Decoder(ViewerMessage)
+_object = json.Decoder(dict[str, Raw])
+
+
+def serialize(message: DaemonMessage) -> bytes:
+    """Return the JSON text of a message in UTF-8."""
+    return _encoder.encode(message)
+
+
+def parse_message(text: str) -> ViewerMessage | Unknown:
+    """Read one message of a viewer. Raises `BadMessage`, naming the field that is wrong."""
     try:
-        value = json.loads(text, parse_int=_parse_int, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return _viewer_message.decode(text)
+    except ValidationError as error:
+        return _unknown(text, error)
+    except (DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise BadMessage("type", "not JSON") from error
-    if not isinstance(value, dict):
-        raise BadMessage("type", "not an object")
-    return value
 
 
-def _parse_int(digits: str) -> float:
-    """Read an integer; one of many digits is only known to be too large, which costs no time."""
-    return int(digits) if len(digits) <= 20 else math.inf
+def _unknown(text: str, error: ValidationError) -> Unknown:
+    """Return the message if only its type is unknown. Raises `BadMessage`.
 
-
-def _refuse_constant(name: str) -> NoReturn:
-    """NaN and Infinity are Python's, not JSON's (RFC 8259 §6)."""
-    raise ValueError(name)
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str):
-        raise BadMessage(name, f"{name} must be a string")
+    msgspec names the field in the text of its error only, which is for people. So each field is read again by itself.
+    """
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise BadMessage(name, f"{name} holds half of a surrogate pair") from error
-    return value
+        fields = _object.decode(text)
+    except ValidationError:
+        raise BadMessage("type", "not an object") from error
+    except (DecodeError, RecursionError):
+        raise BadMessage("type", "not JSON") from error
+    type = str(_read(fields, "type", str))
+    if type not in VIEWER_MESSAGES:
+        return Unknown(type)
+    for field in structs.fields(VIEWER_MESSAGES[type]):
+        if field.required or field.name in fields:
+            _read(fields, field.name, field.type)
+    raise BadMessage("type", _detail(error)) from error  # such as a field that is there twice
 
 
-def _optional_text(fields: Mapping[str, Any], name: str) -> str | None:
-    return _text(fields, name) if name in fields else None
-
-
-def _number(fields: Mapping[str, Any], name: str) -> float:
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadMessage(name, f"{name} must be a number")
-    if not abs(value) <= _LARGEST:
-        raise BadMessage(name, f"{name} is too large")
-    return value
-
-
-def _id(fields: Mapping[str, Any]) -> int:
-    value = _number(fields, "id")
-    if not isinstance(value, int):
-        raise BadMessage("id", "id must be an integer")
-    return value
-
-
-def _hello(fields: Mapping[str, Any]) -> Hello:
-    return Hello(_optional_text(fields, "token"), _optional_text(fields, "resume"))
-
-
-def _answer(fields: Mapping[str, Any]) -> Answer:
-    return Answer(_id(fields), _text(fields, "sdp"))
-
-
-def _candidate(fields: Mapping[str, Any]) -> Candidate:
-    identity = _id(fields)
-    value = fields.get("candidate", False)
-    if value is None:
-        return Candidate(identity, "")
-    if not isinstance(value, dict):
-        raise BadMessage("candidate", "candidate must be an object as of RTCIceCandidate.toJSON(), or null")
-    return Candidate(identity, _text(value, "candidate"))
-
-
-def _heartbeat(fields: Mapping[str, Any]) -> Heartbeat:
-    return Heartbeat(_number(fields, "t") if "t" in fields else None)
-
-
-def _restart(fields: Mapping[str, Any]) -> Restart:
-    identity, reason = _id(fields), _text(fields, "reason")
+def _read(fields: Mapping[str, Raw], name: str, type: Any) -> object:
+    if name not in fields:
+        raise BadMessage(name, f"{name} is missing")
     try:
-        return Restart(identity, RestartReason(reason))
-    except ValueError as error:
-        raise BadMessage("reason", f"reason must be one of {', '.join(RestartReason)}") from error
+        return json.decode(fields[name], type=type)
+    except DecodeError as error:
+        raise BadMessage(name, f"{name}: {_detail(error)}") from error
 
 
-VIEWER_MESSAGES: Mapping[str, Callable[[Mapping[str, Any]], Known]] = {
-    "hello": _hello,
-    "answer": _answer,
-    "candidate": _candidate,
-    "heartbeat": _heartbeat,
-    "restart": _restart,
-    "keyframe": lambda fields: Keyframe(),
-    "bye": lambda fields: Bye(),
-}
-"""Every type that a viewer sends, and how it is read; the page's table of names is compared with this one."""
+def _detail(error: Exception) -> str:
+    return str(error)[:_LONGEST_DETAIL]
+
+
+def stream_object(status: StreamStatus) -> StreamObject:
+    """Return the stream as the protocol shows it."""
+    return StreamObject(status.state, round(status.since, 3), status.sound, status.reason)
+
+
+def stream_message(status: StreamStatus) -> StreamMessage:
+    """Return the message that announces this status."""
+    return StreamMessage(status.state, round(status.since, 3), status.sound, status.reason)
+
+
+def heartbeat_timings(timings: Timings) -> HeartbeatTimings:
+    """Return what `welcome` tells of the timings."""
+    return HeartbeatTimings(timings.ping_interval, timings.pong_timeout, timings.idle, timings.server_timeout)
+
+
+def heartbeat_reply(now: float, t: Number | UnsetType = UNSET, *, ask: bool = False) -> HeartbeatReply:
+    """Return a heartbeat of the daemon at `now` in monotonic seconds."""
+    return HeartbeatReply(round(now * 1000, 3), t, ask)

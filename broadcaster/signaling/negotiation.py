@@ -8,13 +8,19 @@ from broadcaster.auth.rate_limits import CANDIDATES_AN_OFFER
 from broadcaster.errors import BadAnswer, BadMessage
 from broadcaster.model.offers import Offer
 from broadcaster.model.stream import StreamState
-from broadcaster.signaling import replies
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, AskKeyframe, ClosePeer, Log, OpenPeer, Send
 from broadcaster.signaling.candidates import Dropped, screen_candidate
-from broadcaster.signaling.codes import ByeReason, ErrorCode
-from broadcaster.signaling.messages import Answer, Candidate, Restart
+from broadcaster.signaling.messages import (
+    Answer,
+    ByeMessage,
+    Candidate,
+    ErrorMessage,
+    MediaClock,
+    OfferMessage,
+    Restart,
+)
+from broadcaster.signaling.protocol import ByeReason, ErrorCode, Timings
 from broadcaster.signaling.sdp import screen_answer
-from broadcaster.signaling.timings import Timings
 
 _OFF_AIR = (StreamState.OFFLINE, StreamState.STOPPING)
 
@@ -66,7 +72,7 @@ class Negotiation:
             return self._open()
         return []
 
-    def taken_over(self) -> list[Action]:
+    def resumed(self) -> list[Action]:
         """Another socket has the session: media goes on, or a new offer follows when it had not begun."""
         if self._peer is None:
             return self.stream_changed(self._state)
@@ -79,9 +85,9 @@ class Negotiation:
         replaced = self._close_peer(ByeReason.REPLACED)
         self._making = None
         self._last_offered = id
-        self._peer = _OfferedPeer(id, offer, now + self._timings.answer)
-        text = replies.serialize_offer(id, offer.sdp, [dict(server) for server in offer.ice_servers], offer.clock)
-        return [*replaced, Send(text)]
+        self._peer = _OfferedPeer(id, offer, now + self._timings.connect_timeout)
+        clock = None if offer.clock is None else MediaClock(*offer.clock)
+        return [*replaced, Send(OfferMessage(id, offer.sdp, offer.ice_servers, clock))]
 
     def answer(self, message: Answer) -> list[Action]:
         """Screen and apply the first answer to the newest offer. Raises `BadMessage`."""
@@ -104,7 +110,7 @@ class Negotiation:
     def candidate(self, message: Candidate) -> list[Action]:
         """Screen one candidate; before the answer it waits. Raises `BadMessage`."""
         peer = self._known(message.id)
-        return [] if peer is None else self._take_candidate(peer, message.candidate)
+        return [] if peer is None else self._take_candidate(peer, message.text)
 
     def expects(self, message: Candidate) -> bool:
         """Whether this candidate is one of the twenty that an offer may bring."""
@@ -115,7 +121,7 @@ class Negotiation:
         """Make a new offer, where that is due. Raises `BadMessage`."""
         self._check_id(message.id)
         newest = message.id == self._last_offered and self._making is None
-        rested = now >= self._restarted_at + self._timings.restart
+        rested = now >= self._restarted_at + self._timings.restart_interval
         if not (newest and rested and self._state is StreamState.LIVE):
             return []
         self._restarted_at = now
@@ -145,7 +151,7 @@ class Negotiation:
             return []
         self._peer = None
         self._unanswered = True
-        error = replies.serialize_error(ErrorCode.BAD_ANSWER, why)
+        error = ErrorMessage(ErrorCode.BAD_ANSWER, why)
         return [Log("bad-answer", f"bad answer: {why}"), Send(error), ClosePeer(id)]
 
     def step(self, now: float) -> list[Action]:
@@ -179,7 +185,7 @@ class Negotiation:
 
     def _close_peer(self, reason: ByeReason) -> list[Action]:
         peer, self._peer = self._peer, None
-        return [] if peer is None else [Send(replies.serialize_bye(peer.id, reason)), ClosePeer(peer.id)]
+        return [] if peer is None else [Send(ByeMessage(peer.id, reason)), ClosePeer(peer.id)]
 
     def _check_id(self, id: int) -> None:
         if not 0 < id <= self._last_offered:

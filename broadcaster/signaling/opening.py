@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage, BroadcasterError
-from broadcaster.signaling import replies
-from broadcaster.signaling.codes import CloseCode, ErrorCode
-from broadcaster.signaling.messages import Hello, Unknown, parse_message
+from broadcaster.signaling.messages import ErrorMessage, Hello, Unknown, parse_message
+from broadcaster.signaling.protocol import CloseCode, ErrorCode
 
 
 class Refusal(BroadcasterError):
-    """Why a WebSocket gets no session: `text` is the `error` message, `close` the code that follows it."""
+    """Why a WebSocket gets no session: `error` is sent, then the connection is closed with `close`."""
 
     def __init__(self, code: ErrorCode, close: CloseCode, message: str, *, limit: int | None = None) -> None:
         super().__init__(message)
         self.close = close
-        self.text = replies.serialize_error(code, message, limit=limit)
+        self.error = ErrorMessage(code, message, limit=limit)
 
 
 def no_hello() -> Refusal:
@@ -34,13 +33,13 @@ class Opening:
     def __init__(self) -> None:
         self._budget = SlidingWindow()
 
-    def receive(self, text: str, now: float) -> Hello | str | None:
+    def receive(self, text: str, now: float) -> Hello | ErrorMessage | None:
         """Take one text message: the `hello`, or an answer to send while waiting, or nothing. Raises `Refusal`."""
         try:
             message = parse_message(text)
         except BadMessage as error:
             self._spend(now, BAD_MESSAGE_COST)
-            return replies.serialize_error(ErrorCode.BAD_MESSAGE, str(error), field=error.field)
+            return ErrorMessage(ErrorCode.BAD_MESSAGE, str(error), field=error.field)
         if isinstance(message, Hello):
             return message
         if not isinstance(message, Unknown):

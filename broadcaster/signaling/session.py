@@ -10,24 +10,29 @@ from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, TAKE_OVER_COST, Slidi
 from broadcaster.errors import BadMessage
 from broadcaster.model.offers import Offer
 from broadcaster.model.stream import StreamStatus
-from broadcaster.signaling import replies
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
-from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.heartbeat import AskHeartbeat, HeartbeatWatch, SendPing
 from broadcaster.signaling.messages import (
     Answer,
     Bye,
     Candidate,
+    ErrorMessage,
     Heartbeat,
     Hello,
     Keyframe,
-    Known,
     Restart,
     Unknown,
+    ViewerMessage,
+    ViewersMessage,
+    Welcome,
+    heartbeat_reply,
+    heartbeat_timings,
     parse_message,
+    stream_message,
+    stream_object,
 )
 from broadcaster.signaling.negotiation import Negotiation
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 
 NO_STATUS = 1005
 """A close frame without a code (RFC 6455 §7.4.1): what a page's `close()` sends."""
@@ -87,11 +92,12 @@ class Session:
         self._kept_until = None
         self._watch = HeartbeatWatch(now, self._timings)
         self._viewers_told = viewers
-        welcome = replies.serialize_welcome(self.viewer, self.resume, resumed, self._timings, self._status, viewers)
-        closed: list[Action] = [] if old is None else [CloseSocket(old, CloseCode.TAKEN_OVER)]
+        timings, stream = heartbeat_timings(self._timings), stream_object(self._status)
+        welcome = Welcome(self.viewer, self.resume, resumed, timings, stream, viewers)
+        closed: list[Action] = [] if old is None else [CloseSocket(old, CloseCode.RESUMED_ELSEWHERE)]
         if resumed and not self._budget.spend(now, TAKE_OVER_COST):
             return [*closed, *self._too_many(now)]
-        negotiated = self._peers.taken_over() if resumed else self._peers.stream_changed(self._status.state)
+        negotiated = self._peers.resumed() if resumed else self._peers.stream_changed(self._status.state)
         return [*closed, Send(welcome), *negotiated]
 
     def receive(self, socket: int, text: str, now: float) -> list[Action]:
@@ -140,14 +146,14 @@ class Session:
         if self._over:
             return []
         self._status = status
-        return self._done([Send(replies.serialize_stream(status)), *self._peers.stream_changed(status.state)], now)
+        return self._done([Send(stream_message(status)), *self._peers.stream_changed(status.state)], now)
 
     def viewers_changed(self, count: int) -> list[Action]:
         """So many sessions are open."""
         if self._over or self._socket is None or count == self._viewers_told:
             return []
         self._viewers_told = count
-        return [Send(replies.serialize_viewers(count))]
+        return [Send(ViewersMessage(count))]
 
     def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer of that peer connection is made."""
@@ -188,7 +194,7 @@ class Session:
         own = self._watch.next_deadline() if kept is None else min(kept, self._alive_until)
         return min(own, self._ends_at, self._peers.next_deadline())
 
-    def end(self, reason: str, now: float, code: CloseCode, error: str | None = None) -> list[Action]:
+    def end(self, reason: str, now: float, code: CloseCode, error: ErrorMessage | None = None) -> list[Action]:
         """End it for that reason: `error` is told first, `code` closes its socket."""
         if self._over:
             return []
@@ -198,14 +204,14 @@ class Session:
     def _counts(self, socket: int) -> bool:
         return not self._over and socket == self._socket
 
-    def _take(self, message: Known | Unknown, now: float) -> list[Action]:
+    def _take(self, message: ViewerMessage | Unknown, now: float) -> list[Action]:
         match message:
             case Answer():
                 return self._peers.answer(message)
             case Candidate():
                 return self._peers.candidate(message)
             case Heartbeat():
-                return [Send(replies.serialize_heartbeat(now, message.t))]
+                return [Send(heartbeat_reply(now, message.t))]
             case Restart():
                 return self._peers.restart(message, now)
             case Keyframe():
@@ -226,10 +232,10 @@ class Session:
     def _bad_message(self, error: BadMessage, now: float, cost: int) -> list[Action]:
         if not self._budget.spend(now, cost):
             return self._too_many(now)
-        return [Send(replies.serialize_error(ErrorCode.BAD_MESSAGE, str(error), field=error.field))]
+        return [Send(ErrorMessage(ErrorCode.BAD_MESSAGE, str(error), field=error.field))]
 
     def _too_many(self, now: float) -> list[Action]:
-        error = replies.serialize_error(ErrorCode.TOO_MANY, "too many messages")
+        error = ErrorMessage(ErrorCode.TOO_MANY, "too many messages")
         return self.end("too many messages", now, CloseCode.TOO_MANY, error)
 
     def _beat(self, socket: int, now: float, heard: float | None) -> list[Action]:
@@ -238,7 +244,7 @@ class Session:
             if isinstance(beat, SendPing):
                 actions.append(Ping(beat.payload))
             elif isinstance(beat, AskHeartbeat):
-                actions.append(Send(replies.serialize_heartbeat(now, ask=True)))
+                actions.append(Send(heartbeat_reply(now, ask=True)))
             else:
                 actions.append(CloseSocket(socket, CloseCode.HEARTBEAT_MISSED))
                 actions += self._keep(beat.reason, now, heard)
@@ -249,8 +255,8 @@ class Session:
         self._socket = None
         if not self._is_alive(now, heard):
             return self._end(reason, now)
-        self._kept_until = now + self._timings.kept
-        return [Log("kept", f"kept for {self._timings.kept:g} s: {reason}")]
+        self._kept_until = now + self._timings.resume_timeout
+        return [Log("kept", f"kept for {self._timings.resume_timeout:g} s: {reason}")]
 
     def _is_alive(self, now: float, heard: float | None) -> bool:
         """Whether an authenticated datagram came lately; when that has to be asked again is noted."""
@@ -270,5 +276,5 @@ class Session:
         return [*self._peers.end(), *closed, End(reason, now - self._opened_at)]
 
 
-def _link_ended() -> str:
-    return replies.serialize_error(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")
+def _link_ended() -> ErrorMessage:
+    return ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")

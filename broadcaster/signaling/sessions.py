@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from broadcaster.model.stream import StreamStatus
-from broadcaster.signaling.codes import CloseCode, ErrorCode
 from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Sessions:
         if len(self) == self._told or now < self._may_tell_at:
             return None
         self._told = len(self)
-        self._may_tell_at = now + self._timings.viewers
+        self._may_tell_at = now + self._timings.viewers_interval
         return self._told
 
     def next_news(self) -> float:

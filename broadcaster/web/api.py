@@ -9,12 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from aiohttp import hdrs, web
+from msgspec import to_builtins
 
 from broadcaster.model.stats import Capacity
 from broadcaster.model.stream import StreamState
 from broadcaster.ports import Clock, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.replies import stream_fields
+from broadcaster.signaling.messages import stream_object
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
@@ -56,7 +57,7 @@ class Api:
             return _json({"stream": {"state": self._live.status.state}, "private": True})
         report = asdict(self._live.report())
         answer: dict[str, Any] = {
-            "stream": stream_fields(self._live.status),
+            "stream": to_builtins(stream_object(self._live.status)),
             "private": self._private,
             "viewers": len(self._viewers),
             "limit": self._viewers.limit,
@@ -80,7 +81,7 @@ class Api:
         refused = self._live.set_live(wanted)
         if refused is not None:
             return _json({"reason": refused}, status=409)
-        return _json({"live": wanted, "stream": stream_fields(self._live.status)})
+        return _json({"live": wanted, "stream": to_builtins(stream_object(self._live.status))})
 
     async def health(self, request: web.Request) -> web.Response:
         """Whether the daemon does its job; being offline on purpose is a part of it."""

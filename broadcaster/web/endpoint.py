@@ -11,10 +11,9 @@ from aiohttp import WSMessage, WSMsgType, hdrs, web
 from broadcaster.auth.rate_limits import admissions
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
-from broadcaster.signaling.messages import Hello
+from broadcaster.signaling.messages import ErrorMessage, Hello, serialize
 from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode, Timings
 from broadcaster.web import access
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewer_auth import ViewerAuth
@@ -56,7 +55,7 @@ class Endpoint:
         if self._closed:
             raise web.HTTPServiceUnavailable(text="Going away.\n")
         try:
-            socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.farewell)
+            socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.close_timeout)
         except ValueError:  # a key that is not even ASCII: aiohttp minds only base64 that is wrong
             raise web.HTTPBadRequest(text="This is no WebSocket handshake.\n") from None
         self._sockets[socket.number] = socket
@@ -111,14 +110,14 @@ class Endpoint:
 
     def _refuse(self, socket: WebSocket, refusal: Refusal) -> None:
         self._log.info("refused", f"refused {socket.address}: {refusal}")
-        socket.send(refusal.text)
+        socket.send(serialize(refusal.error))
         socket.close(refusal.close)
 
     async def _hear_hello(self, socket: WebSocket) -> Hello | None:
         """Wait for `hello`; None when the connection ends before. Raises `Refusal`."""
         opening = Opening()
         try:
-            async with asyncio.timeout(self._timings.hello):
+            async with asyncio.timeout(self._timings.hello_timeout):
                 while not socket.is_closing:
                     message = await socket.receive()
                     if is_end(message):
@@ -140,8 +139,8 @@ class Endpoint:
             opening.ping(now)
             return None
         heard = opening.receive(message.data, now)
-        if isinstance(heard, str):
-            socket.send(heard)
+        if isinstance(heard, ErrorMessage):
+            socket.send(serialize(heard))
             return None
         return heard
 

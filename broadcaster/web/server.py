@@ -14,7 +14,7 @@ from broadcaster.model.stats import Capacity
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web import access
 from broadcaster.web.accept import Acceptor, Room

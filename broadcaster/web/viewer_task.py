@@ -16,7 +16,6 @@ from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, Peer, PeerFactory
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling import replies
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
@@ -30,9 +29,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
-from broadcaster.signaling.codes import CloseCode, ErrorCode
+from broadcaster.signaling.messages import ErrorMessage, serialize
+from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.timings import Timings
 from broadcaster.web.websocket import WebSocket, close_code, is_too_big
 
 PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
@@ -112,7 +111,7 @@ class Viewer:
         """That peer connection is over."""
         self._input(lambda now: self.session.lost(id, now))
 
-    def end(self, reason: str, code: CloseCode, error: str | None = None) -> None:
+    def end(self, reason: str, code: CloseCode, error: ErrorMessage | None = None) -> None:
         """End the session, telling `error` first; `task` ends when its peer connections are closed."""
         self._input(lambda now: self.session.end(reason, now, code, error))
 
@@ -157,15 +156,15 @@ class Viewer:
         """End the viewer and tell both sides; only a bug gets a traceback in the log."""
         who = f"viewer {self.session.viewer} ({self.address})"
         self._context.log.warning("internal", f"{who} ended by {what}", bug)
-        text = replies.serialize_error(ErrorCode.INTERNAL, "something broke here; try again")
+        text = ErrorMessage(ErrorCode.INTERNAL, "something broke here; try again")
         now = self._context.clock.monotonic()
         self._apply(self.session.end("internal error", now, CloseCode.RESTART, text))
 
     def _apply(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Send(text) if self._socket is not None:
-                    self._socket.send(text)
+                case Send(message) if self._socket is not None:
+                    self._socket.send(serialize(message))
                 case Ping(payload) if self._socket is not None:
                     self._socket.ping(payload)
                 case CloseSocket(socket, code) if socket in self._sockets:
@@ -215,7 +214,7 @@ class Viewer:
                     await self._do(ClosePeer(id))
 
     async def _do(self, job: PeerAction) -> None:
-        async with asyncio.timeout(self._context.timings.peer):
+        async with asyncio.timeout(self._context.timings.peer_timeout):
             match job:
                 case OpenPeer(id):
                     await self._open_peer(id)

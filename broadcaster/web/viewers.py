@@ -12,12 +12,11 @@ from broadcaster.auth.links import Grant
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling import replies
-from broadcaster.signaling.codes import CloseCode, ErrorCode
+from broadcaster.signaling.messages import ErrorMessage
 from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.sessions import Sessions
-from broadcaster.signaling.timings import Timings
 from broadcaster.web.viewer_task import Viewer, ViewerContext
 from broadcaster.web.websocket import WebSocket
 
@@ -90,7 +89,7 @@ class Viewers:
 
     def end_links(self) -> None:
         """End the sessions of those who came by a link: it does not count any more."""
-        told = replies.serialize_error(ErrorCode.TOKEN_EXPIRED, "this link does not count any more")
+        told = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link does not count any more")
         for viewer in list(self._viewers.values()):
             if viewer.admitted.by_link:
                 viewer.end("links were revoked", CloseCode.TOKEN, told)

@@ -13,7 +13,7 @@ import struct
 
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
-from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
+from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode
 from broadcaster.web.access import plain_address
 from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
@@ -67,9 +67,9 @@ class WebSocket:
         """Whether our close frame is on its way: nothing that comes counts any more."""
         return self._closing
 
-    def send(self, text: str) -> None:
-        """Send a message."""
-        self._put(WSMsgType.TEXT, text.encode())
+    def send(self, text: bytes) -> None:
+        """Send a text message, given in UTF-8."""
+        self._put(WSMsgType.TEXT, text)
 
     def ping(self, payload: bytes) -> None:
         """Send a ping."""

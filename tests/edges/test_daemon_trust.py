@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from tests.rigs.certificates import NAME, make_pair
 from tests.rigs.daemon import START_LIMIT, free_port
 

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import pytest
 
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import Rig, Talk, served
 from tests.house.project import read

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, Room
 from tests.edges.web_rig import RealClock, Rig, Talk, served

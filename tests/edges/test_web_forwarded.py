@@ -8,7 +8,7 @@ import pytest
 
 from broadcaster.doctor.context import ask_running
 from broadcaster.settings import WebSettings
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import served
 from tests.rigs.certificates import make_pair
@@ -84,7 +84,7 @@ async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_n
 
 
 async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_proxy() -> None:
-    async with served(timings=Timings(hello=30, farewell=0.1), trusted_proxies=TRUSTED) as rig:
+    async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
         silent = [await rig.talk(**ANNA) for _ in range(16)]
         assert await hello(rig, ANNA) == "too-many"
         assert await hello(rig, BERT) == "welcome"
@@ -93,7 +93,7 @@ async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_prox
 
 
 async def test_many_networks_of_one_site_have_no_more_silent_sockets_than_three_addresses() -> None:
-    async with served(timings=Timings(hello=30, farewell=0.1), trusted_proxies=TRUSTED) as rig:
+    async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
         silent = [await rig.talk(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "too-many"
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}) == "welcome"

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.web import endpoint
 from tests.edges.web_rig import CANDIDATE, FAST, served
 

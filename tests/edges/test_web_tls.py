@@ -16,8 +16,7 @@ import pytest
 from broadcaster.cli.logs import tell_unraisable
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stream import StreamState
-from broadcaster.signaling.codes import SUBPROTOCOL
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, certificate_names, load_pair
 from broadcaster.web.websocket import MOST_BUFFERED
@@ -183,7 +182,10 @@ def client_hello(name: str) -> bytes:
 
 
 async def test_no_more_waits_for_a_reader_than_without_tls(pair: Pair) -> None:
-    async with served(timings=Timings(answer=600), **pair.settings) as rig, stalled(rig, pair.trusted()) as handler:
+    async with (
+        served(timings=Timings(connect_timeout=600), **pair.settings) as rig,
+        stalled(rig, pair.trusted()) as handler,
+    ):
         tls = handler.transport._ssl_protocol
         below = tls._transport
         rig.peers.made[0].alive = False

@@ -13,7 +13,7 @@ import pytest
 
 from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import AudioState, StreamState
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import Timings
 from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 
 
@@ -217,7 +217,7 @@ async def test_who_answers_no_ping_is_gone() -> None:
 
 
 async def test_who_stops_reading_is_ended_and_little_is_buffered() -> None:
-    async with served(timings=Timings(answer=600)) as rig, raw_viewer(rig.server.port):
+    async with served(timings=Timings(connect_timeout=600)) as rig, raw_viewer(rig.server.port):
         rig.peers.made[0].alive = False
         said = 0
         while rig.server.viewers and said < 20_000:
@@ -229,7 +229,7 @@ async def test_who_stops_reading_is_ended_and_little_is_buffered() -> None:
 
 
 async def test_who_never_answers_is_told() -> None:
-    async with served(timings=Timings(answer=0.2)) as rig:
+    async with served(timings=Timings(connect_timeout=0.2)) as rig:
         talk = await rig.talk()
         await talk.say("hello")
         await talk.hear("offer")
@@ -306,7 +306,7 @@ async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, 
 
 
 async def test_an_offer_that_never_comes_ends_the_viewer() -> None:
-    async with served(timings=Timings(peer=0.2)) as rig:
+    async with served(timings=Timings(peer_timeout=0.2)) as rig:
         rig.peers.hangs = True
         talk = await rig.talk()
         await talk.say("hello")

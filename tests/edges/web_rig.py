@@ -18,22 +18,21 @@ from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
-from broadcaster.signaling.codes import SUBPROTOCOL
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.storage.secrets import SecretFile, StateSecrets
 from broadcaster.web.server import WebServer
 from tests.unit.signaling_samples import CHROMIUM, OFFER
 
 FAST = Timings(
-    hello=0.3,
+    hello_timeout=0.3,
     ping_interval=0.2,
     pong_timeout=0.3,
     ask_after=0.4,
     server_timeout=0.6,
-    answer=0.5,
-    kept=0.5,
-    viewers=0.1,
-    farewell=0.1,
+    connect_timeout=0.5,
+    resume_timeout=0.5,
+    viewers_interval=0.1,
+    close_timeout=0.1,
 )
 CANDIDATE = {"candidate": "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
 
@@ -228,7 +227,7 @@ async def served(
     state: StreamState = StreamState.LIVE, timings: Timings | None = None, **settings: Any
 ) -> AsyncIterator[Rig]:
     """A running server, closed at the end: nothing may be left."""
-    rig = Rig(state, timings or Timings(farewell=0.1), **settings)
+    rig = Rig(state, timings or Timings(close_timeout=0.1), **settings)
     try:
         await rig.server.start()
         yield rig

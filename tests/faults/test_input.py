@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from broadcaster.errors import BadAnswer
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.signaling.sdp import screen_answer
 from broadcaster.webrtc.sockets import open_socket
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiortc.rtp import RTCP_PSFB_PLI, RTCP_RTPFB_NACK, RtcpPsfbPacket, RtcpRtpfbPacket
 
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer

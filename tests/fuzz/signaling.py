@@ -14,9 +14,10 @@ from broadcaster.errors import BadAnswer
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, ClosePeer, OpenPeer, Send
 from broadcaster.signaling.candidates import Dropped, screen_candidate
+from broadcaster.signaling.messages import serialize
+from broadcaster.signaling.protocol import Timings
 from broadcaster.signaling.sdp import MOST_BYTES, screen_answer
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.timings import Timings
 from tests.unit.signaling_samples import OFFER
 from tests.unit.test_signaling_session import Offered
 
@@ -45,8 +46,8 @@ class Book:
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Send(text):
-                    json.loads(text.encode())
+                case Send(message):
+                    json.loads(serialize(message))
                 case OpenPeer(id):
                     self.open.add(id)
                     self._do(self.session.offered(id, Offered(), self.now))

@@ -6,9 +6,8 @@ import pytest
 
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import AudioState, StreamState
-from broadcaster.signaling.codes import SUBPROTOCOL, ByeReason, CloseCode, ErrorCode, RestartReason
-from broadcaster.signaling.messages import VIEWER_MESSAGES
-from broadcaster.signaling.replies import DAEMON_MESSAGES
+from broadcaster.signaling.messages import DAEMON_MESSAGES, VIEWER_MESSAGES
+from broadcaster.signaling.protocol import SUBPROTOCOL, ByeReason, CloseCode, ErrorCode, RestartReason
 from tests.house.project import read
 
 PAGE = read("viewer/protocol.mjs")

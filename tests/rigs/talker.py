@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import aiohttp
 
-from broadcaster.signaling.codes import SUBPROTOCOL, CloseCode
+from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode
 
 ORDERLY = (
     CloseCode.NORMAL, CloseCode.PROTOCOL_ERROR, CloseCode.TOO_MANY, CloseCode.TOKEN, CloseCode.FULL,

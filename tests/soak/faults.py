@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 
 import aiohttp
 
-from broadcaster.signaling.codes import SUBPROTOCOL
+from broadcaster.signaling.protocol import SUBPROTOCOL
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.shaper import Link
 from tests.soak.crew import Crew

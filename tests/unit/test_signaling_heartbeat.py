@@ -1,7 +1,7 @@
 """The two watches over one WebSocket, with the protocol's times."""
 
 from broadcaster.signaling.heartbeat import AskHeartbeat, Beat, HeartbeatMissed, HeartbeatWatch, SendPing
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import Timings
 
 
 def walk(watch: HeartbeatWatch, until: float, pong: bool, message_every: float = 1e9) -> list[tuple[float, Beat]]:

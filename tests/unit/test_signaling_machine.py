@@ -19,9 +19,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
-from broadcaster.signaling.codes import CloseCode
+from broadcaster.signaling.messages import serialize
+from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.timings import Timings
 from tests.unit.signaling_samples import CHROMIUM
 from tests.unit.test_signaling_session import CANDIDATE, Offered, status
 
@@ -52,9 +52,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     def check(self, action: Action) -> None:
         match action:
-            case Send(text):
+            case Send(words):
                 assert self.sockets[-1] not in self.closed, "words for a closed socket"
-                message = json.loads(text)
+                message = json.loads(serialize(words))
                 if message["type"] == "offer":
                     self.offers.append(message["id"])
             case Ping():

@@ -20,9 +20,9 @@ from broadcaster.signaling.actions import (
     Ping,
     Send,
 )
-from broadcaster.signaling.codes import CloseCode
+from broadcaster.signaling.messages import serialize
+from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.timings import Timings
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
 
 
@@ -94,7 +94,7 @@ class Rig:
 
 
 def said(actions: list[Action]) -> list[dict[str, Any]]:
-    return [json.loads(action.text) for action in actions if isinstance(action, Send)]
+    return [json.loads(serialize(action.message)) for action in actions if isinstance(action, Send)]
 
 
 def types(actions: list[Action]) -> list[str]:
@@ -404,7 +404,7 @@ class TestTakeOver:
         rig = Rig()
         rig.connect()
         actions = rig.session.attach(2, 1, rig.now)
-        assert done(actions) == [CloseSocket(1, CloseCode.TAKEN_OVER)]
+        assert done(actions) == [CloseSocket(1, CloseCode.RESUMED_ELSEWHERE)]
         assert said(actions)[0]["resumed"] is True
         assert said(actions)[0]["resume"] == "secret"
 
@@ -436,7 +436,7 @@ class TestTakeOver:
 
     def test_one_whose_offer_is_being_made_gets_that(self) -> None:
         rig = Rig()
-        assert done(rig.session.attach(2, 1, rig.now)) == [CloseSocket(1, CloseCode.TAKEN_OVER)]
+        assert done(rig.session.attach(2, 1, rig.now)) == [CloseSocket(1, CloseCode.RESUMED_ELSEWHERE)]
         assert types(rig.offered(1)) == ["offer"]
 
     def test_one_that_did_not_answer_has_to_ask(self) -> None:
@@ -518,7 +518,7 @@ class TestBudget:
             opened += OpenPeer(socket) in rig.session.attach(socket, 1, rig.now)
         assert opened == 10
         ended = rig.session.attach(12, 1, rig.now)
-        assert CloseSocket(11, CloseCode.TAKEN_OVER) in ended
+        assert CloseSocket(11, CloseCode.RESUMED_ELSEWHERE) in ended
         assert CloseSocket(12, CloseCode.TOO_MANY) in ended
         assert ClosePeer(10) in ended
         assert rig.session.is_over

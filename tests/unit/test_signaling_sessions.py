@@ -1,17 +1,15 @@
 """Who is let in, who comes back, who gives way; and the first words of a WebSocket."""
 
 import itertools
-import json
 
 import pytest
 
 from broadcaster.model.stream import StreamState
-from broadcaster.signaling.codes import CloseCode
-from broadcaster.signaling.messages import Hello
+from broadcaster.signaling.messages import ErrorMessage, Hello
 from broadcaster.signaling.opening import Opening, Refusal
+from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.signaling.sessions import Sessions
-from broadcaster.signaling.timings import Timings
 from tests.unit.test_signaling_session import Offered, status
 
 
@@ -37,8 +35,8 @@ def test_exactly_the_limit_is_let_in() -> None:
     assert {admit(sessions).viewer, admit(sessions).viewer} == {"v1", "v2"}
     with pytest.raises(Refusal) as caught:
         admit(sessions)
-    told = json.loads(caught.value.text)
-    assert (told["code"], told["limit"], caught.value.close) == ("full", 2, CloseCode.FULL)
+    told = caught.value.error
+    assert (told.code, told.limit, caught.value.close) == ("full", 2, CloseCode.FULL)
 
 
 def test_resume_finds_the_session_even_in_a_full_house() -> None:
@@ -53,9 +51,9 @@ def test_a_machine_that_cannot_keep_up_lets_nobody_new_in_and_keeps_who_is_there
     sessions.refuses_newcomers = True
     with pytest.raises(Refusal) as caught:
         admit(sessions)
-    told = json.loads(caught.value.text)
-    assert (told["code"], caught.value.close) == ("full", CloseCode.FULL)
-    assert "limit" not in told, "it is not the limit that was reached"
+    told = caught.value.error
+    assert (told.code, caught.value.close) == ("full", CloseCode.FULL)
+    assert told.limit is None, "it is not the limit that was reached"
     assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
     sessions.refuses_newcomers = False
     assert admit(sessions) is not session
@@ -114,7 +112,7 @@ class TestOpening:
         with pytest.raises(Refusal) as caught:
             Opening().receive('{"type":"heartbeat"}', 0.0)
         assert caught.value.close is CloseCode.PROTOCOL_ERROR
-        assert json.loads(caught.value.text)["code"] == "no-hello"
+        assert caught.value.error.code == "no-hello"
 
     def test_a_later_version_may_say_something_before(self) -> None:
         opening = Opening()
@@ -125,8 +123,8 @@ class TestOpening:
         opening = Opening()
         for _ in range(10):
             answer = opening.receive('{"type":"hello","token":1}', 0.0)
-            assert isinstance(answer, str)
-            assert json.loads(answer)["field"] == "token"
+            assert isinstance(answer, ErrorMessage)
+            assert answer.field == "token"
         with pytest.raises(Refusal) as caught:
             opening.receive("nonsense", 0.0)
         assert caught.value.close is CloseCode.TOO_MANY

@@ -20,9 +20,8 @@ from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.codes import CloseCode
 from broadcaster.signaling.opening import Refusal
-from broadcaster.signaling.timings import Timings
+from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.web.proxies import Caller
 from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
@@ -56,7 +55,7 @@ class Socket:
     def is_closing(self) -> bool:
         return self.code is not None
 
-    def send(self, text: str) -> None:
+    def send(self, text: bytes) -> None:
         assert not self.is_closing
         self.said.append(json.loads(text))
 

@@ -1,0 +1,88 @@
+"""Signaling protocol 1: its name, its closed sets, and its timings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+SUBPROTOCOL = "broadcaster.v1"
+
+
+class ByeReason(StrEnum):
+    """Why a peer connection is over."""
+
+    STOPPED = "stopped"
+    NO_ANSWER = "no-answer"
+    LOST = "lost"
+    REPLACED = "replaced"
+
+
+class ErrorCode(StrEnum):
+    """Codes of `error` messages."""
+
+    BAD_MESSAGE = "bad-message"
+    BAD_ANSWER = "bad-answer"
+    NO_HELLO = "no-hello"
+    TOKEN_MISSING = "token-missing"
+    TOKEN_WRONG = "token-wrong"
+    TOKEN_EXPIRED = "token-expired"
+    FULL = "full"
+    TOO_MANY = "too-many"
+    INTERNAL = "internal"
+
+
+class RestartReason(StrEnum):
+    """Why a viewer asks for a new peer connection."""
+
+    ICE_FAILED = "ice-failed"
+    NO_FRAMES = "no-frames"
+    DECODER = "decoder"
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes (RFC 6455 §7.4; from 4000 on our own)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    UNSUPPORTED_DATA = 1003
+    MESSAGE_TOO_BIG = 1009
+    RESTART = 1012
+    PROTOCOL_ERROR = 4000
+    TOKEN = 4001
+    HEARTBEAT_MISSED = 4002
+    FULL = 4003
+    RESUMED_ELSEWHERE = 4004
+    TOO_MANY = 4005
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """All timings of the protocol in seconds; tests use shorter ones.
+
+    `ping_interval`, `pong_timeout`, `idle` and `server_timeout` are sent in `welcome.heartbeat`. `idle` is for
+    the viewer: after that long without sending anything it sends a heartbeat.
+    """
+
+    hello_timeout: float = 5
+    """From the WebSocket handshake to `hello`."""
+    ping_interval: float = 3
+    pong_timeout: float = 4
+    idle: float = 5
+    ask_after: float = 5.5
+    """Silence after which the daemon asks for a heartbeat. Browsers slow the timers of a hidden tab down to one a
+    minute, but its message handler still answers."""
+    server_timeout: float = 7
+    connect_timeout: float = 10
+    """From the offer until the peer connection is connected."""
+    restart_interval: float = 2
+    """Between two accepted `restart` messages."""
+    alive: float = 5
+    """A peer connection is alive if an authenticated datagram arrived within this time."""
+    resume_timeout: float = 10
+    """How long a session without a WebSocket can be resumed."""
+    viewers_interval: float = 1
+    """Between two `viewers` messages."""
+    close_timeout: float = 0.5
+    """From our close frame until the connection is aborted."""
+    peer_timeout: float = 5
+    """Limit for one operation on a peer connection."""
