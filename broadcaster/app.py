@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from broadcaster import __version__
 from broadcaster.components import Background, Component, component, running
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
-from broadcaster.media.packetizer import Packetizer
+from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.notify import NotifySocket, watchdog_interval
@@ -30,9 +31,7 @@ from broadcaster.stream.adaptation import Adaptation
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
 from broadcaster.stream.hub import Hub
-from broadcaster.stream.lag import LoopLag
-from broadcaster.stream.shedding import Shedding
-from broadcaster.version import __version__
+from broadcaster.stream.load import LoadShedder, LoopLag
 from broadcaster.web.server import WebServer
 from broadcaster.webrtc.factory import AiortcPeers, make_streams
 
@@ -85,7 +84,7 @@ class Daemon:
         self._server = WebServer(
             settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
-        self._shedding = Shedding(self._lag, self.peers.traffic, self._adaptation, self._server.refuse_newcomers)
+        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._adaptation, self._server.refuse_newcomers)
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
@@ -149,8 +148,8 @@ class Daemon:
         return Capacity(
             bitrate=round(self._rendition.meter.rate),
             bitrate_wanted=self._adaptation.rate,
-            loop_lag_p99=round(self._lag.share(0.99) * 1000, 1),
-            loop_lag_max=round(self._lag.share(1) * 1000, 1),
+            loop_lag_p99=round(self._lag.quantile(0.99) * 1000, 1),
+            loop_lag_max=round(self._lag.quantile(1) * 1000, 1),
             overloaded=self._shedding.refuses,
             traffic=self.peers.traffic(),
         )

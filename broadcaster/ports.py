@@ -13,10 +13,9 @@ from typing import Protocol
 
 from broadcaster.errors import SourceError
 from broadcaster.media.rtp import RtpFrame
-from broadcaster.model.access_units import AccessUnit, OpusFrame
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, StreamReport, Traffic
-from broadcaster.model.stream import StreamState, StreamStatus
+from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamStatus
 
 
 class Clock(Protocol):

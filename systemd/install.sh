@@ -39,7 +39,7 @@ user() {
 
 # Each version has a virtual environment of its own: an update that fails half-way does no harm.
 environment() {
-    say "installing version $(sed -n 's/__version__ = "\(.*\)"/\1/p' "$code/version.py") into $home"
+    say "installing version $(sed -n 's/__version__ = "\(.*\)"/\1/p' "$code/__init__.py") into $home"
     new=$(mktemp -d "$home/venv.XXXXXX")
     chmod 755 "$new"
     "$python" -m venv --system-site-packages "$new" || die "there is no virtual environment: sudo apt install python3-venv"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from urllib.parse import urlsplit
 
+from broadcaster import __version__
 from broadcaster.auth.links import LONGEST, LONGEST_NAME, is_name
 from broadcaster.doctor.names import NAMES
 from broadcaster.settings.paths import expand
-from broadcaster.version import __version__
 
 _SERVICES = "those of the service, if it is installed"
 

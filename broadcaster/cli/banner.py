@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import segno
 
+from broadcaster import __version__
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings
-from broadcaster.version import __version__
 
 QR_CHARACTERS = "█▀▄"
 """What a QR code is drawn with; not every terminal's encoding has them."""

@@ -24,8 +24,8 @@ from broadcaster.cli import links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import QR_CHARACTERS, Surroundings, start_block
-from broadcaster.cli.descriptors import raise_descriptor_limit
 from broadcaster.cli.install import install, uninstall
+from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport

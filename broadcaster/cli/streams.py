@@ -1,4 +1,4 @@
-"""Standard streams that every text can be written to, whatever the process was started with."""
+"""Standard streams and descriptors: what a process inherits, made fit for the daemon."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import io
 import locale
 import os
+import resource
 import sys
 from collections.abc import MutableMapping, Sequence
 from typing import TextIO
@@ -77,3 +78,20 @@ def _degrade(error: UnicodeError) -> tuple[str, int]:
 def _escape(letter: str) -> str:
     number = ord(letter)
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+WANTED = 65536
+"""As in systemd/broadcaster.service: enough for a thousand viewers whose pages all load at once."""
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit to the hard one, or as far as is useful.
+
+    The soft one is 1024 for the sake of programs that use select(2); here nothing does.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with contextlib.suppress(OSError, ValueError):  # the service's sandbox, which has raised it itself
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

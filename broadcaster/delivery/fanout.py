@@ -16,12 +16,10 @@ from functools import partial
 from itertools import islice
 
 from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.delivery.pacer import TICK, pace_of
-from broadcaster.delivery.send_queue import SendQueue
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpFrame
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.delivery.send_queue import TICK, SendQueue, pace_of
+from broadcaster.media.rtp import Packetizer, RtpFrame
 from broadcaster.model.stats import QueueStats, ReceiverReport
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import Clock, MediaSender
 from broadcaster.stream.hub import Hub, Subscription
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.devices.texts import read_text
+from broadcaster.devices.holders import read_text
 
 _ENCODER = "bcm2835-codec-encode"
 """What Raspberry Pi's kernel calls the H.264 encoder of Zero 2 W, 3 and 4 (bcm2835-v4l2-codec.c: `-decode`, `-isp` and

@@ -15,7 +15,7 @@ from av.video.frame import PictureType, VideoFrame
 from broadcaster.devices.libav import libav_errors
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 
 PRESET = "superfast"
 """Half as dear again as `ultrafast`, which has no deblocking: 30 instead of 21 % of a core for the test picture at

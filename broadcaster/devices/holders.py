@@ -1,17 +1,13 @@
-"""Which processes have something open, and who has a busy device: read from /proc, as far as it shows other users'.
-
-Processes are told by name and number, never by their command lines: those may hold passwords, and others read the log.
-"""
+"""What /proc tells of devices: their text files, who has one open, and the group that may open it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from broadcaster.devices.texts import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +59,21 @@ def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
         fields = line.replace("-> ", "").split()
         if len(fields) > 5 and fields[5] in inodes and int(fields[4]) > 0:
             yield int(fields[4])
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file without what ends it, which is a NUL in a device tree; empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def join(group: str) -> str:
+    """Return the command with which our user joins `group`, for the log."""
+    number = os.geteuid()
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = str(number)
+    return f"sudo usermod --append --groups {group} {user}, then start the daemon anew"

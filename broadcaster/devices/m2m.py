@@ -16,7 +16,7 @@ from av.video.frame import PictureType, VideoFrame
 from broadcaster.devices.libav import libav_errors
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.parameter_sets import ParameterSets
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 
 log = logging.getLogger(__name__)
 

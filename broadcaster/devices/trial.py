@@ -11,7 +11,7 @@ from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
 

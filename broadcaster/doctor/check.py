@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from broadcaster import __version__
 from broadcaster.devices.board import read_board
 from broadcaster.doctor.account import become_services_user, own_account
 from broadcaster.doctor.context import CheckContext, Running, ask_daemon_of
@@ -22,7 +23,6 @@ from broadcaster.doctor.unit import read_service
 from broadcaster.errors import SettingsError
 from broadcaster.service.daemon_client import TIMEOUT
 from broadcaster.settings import Settings, WebSettings
-from broadcaster.version import __version__
 
 ReadSettings = Callable[[str], Settings]
 PageAddresses = Callable[[WebSettings, int], list[str]]

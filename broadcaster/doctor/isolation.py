@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import IO, Any, TypeVar
 
@@ -99,3 +101,27 @@ def _last_words(code: int | None, said: IO[bytes]) -> str:
     said.seek(0)
     lines = said.read().decode(errors="replace").strip().splitlines()
     return f"a bug in the check ({lines[-1].strip()})" if lines else f"it ended with code {code}"
+
+
+@contextmanager
+def notes_of(name: str) -> Iterator[list[str]]:
+    """The lines that loggers below `name` would write to the daemon's log meanwhile; here they go nowhere else."""
+    said: list[str] = []
+    logger = logging.getLogger(name)
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [_Collector(said)], False
+    logger.setLevel(logging.INFO)
+    try:
+        yield said
+    finally:
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
+
+
+class _Collector(logging.Handler):
+    def __init__(self, said: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._said.append(record.getMessage())

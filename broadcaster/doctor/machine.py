@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.devices.texts import read_text
+from broadcaster.devices.holders import read_text
 
 COMMAND_LIMIT = 5.0
 """Seconds that a command may take; the slowest asks systemd over D-Bus, on a Zero 2 W within one."""

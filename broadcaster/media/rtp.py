@@ -7,12 +7,16 @@ between two viewers of a kind (sequence number, key) is written by each viewer's
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from broadcaster.media.timestamps import absolute_send_time
+from broadcaster.media.h264 import payloads
+from broadcaster.media.opus import is_stereo
+from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE, AudioTimeline, RtpClock, absolute_send_time
+from broadcaster.model.stream import AccessUnit, OpusFrame
 
 RTP_HEADER = struct.Struct("!BBHLL")
 """RFC 3550 §5.1: flags, marker and payload type, sequence number, timestamp, SSRC."""
@@ -217,3 +221,30 @@ def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterat
             end += 1
         yield Batch(offsets[first], offsets[end - 1] + lengths[end - 1] + tag, lengths[first] + tag, end - first)
         first = end
+
+
+class Packetizer:
+    """Makes RTP frames of one video and one audio stream, both on the same capture clock.
+
+    `stereo` says whether the audio is likely to have two channels: the latest packet has, or there was none yet.
+    """
+
+    def __init__(self, video: RtpStream, audio: RtpStream) -> None:
+        self.video = video
+        self.audio = audio
+        self.stereo = True
+        self.video_clock = RtpClock(VIDEO_RATE, random.getrandbits(32))
+        self.audio_clock = RtpClock(AUDIO_RATE, random.getrandbits(32))
+        self._audio_timeline = AudioTimeline(self.audio_clock)
+
+    def picture(self, unit: AccessUnit, now: float) -> RtpFrame | None:
+        """The RTP frame of an access unit, to be sent at `now`; None when there is nothing in it to send."""
+        parts = payloads(unit.data, MAX_PAYLOAD)
+        if not parts:
+            return None
+        return RtpFrame(self.video, parts, self.video_clock.at(unit.captured), now, unit.keyframe)
+
+    def sound(self, frame: OpusFrame, now: float) -> RtpFrame:
+        """The RTP frame of an Opus frame, to be sent at `now`; always one packet (RFC 7587 §4.2)."""
+        self.stereo = is_stereo(frame.data)
+        return RtpFrame(self.audio, [frame.data], self._audio_timeline.at(frame.captured), now)

@@ -1,4 +1,4 @@
-"""State of the stream, as viewers, panel and service manager see it."""
+"""The stream: its state as viewers, panel and service manager see it, and what flows from the sources."""
 
 from __future__ import annotations
 
@@ -34,3 +34,24 @@ class StreamStatus:
     since: float
     sound: AudioState
     reason: StreamReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessUnit:
+    """One encoded picture, all its NAL units (H.264 §3), as an Annex B byte stream.
+
+    `captured` is the monotonic time of capture in seconds. `keyframe` promises an IDR picture with
+    SPS and PPS in front (`media.h264.is_keyframe` tells).
+    """
+
+    data: bytes
+    captured: float
+    keyframe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpusFrame:
+    """One Opus packet of 20 ms (RFC 6716); `captured` is the monotonic time of its first sample in seconds."""
+
+    data: bytes
+    captured: float

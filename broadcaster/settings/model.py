@@ -13,8 +13,20 @@ from typing import Any, Literal, TypeVar, get_args
 from broadcaster.auth.tokens import LONGEST, SHORTEST
 from broadcaster.settings.host_names import HostName, Origin
 from broadcaster.settings.ice import IceServer, IceServers, Ports
-from broadcaster.settings.kinds import PRINTABLE, Bool, Enum, Float, Int, IntEnum, Kind, Pin, Secret, Text, Texts
-from broadcaster.settings.networks import Network
+from broadcaster.settings.kinds import (
+    PRINTABLE,
+    Bool,
+    Enum,
+    Float,
+    Int,
+    IntEnum,
+    Kind,
+    Network,
+    Pin,
+    Secret,
+    Text,
+    Texts,
+)
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Callable
 
 from broadcaster.errors import BroadcasterError, SourceAbsent, SourceBug, SourceError, StreamReason
-from broadcaster.model.access_units import OpusFrame
-from broadcaster.model.stream import AudioState
+from broadcaster.model.stream import AudioState, OpusFrame
 from broadcaster.ports import AudioSource
 from broadcaster.stream.backoff import STEADY, BackOff
 from broadcaster.stream.bug_log import BugLog

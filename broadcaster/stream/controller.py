@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
-from broadcaster.model.access_units import AccessUnit
 from broadcaster.model.stats import StreamReport
-from broadcaster.model.stream import StreamState, StreamStatus
+from broadcaster.model.stream import AccessUnit, StreamState, StreamStatus
 from broadcaster.ports import AudioSource, Clock, VideoSource
 from broadcaster.stream.audio import AudioSupervisor
 from broadcaster.stream.bug_log import BugLog

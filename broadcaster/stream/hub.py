@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import Clock, VideoSource
 from broadcaster.stream.rendition import Rendition
 

@@ -1,40 +1,90 @@
-"""When the machine cannot keep up with those who watch: first a lower bit rate, then no newcomers.
+"""Load: how late the event loop runs, and what is shed when this machine cannot keep up.
 
-Those who watch are never sent away for it, and never wait for each other.
+First the bit rate is lowered, then new viewers are refused. Nobody who watches is disconnected for it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
+
+from broadcaster.model.stats import Traffic
+from broadcaster.stream.adaptation import Adaptation
+
+log = logging.getLogger(__name__)
+
+LAG_INTERVAL = 0.1
+"""Seconds between two measurements of the event loop's lag."""
+
+_LAGS = 300
+"""Measurements kept: half a minute."""
 
 INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two load samples."""
 
-LATE = 0.1
-"""Seconds by which the event loop is late half of the time: three pictures, which nobody fails to see."""
+MAX_LAG = 0.1
+"""Median lag of the event loop, in seconds, that counts as overload: three frames, which every viewer sees."""
 
-FAILING = 0.1
-"""Share of packets that the kernel refuses, or lets wait for a full socket; a single viewer's lost network is over when
-it is not heard any more."""
+MAX_REFUSED = 0.1
+"""Fraction of packets that the kernel refuses or delays (full socket) that counts as overload; a single viewer whose
+network is gone does not reach it for long, because nothing is sent to a viewer that is not heard from."""
 
 PATIENCE = 3
-"""Looks in a row that must find strain: an encoder that starts, or a cron job, is not overload."""
+"""Samples in a row that must show overload: an encoder that starts, or a cron job, is none."""
 
 RELIEF = 10
-"""Looks in a row without strain after which newcomers are let in again."""
+"""Samples in a row without overload after which new viewers are accepted again."""
+
+
+class LoopLag:
+    """Measures how much later than asked a timer of the event loop fires, in seconds."""
+
+    def __init__(self) -> None:
+        self._lags: deque[float] = deque(maxlen=_LAGS)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Start measuring."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LAG_INTERVAL
+        self._timer = loop.call_at(due, self._measure, due)
+
+    def close(self) -> None:
+        """Stop measuring; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def quantile(self, fraction: float) -> float:
+        """Return the lag that this fraction (0 to 1) of the measurements did not exceed."""
+        lags = sorted(self._lags)
+        return lags[min(int(fraction * len(lags)), len(lags) - 1)] if lags else 0.0
+
+    def recent(self, seconds: float) -> float:
+        """Return the median lag of the last seconds."""
+        lags = sorted(islice(reversed(self._lags), max(1, round(seconds / LAG_INTERVAL))))
+        return lags[len(lags) // 2] if lags else 0.0
+
+    def _measure(self, due: float) -> None:
+        self._lags.append(max(0.0, asyncio.get_running_loop().time() - due))
+        self.start()
 
 
 @dataclass(frozen=True, slots=True)
-class LoadLook:
-    """How late the loop was (seconds, median), the share of packets refused, and whether the rate can still fall."""
+class LoadSample:
+    """Median lag of the event loop in seconds, fraction of packets refused, and whether the bit rate can be lowered."""
 
-    late: float
-    failing: float
+    lag: float
+    refused: float
     can_ease: bool
 
 
 class LoadRule:
-    """Steps once every `INTERVAL`; `overloaded` asks for a lower rate, `refuses` for no newcomers."""
+    """Takes a sample each `INTERVAL`; `overloaded` asks for a lower bit rate, `refuses` for no new viewers."""
 
     def __init__(self) -> None:
         self.overloaded = False
@@ -42,14 +92,67 @@ class LoadRule:
         self._bad = 0
         self._good = 0
 
-    def step(self, look: LoadLook) -> None:
-        """Take one look. Where the rate can still fall, it falls first."""
-        if look.late > LATE or look.failing > FAILING:
+    def step(self, sample: LoadSample) -> None:
+        """Take one sample. New viewers are refused only when the bit rate cannot be lowered any further."""
+        if sample.lag > MAX_LAG or sample.refused > MAX_REFUSED:
             self._bad, self._good = self._bad + 1, 0
         else:
             self._bad, self._good = 0, self._good + 1
         self.overloaded = self._bad >= PATIENCE
-        if self.overloaded and not look.can_ease:
+        if self.overloaded and not sample.can_ease:
             self.refuses = True
         elif self._good >= RELIEF:
             self.refuses = False
+
+
+class LoadShedder:
+    """Samples the load each `INTERVAL`, lowers the bit rate, and has new viewers refused.
+
+    `traffic` returns what was sent in total, `refuse` is called with whether new viewers are refused.
+    """
+
+    def __init__(
+        self, lag: LoopLag, traffic: Callable[[], Traffic], adaptation: Adaptation, refuse: Callable[[bool], None]
+    ) -> None:
+        self._lag = lag
+        self._traffic = traffic
+        self._adaptation = adaptation
+        self._refuse = refuse
+        self._rule = LoadRule()
+        self._last = Traffic()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def refuses(self) -> bool:
+        """Whether new viewers are refused now."""
+        return self._rule.refuses
+
+    def start(self) -> None:
+        """Start sampling."""
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._sample)
+
+    def close(self) -> None:
+        """Stop sampling; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sample(self) -> None:
+        self.start()
+        refused_before = self._rule.refuses
+        self._rule.step(LoadSample(self._lag.recent(INTERVAL), self._refused_packets(), self._adaptation.can_ease))
+        self._adaptation.overloaded = self._rule.overloaded
+        if self._rule.refuses is refused_before:
+            return
+        if self._rule.refuses:
+            log.warning("overloaded even at the lowest bit rate; refusing new viewers")
+        else:
+            log.info("load is back to normal; accepting new viewers")
+        self._refuse(self._rule.refuses)
+
+    def _refused_packets(self) -> float:
+        """Return the fraction of packets since the last sample that the kernel refused, for good or at first."""
+        now, before = self._traffic(), self._last
+        self._last = now
+        refused = now.send_errors + now.packets_held - before.send_errors - before.packets_held
+        return refused / max(1, now.packets - before.packets)

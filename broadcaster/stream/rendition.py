@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import VideoSource
 
 FRESH = 0.15

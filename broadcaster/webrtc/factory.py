@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpStream
+from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerListener, RtpDelivery
@@ -16,7 +16,6 @@ from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.offering import OfferingPeer
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
-from broadcaster.webrtc.profiles import processor_features, profile_order
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, own_servers, to_browser
 
@@ -90,3 +89,30 @@ class AiortcPeers:
         if peer in self._open:
             self._open.remove(peer)
             self._past += peer.stats()
+
+
+GCM = b"SRTP_AEAD_AES_128_GCM"
+COUNTER_MODE = b"SRTP_AES128_CM_SHA1_80"
+
+_GCM_INSTRUCTIONS = ({"aes", "pmull"}, {"aes", "pclmulqdq"})
+"""AES and carry-less multiplication, as Linux names them on Arm (from Pi 5) and on x86."""
+
+
+def profile_order(processor_features: set[str]) -> tuple[bytes, bytes]:
+    """The order to offer: GCM first only where its two halves are instructions, else it is the dearer one."""
+    if any(needed <= processor_features for needed in _GCM_INSTRUCTIONS):
+        return (GCM, COUNTER_MODE)
+    return (COUNTER_MODE, GCM)
+
+
+def processor_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """The features that the kernel lists for the first processor; none when it does not say."""
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return set()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return set(value.split())
+    return set()

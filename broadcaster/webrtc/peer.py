@@ -19,17 +19,15 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.auth.rate_limits import TokenBucket
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import PacketFormat, packet_format
+from broadcaster.media.rtp import PacketFormat, Packetizer, packet_format
 from broadcaster.media.rtx import RtxStream
-from broadcaster.model.stats import PeerStats, ReceiverReport
+from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.ice import IceConnection
 from broadcaster.webrtc.reports import CaptureClock, asks_for_keyframe, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
-from broadcaster.webrtc.stats import peer_stats
 from broadcaster.webrtc.udp_port import DropReason
 
 log = logging.getLogger(__name__)
@@ -245,3 +243,29 @@ def _kind(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
     """What the answer asks of this m-line's packets."""
     numbers = {extension.uri: extension.id for extension in parameters.headerExtensions}
     return packet_format(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))
+
+
+def peer_stats(
+    sender: ViewerSender, queue: QueueStats, feedback: Feedback, *, keyframe_requests: int, dropped: int
+) -> PeerStats:
+    """The figures of a connected peer; `dropped` counts datagrams of strangers."""
+    return PeerStats(
+        connected=True,
+        route=sender.datagrams.route,
+        video_packets=sender.video.sent.packets if sender.video else 0,
+        audio_packets=sender.audio.sent.packets if sender.audio else 0,
+        bytes_sent=sender.datagrams.bytes_sent,
+        send_errors=sender.datagrams.errors,
+        packets_held=sender.datagrams.held,
+        keyframe_requests=keyframe_requests,
+        retransmitted=sender.budget.packets,
+        nacks=feedback.nacks,
+        skipped=queue.skipped,
+        health=queue.health,
+        backlog=queue.backlog,
+        loss=feedback.loss,
+        jitter=feedback.jitter,
+        round_trip=feedback.round_trip,
+        remb=feedback.remb,
+        datagrams_dropped=dropped,
+    )

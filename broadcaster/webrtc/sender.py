@@ -9,8 +9,7 @@ from random import randrange
 
 from aiortc import RTCDtlsTransport
 
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, packet_format, send_time_element
+from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, packet_format, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams

@@ -19,9 +19,9 @@ from aiortc import (
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 from broadcaster.media.timestamps import VIDEO_RATE
-from broadcaster.model.access_units import AccessUnit
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import PeerStats
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Offer, PeerListener
 from tests.bench.pictures import SyntheticSource
 

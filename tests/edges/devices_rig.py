@@ -16,7 +16,7 @@ from av.video.frame import PictureType
 
 from broadcaster.devices.opus import RATE
 from broadcaster.errors import SourceError
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import AudioSource, VideoSource
 
 WIDTH, HEIGHT, FPS = 320, 180, 25

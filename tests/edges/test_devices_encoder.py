@@ -5,7 +5,7 @@ import pytest
 from broadcaster.devices.encoder import BUFFER, Encoder
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.media.h264 import NalType, is_keyframe, nal_type, split_nal_units
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from tests.edges.devices_rig import decoded
 
 FPS = 30

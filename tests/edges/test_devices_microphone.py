@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.microphone import recorder, sample_clock, silence
+from broadcaster.devices.microphone import conditioner, recorder, sample_clock
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.errors import SourceAbsent
 from broadcaster.media.opus import packet_samples
-from broadcaster.model.access_units import OpusFrame
-from broadcaster.model.stream import AudioState
+from broadcaster.model.stream import AudioState, OpusFrame
 from broadcaster.settings import AudioSettings
 from broadcaster.stream import backoff
 from tests.edges.app_rig import served
@@ -222,7 +221,7 @@ async def told(viewer: LightViewer, sound: AudioState) -> None:
 
 
 async def test_a_card_that_gives_only_zeros_is_silence_until_it_is_not(fifo, monkeypatch, caplog):
-    monkeypatch.setattr(silence, "LIMIT", 0.2)
+    monkeypatch.setattr(conditioner, "LIMIT", 0.2)
     with fifo().running() as card:
         sound, card._sound = card._sound, bytes(960)
         async with opened(microphone()) as sink:

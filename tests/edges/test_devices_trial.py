@@ -6,8 +6,7 @@ import math
 import pytest
 
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.fakes.camera import FakeCamera
-from broadcaster.devices.fakes.microphone import FakeMicrophone
+from broadcaster.devices.fakes.camera import FakeCamera, FakeMicrophone
 from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
 from broadcaster.devices.testcard.beep import Beep

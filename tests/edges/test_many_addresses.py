@@ -9,7 +9,7 @@ import pytest
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import IceSettings
-from broadcaster.webrtc.gathering import gather
+from broadcaster.webrtc.ice import gather
 from broadcaster.webrtc.interfaces import MOST
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer

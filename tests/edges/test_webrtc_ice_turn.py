@@ -17,7 +17,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import IceServer, IceSettings
 from broadcaster.signaling.candidates import screen_candidate
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.gathering import gather
+from broadcaster.webrtc.ice import gather
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
 from broadcaster.webrtc.sockets import open_socket
 from broadcaster.webrtc.udp_port import DropReason

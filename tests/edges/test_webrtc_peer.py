@@ -8,10 +8,9 @@ import pytest
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import BadAnswer, BroadcasterError
-from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import OpusFrame
 from broadcaster.webrtc import internals, peer
-from broadcaster.webrtc.factory import AiortcPeers
-from broadcaster.webrtc.profiles import COUNTER_MODE, GCM, processor_features, profile_order
+from broadcaster.webrtc.factory import COUNTER_MODE, GCM, AiortcPeers, processor_features, profile_order
 from tests.edges.webrtc_rig import Camera, Listener, Rig, inbound, on_air
 
 

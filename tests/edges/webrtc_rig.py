@@ -16,8 +16,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.clock import SystemClock
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.media.rtp import Packetizer
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 from broadcaster.webrtc.factory import AiortcPeers, make_streams

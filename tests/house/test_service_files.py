@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from broadcaster.cli.descriptors import WANTED
+from broadcaster.cli.streams import WANTED
 from broadcaster.settings import template
 from tests.house.project import ROOT, read
 

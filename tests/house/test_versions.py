@@ -3,8 +3,8 @@
 import re
 import tomllib
 
+from broadcaster import __version__
 from broadcaster.supported import TOO_NEW
-from broadcaster.version import __version__
 from tests.house.project import read
 
 PYTHONS = ["3.11", "3.12", "3.13"]

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from broadcaster import __version__
 from broadcaster.cli import main
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings, WebSettings, read, weak_tokens
-from broadcaster.version import __version__
 
 REPORT = StreamReport("test picture", "libx264", "test tone", 1280, 720, 30.0, 0, 0)
 

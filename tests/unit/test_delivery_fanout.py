@@ -7,10 +7,9 @@ import pytest
 
 from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.fanout import VIEWERS_AT_ONCE, Fanout
-from broadcaster.media.packetizer import Packetizer
-from broadcaster.media.rtp import RtpStream
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.model.stats import ReceiverReport
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from broadcaster.delivery.bandwidth_probe import FIRST_SHARE, BandwidthProbe
 from broadcaster.delivery.bandwidth_probe import SLOWEST as SLOWEST_TRIAL
 from broadcaster.delivery.congestion import LONGEST_BACKLOG, CongestionController, ViewerHealth
-from broadcaster.delivery.pacer import BURST, SLOWEST, TICK, pace_of, packets_due
-from broadcaster.delivery.send_queue import SendQueue
+from broadcaster.delivery.send_queue import BURST, SLOWEST, TICK, SendQueue, pace_of, packets_due
 from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL, RateMeter

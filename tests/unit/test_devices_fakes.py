@@ -6,8 +6,7 @@ from broadcaster.devices.opus import FRAME_SAMPLES
 from broadcaster.errors import PanelError, SourceAbsent, SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.opus import packet_samples
-from broadcaster.model.access_units import AccessUnit, OpusFrame
-from broadcaster.model.stream import StreamState
+from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState
 from broadcaster.ports import Control
 
 

@@ -3,9 +3,8 @@
 import pytest
 
 from broadcaster.devices.microphone.arecord import explain, offered_channels
-from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, listed
-from broadcaster.devices.microphone.silence import LIMIT, Silence
-from broadcaster.devices.microphone.system import find_captures, find_holder
+from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, find_captures, find_holder, listed
+from broadcaster.devices.microphone.conditioner import LIMIT, Silence
 
 CARDS = """\
  0 [vc4hdmi0       ]: vc4-hdmi - vc4-hdmi-0

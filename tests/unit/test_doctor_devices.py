@@ -10,7 +10,7 @@ from broadcaster.devices.trial import Heard, Watched
 from broadcaster.doctor.checks import camera, encoder, microphone, permissions, pins
 from broadcaster.doctor.checks.permissions import Devices
 from broadcaster.doctor.context import Running, understand
-from broadcaster.doctor.notes import notes_of
+from broadcaster.doctor.isolation import notes_of
 from broadcaster.doctor.result import Level
 from broadcaster.errors import SourceAbsent, SourceError, StreamReason
 from broadcaster.ports import VideoTraits

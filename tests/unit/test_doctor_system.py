@@ -19,7 +19,7 @@ from broadcaster.doctor.result import Level
 from broadcaster.doctor.table import CHECKS
 from broadcaster.doctor.unit import Service, parse
 from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings
-from broadcaster.webrtc.gathering import Gathered
+from broadcaster.webrtc.ice import Gathered
 from tests.rigs.certificates import make_pair
 from tests.rigs.doctor import write
 

@@ -5,19 +5,19 @@ import struct
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 
-from broadcaster.media.packetizer import Packetizer
 from broadcaster.media.rtp import (
     MAX_PACKET,
     MAX_PAYLOAD,
     SEND_TIME_OFFSET,
     PacketFormat,
+    Packetizer,
     RtpFrame,
     RtpStream,
     packet_format,
     send_time_element,
 )
 from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock, absolute_send_time, ntp_time
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame
 
 VIDEO = RtpStream(ssrc=0x01020304, payload_type=101, mid="0")
 AUDIO = RtpStream(ssrc=0x05060708, payload_type=96, mid="1")

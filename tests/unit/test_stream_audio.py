@@ -8,8 +8,7 @@ import logging
 import pytest
 
 from broadcaster.errors import SourceAbsent, SourceBug, SourceError, StreamReason
-from broadcaster.model.access_units import OpusFrame
-from broadcaster.model.stream import AudioState
+from broadcaster.model.stream import AudioState, OpusFrame
 from broadcaster.stream.audio import OPEN_LIMIT, QUIET_LIMIT, AudioSupervisor
 from broadcaster.stream.backoff import STEADY
 from broadcaster.stream.bug_log import BugLog

@@ -8,8 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
-from broadcaster.model.access_units import AccessUnit, OpusFrame
-from broadcaster.model.stream import AudioState, StreamState
+from broadcaster.model.stream import AccessUnit, AudioState, OpusFrame, StreamState
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.backoff import LONGEST_DELAY, STEADY
 from broadcaster.stream.bug_log import BugLog

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broadcaster.devices.fakes.clock import FakeClock
-from broadcaster.model.access_units import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 

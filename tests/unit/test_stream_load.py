@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.stream.load import FAILING, LATE, PATIENCE, RELIEF, LoadLook, LoadRule
+from broadcaster.stream.load import MAX_LAG, MAX_REFUSED, PATIENCE, RELIEF, LoadRule, LoadSample
 
-EASY = LoadLook(late=LATE, failing=FAILING, can_ease=True)
-LATE_LOOP = LoadLook(late=LATE * 1.1, failing=0.0, can_ease=True)
-FULL_SOCKETS = LoadLook(late=0.0, failing=FAILING * 1.1, can_ease=True)
-AT_THE_END = LoadLook(late=1.0, failing=0.0, can_ease=False)
+EASY = LoadSample(lag=MAX_LAG, refused=MAX_REFUSED, can_ease=True)
+LATE_LOOP = LoadSample(lag=MAX_LAG * 1.1, refused=0.0, can_ease=True)
+FULL_SOCKETS = LoadSample(lag=0.0, refused=MAX_REFUSED * 1.1, can_ease=True)
+AT_THE_END = LoadSample(lag=1.0, refused=0.0, can_ease=False)
 
 
-def after(*looks: LoadLook) -> LoadRule:
+def after(*looks: LoadSample) -> LoadRule:
     rule = LoadRule()
     for look in looks:
         rule.step(look)

@@ -8,9 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from broadcaster.model.stats import Traffic
-from broadcaster.stream.lag import INTERVAL, LoopLag
-from broadcaster.stream.load import PATIENCE, RELIEF
-from broadcaster.stream.shedding import Shedding
+from broadcaster.stream.load import LAG_INTERVAL, PATIENCE, RELIEF, LoadShedder, LoopLag
 from tests.rigs.timetravel import TravelClock, travel
 
 
@@ -20,7 +18,7 @@ class Rig:
         self.adaptation = SimpleNamespace(overloaded=False, can_ease=True)
         self.traffic = Traffic()
         self.told: list[bool] = []
-        self.shedding = Shedding(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
+        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
 
     async def __aenter__(self) -> Rig:
         self.lag.start()
@@ -37,7 +35,7 @@ async def hold_up(clock: TravelClock, seconds: float, each: float) -> None:
     """Let the loop be late by `each` at every look for so long."""
     end = clock.now + seconds
     while clock.now < end:
-        await asyncio.sleep(INTERVAL / 2)
+        await asyncio.sleep(LAG_INTERVAL / 2)
         clock.now += each
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.microphone.cards import find_captures
 from broadcaster.devices.microphone.source import Microphone
-from broadcaster.devices.microphone.system import find_captures
 from broadcaster.errors import SourceAbsent
 from broadcaster.settings import AudioSettings
 from tests.edges.devices_rig import Sink, loudnesses, opened

@@ -1,12 +1,13 @@
-"""A camera with a hardware encoder, out of a can."""
+"""The fake camera and microphone: sources under a test's control."""
 
 from __future__ import annotations
 
 from broadcaster.devices.fakes import canned
 from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
-from broadcaster.errors import StreamReason
-from broadcaster.model.access_units import AccessUnit
-from broadcaster.ports import Clock, VideoSink, VideoTraits
+from broadcaster.devices.opus import FRAME
+from broadcaster.errors import SourceAbsent, StreamReason
+from broadcaster.model.stream import AccessUnit, OpusFrame
+from broadcaster.ports import AudioSink, Clock, VideoSink, VideoTraits
 
 
 class FakeCamera(FakeDevice[VideoSink]):
@@ -66,3 +67,28 @@ class FakeCamera(FakeDevice[VideoSink]):
             index = self._index
             self._index = (index + 1) % len(self._pictures)  # first: the sink may request a keyframe meanwhile
             sink.picture(AccessUnit(self._pictures[index], captured, keyframe=index == 0))
+
+
+class FakeMicrophone(FakeDevice[AudioSink]):
+    """`ports.AudioSource` that repeats one second of a real tone in Opus, a frame of 20 ms at each step.
+
+    Faults on request: `fail_open`, `be_absent`, `stall`, `vanish`, `shift_time`, `garble`.
+    """
+
+    name = "fake"
+
+    def __init__(self, clock: Clock, *, real_time: bool = False) -> None:
+        super().__init__(clock, FRAME, real_time=real_time, lost=StreamReason.INTERNAL)
+        self._frames = canned.sounds()
+        self._index = 0
+
+    def be_absent(self, times: int = 1) -> None:
+        """Let the next `times` calls of `open` raise `SourceAbsent`: there is none, and none is needed."""
+        self._open_errors += [SourceAbsent(self._lost, "scripted: no microphone") for _ in range(times)]
+
+    def _begin(self) -> None:
+        self._index = 0
+
+    def _deliver(self, sink: AudioSink, captured: float, *, garbage: bool) -> None:
+        sink.frame(OpusFrame(garbage_bytes() if garbage else self._frames[self._index], captured))
+        self._index = (self._index + 1) % len(self._frames)

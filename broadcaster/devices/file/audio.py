@@ -16,7 +16,7 @@ from broadcaster.devices.file.tape import STEREO_BYTES, Tape
 from broadcaster.devices.opus import FRAME, RATE, OpusEncoder
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceAbsent, StreamReason
-from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import OpusFrame
 from broadcaster.ports import AudioSink, Clock
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from broadcaster.devices.scaler import Scaler, fitted_size
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 
 log = logging.getLogger(__name__)

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from broadcaster.devices.holders import read_process, read_text
 
 _CARD = re.compile(r"^ *(\d+) \[(\S+) *\]: \S+ - (.+)$", re.MULTILINE)
 _CAPTURE = re.compile(r"^(\d+)-(\d+): .*: capture \d+ *$", re.MULTILINE)
@@ -92,3 +95,23 @@ def _behind(pcm: str, there: Sequence[Capture]) -> Capture | None:
     card, device = match[1], int(match[2] or 0)
     fitting = (capture for capture in there if card in (capture.name, str(capture.card)) and capture.device == device)
     return next(fitting, None)
+
+
+PROC = Path("/proc")
+
+
+def find_captures(proc: Path = PROC) -> list[Capture]:
+    """The capture devices that are there now."""
+    return captures(read_text(proc / "asound/cards"), read_text(proc / "asound/pcm"))
+
+
+def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
+    """Who has the device open, such as "pipewire (process 812)"; empty if nobody has, or the kernel does not say."""
+    if capture is None:
+        return ""
+    folder = proc / f"asound/card{capture.card}/pcm{capture.device}c"
+    for status in sorted(folder.glob("sub*/status")):
+        owner = re.search(r"^owner_pid *: *(\d+)", read_text(status), re.MULTILINE)
+        if owner:
+            return str(read_process(int(owner[1]), proc))
+    return ""

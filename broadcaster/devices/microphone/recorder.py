@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from broadcaster.devices.microphone.arecord import asking, explain, offered_channels, recording
-from broadcaster.devices.microphone.cards import Device
+from broadcaster.devices.microphone.cards import Device, find_captures, find_holder
 from broadcaster.devices.microphone.child import Child
-from broadcaster.devices.microphone.system import find_captures, find_holder
 from broadcaster.devices.opus import SAMPLE_BYTES
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import OpusFrame
 from broadcaster.ports import Clock
 
 STALL_LIMIT = 2.0

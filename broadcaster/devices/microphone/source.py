@@ -6,17 +6,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 
-from broadcaster.devices.microphone.cards import Device, choose, listed
-from broadcaster.devices.microphone.conditioner import Conditioner
+from broadcaster.devices.microphone.cards import Device, choose, find_captures, listed
+from broadcaster.devices.microphone.conditioner import LIMIT, Conditioner, Silence
 from broadcaster.devices.microphone.recorder import Recorder, failure
 from broadcaster.devices.microphone.sample_clock import SampleClock
-from broadcaster.devices.microphone.silence import LIMIT, Silence
-from broadcaster.devices.microphone.system import find_captures
 from broadcaster.devices.opus import SAMPLE_BYTES, OpusEncoder
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceAbsent, StreamReason
-from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import OpusFrame
 from broadcaster.ports import AudioSink, Clock
 from broadcaster.settings import AudioSettings
 

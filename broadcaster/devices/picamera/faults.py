@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
-from broadcaster.devices.groups import join
-from broadcaster.devices.holders import holders
+from broadcaster.devices.holders import holders, join
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError, StreamReason
 

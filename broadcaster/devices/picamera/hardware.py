@@ -13,7 +13,7 @@ from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.settings import VideoSettings
 
 WIDEST = 2032

@@ -18,7 +18,7 @@ from broadcaster.devices.picamera.hardware import HardwareEncoding
 from broadcaster.devices.picamera.library import load
 from broadcaster.devices.picamera.software import SoftwareEncoding
 from broadcaster.errors import SourceError
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock, VideoTraits
 from broadcaster.settings import VideoSettings
 

@@ -15,7 +15,7 @@ from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock
 from broadcaster.settings import VideoSettings
 

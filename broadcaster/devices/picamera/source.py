@@ -10,7 +10,7 @@ from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera.session import Session
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
 

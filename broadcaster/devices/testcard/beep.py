@@ -11,7 +11,7 @@ from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, RATE, SAMPLE_BYTES, O
 from broadcaster.devices.pace import Pace, SkipCount
 from broadcaster.devices.testcard.pattern import FLASH
 from broadcaster.devices.thread import SourceThread
-from broadcaster.model.access_units import OpusFrame
+from broadcaster.model.stream import OpusFrame
 from broadcaster.ports import AudioSink, Clock
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from broadcaster.devices.pace import Pace, SkipCount
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import StreamReason
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broadcaster.devices.blocking import Overdue, Worker
-from broadcaster.devices.groups import join
+from broadcaster.devices.holders import join
 from broadcaster.devices.usb.camera import Node, read_node
 from broadcaster.errors import SourceError, StreamReason
 

@@ -19,7 +19,7 @@ from broadcaster.devices.usb.decoding import Decoding
 from broadcaster.devices.v4l2 import BITRATE, FORCE_KEYFRAME
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.parameter_sets import ParameterSets
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 
 log = logging.getLogger(__name__)
 

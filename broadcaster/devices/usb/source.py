@@ -16,7 +16,7 @@ from broadcaster.devices.usb.modes import Wanted
 from broadcaster.devices.usb.opening import CaptureConfig, CaptureSession, Known, start_capture
 from broadcaster.devices.usb.trouble import camera_errors
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
-from broadcaster.model.access_units import AccessUnit
+from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
 

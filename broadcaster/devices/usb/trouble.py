@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from broadcaster.devices.groups import join
-from broadcaster.devices.holders import holders
+from broadcaster.devices.holders import holders, join
 from broadcaster.devices.usb.camera import Node
 from broadcaster.errors import SourceError, StreamReason
 

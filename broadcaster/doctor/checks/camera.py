@@ -20,8 +20,7 @@ from broadcaster.doctor.checks.encoder import (
     not_tried,
 )
 from broadcaster.doctor.context import CheckContext, Running
-from broadcaster.doctor.isolation import complete
-from broadcaster.doctor.notes import notes_of
+from broadcaster.doctor.isolation import complete, notes_of
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError, SourceError, StreamReason
 from broadcaster.settings import VideoSettings

@@ -9,7 +9,7 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.isolation import complete
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.settings import IceSettings
-from broadcaster.webrtc.gathering import Gathered, gather
+from broadcaster.webrtc.ice import Gathered, gather
 from broadcaster.webrtc.interfaces import LOOPBACK
 
 _ABOUT = Subject("ways", "Pictures come to viewers by one of these; STUN and TURN servers open ways from elsewhere.")

@@ -9,8 +9,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.trial import Heard, Limits, listen
 from broadcaster.doctor.advice import SEE_LOG, change
 from broadcaster.doctor.context import CheckContext, Running
-from broadcaster.doctor.isolation import complete
-from broadcaster.doctor.notes import notes_of
+from broadcaster.doctor.isolation import complete, notes_of
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError, SourceAbsent
 

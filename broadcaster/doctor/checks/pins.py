@@ -8,7 +8,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.doctor.advice import change
 from broadcaster.doctor.context import CheckContext
-from broadcaster.doctor.notes import notes_of
+from broadcaster.doctor.isolation import notes_of
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import PanelError
 from broadcaster.settings import PanelSettings

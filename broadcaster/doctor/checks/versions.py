@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
+from broadcaster import __version__
 from broadcaster.doctor.advice import INSTALL_AGAIN
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
-from broadcaster.version import __version__
 
 _NEEDED = ("aiortc", "aioice", "pylibsrtp", "av", "aiohttp")
 _OF_THE_BOARD = ("picamera2", "gpiozero", "lgpio", "linuxpy")

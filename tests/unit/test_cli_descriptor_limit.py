@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from broadcaster.cli import descriptors
+from broadcaster.cli import streams
 
 ENDLESS = resource.RLIM_INFINITY
 
@@ -24,7 +24,7 @@ def test_as_far_as_it_is_useful(before, after, monkeypatch):
     done = []
     monkeypatch.setattr(resource, "getrlimit", lambda what: before)
     monkeypatch.setattr(resource, "setrlimit", lambda what, limits: done.append(limits))
-    descriptors.raise_descriptor_limit()
+    streams.raise_descriptor_limit()
     assert done == ([] if after is None else [after])
 
 
@@ -34,4 +34,4 @@ def test_where_it_may_not_be_raised_the_daemon_starts_all_the_same(monkeypatch):
 
     monkeypatch.setattr(resource, "getrlimit", lambda what: (1024, 4096))
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    descriptors.raise_descriptor_limit()
+    streams.raise_descriptor_limit()
