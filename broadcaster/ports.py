@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from broadcaster.errors import SourceError
+from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, StreamReport, Traffic
@@ -32,7 +32,8 @@ class Clock(Protocol):
 class VideoTraits:
     """What a video source is and can do; complete once it is open.
 
-    `encoder` is a name for people ("libx264", "none (H.264 passes through)").
+    `encoder` is a name for people ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
+    if it gives no picture and no error.
     """
 
     source: str
@@ -42,6 +43,7 @@ class VideoTraits:
     fps: float
     can_force_keyframe: bool
     can_set_bitrate: bool
+    stall_reason: StreamReason = StreamReason.CAMERA_STALLED
 
 
 class VideoSink(Protocol):

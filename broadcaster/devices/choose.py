@@ -27,10 +27,9 @@ log = logging.getLogger(__name__)
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
     """The sources that the settings ask for; None for no sound on purpose.
 
-    What is named is never replaced by something else; only `auto` chooses, and says why when it falls
-    back to the test source or to no sound. It looks for cameras and into the file for that, blocking.
-    Raises `DeviceHung` when looking for cameras does not come to an end, and `SourceError` when the library of a
-    named source is missing.
+    What is named is never replaced by something else; only `auto` chooses, and says why when it falls back to the test
+    source or to no sound. It looks for cameras for that, blocking. Raises `DeviceHung` when that does not come to an
+    end, and `SourceError` when the library of a named source is missing.
     """
     file = MediaFile(absolute(video.file))
     pictures = _video(video, file, clock)
@@ -97,7 +96,7 @@ def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
 
 
 def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:
-    source = _with_the_picture(pictures, file) if settings.source == "auto" else settings.source
+    source = _with_the_picture(pictures) if settings.source == "auto" else settings.source
     match source:
         case "none":
             return None
@@ -110,13 +109,8 @@ def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, cloc
             return Beep(clock)
 
 
-def _with_the_picture(pictures: VideoSource, file: MediaFile) -> AudioSourceName:
-    """What `auto` means: a file that cannot be read yet may turn out to have sound, as most have."""
+def _with_the_picture(pictures: VideoSource) -> AudioSourceName:
+    """What `auto` means. A film may turn out to have no sound, and another one with sound may take its place later."""
     if isinstance(pictures, TestCard):
         return "test"
-    if not isinstance(pictures, FileVideo):
-        return "alsa"
-    if file.is_silent():
-        log.info("audio.source is auto, and %s has no sound: the stream has none", file.path)
-        return "none"
-    return "file"
+    return "file" if isinstance(pictures, FileVideo) else "alsa"

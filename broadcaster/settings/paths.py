@@ -14,8 +14,8 @@ def expand(path: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """Return the absolute path of a file; empty stays empty.
+    """Return the absolute path of a file; empty stays empty, and so does a URL, for the source to refuse it by name.
 
     Libav takes what precedes a colon for a protocol (`cam:1.mp4`), and lgpio changes the working directory.
     """
-    return os.path.abspath(expand(path)) if path else ""
+    return path if not path or "://" in path else os.path.abspath(expand(path))

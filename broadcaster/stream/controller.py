@@ -160,14 +160,16 @@ class StreamController:
         except DeviceHung:
             raise
         except TimeoutError:
-            self.failed(SourceError(StreamReason.CAMERA_STALLED, f"the source has not opened within {OPEN_LIMIT:g} s"))
+            self.failed(SourceError(self._video.traits.stall_reason, f"not opened within {OPEN_LIMIT:g} s"))
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
             self.failed(SourceBug("opening the video source", error))
         else:
             self._sound.open()
 
     async def _close_sources(self) -> None:
-        await self._sound.close()
+        await asyncio.gather(self._sound.close(), self._close_video())
+
+    async def _close_video(self) -> None:
         try:
             await self._video.close()
         except DeviceHung:
@@ -180,13 +182,13 @@ class StreamController:
 
     def _wake(self) -> None:
         """A deadline has passed, or a picture has moved it."""
-        now = self._clock.monotonic()
+        now, reason = self._clock.monotonic(), self._video.traits.stall_reason
         if self._machine.phase is Phase.LIVE and now >= self._stall_watch.deadline:
-            self.failed(SourceError(StreamReason.CAMERA_STALLED, f"no picture for {STALL_LIMIT:g} s"))
+            self.failed(SourceError(reason, f"no picture for {STALL_LIMIT:g} s"))
         else:
             if self._machine.phase in _OPENING and now >= (self._machine.next_deadline or now):
                 self._complain(f"no keyframe within {STARTING_LIMIT:g} s of opening the source")
-            self._after(self._machine.tick)
+            self._after(lambda now: self._machine.tick(now, reason))
 
     def _complain(self, detail: str) -> None:
         self._log.failure(detail, steady=self._machine.is_steady(self._clock.monotonic()))

@@ -106,13 +106,13 @@ class StreamMachine:
         """When to call `tick`: the end of `starting`, or the next retry."""
         return self._deadline
 
-    def tick(self, now: float) -> Action | None:
-        """What the time alone asks for."""
+    def tick(self, now: float, stall_reason: StreamReason = StreamReason.CAMERA_STALLED) -> Action | None:
+        """What the time alone asks for; `stall_reason` belongs to a source that has not begun in time."""
         if self._deadline is None or now < self._deadline:
             return None
         if self.phase is Phase.FAILED:
             return self.step(Event.RETRY_DUE, now)
-        return self.step(Event.TIMEOUT, now, StreamReason.CAMERA_STALLED)
+        return self.step(Event.TIMEOUT, now, stall_reason)
 
     def step(self, event: Event, now: float, reason: StreamReason | None = None) -> Action | None:
         """Take one event; `reason` belongs to `FAILED` and `TIMEOUT`."""

@@ -127,7 +127,10 @@ def make_file(
                 stream.set_display_rotation(rotation)
             streams.append((stream, pictures(round(seconds * FPS), *size)))
         if audio:
-            sound = container.add_stream(audio, rate=48000 if "opus" in audio else 44100)
+            # Libav's own Vorbis encoder counts as experimental.
+            sound = container.add_stream(
+                audio, rate=48000 if "opus" in audio else 44100, options={"strict": "experimental"}
+            )
             streams.append((sound, tone(sound, sound_seconds or seconds, left_only=left_only)))
         for stream, frames in streams:
             for frame in frames:

@@ -52,8 +52,9 @@ async def test_a_signal_ends_it_in_order_within_three_seconds(number):
 
 
 async def test_a_source_that_hangs_while_it_is_opened_does_not_hold_up_the_end(tmp_path):
-    file = tmp_path / "film.mp4"
-    os.mkfifo(file)  # nobody writes into it: opening it never comes to an end
+    os.mkfifo(tmp_path / "a.ts")  # nobody writes into it: opening it never comes to an end
+    file = tmp_path / "film.m3u8"
+    file.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\na.ts\n#EXT-X-ENDLIST\n")
     async with Daemon(video__source="file", video__file=file, audio__source="none") as daemon:
         async with asyncio.timeout(10):
             while (await daemon.status())["stream"]["state"] != "starting":

@@ -2,23 +2,19 @@
 
 import asyncio
 import logging
-import os
 import time
 
 import av
 import pytest
 
-from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.file.audio import FileAudio
 from broadcaster.devices.file.media_file import PATIENCE, MediaFile
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.opus import FRAME_SAMPLES
 from broadcaster.devices.scaler import Scaler
-from broadcaster.errors import SourceError
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.opus import packet_samples
-from broadcaster.settings import AudioSettings, VideoSettings
 from tests.edges.devices_rig import FPS, HEIGHT, WIDTH, Sink, decoded, loudnesses, make_file, opened, steps, times
 
 HIGH = {"profile": "high", "preset": "veryfast", "bf": "2"}
@@ -192,38 +188,6 @@ def test_lost_time_is_given_up_for_picture_and_sound_alike():
     assert file.lateness(1.0, start + 61.0) == pytest.approx(0.0)
 
 
-@pytest.mark.parametrize("missing", ["picture", "sound"])
-async def test_a_file_without_it_says_so(tmp_path, missing):
-    streams = {"video": None, "audio": "aac"} if missing == "picture" else {}
-    file = MediaFile(make_file(tmp_path / ("a.m4a" if streams else "a.mp4"), **streams))
-    source = video_of(file) if missing == "picture" else FileAudio(SystemClock(), file)
-    with pytest.raises(SourceError, match=f"has no {missing}") as caught:
-        await source.open(Sink())
-    assert caught.value.reason == "file"
-    await source.close()
-
-
-async def test_a_missing_file_is_an_error_and_found_once_it_is_there(tmp_path):
-    path = tmp_path / "a.mp4"
-    video = video_of(MediaFile(str(path)))
-    with pytest.raises(SourceError, match="No such file") as caught:
-        await video.open(Sink())
-    assert caught.value.reason == "file"
-    make_file(path)
-    async with opened(video) as sink:
-        assert (await sink.until(1))[0].keyframe
-
-
-async def test_a_file_that_vanishes_fails_the_source_at_the_next_loop(tmp_path):
-    path = make_file(tmp_path / "a.mp4", seconds=0.4)
-    video = video_of(MediaFile(path))
-    async with opened(video) as sink:
-        await sink.until(2)
-        os.unlink(path)
-        error = await sink.failure()
-    assert (error.reason, "No such file" in error.detail) == ("file", True)
-
-
 async def test_close_is_prompt_and_nothing_follows(tmp_path):
     file = MediaFile(make_file(tmp_path / "a.mp4", audio="aac", options=HIGH))
     video, audio = video_of(file), FileAudio(SystemClock(), file)
@@ -237,15 +201,3 @@ async def test_close_is_prompt_and_nothing_follows(tmp_path):
     counts = len(pictures.items), len(sounds.items)
     await asyncio.sleep(0.1)
     assert counts == (len(pictures.items), len(sounds.items))
-
-
-async def test_auto_means_no_sound_on_purpose_for_a_file_that_has_none(tmp_path, caplog):
-    caplog.set_level(logging.INFO)
-    silent = VideoSettings(source="file", file=str(make_file(tmp_path / "silent.mp4")))
-    sounding = VideoSettings(source="file", file=str(make_file(tmp_path / "a.mp4", audio="aac")))
-    assert make_sources(silent, AudioSettings(), SystemClock())[1] is None
-    assert [record.message for record in caplog.records] == [
-        f"audio.source is auto, and {silent.file} has no sound: the stream has none"
-    ]
-    assert isinstance(make_sources(sounding, AudioSettings(), SystemClock())[1], FileAudio)
-    assert isinstance(make_sources(silent, AudioSettings(source="file"), SystemClock())[1], FileAudio), "as it is named"

@@ -9,9 +9,8 @@ from contextlib import closing
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from broadcaster.devices.blocking import call_aside
 from broadcaster.devices.file.media_file import MediaFile, Run
-from broadcaster.devices.file.media_info import MediaInfo, seconds
+from broadcaster.devices.file.media_info import seconds
 from broadcaster.devices.file.tape import STEREO_BYTES, Tape
 from broadcaster.devices.opus import FRAME, RATE, OpusEncoder
 from broadcaster.devices.thread import SourceThread
@@ -40,18 +39,11 @@ class FileAudio:
         self._thread: SourceThread[OpusFrame] | None = None
 
     async def open(self, sink: AudioSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`; a film without sound is no fault (`SourceAbsent`)."""
-        found = await call_aside("file", self._file.read_media_info)
-        if found.audio is None:
-            raise SourceAbsent(StreamReason.FILE, f"{self._file.path} has no sound")
-        way = "passes through without encoding" if found.audio.passes else "is encoded anew"
-        log.info("%s: its sound (%s) %s", self._file.path, found.audio.codec, way)
-        body = self._pass if found.audio.passes else self._encode
-        self._thread = SourceThread(
-            "file-audio", lambda thread: body(thread, found), sink.frame, sink.failed, StreamReason.FILE
-        )
-        self._file.enter(self._clock.monotonic())
-        self._thread.start()
+        """Start delivering into `sink`. Raises `SourceError`, but most errors are only found when this has returned.
+
+        A film without sound is no fault (`SourceAbsent`).
+        """
+        self._thread = self._file.play("file-audio", self._run, sink.frame, sink.failed)
 
     async def close(self) -> None:
         """Stop delivering; idempotent."""
@@ -59,28 +51,38 @@ class FileAudio:
         if thread:
             await self._file.end(thread)
 
-    def _pass(self, thread: SourceThread[OpusFrame], found: MediaInfo) -> None:
-        free = 0.0
-        with closing(self._file.runs("audio", found, self._clock.monotonic())) as runs:
-            for run in runs:
-                for packet, position in run.packets():
-                    if abs(position - free) < _ROUNDING:
-                        position = free
-                    if position < max(run.begin, free):
-                        continue  # it overlaps the frame before: a new loop has begun
-                    if not self._wait(thread, position):
-                        return
-                    thread.deliver(OpusFrame(bytes(packet), self._file.due(position)))
-                    free = position + FRAME
+    def _run(self, thread: SourceThread[OpusFrame]) -> None:
+        with self._file.playing(self._clock) as found:
+            if found.audio is None:
+                raise SourceAbsent(StreamReason.FILE, f"{self._file.path} has no sound")
+            way = "passes through without encoding" if found.audio.passes else "is encoded anew"
+            log.info("%s: its sound (%s) %s", self._file.path, found.audio.codec, way)
+            with closing(self._file.runs("audio", found, self._clock.monotonic())) as runs:
+                if found.audio.passes:
+                    self._pass(thread, runs)
+                else:
+                    self._encode(thread, runs)
 
-    def _encode(self, thread: SourceThread[OpusFrame], found: MediaInfo) -> None:
-        encoder = OpusEncoder(2)
-        with closing(self._file.runs("audio", found, self._clock.monotonic())) as runs:
-            for place, pcm in _laid(runs):
-                if not self._wait(thread, place / RATE):
+    def _pass(self, thread: SourceThread[OpusFrame], runs: Iterator[Run]) -> None:
+        free = 0.0
+        for run in runs:
+            for packet, position in run.packets():
+                if abs(position - free) < _ROUNDING:
+                    position = free
+                if position < max(run.begin, free):
+                    continue  # it overlaps the frame before: a new loop has begun
+                if not self._wait(thread, position):
                     return
-                data, lead = encoder.encode(pcm)
-                thread.deliver(OpusFrame(data, self._file.due(place / RATE + lead)))
+                thread.deliver(OpusFrame(bytes(packet), self._file.due(position)))
+                free = position + FRAME
+
+    def _encode(self, thread: SourceThread[OpusFrame], runs: Iterator[Run]) -> None:
+        encoder = OpusEncoder(2)
+        for place, pcm in _laid(runs):
+            if not self._wait(thread, place / RATE):
+                return
+            data, lead = encoder.encode(pcm)
+            thread.deliver(OpusFrame(data, self._file.due(place / RATE + lead)))
 
     def _wait(self, thread: SourceThread[OpusFrame], position: float) -> bool:
         return thread.pause(-self._file.lateness(position, self._clock.monotonic()))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-from collections.abc import Generator, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Literal, TypeVar
 
 import av
 from av.container import InputContainer
@@ -15,10 +14,11 @@ from av.packet import Packet
 from av.stream import Stream
 
 from broadcaster.devices.file.media_info import MediaInfo, Stamps, audio_of, rate_of, read_media_info, video_of
-from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.file.opening import Version, changed, demuxed, explained, open_media, version_of
 from broadcaster.devices.opus import FRAME
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
+from broadcaster.ports import Clock
 
 PATIENCE = 0.5
 """Seconds that a file may fall behind its pace before the timeline gives them up."""
@@ -28,6 +28,7 @@ SEEK_FROM = 1.0
 """Seconds into a loop from which it is quicker to seek than to read."""
 
 Kind = Literal["video", "audio"]
+Item = TypeVar("Item")
 
 
 class MediaFile:
@@ -39,30 +40,55 @@ class MediaFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._survey: tuple[tuple[int, int], MediaInfo] | None = None
+        self._known: tuple[Version, MediaInfo] | None = None
+        self._reading = threading.Lock()  # held for as long as the storage takes
+        self._left_behind: list[SourceThread[Any]] = []
         self._users = 0
         self._origin = 0.0
+        self._lock = threading.Lock()  # for the timeline; held for a moment only
 
     def read_media_info(self) -> MediaInfo:
         """What the file holds; blocking, read again only if the file has changed. Raises `SourceError`."""
-        with self._lock:
-            try:
-                status = os.stat(self.path)
-            except OSError as error:
-                raise SourceError(StreamReason.FILE, f"{self.path}: {error.strerror}") from error
-            version = status.st_mtime_ns, status.st_size
-            if self._survey is None or self._survey[0] != version:
-                self._survey = version, read_media_info(self.path)
-            return self._survey[1]
+        return self._read_media_info()[1]
 
-    def is_silent(self) -> bool:
-        """Whether it can be read and has no sound; a quick look at its head, blocking."""
+    def play(
+        self,
+        name: str,
+        body: Callable[[SourceThread[Item]], None],
+        take: Callable[[Item], None],
+        failed: Callable[[SourceError], None],
+    ) -> SourceThread[Item]:
+        """Start the thread of a source, whose `body` plays inside `playing`. Never blocks.
+
+        Raises `SourceError` while an earlier thread still hangs in the file: each try would leave one more behind.
+        """
+        self._left_behind = [thread for thread in self._left_behind if thread.is_running]
+        if self._left_behind:
+            raise SourceError(StreamReason.FILE, f"{self.path}: does not answer; is its storage disconnected?")
+        thread = SourceThread(name, body, take, failed, StreamReason.FILE)
+        thread.start()
+        return thread
+
+    async def end(self, thread: SourceThread[Any]) -> None:
+        """Close a thread that `play` started; one that hangs is left behind."""
+        await thread.close()
+        if thread.is_running:
+            self._left_behind.append(thread)
+
+    @contextlib.contextmanager
+    def playing(self, clock: Clock) -> Iterator[MediaInfo]:
+        """In a source's thread: look into the file, and play it inside the block.
+
+        Errors of libav and of the operating system inside the block become `SourceError`.
+        """
+        version, found = self._read_media_info()
+        self.enter(clock.monotonic())
         try:
-            with av.open(self.path) as container:
-                return audio_of(container) is None
-        except av.FFmpegError:
-            return False
+            yield found
+        except (av.FFmpegError, OSError) as error:
+            raise explained(self.path, version, error) from error
+        finally:
+            self.leave()
 
     def enter(self, now: float) -> None:
         """A source begins to play; the first one starts the timeline."""
@@ -71,13 +97,10 @@ class MediaFile:
                 self._origin = now + LEAD
             self._users += 1
 
-    async def end(self, thread: SourceThread[Any]) -> None:
-        """Close the thread of a source that plays; then it has stopped playing, however the closing went."""
-        try:
-            await thread.close()
-        finally:
-            with self._lock:
-                self._users -= 1
+    def leave(self) -> None:
+        """A source has stopped playing."""
+        with self._lock:
+            self._users -= 1
 
     def due(self, position: float) -> float:
         """The monotonic time that belongs to a position."""
@@ -105,14 +128,25 @@ class MediaFile:
         loop = int(begin / found.length)
         if begin - loop * found.length < PATIENCE:
             begin = loop * found.length  # not too late for the first picture, often the only keyframe for seconds
+        known = self._known
+        if known is None or known[1] is not found:
+            raise changed(self.path)
+        version = known[0]
         while True:
-            with libav_errors(StreamReason.FILE, self.path), av.open(self.path) as container:
-                run = Run(container, kind, found, loop * found.length, begin)
+            with open_media(self.path, version) as container:
+                run = Run(self.path, container, kind, found, loop * found.length, begin)
                 yield run
             if not run.fruitful:
                 raise SourceError(StreamReason.FILE, f"{self.path}: nothing in its {kind} can be read")
             loop += 1
             begin = loop * found.length
+
+    def _read_media_info(self) -> tuple[Version, MediaInfo]:
+        with self._reading:
+            version = version_of(self.path)
+            if self._known is None or self._known[0] != version:
+                self._known = version, read_media_info(self.path)
+            return self._known
 
 
 class Run:
@@ -121,15 +155,18 @@ class Run:
     It covers the positions from `begin`, which in the first run may lie inside the file, to `end`.
     """
 
-    def __init__(self, container: InputContainer, kind: Kind, found: MediaInfo, offset: float, begin: float) -> None:
+    def __init__(
+        self, path: str, container: InputContainer, kind: Kind, found: MediaInfo, offset: float, begin: float
+    ) -> None:
         video, audio = video_of(container), audio_of(container)
         stream = video if kind == "video" else audio
         if stream is None:
-            raise SourceError(StreamReason.FILE, f"{container.name}: its {kind} is gone")
+            raise SourceError(StreamReason.FILE, f"{path}: its {kind} is gone")
         self.stream: Stream = stream
         self.begin = begin
         self.end = offset + found.length
         self.fruitful = False
+        self._path = path
         self._container = container
         self._shift = offset - found.start
         self._step = 1 / rate_of(video) if kind == "video" and video else FRAME
@@ -144,7 +181,7 @@ class Run:
     def packets(self) -> Iterator[tuple[Packet[Stream], float]]:
         """The stream's packets in the order of the file, with their positions; all before `end`."""
         stamps = Stamps(self._step)
-        for packet in self._container.demux([self.stream]):
+        for packet in demuxed(self._path, self._container, [self.stream]):
             if packet.size:
                 position = self.position(stamps.of(packet))
                 if position < self.end:
@@ -154,16 +191,23 @@ class Run:
     def frames(self) -> Iterator[tuple[Frame, float]]:
         """The stream's decoded frames in the order of their times, with their positions; all before `end`."""
         stamps = Stamps(self._step)
-        for packet in self._container.demux([self.stream]):
-            for frame in _decoded(packet):
-                position = self.position(stamps.of(frame))
-                if position < self.end:
-                    self.fruitful = True
-                    yield frame, position
+        for frame in self._decoded():
+            position = self.position(stamps.of(frame))
+            if position < self.end:
+                self.fruitful = True
+                yield frame, position
+
+    def _decoded(self) -> Iterator[Frame]:
+        codec: Any = self.stream.codec_context  # of a picture or sound stream, never subtitles
+        for packet in demuxed(self._path, self._container, [self.stream]):
+            if packet.size:  # libav refuses empty ones; the last one, which only stands for the end, is empty too
+                yield from _whatever(codec.decode, packet)
+        yield from _whatever(codec.decode, None)
 
 
-def _decoded(packet: Packet[Stream]) -> list[Frame]:
+def _whatever(decode: Callable[[Packet[Stream] | None], list[Frame]], packet: Packet[Stream] | None) -> list[Frame]:
+    """What can be decoded of a packet: a damaged one is skipped, as every player does."""
     try:
-        return list(packet.decode())  # type: ignore[arg-type]  # of a picture or sound stream, never subtitles
-    except av.error.InvalidDataError:
-        return []  # a damaged packet is skipped, as every player does
+        return decode(packet)
+    except av.FFmpegError:
+        return []

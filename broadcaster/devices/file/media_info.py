@@ -16,7 +16,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.file.opening import demuxed, open_media
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.devices.orientation import display_matrix, upright_filters
 from broadcaster.devices.scaler import shown_size
@@ -110,13 +110,13 @@ def rate_of(video: VideoStream) -> float:
 
 def read_media_info(path: str) -> MediaInfo:
     """Look into a file, blocking. Raises `SourceError` with reason `file`."""
-    with libav_errors(StreamReason.FILE, path), av.open(path) as container:
+    with open_media(path) as container:
         video = _VideoScan.of(container)
         audio = _AudioScan.of(container)
         scans: list[_Scan] = [scan for scan in (video, audio) if scan]
         if not scans:
             raise SourceError(StreamReason.FILE, f"{path}: has neither picture nor sound")
-        complete = _scan(container, scans)
+        complete = _scan(path, container, scans)
         leader = scans[0]
         if leader.start is None:
             raise SourceError(StreamReason.FILE, f"{path}: nothing in it can be read")
@@ -129,11 +129,11 @@ def read_media_info(path: str) -> MediaInfo:
         )
 
 
-def _scan(container: InputContainer, scans: list[_Scan]) -> bool:
+def _scan(path: str, container: InputContainer, scans: list[_Scan]) -> bool:
     """Read packets up to `SCAN_LIMIT`, or to the end where the file says no length; whether the end was reached."""
     by_index = {scan.stream.index: scan for scan in scans}
     size = 0
-    for packet in container.demux([scan.stream for scan in scans]):
+    for packet in demuxed(path, container, [scan.stream for scan in scans]):
         if packet.size:
             by_index[packet.stream.index].add(packet)
         size += packet.size

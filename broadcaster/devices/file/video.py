@@ -10,10 +10,9 @@ from typing import Any, Protocol
 from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
-from broadcaster.devices.blocking import call_aside
 from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.file.media_file import MediaFile, Run
-from broadcaster.devices.file.media_info import MediaInfo, VideoTrack
+from broadcaster.devices.file.media_info import VideoTrack
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.scaler import Scaler, fitted_size
@@ -53,25 +52,17 @@ class FileVideo(EncoderMixin):
         self._box = width, height
         self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
-        self._traits = VideoTraits("file", Encoder.name, width, height, fps, False, False)
+        self._traits = self._traits_of(Encoder.name, width, height, fps, flexible=False)
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do; true once it is open."""
+        """What it is and can do; true from the first picture on."""
         return self._traits
 
     async def open(self, sink: VideoSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
-        found = await call_aside("file", self._file.read_media_info)
-        if found.video is None:
-            raise SourceError(StreamReason.FILE, f"{self._file.path}: has no picture")
-        self._prepare(found.video)
-        self._thread = SourceThread(
-            "file-video", lambda thread: self._run(thread, found), sink.picture, sink.failed, StreamReason.FILE
-        )
-        self._file.enter(self._clock.monotonic())
-        self._thread.start()
+        """Start delivering into `sink`. Raises `SourceError`, but most errors are only found when this has returned."""
+        self._thread = self._file.play("file-video", self._run, sink.picture, sink.failed)
 
     async def close(self) -> None:
         """Stop delivering; idempotent."""
@@ -79,12 +70,22 @@ class FileVideo(EncoderMixin):
         if thread:
             await self._file.end(thread)
 
-    def _prepare(self, track: VideoTrack) -> None:
+    def _run(self, thread: SourceThread[AccessUnit]) -> None:
+        with self._file.playing(self._clock) as found:
+            if found.video is None:
+                raise SourceError(StreamReason.FILE, f"{self._file.path}: has no picture")
+            pipeline = self._prepare(found.video)
+            with closing(self._file.runs("video", found, self._clock.monotonic())) as runs:
+                for run in runs:
+                    if not self._play(thread, run, pipeline):
+                        return
+
+    def _prepare(self, track: VideoTrack) -> _Pipeline:
         if track.obstacle is None:
             self._encoder = None
-            self._traits = VideoTraits("file", _PASSING, track.width, track.height, track.fps, False, False)
+            self._traits = self._traits_of(_PASSING, track.width, track.height, track.fps, flexible=False)
             log.info("%s: its H.264 passes through without encoding", self._file.path)
-            return
+            return _Passthrough()
         width, height = fitted_size(track.width, track.height, *self._box)
         self._encoder = Encoder(
             width=width,
@@ -93,26 +94,24 @@ class FileVideo(EncoderMixin):
             bitrate=self._bitrate,
             keyframe_interval=self._keyframe_interval,
         )
-        self._traits = VideoTraits("file", Encoder.name, width, height, track.fps, True, True)
+        self._traits = self._traits_of(Encoder.name, width, height, track.fps, flexible=True)
         log.info("%s: encoded anew as %dx%d, because %s", self._file.path, width, height, track.obstacle)
+        return _Transcoder(self._encoder, self._traits)
 
-    def _run(self, thread: SourceThread[AccessUnit], found: MediaInfo) -> None:
-        way: _Pipeline = _Transcoder(self._encoder, self._traits) if self._encoder else _Passthrough()
-        with closing(self._file.runs("video", found, self._clock.monotonic())) as runs:
-            for run in runs:
-                if not self._play(thread, run, way):
-                    return
+    @staticmethod
+    def _traits_of(encoder: str, width: int, height: int, fps: float, *, flexible: bool) -> VideoTraits:
+        return VideoTraits("file", encoder, width, height, fps, flexible, flexible, StreamReason.FILE)
 
-    def _play(self, thread: SourceThread[AccessUnit], run: Run, way: _Pipeline) -> bool:
+    def _play(self, thread: SourceThread[AccessUnit], run: Run, pipeline: _Pipeline) -> bool:
         """Deliver the pictures of one run, each when it is due; False when it is time to return."""
-        for picture, position in way.pictures(run):
+        for picture, position in pipeline.pictures(run):
             before = position < run.begin
             now = self._clock.monotonic()
             late = 0.0 if before else self._file.lateness(position, now)
             if not thread.pause(-late):
                 return False
-            if not before and not way.leaves_out(late, now):
-                for unit in way.units(picture, self._file.due(position)):
+            if not before and not pipeline.leaves_out(late, now):
+                for unit in pipeline.units(picture, self._file.due(position)):
                     thread.deliver(unit)
         return True
 

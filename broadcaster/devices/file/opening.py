@@ -1,0 +1,113 @@
+"""Opening a media file: regular files only, never without a deadline, and failures as sentences. Everything blocks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+
+from broadcaster.errors import SourceError, StreamReason
+
+log = logging.getLogger(__name__)
+
+ANSWER_LIMIT = 5.0
+"""Seconds for libav to open a file, or to read one packet, in as far as libav notices: not inside one read(2)."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device (video.source = v4l2 is for cameras)"),
+    (stat.S_ISBLK, "a block device (mount it, and name a file on it)"),
+)
+
+Version = tuple[int, int, int]
+"""Inode, size, and time of the last change: differs after a file was replaced or written to."""
+
+
+def version_of(path: str) -> Version:
+    """Return the version of a regular file. Raises `SourceError` if there is none, or something else than a file."""
+    if "://" in path:
+        name = re.sub(r"://[^/]*@", "://…@", path)  # without a password
+        raise _failure(name, "is a network address; only files on this machine can be played")
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise _failure(path, error.strerror or str(error)) from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((kind for is_kind, kind in _KINDS if is_kind(status.st_mode)), "something else")
+        raise _failure(path, f"is no regular file but {kind}; only regular files can be played")
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def open_media(path: str, wanted: Version | None = None) -> Iterator[InputContainer]:
+    """Open a media file, or only its `wanted` version.
+
+    Errors of libav and of the operating system inside the block become `SourceError`.
+    """
+    version = version_of(path)
+    if wanted not in (None, version):
+        raise changed(path)
+    try:
+        # "file:", or libav takes what precedes a colon in the name for a protocol. Titles need not be valid UTF-8.
+        with av.open(f"file:{path}", timeout=ANSWER_LIMIT, metadata_errors="replace") as container:
+            if container.format.name == "hls" and container.duration is None:
+                raise _failure(path, "is a playlist without an end (a live stream); only complete ones can be played")
+            yield container
+    except (av.FFmpegError, OSError) as error:
+        raise explained(path, version, error) from error
+
+
+def demuxed(path: str, container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """The packets of a file up to its end, or up to where it is damaged beyond libav's help, as ffmpeg plays it.
+
+    Raises OSError if it is not the file that is damaged, but its storage that cannot be read.
+    """
+    try:
+        yield from container.demux(list(streams))
+    except av.error.InvalidDataError as error:
+        _try_reading(path, os.stat(path).st_size)
+        log.debug("%s: read only in part: %s", path, error)
+
+
+def explained(path: str, version: Version, error: Exception) -> SourceError:
+    """Say what an error while reading a file of that version means; libav's own words often name a consequence."""
+    try:
+        if version_of(path) != version:
+            return changed(path)
+        _try_reading(path, version[1])
+    except SourceError as cause:
+        return cause
+    except OSError as cause:
+        return _failure(path, cause.strerror or str(cause))
+    if isinstance(error, av.error.ExitError):
+        return _failure(path, f"no answer within {ANSWER_LIMIT:g} s; is its storage too slow, or disconnected?")
+    return _failure(path, getattr(error, "strerror", None) or str(error))
+
+
+def changed(path: str) -> SourceError:
+    """Return what ends the playing of a file that is no longer the one that was looked into."""
+    return _failure(path, "was replaced or changed while it was playing")
+
+
+def _try_reading(path: str, size: int) -> None:
+    """Read a byte here and there. Raises OSError: libav reports a failed read(2) as invalid data, or as the end."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        for place in (0, size // 2, size - 1):
+            os.pread(file, 1, max(0, place))
+    finally:
+        os.close(file)
+
+
+def _failure(path: str, words: str) -> SourceError:
+    return SourceError(StreamReason.FILE, f"{path}: {words}")
