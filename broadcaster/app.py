@@ -138,7 +138,7 @@ class Daemon:
             self._stream.set_live(True)
         else:
             press = "press the button, " if self._panel else ""
-            log.info('not live yet: %ssend SIGUSR1, or POST {"live": true} to /api/live', press)
+            log.info('not live yet: %stype `broadcaster live on`, or POST {"live": true} to /api/live', press)
 
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")

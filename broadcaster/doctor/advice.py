@@ -33,7 +33,21 @@ _FIXES = {
 }
 
 
-def source_fix(reason: str, settings: VideoSettings) -> str:
-    """The fix for a video source that failed with `reason`."""
+_WITHOUT_CAMERA = (StreamReason.NO_CAMERA, StreamReason.CAMERA_LOST)
+_USB_LIBRARY = (
+    "For a USB camera, install the library that reads it; with pip, or pipx:\n"
+    "  pip install 'pi-broadcaster[usb]'\n"
+    "  pipx install --force 'pi-broadcaster[usb]'"
+)
+
+
+def source_fix(reason: str, settings: VideoSettings, *, usb_library: bool = True, on_a_pi: bool = True) -> str:
+    """The fix for a video source that failed with `reason`.
+
+    Without the library of USB cameras (`usb_library`) no cable is to blame, but for that of a Pi's own camera.
+    """
+    if reason in _WITHOUT_CAMERA and not usb_library and settings.source in ("auto", "camera", "v4l2"):
+        own = on_a_pi and settings.source != "v4l2"
+        return f"{_USB_LIBRARY}\nFor the Pi's own camera:\n{_CABLE}" if own else _USB_LIBRARY
     known = {str(word): fix for word, fix in _FIXES.items()}
     return known.get(reason, SEE_LOG).replace("{file}", settings.file)

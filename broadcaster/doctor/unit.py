@@ -12,7 +12,7 @@ UNIT = "broadcaster.service"
 
 _PROPERTIES = (
     "LoadState", "ActiveState", "MainPID", "NRestarts", "UnitFileState", "User", "SupplementaryGroups", "Environment",
-    "StateDirectory", "ExecStart",
+    "StateDirectory", "ExecStart", "AmbientCapabilities",
 )  # fmt: skip
 
 
@@ -31,6 +31,7 @@ class Service:
     state_folder: str = ""
     settings_file: str = ""
     program: str = ""
+    low_ports: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -62,6 +63,7 @@ def parse(shown: str) -> Service:
         state_folder=f"/var/lib/{state}" if state else "",
         settings_file=next((after for word, after in pairwise(command) if word == "--settings"), ""),
         program=command[0] if command else "",
+        low_ports="cap_net_bind_service" in values.get("AmbientCapabilities", "").lower().split(),
     )
 
 

@@ -92,7 +92,7 @@ def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"web.port: {where} is in use by another program; stop it, or choose another with --set web.port=…"
     if error.errno == errno.EACCES:
-        return f"web.port: {where} needs privileges; choose one from 1024 on"
+        return f"web.port: {where} needs privileges, which the installed service has; or choose one from 1024 on"
     if isinstance(error, socket.gaierror):
         return f"web.host: {host} is not known: {error.strerror}"
     return f"web.host, web.port: cannot listen on {where}: {error.strerror}"

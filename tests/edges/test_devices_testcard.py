@@ -6,6 +6,7 @@ import av
 import pytest
 
 from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.opus import RATE
 from broadcaster.devices.testcard import strip
 from broadcaster.devices.testcard.beep import Beep
@@ -33,6 +34,36 @@ async def test_pictures_come_numbered_and_stamped_with_their_capture():
         assert ((unit.captured + offset) * 1000 - found.unix_ms + 500) % 2**20 == pytest.approx(500, abs=20)
     assert units[0].keyframe
     assert all(step > 0 for step in steps(units))
+
+
+async def test_a_first_picture_that_takes_its_time_is_no_busy_machine(monkeypatch, caplog):
+    """It opens the encoder; on a slow card that takes as long as several pictures."""
+    encode, calls = Encoder.encode, []
+
+    def slow_at_first(encoder, picture, captured):
+        calls.append(captured)
+        if len(calls) == 1:
+            time.sleep(0.5)
+        return encode(encoder, picture, captured)
+
+    monkeypatch.setattr(Encoder, "encode", slow_at_first)
+    async with opened(new_card(fps=5)) as sink:
+        units = await sink.until(3)
+    assert not caplog.records
+    assert units[1].captured - units[0].captured > 0.5
+
+
+async def test_a_machine_that_is_too_busy_is_said(monkeypatch, caplog):
+    encode = Encoder.encode
+
+    def slow(encoder, picture, captured):
+        time.sleep(0.2)
+        return encode(encoder, picture, captured)
+
+    monkeypatch.setattr(Encoder, "encode", slow)
+    async with opened(new_card(fps=30)) as sink:
+        await sink.until(4)
+    assert any("this machine is too busy" in message for message in caplog.messages)
 
 
 async def test_a_requested_keyframe_comes_within_two_pictures():

@@ -6,6 +6,8 @@ It is the real picamera2 over a libcamera of memory.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import sys
 
 import pytest
 
@@ -93,3 +95,31 @@ def test_a_camera_that_is_not_there_is_broken_where_it_is_named(probe, rig, mach
     assert "check the ribbon cable" in found.found
     assert "rpicam-hello --list-cameras" in found.fix
     assert speed.found.startswith(encoder)
+
+
+@pytest.mark.parametrize("source", ["camera", "auto", "v4l2"])
+def test_a_bare_wheel_is_told_which_library_it_lacks_and_not_to_seat_a_cable(source, probe, rig, monkeypatch):
+    rig.system.sensors = []
+    without(monkeypatch, "linuxpy")
+    line = probe(boards.PC, source)[0]
+    assert line.level is not Level.OK
+    assert "pip install 'pi-broadcaster[usb]'" in line.found
+    assert "pipx install --force 'pi-broadcaster[usb]'" in line.fix
+    assert "cable" not in line.fix
+
+
+def test_on_a_pi_without_that_library_its_own_camera_s_cable_may_still_be_it(probe, rig, monkeypatch):
+    rig.system.sensors = []
+    without(monkeypatch, "linuxpy")
+    line = probe(boards.PI_4, "camera")[0]
+    assert "pi-broadcaster[usb]" in line.fix
+    assert "cable" in line.fix
+
+
+def without(monkeypatch, library):
+    """As if that library were not installed."""
+    for name in [name for name in sys.modules if name.startswith((library, "broadcaster.devices.usb."))]:
+        monkeypatch.delitem(sys.modules, name)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == library else find(name, *more))
+    monkeypatch.setitem(sys.modules, library, None)

@@ -204,7 +204,7 @@ def test_it_may_listen_on_port_80_and_the_check_agrees(container):
         wait_for(lambda: container.run("/usr/bin/python3", "-c", FETCH, address, ""), 15)
         container.run("systemctl", "stop", UNIT)
         (port,) = json.loads(container.try_run(COMMAND, "check", "--json", "port"))
-        assert (port["level"], port["found"]) == ("ok", "80 is free")
+        assert (port["level"], port["found"]) == ("ok", "80 is free, for the service")
     finally:
         container.run("sed", "-i", "s/^port = 80$/#port = 8080/", SETTINGS)
         container.run("systemctl", "restart", UNIT)

@@ -122,7 +122,7 @@ for source in ("auto", "v4l2"):
 
 def test_without_the_library_of_usb_cameras_all_else_works_and_it_says_what_to_install():
     ended = subprocess.run([sys.executable, "-c", WITHOUT_LINUXPY], capture_output=True, text=True, timeout=60)
-    remedy = "USB cameras need linuxpy, which is not installed here: pip install linuxpy"
+    remedy = "USB cameras need linuxpy, which is not installed here: pip install 'pi-broadcaster[usb]'"
     assert remedy in ended.stderr, "why auto shows the test picture"
     first, second = ended.stdout.splitlines()
     assert first == "TestCard"

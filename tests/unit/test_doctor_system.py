@@ -1,5 +1,6 @@
 """What the doctor thinks of service, settings, libraries and network, and who holds what."""
 
+import errno
 import os
 import shutil
 import time
@@ -33,6 +34,7 @@ User=broadcaster
 SupplementaryGroups=video gpio
 Environment=LG_WD=/run/broadcaster ALSA_CONFIG_DIR=/usr/share/alsa "WITH=a space"
 StateDirectory=broadcaster
+AmbientCapabilities=cap_net_bind_service
 ExecStart={ path=/opt/b/bin/broadcaster ; argv[]=/opt/b/bin/broadcaster run --settings /etc/b/b.toml ; pid=812 }
 """
 RUNS = parse(SHOWN)
@@ -57,6 +59,7 @@ def test_a_unit_is_understood():
             state_folder="/var/lib/broadcaster",
             settings_file="/etc/b/b.toml",
             program="/opt/b/bin/broadcaster",
+            low_ports=True,
         )
         == RUNS
     )
@@ -153,16 +156,30 @@ NGINX = Process(7, "nginx")
         (Port(8080, "in use", (), ours=True), "ok", "8080, in use by the running broadcaster: fine"),
         (Port(8080, "in use", (NGINX,), ours=False), "broken", "in use, held by nginx (process 7)"),
         (Port(8080, "in use", (), ours=False), "broken", "in use"),
+        (Port(80, "needs privileges", (), ours=False, denied=True, service=True), "ok", "80 is free, for the service"),
+        (Port(80, "needs privileges", (), ours=False, denied=True), "broken", "needs privileges"),
     ],
 )
 def test_the_port(port, level, found):
     line = network.evaluate_port(port)
     assert (line.level, line.found) == (level, found)
     assert ("sudo kill 7" in line.fix) == bool(port.holders)
+    assert ("sudo make install" in line.fix) == (port.denied and not port.service)
 
 
 async def test_a_host_that_is_not_ours_cannot_be_listened_on():
-    assert "web.host" in await network.try_port("192.0.2.77", 8080)
+    error, denied = await network.try_port("192.0.2.77", 8080)
+    assert ("web.host" in error, denied) == (True, False)
+
+
+async def test_a_port_for_which_privileges_are_missing(monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.create_server", refuse)
+    error, denied = await network.try_port("", 80)
+    assert denied
+    assert "which the installed service has" in error
 
 
 @pytest.mark.parametrize(

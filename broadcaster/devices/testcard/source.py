@@ -70,9 +70,15 @@ class TestCard(EncoderMixin):
             await thread.close()
 
     def _run(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder) -> None:
-        pace = Pace(self._clock.monotonic(), 1 / self._fps, patience=1 / self._fps)
+        """Draw and encode until closed.
+
+        The first picture is not timed: it opens libx264 and touches all memory for the first time, which takes as long
+        as several others and says nothing about how fast this machine is.
+        """
+        self._make(thread, pattern, encoder, 0)
+        period, number = 1 / self._fps, 1
+        pace = Pace(self._clock.monotonic() + period, period, patience=period)
         skips = SkipCount()
-        number = 0
         while True:
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
@@ -80,8 +86,11 @@ class TestCard(EncoderMixin):
                 log.warning("this machine is too busy: %d test pictures left out", count)
             if not thread.pause(pace.due(index) - now):
                 return
-            captured = self._clock.monotonic()
-            with libav_errors(StreamReason.ENCODER, "testsrc2"):
-                picture = pattern.draw(number, self._clock.unix())
-            thread.deliver(encoder.encode(picture, captured))
+            self._make(thread, pattern, encoder, number)
             number += 1
+
+    def _make(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder, number: int) -> None:
+        captured = self._clock.monotonic()
+        with libav_errors(StreamReason.ENCODER, "testsrc2"):
+            picture = pattern.draw(number, self._clock.unix())
+        thread.deliver(encoder.encode(picture, captured))

@@ -13,8 +13,8 @@ from broadcaster.ports import Clock, VideoSource
 from broadcaster.settings import VideoSettings
 
 _MISSING = (
-    "USB cameras need linuxpy, which is not installed here: pip install linuxpy "
-    "(`make` and `sudo make install` bring it along)"
+    "USB cameras need linuxpy, which is not installed here: pip install 'pi-broadcaster[usb]' "
+    "(`make` and the installer do that)"
 )
 
 

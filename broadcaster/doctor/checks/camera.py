@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
@@ -34,6 +36,8 @@ PATIENCE, CLOSING = 10.0, 5.0
 _MOST_SAID = 3
 """Lines of what the source logs: which camera it is, in which mode, and why."""
 
+Fix = Callable[[str, VideoSettings], str]
+
 _ABOUT = Subject("camera", "No pictures, no stream.")
 
 
@@ -45,10 +49,12 @@ def probe(case: CheckContext) -> list[CheckResult]:
         try:
             video, _ = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except BroadcasterError as error:
-            return [_ABOUT.broken(str(error), source_fix("", case.settings.video)), no_encoder()]
+            fix = fix_on(case)(getattr(error, "reason", ""), case.settings.video)
+            return [_ABOUT.broken(str(error), fix), no_encoder()]
         counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
         seen = complete(watch(video, Limits(PATIENCE, counted, CLOSING)))
-    camera = evaluate(seen, case.settings.video, said, case.holders.of_devices("/dev/video", "/dev/media"))
+    holders = case.holders.of_devices("/dev/video", "/dev/media")
+    camera = evaluate(seen, case.settings.video, said, holders, fix_on(case))
     if seen.waited is not None and seen.traits.encoder != SOFTWARE:
         return [camera, evaluate_frame_rate(seen.traits, seen.rate)]
     if seen.waited is None and case.board.h264_encoder:
@@ -59,22 +65,32 @@ def probe(case: CheckContext) -> list[CheckResult]:
         return [camera, no_encoder(error.detail)]
 
 
+def fix_on(case: CheckContext) -> Fix:
+    """Advice for this machine: the libraries that it has, and whether a camera's ribbon cable may be at fault."""
+    found = importlib.util.find_spec("linuxpy") is not None
+    return partial(source_fix, usb_library=found, on_a_pi=case.board.is_raspberry_pi)
+
+
 def evaluate(
-    seen: Watched, settings: VideoSettings, said: Sequence[str] = (), holders: Iterable[Process] = ()
+    seen: Watched,
+    settings: VideoSettings,
+    said: Sequence[str] = (),
+    holders: Iterable[Process] = (),
+    fix: Fix = source_fix,
 ) -> CheckResult:
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
-        return _ABOUT.broken(_complaint(seen.error, holders), source_fix(seen.error.reason, settings))
+        return _ABOUT.broken(_complaint(seen.error, holders), fix(seen.error.reason, settings))
     if seen.waited is None:
         found = f"{seen.traits.source} was opened, and gave no picture within {PATIENCE:g} s"
-        return _ABOUT.broken(found, source_fix(StreamReason.CAMERA_STALLED, settings))
+        return _ABOUT.broken(found, fix(StreamReason.CAMERA_STALLED, settings))
     if not seen.closed:
         found = f"{seen.traits.source} gives pictures, but does not let itself be closed"
-        return _ABOUT.warning(found, source_fix(StreamReason.CAMERA_STALLED, settings))
+        return _ABOUT.warning(found, fix(StreamReason.CAMERA_STALLED, settings))
     found = f"{_name(seen, settings)}, first picture after {seen.waited:.1f} s"
     if settings.source == "auto" and seen.traits.source == "test":
         found = "\n".join(["none found: viewers see the test picture", *said[:1]])
-        return _ABOUT.warning(found, source_fix(StreamReason.NO_CAMERA, settings))
+        return _ABOUT.warning(found, fix(StreamReason.NO_CAMERA, settings))
     if seen.rate < ENOUGH * seen.traits.fps:
         found = "\n".join(
             [f"{found}, only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}", *said[:_MOST_SAID]]

@@ -20,12 +20,17 @@ _ADDRESSES = Subject("addresses", "Under these the page opens in browsers on the
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """What became of listening there: `error` is empty when it worked; `holders` are known where we may look."""
+    """What became of listening there: `error` is empty when it worked; `holders` are known where we may look.
+
+    `denied`: only privileged programs may listen there, of which the `service` is one.
+    """
 
     number: int
     error: str
     holders: tuple[Process, ...]
     ours: bool
+    denied: bool = False
+    service: bool = False
 
 
 def probe(case: CheckContext) -> list[CheckResult]:
@@ -33,19 +38,23 @@ def probe(case: CheckContext) -> list[CheckResult]:
     web = case.settings.web
     holders = case.holders.ports.get(web.port, ())
     ours = case.running is not None or any(one.pid == case.service.pid for one in holders)
-    port = Port(web.port, asyncio.run(try_port(web.host, web.port)), holders, ours)
+    error, denied = asyncio.run(try_port(web.host, web.port))
+    # Listening by somebody whom we may not look at is known, too.
+    denied = denied and web.port not in case.holders.ports
+    service = case.service.low_ports and case.account.is_services
+    port = Port(web.port, error, holders, ours, denied, service)
     return [evaluate_port(port), evaluate_addresses(web.host, case.page_addresses(web, web.port))]
 
 
-async def try_port(host: str, port: int) -> str:
-    """Listen as the daemon does, and stop again; returns what is wrong, empty if nothing is."""
+async def try_port(host: str, port: int) -> tuple[str, bool]:
+    """Listen as the daemon does, and stop again; returns what is wrong, and whether privileges are missing."""
     try:
         listeners = await open_listeners(host, port)
     except BroadcasterError as error:
-        return str(error)
+        return str(error), isinstance(error.__cause__, PermissionError)
     for listener in listeners:
         listener.close()
-    return ""
+    return "", False
 
 
 def evaluate_port(port: Port) -> CheckResult:
@@ -55,6 +64,8 @@ def evaluate_port(port: Port) -> CheckResult:
         return _PORT.ok(f"{port.number} is free" if port.number else "any free one (web.port = 0)")
     if port.ours:
         return _PORT.ok(f"{port.number}, in use by the running broadcaster: fine")
+    if port.denied:
+        return _PORT.ok(f"{port.number} is free, for the service") if port.service else _denied(port)
     if port.holders:
         stop = f"Stop it, or choose another port in web.port:\n  sudo kill {port.holders[0].pid}"
     else:
@@ -62,6 +73,15 @@ def evaluate_port(port: Port) -> CheckResult:
             f"See who holds it, and stop that, or choose another in web.port:\n  sudo ss -ltnp 'sport = :{port.number}'"
         )
     return _PORT.broken(f"{port.error}{held}", stop)
+
+
+def _denied(port: Port) -> CheckResult:
+    """Below 1024 only root and the service may listen (ip_unprivileged_port_start, ip(7))."""
+    fix = (
+        "Install it as a service, or update the installed one: it may listen there. Or choose [web] port = 8080.\n"
+        "  sudo make install"
+    )
+    return _PORT.broken(port.error, fix)
 
 
 def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
