@@ -15,6 +15,7 @@ from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
+from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
@@ -24,7 +25,7 @@ from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import Service
 from broadcaster.service.uncaught import uncaught_errors
-from broadcaster.settings import AudioSettings, Settings, VideoSettings
+from broadcaster.settings import AudioSettings, Settings, VideoSettings, every_setting
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.adaptation import Adaptation
@@ -41,29 +42,43 @@ STREAM_DEADLINE = 15.0
 """Seconds that the stream has to close its sources; every device has a shorter deadline of its own."""
 
 Announce = Callable[[int, StreamReport], None]
+ReadSettings = Callable[[], Settings]
 Sources = tuple[VideoSource, AudioSource | None]
 MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
 
+RELOADED = ("log.level", "web.hosts", "web.origins")
+"""Settings that take effect on SIGHUP; others do after a restart. Files of tokens and certificates are read anyway."""
+
 
 async def serve(
-    settings: Settings, *, live: bool, announce: Announce, make_sources: MakeSources = make_sources
+    settings: Settings,
+    *,
+    live: bool,
+    announce: Announce,
+    make_sources: MakeSources = make_sources,
+    read_settings: ReadSettings | None = None,
 ) -> None:
     """Run the daemon until a signal ends it.
 
     `live` means live at once, whatever `stream.start` says. `announce` is called once with the port and the sources
-    when viewers can connect. Raises `BroadcasterError` on a fault that a person can mend; anything else that is raised
-    is a bug, and makes the daemon exit.
+    when viewers can connect. `read_settings` reads the settings again on SIGHUP, which without it ends the daemon.
+    Raises `BroadcasterError` on a fault that a person can mend; anything else that is raised is a bug, and makes the
+    daemon exit.
     """
     clock = SystemClock()
     sources = make_sources(settings.video, settings.audio, clock)
-    await Daemon(settings, sources, clock).run(live=live, announce=announce)
+    await Daemon(settings, sources, clock, read_settings).run(live=live, announce=announce)
 
 
 class Daemon:
     """All parts of the daemon, each built once and handed to those that need it."""
 
-    def __init__(self, settings: Settings, sources: Sources, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, sources: Sources, clock: Clock, read_settings: ReadSettings | None = None
+    ) -> None:
         video, audio = sources
+        self._settings = settings
+        self._read_settings = read_settings
         folder = state_folder(settings.stream.state_dir)
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
@@ -98,7 +113,8 @@ class Daemon:
             Background("device arrivals", lambda: watch_arrivals(self._stream.look_again)),
             Background("service", self._service.run),
         ]
-        with signals(self._toggle_by_signal, ending.set), uncaught_errors(self._bugs):
+        hang_up = ending.set if self._read_settings is None else self._reload
+        with signals(self._toggle_by_signal, ending.set, hang_up), uncaught_errors(self._bugs):
             async with running(self._components(*(background.component for background in backgrounds))):
                 announce(self._server.port, self._stream.report())
                 self._go_live_or_wait(live)
@@ -139,6 +155,21 @@ class Daemon:
         else:
             press = "press the button, " if self._panel else ""
             log.info('not live yet: %stype `broadcaster live on`, or POST {"live": true} to /api/live', press)
+
+    def _reload(self) -> None:
+        """Read the settings again; keep the current ones if the new ones are invalid."""
+        assert self._read_settings is not None
+        try:
+            settings = self._read_settings()
+        except SettingsError as error:
+            log.error("SIGHUP: invalid settings, keeping the current ones: %s", "; ".join(error.problems))
+            return
+        changed = [item.path for item in every_setting() if item.of(settings) != item.of(self._settings)]
+        self._server.reload(settings.web)
+        applied, others = ([path for path in changed if (path in RELOADED) is now] for now in (True, False))
+        log.info("SIGHUP: settings read again; changed: %s", ", ".join(applied) or "none")
+        if others:
+            log.warning("SIGHUP: these need a restart: %s", ", ".join(others))
 
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")

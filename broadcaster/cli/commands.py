@@ -29,7 +29,7 @@ from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport
-from broadcaster.service.signals import ignore_button, ignore_ending
+from broadcaster.service.signals import has_terminal, ignore_button, ignore_ending
 from broadcaster.settings import Settings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import state_folder
@@ -81,7 +81,9 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
 
 def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     effective = _read(parsed)
-    logs.set_up(effective.log.level, sys.stderr, os.environ)
+    if logs.is_journal(sys.stderr, os.environ):
+        streams.write_utf8(sys.stderr)
+    logs.set_up(effective.log.level, sys.stderr, os.environ, settings.secret_values(effective))
     sys.unraisablehook = logs.tell_unraisable
     faulthandler.enable(_STDERR)
     raise_descriptor_limit()
@@ -95,11 +97,25 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
 
     async def serve_to_the_end() -> None:
         try:
-            await serve(effective, live=parsed.live, announce=partial(_announce, parsed, effective), **chosen)
+            announce = partial(_announce, parsed, effective)
+            await serve(effective, live=parsed.live, announce=announce, read_settings=_reread(parsed), **chosen)
         finally:
             ignore_ending()
 
     asyncio.run(serve_to_the_end())
+
+
+def _reread(parsed: argparse.Namespace) -> Callable[[], Settings] | None:
+    """Return what reads the settings again on SIGHUP; None without a file, and where a terminal sends that signal."""
+    if not parsed.settings or has_terminal():
+        return None
+
+    def read_settings() -> Settings:
+        changed = _read(parsed)
+        logs.set_level(changed.log.level)
+        return changed
+
+    return read_settings
 
 
 def _show(parsed: argparse.Namespace) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TextIO
 
 from broadcaster.rate_limited_log import Bound
@@ -20,23 +21,45 @@ _QUIET = ("aioice", "aiortc", "libav", "linuxpy", "picamera2")
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
-class JournalFormatter(logging.Formatter):
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+"""User and password of a URL (RFC 3986 §3.2.1)."""
+
+
+_SHORTEST = 6
+"""Characters of a secret that is looked for: shorter ones occur in ordinary words."""
+
+
+class _Formatter(logging.Formatter):
+    """Formats a record without what is secret: values of settings, and passwords in URLs, wherever they come from."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        super().__init__()
+        longest_first = sorted((text for text in secrets if len(text) >= _SHORTEST), key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See `logging.Formatter.format`."""
+        text = f"{_short(record.name)}: {super().format(record)}"
+        return _CREDENTIALS.sub("…@", self._secrets.sub("…", text))
+
+
+class JournalFormatter(_Formatter):
     """`<6>stream: …`: journald adds the time itself; every line of a traceback carries the priority."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""
         prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
-        text = f"{_short(record.name)}: {super().format(record)}"
+        text = super().format(record)
         return "\n".join(prefix + line for line in text.splitlines())
 
 
-class TerminalFormatter(logging.Formatter):
+class TerminalFormatter(_Formatter):
     """`12:34:56 info    stream.controller: …`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""
         time = self.formatTime(record, "%H:%M:%S")
-        return f"{time} {record.levelname.lower():8}{_short(record.name)}: {super().format(record)}"
+        return f"{time} {record.levelname.lower():8}{super().format(record)}"
 
 
 class ThirdParties(logging.Filter):
@@ -75,17 +98,20 @@ def tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     _python.warning("%s %s", unraisable.err_msg or "exception ignored in", where, exc_info=unraisable.exc_value)
 
 
-def set_up(level: str, stream: TextIO, environ: Mapping[str, str]) -> None:
-    """Send log lines of `level` (`log.level`) and above to `stream`."""
+def set_up(level: str, stream: TextIO, environ: Mapping[str, str], secrets: Collection[str] = ()) -> None:
+    """Send log lines of `level` (`log.level`) and above to `stream`, without `secrets`."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JournalFormatter() if is_journal(stream, environ) else TerminalFormatter())
-    handler.setLevel(level.upper())
+    handler.setFormatter((JournalFormatter if is_journal(stream, environ) else TerminalFormatter)(secrets))
     handler.addFilter(ThirdParties())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
+    logging.getLogger().handlers = [handler]
+    set_level(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def set_level(level: str) -> None:
+    """Log lines of `level` (`log.level`) and above from now on."""
+    logging.getLogger().setLevel(level.upper())
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:

@@ -15,6 +15,7 @@ from broadcaster.settings.model import (
     VideoSourceName,
     WebSettings,
     every_setting,
+    secret_values,
 )
 from broadcaster.settings.reading import read
 from broadcaster.settings.rendering import render, template
@@ -35,6 +36,7 @@ __all__ = [
     "every_setting",
     "read",
     "render",
+    "secret_values",
     "template",
     "weak_tokens",
 ]

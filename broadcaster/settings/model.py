@@ -241,3 +241,9 @@ def every_setting() -> Iterator[Setting]:
     for table in fields(Settings):
         for item in fields(table.default):  # type: ignore[arg-type]
             yield Setting(table.name, item.name, item.default, item.metadata["about"])
+
+
+def secret_values(settings: Settings) -> frozenset[str]:
+    """All secrets in `settings`, which no log may show."""
+    values = [item.of(settings) for item in every_setting() if isinstance(item.about.kind, Secret)]
+    return frozenset([*values, *(server.credential for server in settings.ice.servers)]) - {""}

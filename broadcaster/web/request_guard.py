@@ -39,6 +39,11 @@ class RequestGuard:
         self._log = log
         self.look_up_names()
 
+    def use(self, settings: WebSettings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+        self.look_up_names()
+
     def look_up_names(self) -> None:
         """Ask the system for its names again: a host may be renamed while the daemon runs."""
         self._names = access.own_names(system_names(), [*self._settings.hosts, *self._more_names()])

@@ -123,6 +123,11 @@ class WebServer:
         self._viewers.start()
         self._watching = asyncio.create_task(self._watch_files(), name="web files")
 
+    def reload(self, settings: WebSettings) -> None:
+        """Use other `web.hosts` and `web.origins`, and read the files of tokens and certificate now."""
+        self._guard.use(settings)
+        self._read_files()
+
     async def close(self) -> None:
         """Say goodbye to every viewer and stop serving, all within 2 s; idempotent."""
         runner, self._runner = self._runner, None
@@ -146,16 +151,19 @@ class WebServer:
         return () if self._certificate is None else self._certificate.names
 
     async def _watch_files(self) -> None:
-        """See for ever whether a file has changed that was read at start."""
+        """See for ever whether something has changed that was read at start."""
         while True:
             await asyncio.sleep(_LOOK_INTERVAL)
             self._guard.look_up_names()
-            self._operator.look()
-            if self._door.look():
-                log.info("another key for links: those of before do not count any more")
-                self._viewers.end_links()
-            if self._certificate is not None:
-                _look_at(self._certificate)
+            self._read_files()
+
+    def _read_files(self) -> None:
+        self._operator.look()
+        if self._door.look():
+            log.info("another key for links: those of before do not count any more")
+            self._viewers.end_links()
+        if self._certificate is not None:
+            _look_at(self._certificate)
 
     def _application(self) -> web.Application:
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._guard.check])

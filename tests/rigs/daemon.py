@@ -41,6 +41,7 @@ class Daemon:
         self.port = port or free_port()
         self.environment = {"PYTHONPATH": str(ROOT)}
         self.script = "true"
+        self.in_new_session = False
         self._folder = tempfile.TemporaryDirectory(prefix="broadcaster-test-")
         self._log = Path(log_to or f"{self._folder.name}/log")
         chosen = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
@@ -78,6 +79,7 @@ class Daemon:
                 stderr=log,
                 cwd=self._folder.name,
                 env=os.environ | self.environment,
+                start_new_session=self.in_new_session,
             )
         deadline = asyncio.get_running_loop().time() + START_LIMIT
         while not await asyncio.to_thread(self._answers):

@@ -31,7 +31,7 @@ def daemon(monkeypatch):
     """Stands where the composition root does; set its `end` to let `serve` fail."""
     fake = SimpleNamespace(end=None, settings=None, live=None)
 
-    async def serve(settings, *, live, announce):
+    async def serve(settings, *, live, announce, read_settings):
         fake.settings, fake.live = settings, live
         announce(8123, REPORT)
         if fake.end is not None:

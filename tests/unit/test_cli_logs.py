@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from broadcaster import settings
 from broadcaster.cli import logs
 from broadcaster.cli.logs import JournalFormatter, TerminalFormatter, is_journal, set_up
 
@@ -133,3 +134,25 @@ def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch
     assert said.count("__del__: ValueError: oh\\nno\n") == 9
     assert said.count("Traceback") == 1
     assert capsys.readouterr().err == ""
+
+
+def test_no_secret_is_ever_shown_whoever_logs_it():
+    secrets = {"hush-hush-token", "hush-hush-token-longer", "key"}
+    for formatter in (TerminalFormatter(secrets), JournalFormatter(secrets)):
+        shown = formatter.format(record(logging.ERROR, "of hush-hush-token-longer", ValueError("hush-hush-token")))
+        assert "hush" not in shown
+        assert "ValueError: …" in shown
+        shown = formatter.format(record(logging.INFO, "the key of rtsp://anna:pass@cam/1 and https://pi/?a@b"))
+        assert "the key of rtsp://…@cam/1 and https://pi/?a@b" in shown
+        assert "of …" in formatter.format(record(logging.INFO, "of hush-hush-token-longer"))
+
+
+def test_the_secrets_of_the_settings_are_all_known():
+    texts = [
+        "web.viewer_token=a-viewer-token-of-20", "web.operator_token=an-operator-token-20",
+        "ice.servers=[{urls=['turn:t.example.org'], username='u', credential='word'}, {urls=['turn:s.example.org']}]",
+        "ice.turn_secret=north-wind-north-wind",
+    ]  # fmt: skip
+    known = {"a-viewer-token-of-20", "an-operator-token-20", "word", "north-wind-north-wind"}
+    assert settings.secret_values(settings.read("", texts)) == known
+    assert settings.secret_values(settings.read("")) == set()
