@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +39,11 @@ def daemon(monkeypatch):
             raise fake.end
 
     monkeypatch.setitem(sys.modules, "broadcaster.app", SimpleNamespace(serve=serve))
-    return fake
+    numbers = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    yield fake
+    for number, handler in handlers.items():  # `run` ignores some at its end, and processes inherit that
+        signal.signal(number, handler)
 
 
 def test_version(capsys):
