@@ -40,7 +40,7 @@ Level = Literal["debug", "info", "warning", "error"]
 
 _PATH = Text("a path, or empty", PRINTABLE)
 _SOUND_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
-_CAMERA = Text("a number, a name or a path; empty: the first", PRINTABLE)
+_CAMERA = Text("an index, a name or a path; empty: the first camera", PRINTABLE)
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
 # A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
 _TOKEN = Secret(
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known about a setting besides its type and default."""
+    """Documentation and kind of a setting."""
 
     doc: str
     kind: Kind
@@ -67,141 +67,141 @@ def _setting(default: T, kind: Kind, doc: str) -> T:
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """The one live programme."""
+    """The live stream."""
 
     start: Start = _setting(
-        "last", Enum(get_args(Start)), "Whether it is on air when the daemon starts; last: as it was."
+        "last", Enum(get_args(Start)), "Whether the stream is live when the daemon starts; last: as it was."
     )
     state_dir: str = _setting(
-        "", _PATH, "Folder that remembers it across restarts; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
+        "", _PATH, "State folder: desired state and secrets; empty: $STATE_DIRECTORY, else ~/.local/state/broadcaster."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The page, the signaling, and who may use them."""
+    """The page, the signaling, and access to them."""
 
-    host: str = _setting("", _ADDRESS, "Address to listen on; empty: all of this machine; 0.0.0.0: all of IPv4.")
-    port: int = _setting(8080, Int(0, 65535), "TCP port of page and signaling; 0: any free one.")
+    host: str = _setting("", _ADDRESS, "Address to listen on; empty: all addresses; 0.0.0.0: all IPv4 addresses.")
+    port: int = _setting(8080, Int(0, 65535), "TCP port of the page and the signaling; 0: any free port.")
     origins: tuple[str, ...] = _setting(
-        (), Texts(Origin(), "https://example.org"), "Other web sites whose pages may show the stream."
+        (), Texts(Origin(), "https://example.org"), "Origins of other web sites whose pages may show the stream."
     )
     hosts: tuple[str, ...] = _setting(
-        (), Texts(HostName(), "cam.example.org"), "Further names by which browsers may reach this machine."
+        (), Texts(HostName(), "cam.example.org"), "Additional host names by which browsers may reach this machine."
     )
-    certificate: str = _setting(
-        "", _PATH, "File with the certificate chain (PEM), for https; read anew when it changes."
-    )
-    key: str = _setting("", _PATH, "File with the certificate's private key (PEM), without a password.")
+    certificate: str = _setting("", _PATH, "Certificate chain for https (PEM file); reloaded when it changes.")
+    key: str = _setting("", _PATH, "Private key of the certificate (PEM file), not encrypted.")
     trusted_proxies: tuple[str, ...] = _setting(
-        (), Texts(Network(), "127.0.0.1"), "Proxies in front, who say where viewers come from (X-Forwarded-For)."
+        (), Texts(Network(), "127.0.0.1"), "Reverse proxies whose X-Forwarded-For header is trusted."
     )
-    viewer_token: str = _setting("", _TOKEN, "Secret that a viewer needs; empty: whoever reaches the page may watch.")
+    viewer_token: str = _setting(
+        "", _TOKEN, "Token that every viewer needs; empty: everyone who can open the page may watch."
+    )
     links: bool = _setting(
-        False, Bool(), "Whether viewers need a link that ends, from `broadcaster link`; web.viewer_token does too."
+        False, Bool(), "Whether viewers need an expiring link, made by `broadcaster link`; web.viewer_token also works."
     )
     operator_token: str = _setting(
-        "", _TOKEN, "Secret for start and stop over HTTP; empty: one is made, which this machine itself does not need."
+        "",
+        _TOKEN,
+        "Token for starting and stopping over HTTP; empty: one is generated, not needed on this machine itself.",
     )
-    max_viewers: int = _setting(20, Int(1, 1000), "How many may watch at the same time.")
+    max_viewers: int = _setting(20, Int(1, 1000), "Maximum number of viewers at the same time.")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
-    """The picture."""
+    """Video."""
 
     source: VideoSourceName = _setting(
         "auto",
         Enum(get_args(VideoSourceName)),
-        "Where pictures come from; camera: any there is, now or later; auto: a camera, else the test picture.",
+        "Video source; camera: any camera, now or later; auto: a camera, else the test picture.",
     )
-    file: str = _setting("", _PATH, "The file that the sources named file play, in a loop.")
-    width: int = _setting(1280, Int(160, 3840, "pixels", step=2), "Width of the picture in pixels.")
-    height: int = _setting(720, Int(90, 2160, "pixels", step=2), "Height of the picture in pixels.")
-    fps: int = _setting(30, Int(1, 120), "Pictures a second.")
-    bitrate: int = _setting(
-        2_500_000, Int(100_000, 25_000_000, "bits a second"), "Bits a second of the encoded picture."
-    )
+    file: str = _setting("", _PATH, "The media file that the source `file` plays in a loop.")
+    width: int = _setting(1280, Int(160, 3840, "pixels", step=2), "Width of the video in pixels.")
+    height: int = _setting(720, Int(90, 2160, "pixels", step=2), "Height of the video in pixels.")
+    fps: int = _setting(30, Int(1, 120), "Frames per second.")
+    bitrate: int = _setting(2_500_000, Int(100_000, 25_000_000, "bits per second"), "Bit rate of the encoded video.")
     bitrate_min: int = _setting(
         300_000,
-        Int(50_000, 25_000_000, "bits a second"),
-        "How far video.bitrate may be lowered for viewers on slow networks; above it: not at all.",
+        Int(50_000, 25_000_000, "bits per second"),
+        "Lowest bit rate for viewers on slow networks; at or above video.bitrate: never lowered.",
     )
-    keyframe_interval: float = _setting(
-        2.0, Float(0.5, 30.0, "seconds"), "Seconds between keyframes that nobody asked for."
-    )
+    keyframe_interval: float = _setting(2.0, Float(0.5, 30.0, "seconds"), "Keyframe interval in seconds.")
     device: str = _setting(
-        "", _CAMERA, "Which camera: number, model or id of a CSI camera, /dev/videoN or by-id name of a USB camera."
+        "", _CAMERA, "Which camera: index, model or id of a CSI camera; /dev/videoN or by-id name of a USB camera."
     )
     rotation: int = _setting(
-        0, IntEnum((0, 180)), "Degrees by which the camera turns the picture; its hardware cannot do 90 and 270."
+        0, IntEnum((0, 180)), "Rotation by the camera in degrees; its hardware cannot do 90 and 270."
     )
-    flip: Flip = _setting("none", Enum(get_args(Flip)), "Whether the camera mirrors the picture.")
+    flip: Flip = _setting("none", Enum(get_args(Flip)), "Mirroring by the camera.")
     controls: Pairs = _setting(
-        (), Table("AwbMode", 4), "Further controls, by the camera's own names: exposure, white balance, autofocus."
+        (), Table("AwbMode", 4), "Camera controls, by the camera's own names: exposure, white balance, autofocus."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSettings:
-    """The sound."""
+    """Audio."""
 
     source: AudioSourceName = _setting(
-        "auto", Enum(get_args(AudioSourceName)), "Where sound comes from; auto: what goes with the picture."
+        "auto", Enum(get_args(AudioSourceName)), "Audio source; auto: the one that goes with the video source."
     )
     device: str = _setting(
-        "", _SOUND_DEVICE, "The microphone: its card's name as arecord -l shows it; empty: the first there is."
+        "", _SOUND_DEVICE, "The microphone: card name as `arecord -l` shows it; empty: the first one found."
     )
-    gain: float = _setting(0.0, Float(-30.0, 30.0, "decibels"), "Makes the microphone louder, or softer below 0.")
+    gain: float = _setting(0.0, Float(-30.0, 30.0, "decibels"), "Gain of the microphone in decibels.")
 
 
 @dataclass(frozen=True, slots=True)
 class IceSettings:
-    """Ways from viewer to daemon; at home none of this is needed."""
+    """Connectivity between viewer and daemon; not needed on a home network."""
 
     servers: tuple[IceServer, ...] = _setting(
-        (), IceServers(), "STUN and TURN servers for viewers; the daemon itself uses the first of each."
+        (), IceServers(), "STUN and TURN servers for viewers; the daemon itself uses the first of each kind."
     )
     turn_secret: str = _setting(
-        "", _SECRET, "Secret that TURN servers without a credential share with the daemon (coturn: static-auth-secret)."
+        "", _SECRET, "Secret shared with TURN servers that have no credential here (coturn: static-auth-secret)."
     )
     interfaces: tuple[str, ...] = _setting(
         (),
         Texts(_INTERFACE, "eth0"),
-        "Network interfaces for viewers; empty: all but those of containers and virtual machines.",
+        "Network interfaces for media; empty: all except those of containers and virtual machines.",
     )
     ports: range = _setting(
-        range(0), Ports(), "UDP ports for viewers, one for each of them, for a firewall; empty: any free one."
+        range(0), Ports(), "UDP ports for media, one per viewer, for a firewall; empty: any free port."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSettings:
-    """Button and lamp at the pins of the 40-pin header, by their BCM numbers."""
+    """Buttons and LEDs on the 40-pin header, by BCM number."""
 
-    enabled: bool = _setting(False, Bool(), "Whether button and lamp are used.")
-    button: int | None = _setting(17, Pin(), "The live button: a short press starts or stops.")
-    start: int | None = _setting(None, Pin(), "A button that only starts.")
-    stop: int | None = _setting(None, Pin(), "A button that only stops.")
+    enabled: bool = _setting(False, Bool(), "Whether the live button and the tally light are used.")
+    button: int | None = _setting(17, Pin(), "The live button: a short press starts or stops the stream.")
+    start: int | None = _setting(None, Pin(), "A button that only starts the stream.")
+    stop: int | None = _setting(None, Pin(), "A button that only stops the stream.")
     hold_action: HoldAction = _setting(
-        "nothing", Enum(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: switches the Pi off."
+        "nothing", Enum(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: powers the Pi off."
     )
-    pull: Pull = _setting("up", Enum(get_args(Pull)), "The pins' own resistors at the buttons; none: you wired some.")
+    pull: Pull = _setting(
+        "up", Enum(get_args(Pull)), "Internal pull resistors of the button pins; none: external resistors are wired."
+    )
     button_active: Active = _setting(
-        "low", Enum(get_args(Active)), "Level of a pressed button; low: it goes to ground."
+        "low", Enum(get_args(Active)), "Level of a pressed button; low: the button connects to ground."
     )
-    lamp: int | None = _setting(27, Pin(), "The tally lamp: lit while pictures leave the camera.")
-    watch_lamp: int | None = _setting(None, Pin(), "A second lamp: lit while someone watches.")
+    lamp: int | None = _setting(27, Pin(), "The tally light: lit while video is being captured and sent.")
+    watch_lamp: int | None = _setting(None, Pin(), "A second LED: lit while somebody watches.")
     lamp_active: Active = _setting(
-        "high", Enum(get_args(Active)), "Level of a lit lamp; low: its other end is at 3.3 V."
+        "high", Enum(get_args(Active)), "Level of a lit LED; low: its other end is at 3.3 V."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """What the daemon writes to its log."""
+    """Logging."""
 
-    level: Level = _setting("info", Enum(get_args(Level)), "How much is written to the log.")
+    level: Level = _setting("info", Enum(get_args(Level)), "Lowest level of messages that are logged.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as the tables above describe it."""
+    """A setting, as the classes above declare it."""
 
     table: str
     name: str
@@ -228,7 +228,7 @@ class Setting:
 
     @property
     def path(self) -> str:
-        """Its name for people, such as `video.width`."""
+        """The full name, such as `video.width`."""
         return f"{self.table}.{self.name}"
 
     def of(self, settings: Settings) -> Any:
