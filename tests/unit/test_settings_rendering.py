@@ -81,7 +81,7 @@ def test_every_setting_is_there_with_its_documentation_and_what_is_allowed():
     for item in every_setting():
         kind = item.about.kind
         assert f"# {item.about.doc} ({kind.allowed})\n{item.name} = {kind.show(item.default)}\n" in text
-    assert "# Width of the picture in pixels. (an even number of pixels from 160 to 3840)\nwidth = 1280\n" in text
+    assert "# Width of the video in pixels. (an even number of pixels from 160 to 3840)\nwidth = 1280\n" in text
 
 
 def test_changed_shows_only_what_differs():
