@@ -1,15 +1,15 @@
-"""When a viewer is too slow for the stream, and when it is well again.
+"""Congestion control of one viewer: when it is too slow for the stream, and when it has recovered.
 
-A slow viewer is skipped to the next keyframe, in whole pictures, so that its picture is never broken. It is tried
-with each keyframe and the pictures after it, faster and faster. Much lost, or too late, ends the trial; when it has
-caught up with the stream, the viewer is well again, whatever REMB says.
+A slow viewer is skipped to the next keyframe, in whole pictures, so that its picture is never broken. Each keyframe
+begins a bandwidth probe. Too much loss, or pictures that get later and later, end it; when it has caught up with the
+stream, and reports show no queue, the viewer is well again, whatever REMB says.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from broadcaster.delivery.bandwidth_probe import MUCH_LOSS, BandwidthProbe
+from broadcaster.delivery.bandwidth_probe import FEW, MUCH_LOSS, BandwidthProbe
 from broadcaster.media.rtp import MAX_PACKET
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
@@ -17,32 +17,36 @@ from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
 LONGEST_BACKLOG = 0.2
 """Seconds that the oldest picture may wait to be sent."""
 
-LONGEST_TRIAL = 2.0
-"""Seconds that it may wait in a trial: longer than it takes to get faster than the stream, and to catch up."""
-
 LOW_SHARE = 0.8
 """A REMB below this share of the stream's rate means that the viewer's network carries less than is sent."""
 
-LOW_FOR = 2.0
-"""Seconds for which REMB must be low without a rise; at once when there is much loss too."""
+LOW_FOR = 2.25
+"""Seconds for which REMB must be low without rising; with much loss it counts at once. Longer than a keyframe can raise
+the measured rate of the stream, which is an average over two seconds."""
 
 RISE = 1.05
-"""Growth that is one: REMB that finds its way up grows by 8 % a second, and who wants to be heard for ever less."""
+"""Factor by which REMB must grow within `LOW_FOR` to count as rising: a recovering one grows by 8 % a second."""
 
 COLLAPSED = 0.5
-"""Share of the rate below which a REMB that was well a moment ago means that a queue is there already."""
+"""Share of the rate below which a REMB that was high a moment ago means that a queue has built up already."""
 
 NOTICED = 0.75
-"""Seconds in which browsers notice that, all of which was sent into the queue."""
+"""Seconds that browsers need to notice a collapse; what is sent meanwhile is in the queue."""
 
 LONGEST_DRAIN = 2.5
-"""Seconds for which nothing is sent at most, so that the queue gets shorter: how deep it can be nobody knows."""
+"""Longest pause in seconds to let the queue drain: its depth is not known."""
 
 LOSS_WINDOW = 0.5
-"""Seconds over which loss is measured: reports come with every NACK, and speak of a few packets each."""
+"""Seconds over which loss is measured: reports come with every NACK, and cover a few packets each."""
 
 HOPELESS_LOSS = 0.5
-"""Share that counts alone: RTX cannot mend it, and the first REMB takes seconds."""
+"""Share of packets lost that counts without a low REMB: RTX cannot repair it, and the first REMB takes seconds."""
+
+ARRIVES_WITHIN = 1.2
+"""Seconds after which packets in flight count as lost, if no report has shown that another one arrived."""
+
+UNKNOWN_ROUND_TRIP = 0.1
+"""Seconds, until a report has told the round trip."""
 
 
 class ViewerHealth(StrEnum):
@@ -50,7 +54,7 @@ class ViewerHealth(StrEnum):
 
     WELL = "well"
     SKIPPING = "skipping"
-    TRYING = "trying"
+    PROBING = "probing"
 
 
 class LossMeter:
@@ -62,7 +66,7 @@ class LossMeter:
         self._lost = 0
 
     def add(self, lost: int, rate: float, now: float) -> None:
-        """So many packets of a stream of `rate` were lost in all."""
+        """`lost` packets of a stream of `rate` bits a second have been lost in all."""
         if now - self._began >= LOSS_WINDOW:
             bits = (lost - self._lost) * MAX_PACKET * 8
             self.share = bits / (rate * (now - self._began)) if rate else 0.0
@@ -70,83 +74,100 @@ class LossMeter:
 
 
 class CongestionController:
-    """One viewer's health; rates in bits a second, time is an argument."""
+    """Decides how one viewer is served; rates in bits a second, time is an argument."""
 
     def __init__(self) -> None:
         self.health = ViewerHealth.WELL
         self._remb: int | None = None
         self._is_doubted = False
         self._loss = LossMeter()
-        self._trial = BandwidthProbe(0)
-        self._tried_at = float("-inf")
-        self._lost = 0
+        self._probe = BandwidthProbe(0, 0, 0)
+        self._probed_at = float("-inf")
+        self._round_trip = float("inf")
+        self._in_flight = 0
+        self._arriving_until = float("-inf")
         self._low_since: float | None = None
         self._low_mark = 0.0
-        self._well_at = float("-inf")
+        self._high = (0, float("-inf"))
         self._collapse = (0.0, float("-inf"))
         self._drained_at = float("-inf")
         self._rate = 0.0
 
     @property
     def bandwidth_estimate(self) -> int | None:
-        """What the viewer's network carries, as far as REMB says it; None while it has not recovered from a pause."""
+        """REMB in bits a second; None if there is none, or while it has not recovered from a pause."""
         return None if self._is_doubted else self._remb
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> bool:
-        """REMB came by itself, lower than before: it counts at once, though whether it stays low the reports say.
+        """Take a REMB that came between reports and is lower than before, in a stream of `rate`.
 
-        True when what waits is to be left out, in a stream of `rate`.
+        True if the waiting pictures are to be skipped.
         """
         self._remb, self._is_doubted = remb, False
         return self._collapses(remb, rate, now)
 
     def is_draining(self, now: float) -> bool:
-        """Whether the narrow place still has enough to do with what was sent before it got narrow."""
+        """Whether the bottleneck still has a queue from before its collapse."""
         return now < self._drained_at
 
-    def backlog(self, age: float) -> bool:
-        """The oldest waiting picture is `age` seconds old; True when that is too long."""
-        if self.health is ViewerHealth.TRYING:
-            return age > LONGEST_TRIAL and self._skip()
-        return self.health is ViewerHealth.WELL and age > LONGEST_BACKLOG and self._skip()
+    def backlog(self, age: float, now: float) -> bool:
+        """The oldest waiting picture is `age` seconds old; True if the waiting pictures are to be skipped."""
+        if self.health is ViewerHealth.PROBING:
+            return self._probe.is_late(age) and self._skip(now)
+        return self.health is ViewerHealth.WELL and age > LONGEST_BACKLOG and self._skip(now)
 
     def report(self, report: ReceiverReport, rate: float, now: float) -> bool:
-        """Take a report in a stream of `rate`; True when what waits is to be left out."""
-        self._rate, self._lost = rate, report.lost
+        """Take a report in a stream of `rate`; True if the waiting pictures are to be skipped."""
+        self._rate = rate
+        self._watch_flight(report, now)
         self._loss.add(report.lost, rate, now)
         low_long = self._is_low_long(report.remb, now)
         if report.remb is not None and self._collapses(report.remb, rate, now):
             return True
         if self.health is ViewerHealth.WELL:
             much = self._loss.share > (MUCH_LOSS if self._low_since is not None else HOPELESS_LOSS)
-            return (low_long or much) and self._skip()
-        return self.health is ViewerHealth.TRYING and self._trial.has_failed(report.lost) and self._skip()
+            return (low_long or much) and self._skip(now)
+        round_trip = UNKNOWN_ROUND_TRIP if self._round_trip == float("inf") else self._round_trip
+        self._probe.report(report.lost, report.in_flight, round_trip, rate, now)
+        return self.health is ViewerHealth.PROBING and self._probe.has_failed and self._skip(now)
 
-    def trial_is_due(self, now: float) -> bool:
-        """Whether to ask for the keyframe of the next trial."""
-        return now - self._tried_at >= SHORTEST_PROBE_INTERVAL
+    def probe_is_due(self, now: float) -> bool:
+        """Whether to ask for the keyframe of the next probe: not while packets of the last one are in a queue."""
+        return now >= max(self._probed_at + SHORTEST_PROBE_INTERVAL, self._arriving_until)
 
-    def keyframe(self, now: float) -> None:
-        """A trial begins with a keyframe."""
-        self.health, self._tried_at = ViewerHealth.TRYING, now
-        self._trial = BandwidthProbe(self._rate)
+    def begin_probe(self, now: float) -> None:
+        """Begin a bandwidth probe, with a keyframe."""
+        self.health, self._probed_at = ViewerHealth.PROBING, now
+        self._probe = BandwidthProbe(self._rate, self._probe.first_pace, now)
 
-    def pace(self, pace: float, now: float) -> float:
-        """Bits a second at which the viewer gets what waits, where `pace` is a healthy viewer's."""
-        return pace if self.health is ViewerHealth.WELL else min(pace, self._trial.at(now))
+    def pace(self, pace: float) -> float:
+        """Pace in bits a second for what waits, where `pace` is a healthy viewer's."""
+        return pace if self.health is ViewerHealth.WELL else min(pace, self._probe.pace)
 
-    def sent(self, packets: int) -> None:
-        """So many packets were sent at that pace."""
-        self._trial.packets += packets
+    def sent(self, packets: int, now: float) -> None:
+        """Packets were sent."""
+        self._in_flight += packets
+        self._arriving_until = now + ARRIVES_WITHIN
+        self._probe.sent(packets)
 
-    def left(self, keyframe: bool, caught_up: bool, now: float) -> None:
-        """A picture has left; `caught_up` when no other waits."""
-        if self.health is not ViewerHealth.TRYING:
+    def picture_sent(self, keyframe: bool, caught_up: bool, age: float) -> None:
+        """A picture has been sent `age` seconds after it was made; `caught_up` when no other waits."""
+        if self.health is not ViewerHealth.PROBING:
             return
         if keyframe:
-            self._trial.keyframe_left(self._lost, now)
-        elif caught_up and self._trial.at(now) >= self._rate:
-            self.health, self._is_doubted = ViewerHealth.WELL, True
+            self._probe.keyframe_sent(age)
+        if caught_up and self._probe.is_passed:
+            self.health, self._is_doubted, self._low_since = ViewerHealth.WELL, True, None
+
+    def _watch_flight(self, report: ReceiverReport, now: float) -> None:
+        """Note what is in flight. If something has arrived since the last report, the rest may still do so, too."""
+        if report.round_trip is not None:
+            self._round_trip = min(self._round_trip, report.round_trip)
+        if report.in_flight <= FEW:
+            self._arriving_until = float("-inf")
+        elif report.in_flight < self._in_flight:
+            self._arriving_until = now + ARRIVES_WITHIN
+        self._in_flight = report.in_flight
 
     def _is_low_long(self, remb: int | None, now: float) -> bool:
         """Whether REMB is low, and has not risen for long."""
@@ -161,19 +182,22 @@ class CongestionController:
         return now - self._low_since >= LOW_FOR
 
     def _collapses(self, remb: int, rate: float, now: float) -> bool:
-        """Skip, and wait until the queue is shorter, where a network that was well carries much less at once."""
+        """Skip, and wait for the queue to drain, if a network that was fast suddenly carries much less."""
         if remb >= LOW_SHARE * rate:
-            self._well_at = now
-        bandwidth_dropped = remb < COLLAPSED * rate and now - self._well_at <= LOW_FOR
-        # Where packets get lost the queue is full and short, or the network was away.
+            self._high = (remb, now)
+        high, at = self._high  # the rate, too, can rise suddenly: with a keyframe
+        bandwidth_dropped = remb < COLLAPSED * min(rate, high) and now - at <= LOW_FOR
+        # If packets get lost, the queue is full and short, or the network was away.
         begins = bandwidth_dropped and self.health is ViewerHealth.WELL and self._loss.share < MUCH_LOSS
         if begins:
             self._collapse = (rate, now)
-        if begins or self.is_draining(now):  # what it carries is found out step by step
+        if begins or self.is_draining(now):  # REMB falls in several steps
             before, since = self._collapse
             self._drained_at = since + min(NOTICED * (before / max(remb, 1) - 1), LONGEST_DRAIN)
-        return begins and self._skip()
+        return begins and self._skip(now)
 
-    def _skip(self) -> bool:
+    def _skip(self, now: float) -> bool:
+        if self.health is ViewerHealth.WELL:  # a picture once begun is finished at this probe's pace
+            self._probe = BandwidthProbe(self._rate, float("inf"), now)
         self.health = ViewerHealth.SKIPPING
         return True

@@ -1,4 +1,4 @@
-"""What waits to be sent to one viewer, and what is left out for it."""
+"""The pictures that wait to be sent to one viewer, and those that are skipped for it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class _Waiting:
 class SendQueue:
     """One viewer's pictures: begins with a keyframe, is paced, and skips whole pictures to the next keyframe.
 
-    `need_keyframe` is called when the viewer cannot go on without one, `need_probe` when it is slow and may be tried
-    again with one. A picture once begun is finished.
+    `need_keyframe` is called when the viewer cannot go on without one, `need_probe` when it is slow and the next
+    bandwidth probe could begin with one. A picture once begun is finished.
     """
 
     def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_probe: Callable[[], None]) -> None:
@@ -34,7 +34,7 @@ class SendQueue:
         self.skipped = 0
         self._need_keyframe = need_keyframe
         self._need_probe = need_probe
-        self._slow = CongestionController()
+        self._congestion = CongestionController()
         self._waits_for_keyframe = True
         self._queue: deque[_Waiting] = deque()
         self._allowance = 0.0
@@ -46,32 +46,33 @@ class SendQueue:
     @property
     def health(self) -> ViewerHealth:
         """How the viewer keeps up."""
-        return self._slow.health
+        return self._congestion.health
 
     @property
     def bandwidth_estimate(self) -> int | None:
-        """What the viewer's network carries, in bits a second, as far as it has said."""
-        return self._slow.bandwidth_estimate
+        """The viewer's bandwidth estimate in bits per second; None if there is none."""
+        return self._congestion.bandwidth_estimate
 
     def backlog(self, now: float) -> float:
         """Seconds for which the oldest picture has been waiting."""
         return now - self._queue[0].since if self._queue else 0.0
 
     def begin_anew(self) -> None:
-        """What comes next has no connection with what came before: wait for its keyframe."""
+        """Drop what waits, and wait for the next keyframe."""
         self._waits_for_keyframe = True
         self._drop()
 
     def add(self, frame: RtpFrame, now: float) -> None:
-        """Take a picture and send what may go at once, or leave it out."""
-        if self._queue and self._slow.backlog(self.backlog(now)):
+        """Take a picture and send what the burst allows at once, or skip it."""
+        if self._queue and self._congestion.backlog(self.backlog(now), now):
             self.begin_anew()
         if not self._wanted(frame, now):
             self.skipped += 1
             return
         taken = 0
-        if not self._queue and self._slow.health is ViewerHealth.WELL:
+        if not self._queue and self._congestion.health is ViewerHealth.WELL:
             taken = self.sender.send_video(frame, 0, min(BURST, len(frame.payloads)), now)
+            self._congestion.sent(taken, now)
             if taken == len(frame.payloads):
                 return
         self._queue.append(_Waiting(frame, now, taken))
@@ -84,48 +85,47 @@ class SendQueue:
 
     def tick(self, pace: float, elapsed: float, now: float) -> None:
         """Send what the pace allows after `elapsed` seconds."""
-        pace = self._slow.pace(pace, now)
+        pace = self._congestion.pace(pace)
         self._allowance = min(self._allowance + packets_due(pace, elapsed), BURST)
-        sent = self._send(int(self._allowance), now)
-        self._allowance -= sent
-        self._slow.sent(sent)
+        self._allowance -= self._send(int(self._allowance), now)
 
     def report(self, report: ReceiverReport, rate: float, now: float) -> None:
-        """The viewer says how it fares, in a stream of that rate."""
-        if self._slow.report(report, rate, now):
+        """Take a receiver report; `rate` is the stream's in bits a second."""
+        if self._congestion.report(report, rate, now):
             self.begin_anew()
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> None:
-        """The viewer's network carries less than a moment ago, in a stream of that rate; bits a second."""
-        if self._slow.bandwidth_dropped(remb, rate, now):
+        """REMB is lower than a moment ago; both in bits a second, `rate` is the stream's."""
+        if self._congestion.bandwidth_dropped(remb, rate, now):
             self.begin_anew()
 
     def _wanted(self, frame: RtpFrame, now: float) -> bool:
         if not self.sender.is_listening(now):
             self.begin_anew()
             return False
-        if self._slow.health is ViewerHealth.SKIPPING:
-            return self._try(frame, now)
+        if self._congestion.health is ViewerHealth.SKIPPING:
+            return self._begins_probe(frame, now)
         if self._waits_for_keyframe and not frame.keyframe:
             self._need_keyframe()
             return False
         self._waits_for_keyframe = False
         return True
 
-    def _try(self, frame: RtpFrame, now: float) -> bool:
-        """A slow viewer is tried with a keyframe as soon as the last one has left, and with what comes after it."""
-        if self._queue or self._slow.is_draining(now):
+    def _begins_probe(self, frame: RtpFrame, now: float) -> bool:
+        """Begin a bandwidth probe of a slow viewer with a keyframe, as soon as the last probe's has been sent."""
+        if self._queue or self._congestion.is_draining(now):
             return False
         if not frame.keyframe:
-            if self._slow.trial_is_due(now):
+            if self._congestion.probe_is_due(now):
                 self._need_probe()
             return False
         self._waits_for_keyframe = False
-        self._slow.keyframe(now)
+        self._allowance = 0.0
+        self._congestion.begin_probe(now)
         return True
 
     def _drop(self) -> None:
-        """Leave out what has not begun."""
+        """Skip the pictures of which nothing has been sent."""
         begun = [waiting for waiting in self._queue if waiting.next]
         self.skipped += len(self._queue) - len(begun)
         self._queue = deque(begun)
@@ -139,11 +139,12 @@ class SendQueue:
             taken = self.sender.send_video(waiting.frame, waiting.next, end, now)
             sent += taken
             waiting.next += taken
+            self._congestion.sent(taken, now)
             if waiting.next < end:
                 break
             if waiting.next == len(waiting.frame):
                 self._queue.popleft()
-                self._slow.left(waiting.frame.keyframe, not self._queue, now)
+                self._congestion.picture_sent(waiting.frame.keyframe, not self._queue, now - waiting.since)
         return sent
 
 

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class ReceiverReport:
     """What a viewer's RTCP says: share lost since the last report, packets lost in total, and its bandwidth estimate
-    (REMB) in bits per second, if it ever sent one."""
+    (REMB) in bits per second, if it ever sent one.
+
+    `in_flight` counts packets that have been sent and have neither arrived nor been lost; `round_trip` is in seconds,
+    None until it is known.
+    """
 
     loss: float
     lost: int
     remb: int | None
+    in_flight: int = 0
+    round_trip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,7 @@ SHORTEST_INTERVAL_PER_VIEWER = 2.0
 SHORTEST_PROBE_INTERVAL = 1.2
 """Seconds between two keyframes forced for bandwidth probes, all slow viewers together.
 
-Added to the time that a keyframe takes to arrive, a recovered network is found within 2 s whatever the encoder's own
-keyframe interval.
+A recovered network is found soon, whatever the encoder's own keyframe interval.
 """
 
 _PROBES = ""

@@ -41,15 +41,19 @@ class Feedback:
     remb: int | None = None
     nacks: int = 0
 
-    def take(self, packet: AnyRtcpPacket, ntp: int) -> ReceiverReport | None:
-        """Take a packet that came at the 64-bit NTP time `ntp`; gives a report when it had one about our video."""
+    def take(self, packet: AnyRtcpPacket, ntp: int, next_sequence: int) -> ReceiverReport | None:
+        """Take a packet that came at the 64-bit NTP time `ntp`; gives a report when it had one about our video.
+
+        `next_sequence` is the number that our next video packet will have.
+        """
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
             self._take_remb(packet)
         elif isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for block in packet.reports:
                 if block.ssrc == self.ssrc:
                     self._take_report(block, ntp)
-                    return ReceiverReport(self.loss, self.lost, self.remb)
+                    in_flight = _in_flight(next_sequence, block.highest_sequence)
+                    return ReceiverReport(self.loss, self.lost, self.remb, in_flight, self.round_trip)
         return None
 
     def _take_remb(self, packet: RtcpPsfbPacket) -> None:
@@ -65,6 +69,15 @@ class Feedback:
             if trip < _LONGEST_ROUND_TRIP:
                 old = self.round_trip
                 self.round_trip = trip if old is None else old + _SMOOTHING * (trip - old)
+
+
+def _in_flight(next_sequence: int, highest: int) -> int:
+    """How many packets were sent after `highest`, the highest that has arrived; 0 if that was never sent.
+
+    Numbers count modulo 2^16 (RFC 3550 §6.4.1).
+    """
+    after = next_sequence - 1 - highest & 0xFFFF
+    return after if after < 1 << 15 else 0
 
 
 _LONGEST_ROUND_TRIP = 10.0

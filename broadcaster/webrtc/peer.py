@@ -194,7 +194,9 @@ class PeerConnection:
             if not self._sender.retransmit(lost, now):
                 self.context.delivery.request_keyframe(self.viewer)
         before = self._feedback.remb
-        report = self._feedback.take(packet, self.context.capture_clock.ntp(now))
+        video = self._sender.video if self._sender is not None else None
+        next_sequence = video.next_sequence if video is not None else 0
+        report = self._feedback.take(packet, self.context.capture_clock.ntp(now), next_sequence)
         if report is not None:
             self.context.delivery.report(self.viewer, report)
             if self._sender is not None:

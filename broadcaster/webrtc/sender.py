@@ -41,7 +41,7 @@ def first_sequence() -> int:
 
 @dataclass(slots=True)
 class Track:
-    """One media stream as this viewer gets it; `cname` is the offer's."""
+    """One media stream as this viewer gets it; `cname` is the offer's, `next_sequence` the next packet's number."""
 
     stream: RtpStream
     clock: RtpClock
@@ -50,6 +50,7 @@ class Track:
     sent: SentCounter = field(default_factory=SentCounter)
     frames: SentFrames = field(default_factory=lambda: SentFrames(first_sequence()))
     reported_at: float = float("-inf")
+    next_sequence: int = 0
 
 
 class ViewerSender:
@@ -161,6 +162,7 @@ class ViewerSender:
             log.warning("%s: %s", self._viewer, error)
             return
         self.datagrams.send_batches(_scratch.view, burst.batches)
+        track.next_sequence = sequence + end - first
         track.sent.packets += end - first
         track.sent.octets += burst.octets
         self.budget.sent(burst.octets)

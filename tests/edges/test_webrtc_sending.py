@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from broadcaster.model.stats import ReceiverReport
 from broadcaster.webrtc.udp_port import DropReason
 from tests.edges.webrtc_rig import Camera, inbound, on_air
 
@@ -135,9 +136,13 @@ async def test_without_offload_everything_still_arrives(monkeypatch):
 async def test_sequence_numbers_wrap(monkeypatch):
     monkeypatch.setattr("broadcaster.webrtc.sender.first_sequence", lambda: 65_300)
     async with on_air(Camera(noise=True)) as rig:
+        reports: list[ReceiverReport] = []
+        monkeypatch.setattr(rig.fanout, "report", lambda _, report: reports.append(report))
         ours, theirs, _ = await rig.join()
         await pictures(theirs, 60)
         assert ours._sender.video.frames.next > 65_536
+        assert reports
+        assert all(report.in_flight < 100 for report in reports)
         assert (await inbound(theirs))["video"][1] == 0
         await theirs.close()
         await ours.close()

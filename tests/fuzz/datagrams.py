@@ -95,7 +95,7 @@ def rtcp(data: bytes) -> None:
             if asks_for_keyframe(packet):
                 gate.request("v1")
             repeated += sum(budget.take(lost, PACKET, now) for lost in lost_packets(packet, OURS)) * PACKET
-            report = feedback.take(packet, int(now * 2**32))
+            report = feedback.take(packet, int(now * 2**32), number)
             if report is not None:
                 slow.report(report, 2_500_000, now)
                 _check(feedback)

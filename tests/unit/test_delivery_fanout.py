@@ -292,7 +292,7 @@ def test_the_viewers_that_keep_up_decide_and_where_none_does_all_of_them(rig):
     rig.picture(key=True)
     rig.fanout.report("slow", ReceiverReport(0.0, 0, 400_000))
     rig.fanout.report("well", ReceiverReport(0.0, 0, 5_000_000))
-    rig.fanout._viewers["slow"]._slow.health = ViewerHealth.SKIPPING
+    rig.fanout._viewers["slow"]._congestion.health = ViewerHealth.SKIPPING
     assert rig.fanout.bandwidth_estimates() == [5_000_000]
     rig.fanout.unsubscribe("well", rig.fanout._viewers["well"].sender)
     assert rig.fanout.bandwidth_estimates() == [], "a viewer that keeps up and says nothing counts"

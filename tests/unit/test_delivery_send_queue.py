@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from broadcaster.delivery.bandwidth_probe import FIRST_SHARE, BandwidthProbe
-from broadcaster.delivery.bandwidth_probe import SLOWEST as SLOWEST_TRIAL
-from broadcaster.delivery.congestion import LONGEST_BACKLOG, CongestionController, ViewerHealth
+from broadcaster.delivery.bandwidth_probe import FIRST_SHARE
+from broadcaster.delivery.congestion import (
+    ARRIVES_WITHIN,
+    LONGEST_BACKLOG,
+    LOW_FOR,
+    CongestionController,
+    ViewerHealth,
+)
 from broadcaster.delivery.send_queue import BURST, SLOWEST, TICK, SendQueue, pace_of, packets_due
 from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stats import ReceiverReport
@@ -49,14 +54,14 @@ class Rig:
         self.now = 100.0
         self.sender = Sender()
         self.keyframes_wanted = 0
-        self.trials_wanted = 0
-        self.outgoing = SendQueue(self.sender, self._want, self._want_trial)
+        self.probes_wanted = 0
+        self.outgoing = SendQueue(self.sender, self._want, self._want_probe)
 
     def _want(self) -> None:
         self.keyframes_wanted += 1
 
-    def _want_trial(self) -> None:
-        self.trials_wanted += 1
+    def _want_probe(self) -> None:
+        self.probes_wanted += 1
 
     def add(self, packets: int = 9, *, key: bool = False) -> RtpFrame:
         frame = RtpFrame(VIDEO, [b"x"] * packets, 0, self.now, key)
@@ -68,6 +73,16 @@ class Rig:
             self.now += TICK
             if self.outgoing:
                 self.outgoing.tick(pace, TICK, self.now)
+
+    def probe(self) -> None:
+        """A probe over a network that delivers everything at once, until it has ended."""
+        self.add(13, key=True)
+        began = self.now
+        while self.outgoing.health is not ViewerHealth.WELL:
+            self.ticks(1 / 30)
+            self.add(9)
+            self.outgoing.report(ReceiverReport(0.0, 0, 20_000), RATE, self.now)
+            assert self.now - began < 3
 
     def make_slow(self) -> None:
         self.add(key=True)
@@ -132,12 +147,12 @@ def test_a_backlog_is_skipped_in_whole_pictures():
     assert rig.sender.finished == [key, begun]
 
 
-def test_a_low_remb_makes_it_slow_after_two_seconds_and_sooner_with_loss():
+def test_a_low_remb_makes_it_slow_after_a_while_and_sooner_with_loss():
     rig = Rig()
     rig.add(key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now)
     assert rig.outgoing.health is ViewerHealth.WELL
-    rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now + 2.0)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now + LOW_FOR)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
     other = Rig()
     other.add(key=True)
@@ -154,30 +169,25 @@ def test_loss_alone_is_no_reason():
     assert rig.outgoing.health is ViewerHealth.WELL
 
 
-def test_a_slow_viewer_is_tried_with_a_keyframe_at_a_slow_pace_and_with_what_comes_after_it():
+def test_a_slow_viewer_is_probed_with_a_keyframe_at_a_slow_pace_and_with_what_comes_after_it():
     rig = Rig()
     rig.make_slow()
     before = rig.sender.packets
     rig.add(9)
     key = rig.add(13, key=True)
     rig.ticks(0.2)
-    assert rig.outgoing.health is ViewerHealth.TRYING
+    assert rig.outgoing.health is ViewerHealth.PROBING
     assert rig.sender.packets - before <= packets_due(RATE * FIRST_SHARE, TICK) * 40 + 1
     delta = rig.add(9)
-    rig.ticks(0.6)
+    rig.ticks(0.8)
     assert rig.sender.finished[-2:] == [key, delta]
 
 
 def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
     rig = Rig()
     rig.make_slow()
-    began = rig.now
-    rig.add(13, key=True)
-    while rig.outgoing.health is not ViewerHealth.WELL:
-        rig.ticks(1 / 30)
-        rig.add(9)
-        rig.outgoing.report(ReceiverReport(0.0, 0, 20_000), RATE, rig.now)
-        assert rig.now - began < 1.6
+    rig.probe()
+    assert rig.outgoing.health is ViewerHealth.WELL
     finished = len(rig.sender.finished)
     for _ in range(300):
         rig.ticks(1 / 30)
@@ -188,14 +198,26 @@ def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
     assert len(rig.sender.finished) == finished + 300
 
 
-def test_much_lost_ends_a_trial_until_the_next_keyframe():
+def test_a_remb_that_falls_right_after_the_return_counts_from_then_on_only():
+    rig = Rig()
+    rig.make_slow()
+    rig.probe()
+    rig.outgoing.bandwidth_dropped(19_000, RATE, rig.now)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 19_000), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.WELL
+    rig.outgoing.report(ReceiverReport(0.0, 0, 19_000), RATE, rig.now + LOW_FOR)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+
+
+def test_much_lost_ends_a_probe_until_the_next_keyframe():
     rig = Rig()
     rig.make_slow()
     rig.add(13, key=True)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 50_000), RATE, rig.now)
     rig.ticks(0.6)
     rig.add(9)
     rig.outgoing.report(ReceiverReport(0.1, 3, 50_000), RATE, rig.now)
-    assert rig.outgoing.health is ViewerHealth.TRYING
+    assert rig.outgoing.health is ViewerHealth.PROBING
     rig.outgoing.report(ReceiverReport(0.1, 6, 50_000), RATE, rig.now)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
     rig.ticks(1)
@@ -204,10 +226,10 @@ def test_much_lost_ends_a_trial_until_the_next_keyframe():
     rig.ticks(1)
     assert rig.sender.packets == sent
     rig.add(9, key=True)
-    assert rig.outgoing.health is ViewerHealth.TRYING
+    assert rig.outgoing.health is ViewerHealth.PROBING
 
 
-def test_what_was_lost_before_a_trial_does_not_end_it():
+def test_what_was_lost_before_a_probe_does_not_end_it():
     rig = Rig()
     rig.make_slow()
     rig.add(13, key=True)
@@ -216,30 +238,50 @@ def test_what_was_lost_before_a_trial_does_not_end_it():
     rig.ticks(0.6)
     rig.add(9)
     rig.outgoing.report(ReceiverReport(0.0, 100, 50_000), RATE, rig.now)
-    assert rig.outgoing.health is ViewerHealth.TRYING
+    assert rig.outgoing.health is ViewerHealth.PROBING
 
 
-def test_a_trial_that_cannot_keep_up_is_given_up_and_its_keyframe_finished():
+def test_a_probe_whose_pictures_get_later_and_later_is_given_up_and_its_keyframe_finished():
     rig = Rig()
     rig.make_slow()
     key = rig.add(100, key=True)
-    while rig.outgoing.health is ViewerHealth.TRYING:
+    while rig.outgoing.health is ViewerHealth.PROBING:
         rig.ticks(1 / 30)
         rig.add(9)
-    rig.ticks(3)
+    rig.ticks(5)
+    assert not rig.outgoing
+    assert key in rig.sender.finished
+    assert len(rig.sender.finished[-1]) == 9
+
+
+def test_a_keyframe_that_takes_too_long_is_finished_alone():
+    rig = Rig()
+    rig.make_slow()
+    key = rig.add(300, key=True)
+    while rig.outgoing.health is ViewerHealth.PROBING:
+        rig.ticks(1 / 30)
+        rig.add(9)
+    rig.ticks(5)
     assert not rig.outgoing
     assert rig.sender.finished[-1] is key
 
 
 def test_after_the_return_a_falling_remb_is_believed_again():
-    rule = CongestionController()
-    rule.health = ViewerHealth.TRYING
-    rule.left(False, True, 1.0)
-    assert (rule.health, rule.bandwidth_estimate) == (ViewerHealth.WELL, None)
-    rule.report(ReceiverReport(0.0, 0, 500_000), RATE, 2.0)
-    assert not rule.report(ReceiverReport(0.0, 0, 400_000), RATE, 3.0)
-    assert rule.bandwidth_estimate == 400_000
-    assert rule.report(ReceiverReport(0.0, 0, 400_000), RATE, 5.1)
+    rig = Rig()
+    rig.make_slow()
+    rig.probe()
+    assert (rig.outgoing.health, rig.outgoing.bandwidth_estimate) == (ViewerHealth.WELL, None)
+    now = rig.now
+    rig.outgoing.report(ReceiverReport(0.0, 0, 500_000), RATE, now)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 400_000), RATE, now + 1)
+    assert rig.outgoing.bandwidth_estimate == 400_000
+
+
+def test_a_rate_that_rises_with_a_large_keyframe_is_no_collapse():
+    controller = CongestionController()
+    controller.report(ReceiverReport(0.0, 0, round(RATE)), RATE, 1.0)
+    assert not controller.report(ReceiverReport(0.0, 0, round(RATE)), 3 * RATE, 1.5)
+    assert controller.health is ViewerHealth.WELL
 
 
 def test_a_remb_that_falls_between_reports_counts_at_once():
@@ -249,7 +291,7 @@ def test_a_remb_that_falls_between_reports_counts_at_once():
     rig.outgoing.bandwidth_dropped(round(0.6 * RATE), RATE, rig.now)
     assert (rig.outgoing.health, rig.outgoing.bandwidth_estimate) == (ViewerHealth.WELL, round(0.6 * RATE))
     rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 0.1)
-    rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 2.1)
+    rig.outgoing.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, rig.now + 0.1 + LOW_FOR)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
 
 
@@ -262,10 +304,10 @@ def test_a_network_that_collapses_gets_time_for_what_is_in_its_queue():
     rig.now += 1.0  # 0.75 s of all that was sent, of which two fifths have left: 1.1 s
     sent = len(rig.sender.finished)
     rig.add(key=True)
-    assert (len(rig.sender.finished), rig.trials_wanted) == (sent, 0)
+    assert (len(rig.sender.finished), rig.probes_wanted) == (sent, 0)
     rig.now += 0.2
     rig.add()
-    assert rig.trials_wanted == 1
+    assert rig.probes_wanted == 1
     key = rig.add(key=True)
     rig.ticks(1)
     assert rig.sender.finished[-1] is key
@@ -325,28 +367,50 @@ def test_the_meter_follows_the_stream_and_the_pace_has_a_floor():
     assert pace_of(meter) == 4 * meter.rate
 
 
-def test_trials_have_a_floor():
-    trial = BandwidthProbe(100_000)
-    assert trial.at(5.0) == SLOWEST_TRIAL
-    trial.keyframe_left(0, 5.0)
-    assert [trial.at(5.0), trial.at(5.1), trial.at(5.2)] == [2 * SLOWEST_TRIAL, 2 * SLOWEST_TRIAL, 4 * SLOWEST_TRIAL]
-
-
-def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_trial():
+def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_probe():
     rig = Rig()
     rig.make_slow()
     rig.add()
-    assert rig.trials_wanted == 1
+    assert rig.probes_wanted == 1
     rig.add(key=True)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 200_000), RATE, rig.now)
     rig.ticks(0.6)
     rig.outgoing.report(ReceiverReport(0.5, 100, 200_000), RATE, rig.now)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
     rig.add()
-    assert rig.trials_wanted == 1
-    rig.ticks(SHORTEST_PROBE_INTERVAL)
+    assert rig.probes_wanted == 1
     rig.now += SHORTEST_PROBE_INTERVAL
     rig.add()
-    assert rig.trials_wanted == 2
+    assert rig.probes_wanted == 2
+
+
+def test_the_next_probe_waits_for_packets_that_still_arrive():
+    rig = Rig()
+    rig.make_slow()
+    rig.add(key=True)
+    rig.ticks(0.6)
+    rig.outgoing.report(ReceiverReport(0.0, 0, 200_000, in_flight=9), RATE, rig.now)
+    rig.outgoing.report(ReceiverReport(0.0, 20, 200_000, in_flight=8), RATE, rig.now)
+    assert rig.outgoing.health is ViewerHealth.SKIPPING
+    rig.now += SHORTEST_PROBE_INTERVAL
+    rig.outgoing.report(ReceiverReport(0.0, 20, 200_000, in_flight=7), RATE, rig.now)
+    rig.add()
+    assert rig.probes_wanted == 0
+    rig.outgoing.report(ReceiverReport(0.0, 20, 200_000, in_flight=0), RATE, rig.now)
+    rig.add()
+    assert rig.probes_wanted == 1
+
+
+def test_the_next_probe_does_not_wait_for_packets_that_are_lost():
+    rig = Rig()
+    rig.make_slow()
+    rig.now += ARRIVES_WITHIN
+    for _ in range(2):
+        rig.outgoing.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), RATE, rig.now)
+    rig.now += ARRIVES_WITHIN
+    rig.outgoing.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), RATE, rig.now)
+    rig.add()
+    assert rig.probes_wanted == 1
 
 
 def test_a_picture_far_larger_than_usual_makes_nobody_slow():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
@@ -22,48 +23,59 @@ from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
 OURS, THEIRS = 7, 8
 
 
-def report(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0) -> RtcpRrPacket:
+def report_of(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0, highest: int = 1) -> RtcpRrPacket:
     block = RtcpReceiverInfo(
-        ssrc=ssrc, fraction_lost=64, packets_lost=9, highest_sequence=1, jitter=900, lsr=lsr, dlsr=dlsr
+        ssrc=ssrc, fraction_lost=64, packets_lost=9, highest_sequence=highest, jitter=900, lsr=lsr, dlsr=dlsr
     )
     return RtcpRrPacket(ssrc=THEIRS, reports=[block])
 
 
 def test_a_report_about_our_video_is_taken():
     feedback = Feedback(OURS)
-    assert feedback.take(report(), ntp=0) == ReceiverReport(loss=0.25, lost=9, remb=None)
+    assert feedback.take(report_of(), ntp=0, next_sequence=2) == ReceiverReport(loss=0.25, lost=9, remb=None)
     assert (feedback.loss, feedback.lost, feedback.jitter, feedback.round_trip) == (0.25, 9, 0.01, None)
 
 
+@pytest.mark.parametrize(
+    ("next_sequence", "highest", "in_flight"),
+    [(2, 1, 0), (12, 1, 10), (0x10005, 0xFFFE, 6), (0x10005, 0x1FFFE, 6), (5, 9, 0)],
+)
+def test_what_was_sent_after_the_highest_packet_that_arrived_is_in_flight(next_sequence, highest, in_flight):
+    report = Feedback(OURS).take(report_of(highest=highest), ntp=0, next_sequence=next_sequence)
+    assert report.in_flight == in_flight
+
+
 def test_reports_about_others_are_of_no_interest():
-    assert Feedback(OURS).take(report(ssrc=99), ntp=0) is None
+    assert Feedback(OURS).take(report_of(ssrc=99), ntp=0, next_sequence=2) is None
 
 
 def test_the_round_trip_leaves_out_what_the_viewer_waited():
     feedback = Feedback(OURS)
     sent, waited, trip = 1000 << 16, 1 << 15, 6554
-    feedback.take(report(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16)
+    feedback.take(report_of(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16, next_sequence=2)
     assert abs(feedback.round_trip - 0.1) < 0.001
 
 
 def test_a_report_from_the_future_gives_no_round_trip():
     feedback = Feedback(OURS)
-    feedback.take(report(lsr=5 << 16), ntp=1 << 32)
+    feedback.take(report_of(lsr=5 << 16), ntp=1 << 32, next_sequence=2)
     assert feedback.round_trip is None
 
 
 def test_remb_is_remembered_for_the_next_report():
     feedback = Feedback(OURS)
     remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=pack_remb_fci(1_500_000, [OURS]))
-    assert feedback.take(remb, ntp=0) is None
-    assert 1_490_000 < feedback.take(report(), ntp=0).remb <= 1_500_000
+    assert feedback.take(remb, ntp=0, next_sequence=2) is None
+    assert 1_490_000 < feedback.take(report_of(), ntp=0, next_sequence=2).remb <= 1_500_000
 
 
 @given(st.binary(max_size=24))
 def test_a_malformed_remb_is_nothing(fci):
     feedback = Feedback(OURS)
-    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=b"REMB" + fci), ntp=0)
-    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=fci), ntp=0)
+    feedback.take(
+        RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=b"REMB" + fci), ntp=0, next_sequence=2
+    )
+    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=fci), ntp=0, next_sequence=2)
 
 
 @given(st.binary(max_size=80))
@@ -75,11 +87,11 @@ def test_a_nack_for_our_video_names_what_was_lost():
     nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=THEIRS, media_ssrc=OURS, lost=[5, 6, 21])
     assert list(lost_packets(nack, OURS)) == [5, 6, 21]
     assert list(lost_packets(nack, 99)) == []
-    assert list(lost_packets(report(), OURS)) == []
+    assert list(lost_packets(report_of(), OURS)) == []
 
 
 def test_pli_and_fir_ask_for_a_keyframe():
     for fmt, asks in ((RTCP_PSFB_PLI, True), (4, True), (RTCP_PSFB_APP, False)):
         packet = RtcpPsfbPacket(fmt=fmt, ssrc=THEIRS, media_ssrc=OURS, fci=b"")
         assert asks_for_keyframe(packet) is asks
-    assert not asks_for_keyframe(report())
+    assert not asks_for_keyframe(report_of())
