@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+
 from broadcaster.errors import StreamReason
+from broadcaster.sandbox import FILMS
 from broadcaster.settings import VideoSettings
+from broadcaster.settings.paths import expand
+from broadcaster.settings.toml import spell
 
 
 def change(advice: str) -> str:
@@ -12,6 +18,13 @@ def change(advice: str) -> str:
         f"{advice} in the settings file, and start it anew:\n"
         "  sudoedit /etc/broadcaster/broadcaster.toml\n  sudo systemctl restart broadcaster"
     )
+
+
+def unhide(film: str) -> str:
+    """Advice for a film that the service's sandbox hides."""
+    seen = f"{FILMS}/{os.path.basename(film)}"
+    copy = shlex.join(["sudo", "install", "-D", "-m", "644", expand(film), seen])
+    return f"Copy it to where the service sees it:\n  {copy}\n{change(f'Then set [video] file = {spell(seen)}')}"
 
 
 INSTALL_AGAIN = "Install again, from the folder with the source:\n  sudo make install"

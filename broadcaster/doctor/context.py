@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,10 @@ from broadcaster.doctor.account import Account
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.unit import Service
+from broadcaster.sandbox import Hidden
 from broadcaster.service.daemon_client import DaemonClient, NoDaemon, Refused, operator_token
 from broadcaster.settings import Settings, WebSettings
+from broadcaster.settings.paths import absolute
 from broadcaster.storage.state_file import state_folder
 
 _HIDDEN = {
@@ -75,6 +78,11 @@ class CheckContext:
     def on_air(self) -> Running | None:
         """The running daemon, if it holds the devices."""
         return self.running if self.running is not None and self.running.holds_devices else None
+
+    def hides(self, path: str) -> Hidden | None:
+        """What hides a file of these settings from the service, if they are the service's, and something does."""
+        is_services = self.service.installed and self.settings_file == self.service.settings_file
+        return self.service.hides(os.path.realpath(absolute(path))) if is_services and path else None
 
     def ask_again(self) -> Running | None:
         """Ask the running daemon anew."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from broadcaster.doctor.machine import Machine
+from broadcaster.sandbox import Hidden, contains
 
 UNIT = "broadcaster.service"
 
 _PROPERTIES = (
     "LoadState", "ActiveState", "MainPID", "NRestarts", "UnitFileState", "User", "SupplementaryGroups", "Environment",
-    "StateDirectory", "ExecStart", "AmbientCapabilities",
+    "StateDirectory", "ExecStart", "AmbientCapabilities", "ProtectHome", "PrivateTmp", "BindPaths", "BindReadOnlyPaths",
 )  # fmt: skip
+
+
+_HIDING = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp": ("/tmp", "/var/tmp")}
+"""Folders that options of a unit hide (systemd.exec(5))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,19 @@ class Service:
     settings_file: str = ""
     program: str = ""
     low_ports: bool = False
+    hidden: tuple[Hidden, ...] = ()
+    bound: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
         """Whether there is a process of it."""
         return self.pid > 0
+
+    def hides(self, path: str) -> Hidden | None:
+        """What hides an absolute path from the service, if something does."""
+        if any(contains(folder, path) for folder in self.bound):
+            return None
+        return next((hidden for hidden in self.hidden if contains(hidden.folder, path)), None)
 
 
 def read_service(machine: Machine) -> Service:
@@ -64,7 +78,22 @@ def parse(shown: str) -> Service:
         settings_file=next((after for word, after in pairwise(command) if word == "--settings"), ""),
         program=command[0] if command else "",
         low_ports="cap_net_bind_service" in values.get("AmbientCapabilities", "").lower().split(),
+        hidden=tuple(_hidden(values)),
+        bound=tuple(_bound(f"{values.get('BindPaths', '')} {values.get('BindReadOnlyPaths', '')}")),
     )
+
+
+def _hidden(values: Mapping[str, str]) -> Iterator[Hidden]:
+    for option, folders in _HIDING.items():
+        if values.get(option, "no") in ("yes", "tmpfs", "disconnected"):
+            yield from (Hidden(folder, option) for folder in folders)
+
+
+def _bound(shown: str) -> Iterator[str]:
+    """The folders in `SOURCE:DESTINATION:OPTIONS …` that the service sees in spite of all."""
+    for bind in shown.split():
+        source, _, rest = bind.partition(":")
+        yield rest.partition(":")[0] or source
 
 
 def _command(started: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from broadcaster import sandbox
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings.host_names import ascii_name
 from broadcaster.settings.paths import expand
@@ -91,6 +92,7 @@ def _check(file: Path, setting: str, mark: bytes, wrong: str) -> None:
             text = opened.read(_LARGEST)
     except OSError as error:
         hint = f" to the daemon's user, {_user()}" if isinstance(error, PermissionError) else ""
+        hint += sandbox.hint(str(file))
         raise BroadcasterError(f"{setting}: {file} cannot be read: {error.strerror}{hint}") from error
     if mark not in text:
         raise BroadcasterError(f"{setting}: {file} {wrong}")

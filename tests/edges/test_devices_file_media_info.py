@@ -79,7 +79,7 @@ def test_the_cover_of_an_album_is_no_picture(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), (b"", "Invalid data"), (b"text\n" * 99, "Invalid data")]
+    ("content", "words"), [(None, "No such file"), (b"", "is empty"), (b"text\n" * 99, "Invalid data")]
 )
 def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path, content, words):
     path = tmp_path / "a.mp4"

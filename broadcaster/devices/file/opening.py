@@ -8,12 +8,14 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
+from broadcaster import sandbox
 from broadcaster.errors import SourceError, StreamReason
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,9 @@ _KINDS = (
     (stat.S_ISBLK, "a block device (mount it, and name a file on it)"),
 )
 
+_MOST_BOXES = 1000
+"""Top-level boxes that are looked at: a fragmented recording has two for each second."""
+
 Version = tuple[int, int, int]
 """Inode, size, and time of the last change: differs after a file was replaced or written to."""
 
@@ -41,7 +46,7 @@ def version_of(path: str) -> Version:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise _failure(path, error.strerror or str(error)) from error
+        raise _failure(path, f"{error.strerror or error}{sandbox.hint(path)}") from error
     if not stat.S_ISREG(status.st_mode):
         kind = next((kind for is_kind, kind in _KINDS if is_kind(status.st_mode)), "something else")
         raise _failure(path, f"is no regular file but {kind}; only regular files can be played")
@@ -91,6 +96,8 @@ def explained(path: str, version: Version, error: Exception) -> SourceError:
         return _failure(path, cause.strerror or str(cause))
     if isinstance(error, av.error.ExitError):
         return _failure(path, f"no answer within {ANSWER_LIMIT:g} s; is its storage too slow, or disconnected?")
+    if isinstance(error, av.error.InvalidDataError) and (incomplete := _incomplete(path)):
+        return _failure(path, incomplete)
     return _failure(path, getattr(error, "strerror", None) or str(error))
 
 
@@ -107,6 +114,36 @@ def _try_reading(path: str, size: int) -> None:
             os.pread(file, 1, max(0, place))
     finally:
         os.close(file)
+
+
+def _incomplete(path: str) -> str:
+    """What is missing of a file that libav calls invalid; empty if that is not known. Raises OSError."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return "is empty"
+        boxes = dict(_boxes(file, size))
+    if b"ftyp" in boxes and b"moov" not in boxes:
+        return "is incomplete: it has no index (moov), so its recording or copying was not finished"
+    end = max(boxes.values()) if b"ftyp" in boxes else 0
+    return "is incomplete: its end is missing, so its copying was not finished" if end > size else ""
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Types and ends of a file's top-level boxes (ISO/IEC 14496-12 §4.2), as far as it has such."""
+    start = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(start)
+        head = file.read(16)
+        if len(head) < 8:
+            return
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:], "big")
+        if not kind.isascii() or (length and length < 8):
+            return
+        start = start + length if length else size
+        yield kind, start
 
 
 def _failure(path: str, words: str) -> SourceError:

@@ -11,7 +11,7 @@ from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.holders import Process
 from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
-from broadcaster.doctor.advice import SEE_LOG, SMALLER, source_fix
+from broadcaster.doctor.advice import SEE_LOG, SMALLER, source_fix, unhide
 from broadcaster.doctor.checks.encoder import (
     ENOUGH,
     SOFTWARE,
@@ -43,6 +43,9 @@ _ABOUT = Subject("camera", "No pictures, no stream.")
 
 def probe(case: CheckContext) -> list[CheckResult]:
     """Both lines."""
+    film = case.settings.video.file if case.settings.video.source == "file" else ""
+    if hidden := case.hides(film):
+        return [_ABOUT.broken(f"{film}: {hidden}", unhide(film)), no_encoder()]
     if case.on_air is not None:
         return [evaluate_running(case.on_air), evaluate_live(case.on_air, _live_rate(case, case.on_air))]
     with notes_of("broadcaster.devices") as said:

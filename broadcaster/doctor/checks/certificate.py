@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from broadcaster.doctor.advice import change
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
@@ -35,6 +36,10 @@ def probe(case: CheckContext) -> list[CheckResult]:
     web = case.settings.web
     if not web.certificate:
         return [_ABOUT.ok("none: the page comes by plain HTTP (web.certificate)")]
+    for file in (web.certificate, web.key):
+        if hidden := case.hides(file):
+            found = f"{file}: the service does not see {hidden.folder} ({hidden.option}=)"
+            return [_ABOUT.broken(found, change("Put both files into /etc/broadcaster, and name them so"))]
     return [evaluate(read_certificate(case.machine, web), web.certificate, time.time())]
 
 
