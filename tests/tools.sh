@@ -83,7 +83,7 @@ install_packages() {
 disable_servers() {
     for package in $servers; do
         name=${package%-light}
-        deb-systemd-helper disable "$name.service" >/dev/null || true
+        if any_of systemctl; then systemctl --quiet disable "$name.service" >/dev/null 2>&1 || true; fi
         [ ! -e "/etc/init.d/$name" ] || update-rc.d "$name" disable
     done
 }

@@ -37,7 +37,7 @@ def tools(tmp_path):
     folder = tmp_path / "bin"
     folder.mkdir()
     scripts = {"apt-get": APT_GET, "dpkg": DPKG, "id": "#!/bin/sh\necho 0\n"}
-    scripts["deb-systemd-helper"] = scripts["update-rc.d"] = '#!/bin/sh\necho "${0##*/} $*" >>"$LOG"\n'
+    scripts["systemctl"] = scripts["update-rc.d"] = '#!/bin/sh\necho "${0##*/} $*" >>"$LOG"\n'
     for name, text in scripts.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
@@ -96,8 +96,8 @@ def test_a_machine_that_only_tests_gets_services_too_but_not_started(tools):
     assert (code, said) == (0, "")
     assert done[0].split()[-3:] == ["nginx-light", "caddy", "coturn"]
     assert done[1] == "policy 101"
-    assert [line for line in done if line.startswith("deb-systemd-helper")] == [
-        f"deb-systemd-helper disable {name}.service" for name in ("nginx", "caddy", "coturn")
+    assert [line for line in done if line.startswith("systemctl")] == [
+        f"systemctl --quiet disable {name}.service" for name in ("nginx", "caddy", "coturn")
     ]
 
 
