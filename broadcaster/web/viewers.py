@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from broadcaster.auth.links import Grant
@@ -107,8 +109,15 @@ class Viewers:
         viewer = self._viewers.get(session.viewer)
         if viewer is None:
             viewer = self._viewers[session.viewer] = Viewer(session, self._context)
-            viewer.task.add_done_callback(lambda task: self._viewers.pop(session.viewer, None))
+            viewer.task.add_done_callback(partial(self._finished, session.viewer))
         return viewer
+
+    def _finished(self, viewer: str, task: asyncio.Task[None]) -> None:
+        """Forget a viewer whose task has ended."""
+        self._viewers.pop(viewer, None)
+        # The task keeps its exception, whose traceback refers to the viewer, and so to the task, until it is asked for.
+        with contextlib.suppress(asyncio.CancelledError):
+            task.result()
 
     def _ended(self, session: Session) -> None:
         self._sessions.forget(session)

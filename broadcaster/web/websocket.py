@@ -25,6 +25,17 @@ MOST_BUFFERED = 64 * 1024
 _GONE = WSMessage(WSMsgType.CLOSED, None, None)
 
 
+class _Response(web.WebSocketResponse):
+    """aiohttp's response, which keeps what went wrong while closing: with its traceback that is a reference circle."""
+
+    async def write_eof(self) -> None:  # type: ignore[override]
+        """End the response, when its handler has returned."""
+        await super().write_eof()
+        error = self.exception()
+        if error is not None:
+            error.__traceback__ = None
+
+
 class WebSocket:
     """Frames out through a bounded queue, frames in by `receive`; `number` tells it from others.
 
@@ -136,7 +147,7 @@ class WebSocket:
 
 async def open_websocket(request: web.Request, number: int, caller: Caller, farewell: float) -> WebSocket:
     """Shake hands (RFC 6455 §4.2). Raises `HTTPBadRequest`, or `ConnectionResetError` when the viewer is gone."""
-    response = web.WebSocketResponse(
+    response = _Response(
         protocols=(SUBPROTOCOL,),
         timeout=farewell,
         autoping=False,

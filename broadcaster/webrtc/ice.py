@@ -21,7 +21,7 @@ from broadcaster.webrtc import internals
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses, short_lived_addresses
 from broadcaster.webrtc.servers import Servers, own_servers
 from broadcaster.webrtc.sockets import open_socket
-from broadcaster.webrtc.udp_port import DropReason, FilteredUdpPort, Reception
+from broadcaster.webrtc.udp_port import DropReason, FilteredUdpPort, Reception, refuse_rtcp
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,11 @@ class IceConnection(Connection):
     def listen_to_rtcp(self, take: Callable[[bytes], DropReason | None]) -> None:
         """Let `take` have every SRTCP datagram at once; it says why it did not take one, or None."""
         self._reception.take_rtcp = take
+
+    async def close(self) -> None:
+        """Close it, and let go of whoever takes RTCP: a reference in a circle."""
+        await super().close()
+        self._reception.take_rtcp = refuse_rtcp
 
     def hear(self) -> None:
         """Note an authentic sign of life that came by other means than STUN."""

@@ -16,7 +16,7 @@ from typing import Any
 import aioice.ice
 import aiortc.rtcicetransport
 from aioice.turn import TurnClientUdpProtocol, TurnTransport
-from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpSender
+from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs import HEADER_EXTENSIONS
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpSendParameters
@@ -84,6 +84,21 @@ def take_over(sender: RTCRtpSender, started: StartSending) -> None:
 
     sender.send = send  # type: ignore[method-assign]
     sender.stop = stop  # type: ignore[method-assign]
+
+
+def receive_nothing(receiver: RTCRtpReceiver) -> None:
+    """Take away the receiver's bandwidth estimator, a thousand objects that only received packets would need."""
+    receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
+
+
+def break_cycles(transport: RTCDtlsTransport) -> None:
+    """Cut the references that lead in a circle through a closed peer connection, so that it is freed at once.
+
+    aiortc's transports refer to the peer connection by their listeners, and aioice's candidate pairs to the connection
+    by their ports.
+    """
+    transport.remove_all_listeners()
+    ice_connection(transport)._check_list.clear()
 
 
 def unprotect_rtcp(transport: RTCDtlsTransport, data: bytes) -> bytes | None:
@@ -198,14 +213,17 @@ class Scratch:
 def check() -> None:
     """Raises `BroadcasterError` that names every private thing which this file needs and does not find."""
     probe = RTCPeerConnection()
-    sender = probe.addTransceiver("video", direction="sendonly").sender
+    transceiver = probe.addTransceiver("video", direction="sendonly")
+    sender = transceiver.sender
     dtls = sender.transport
     unused = TurnClientUdpProtocol(("", 0), None, None, 0, 0)
     needed: list[tuple[object, str]] = [
         *((sender, name) for name in ("_ssrc", "_rtx_ssrc", "send", "stop")),
         *((dtls, name) for name in ("_srtp_profiles", "_tx_srtp", "_ssl", "_rx_srtp")),
+        (transceiver.receiver, "_RTCRtpReceiver__remote_bitrate_estimator"),
+        (dtls, "remove_all_listeners"),
         (dtls.transport, "_connection"),
-        *((dtls.transport._connection, name) for name in ("_nominated", "_protocols", "_queue")),
+        *((dtls.transport._connection, name) for name in ("_nominated", "_protocols", "_queue", "_check_list")),
         *((aioice.ice.Connection, name) for name in ("get_component_candidates", "request_received", "data_received")),
         *((aioice.ice, name) for name in ("relayed_candidate", "server_reflexive_candidate")),
         (aioice.ice.StunProtocol(dtls.transport._connection), "transactions"),

@@ -138,13 +138,19 @@ class PeerConnection:
         self._stop_sending()
         if self._closing is None:
             # aiortc's own, cancelled half-way, would leave its sockets open and never come back when called again.
-            self._closing = asyncio.create_task(self.pc.close(), name="closing a peer connection")
+            self._closing = asyncio.create_task(self._close(), name="closing a peer connection")
         await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await self.pc.close()
+        internals.break_cycles(self._transport)
 
     def _add(self, kind: str, started: Callable[[RTCRtpSendParameters], None]) -> RTCRtpTransceiver:
         transceiver = self.pc.addTransceiver(kind, direction="sendonly")
         transceiver.setCodecPreferences(_codecs(kind))
         internals.take_over(transceiver.sender, started)
+        if kind == "video":
+            internals.receive_nothing(transceiver.receiver)
         return transceiver
 
     def _start_video(self, parameters: RTCRtpSendParameters) -> None:

@@ -64,6 +64,11 @@ class DropReason(StrEnum):
     OVERFLOW = "overflow"
 
 
+def refuse_rtcp(data: bytes) -> DropReason:
+    """Take no SRTCP datagram: there is no key for it."""
+    return DropReason.UNAUTHENTICATED
+
+
 class Reception:
     """What came in over all ports of one connection.
 
@@ -74,7 +79,7 @@ class Reception:
     def __init__(self, clock: Clock) -> None:
         self.heard_at: float | None = None
         self.dropped: Counter[DropReason] = Counter()
-        self.take_rtcp: Callable[[bytes], DropReason | None] = lambda data: DropReason.UNAUTHENTICATED
+        self.take_rtcp: Callable[[bytes], DropReason | None] = refuse_rtcp
         self._clock = clock
         self._refusals = SlidingWindow(REFUSALS)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import struct
@@ -10,10 +11,13 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import AudioState, StreamState
 from broadcaster.signaling.protocol import Timings
+from broadcaster.signaling.session import Session
+from broadcaster.web.viewer_task import Viewer
 from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 
 
@@ -180,6 +184,31 @@ async def test_a_hundred_joins_and_leaves_leave_nothing() -> None:
             await talk.socket.close()
         assert await rig.is_clean()
         assert len(rig.peers.made) == 100
+
+
+def number_of_viewers() -> int:
+    """How many objects of viewers there are in this process."""
+    return sum(isinstance(thing, Viewer | Session | web.WebSocketResponse) for thing in gc.get_objects())
+
+
+async def test_who_has_left_is_freed_without_the_garbage_collector() -> None:
+    async with served() as rig:
+        gc.collect()
+        gc.disable()
+        before = number_of_viewers()
+        try:
+            for _ in range(10):
+                talk = await rig.talk()
+                await talk.play()
+                await talk.say("bye")
+                assert await talk.close_code() == 1000
+            assert await rig.is_clean()
+            rig.peers.made.clear()  # each refers to its viewer
+            async with asyncio.timeout(2):
+                while number_of_viewers() > before:
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
 
 
 async def test_answered_pings_do_not_save_a_page_that_hangs() -> None:
