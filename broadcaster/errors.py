@@ -1,4 +1,4 @@
-"""Errors that the broadcaster raises on purpose; anything else that escapes is a bug."""
+"""Errors that the broadcaster raises on purpose; any other exception that escapes is a bug."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class StreamReason(StrEnum):
 
 
 class BroadcasterError(Exception):
-    """Base of every error that a person can do something about."""
+    """Base of all errors that a person can fix."""
 
 
 class SettingsError(BroadcasterError):
     """The settings cannot be used.
 
-    `problems` holds one line for each wrong setting, all of them at once.
+    `problems` has one line for each error; all errors are reported together.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -45,11 +45,11 @@ class SourceError(BroadcasterError):
 
 
 class SourceAbsent(SourceError):
-    """There is no such device, and nobody said that there must be one: no fault, but it may still come."""
+    """There is no such device, and the settings do not require one: no fault, and a device may still appear."""
 
 
 class SourceBug(SourceError):
-    """An exception in a source that nobody foresaw; `where` names the thread or call that raised `bug`."""
+    """An unexpected exception in a source; `where` names the thread or call that raised `bug`."""
 
     def __init__(self, where: str, bug: Exception) -> None:
         super().__init__(StreamReason.INTERNAL, f"internal error in {where}: {type(bug).__name__}: {bug}")
@@ -58,18 +58,18 @@ class SourceBug(SourceError):
 
 
 class PanelError(BroadcasterError):
-    """Button and lamp cannot be used; says why, and what to do."""
+    """Buttons and LEDs cannot be used; the message gives the reason and the fix."""
 
 
 class DeviceHung(BroadcasterError):
-    """A call into a device's library does not come back, so this process can have the device no more.
+    """A call into a device's library does not return, so this process cannot use the device any more.
 
-    It ends the daemon: the process that the service manager starts in its place gets the device anew.
+    It makes the daemon exit, so that systemd restarts it and the new process can open the device.
     """
 
 
 class BadMessage(BroadcasterError):
-    """A signaling message that is known but malformed; `field` names the culprit."""
+    """A signaling message of a known type that is malformed; `field` names the wrong field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -77,4 +77,4 @@ class BadMessage(BroadcasterError):
 
 
 class BadAnswer(BroadcasterError):
-    """An SDP answer that does not fit the offer, or that no browser would send."""
+    """An SDP answer that does not match the offer, or that no browser would send."""

@@ -1,7 +1,7 @@
-"""Every seam of the daemon on one page.
+"""The interfaces between the layers, on one page.
 
-Edges implement these protocols, the stream and the web use them, and `app` alone knows which
-implementation stands behind which. All times named `now`, `captured` or `heard` are monotonic seconds.
+`devices`, `webrtc`, `storage` and `service` implement these protocols, `stream` and `web` use them, and only `app`
+knows which implementation is behind which protocol. Times named `now`, `captured` or `…_at` are monotonic seconds.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamS
 
 
 class Clock(Protocol):
-    """Time as an argument: tests put a fake one here."""
+    """The source of time; tests use a fake one."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump; only differences mean anything."""
+        """Return monotonic seconds; only differences are meaningful."""
 
     def unix(self) -> float:
-        """Wall-clock seconds; may jump, so only shown, and asked once whether a link has ended; never counted with."""
+        """Return Unix seconds. They may jump: use them for display and the expiry of links, never for timers."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTraits:
-    """What a video source is and can do; complete once it is open.
+    """Properties of a video source; complete once it is open.
 
-    `encoder` is a name for people ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
-    if it gives no picture and no error.
+    `encoder` is a display name ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
+    when the source delivers neither a picture nor an error.
     """
 
     source: str
@@ -47,65 +47,65 @@ class VideoTraits:
 
 
 class VideoSink(Protocol):
-    """Where a video source delivers, on the event loop's thread."""
+    """Receives what a video source delivers, on the event loop's thread."""
 
     def picture(self, unit: AccessUnit) -> None:
-        """Take one access unit, in order of capture."""
+        """Take the next access unit, in capture order."""
 
     def failed(self, error: SourceError) -> None:
-        """The source is done for; nothing comes after this but a `close`."""
+        """Take the error that ended the source; it delivers nothing more, and is going to be closed."""
 
 
 class VideoSource(Protocol):
-    """A device that gives access units; it can be opened again after `close`, also when `open` failed.
+    """A device that delivers access units; it can be opened again after `close`, also when `open` failed.
 
-    Its place for a second, smaller size for slow links is a further sink at `open`, whose pictures, keyframe and
-    rate are its own: a Pi's camera gives two sizes at once, each to an encoder.
+    A second, smaller rendition for slow links will be a second sink of `open`: a Pi's camera delivers two sizes at
+    once, each to an encoder of its own.
     """
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do."""
+        """Properties of the source."""
 
     async def open(self, sink: VideoSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
 
     async def close(self) -> None:
-        """Stop delivering and let go of the device; idempotent."""
+        """Stop delivering and release the device; idempotent."""
 
     def request_keyframe(self) -> None:
-        """Make one of the next pictures a keyframe; does nothing where `can_force_keyframe` is false."""
+        """Make one of the next pictures a keyframe; does nothing if `can_force_keyframe` is false."""
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running; does nothing where `can_set_bitrate` is false."""
+        """Change the encoder's bit rate while it runs; does nothing if `can_set_bitrate` is false."""
 
 
 class AudioSink(Protocol):
-    """Where an audio source delivers, on the event loop's thread."""
+    """Receives what an audio source delivers, on the event loop's thread."""
 
     def frame(self, frame: OpusFrame) -> None:
-        """Take 20 ms of sound, in order of capture."""
+        """Take the next Opus frame (20 ms), in capture order."""
 
     def failed(self, error: SourceError) -> None:
-        """The source is done for; nothing comes after this but a `close`."""
+        """Take the error that ended the source; it delivers nothing more, and is going to be closed."""
 
 
 class AudioSource(Protocol):
-    """A device that gives Opus frames; it can be opened again after `close`, also when `open` failed."""
+    """A device that delivers Opus frames; it can be opened again after `close`, also when `open` failed."""
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """Display name of the source."""
 
     async def open(self, sink: AudioSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
 
     async def close(self) -> None:
-        """Stop delivering and let go of the device; idempotent."""
+        """Stop delivering and release the device; idempotent."""
 
 
 class Control(StrEnum):
-    """What a hand at the panel did."""
+    """What was done at the panel."""
 
     TOGGLE = "live button"
     START = "start button"
@@ -114,52 +114,52 @@ class Control(StrEnum):
 
 
 class Panel(Protocol):
-    """The hardware controls: buttons, tally lamp, and a lamp for "someone watches"."""
+    """The hardware controls: buttons, the tally light, and a second LED that shows whether somebody watches."""
 
     def open(self, used: Callable[[Control], None]) -> None:
         """Start watching the buttons; `used` is called on the event loop's thread. Raises `PanelError`."""
 
     def show(self, state: StreamState, *, muted: bool) -> None:
-        """Let the tally lamp say `state`, and whether the sound is muted."""
+        """Show `state`, and whether the audio is muted, on the tally light."""
 
     def show_viewers(self, count: int) -> None:
-        """Let the second lamp say whether someone watches."""
+        """Show on the second LED whether somebody watches."""
 
     def acknowledge(self) -> None:
-        """Let the tally lamp flicker for a moment: a long press was understood."""
+        """Flicker the tally light for a moment: a long press was recognized."""
 
     def close(self) -> None:
-        """Lamps off, pins released; idempotent."""
+        """Switch the LEDs off and release the pins; idempotent."""
 
 
 class StoredFlag(Protocol):
-    """A yes or no that survives a restart."""
+    """A boolean that survives a restart."""
 
     def load(self) -> bool:
         """Return the stored value; False when there is none."""
 
     def save(self, value: bool) -> None:
-        """Store the value; a disk that cannot be written is logged, never raised."""
+        """Store the value; a disk that cannot be written is logged, and nothing is raised."""
 
 
 class MediaSender(Protocol):
-    """One viewer's way out, as the fan-out sees it."""
+    """Sends RTP to one viewer, as the fan-out sees it."""
 
     def is_listening(self, now: float) -> bool:
-        """Whether anything authentic came from the viewer lately; pictures for nobody are not sent."""
+        """Return whether an authenticated datagram came from the viewer recently; otherwise nothing is sent."""
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
-        """Send the packets from `first` up to, without, `end` of a picture; never waits.
+        """Send the packets `first` to `end` (exclusive) of a picture, without blocking.
 
-        Returns how many were taken: fewer when the socket is full. Every picture begins with its packet 0
-        and is finished before the next begins.
+        Return how many were sent: fewer if the socket is full. Every picture starts with its packet 0 and is
+        completed before the next one starts.
         """
 
     def send_audio(self, frame: RtpFrame) -> None:
-        """Send 20 ms of sound; never waits."""
+        """Send 20 ms of audio, without blocking."""
 
     def broke(self) -> None:
-        """Sending raised what nobody foresaw: this viewer's connection is over, and nobody else's."""
+        """End this viewer's connection, because sending to it raised an unexpected exception."""
 
 
 class RtpDelivery(Protocol):
@@ -192,13 +192,13 @@ class RtpDelivery(Protocol):
 
 
 class PeerListener(Protocol):
-    """Who hears what becomes of a peer connection."""
+    """Is told when a peer connection connects, and when it is lost."""
 
     def peer_connected(self) -> None:
-        """ICE and DTLS are done; media flows."""
+        """ICE and DTLS are established; media is being sent."""
 
     def peer_lost(self) -> None:
-        """The peer connection failed or the browser closed it; media has stopped."""
+        """The peer connection failed, or the viewer closed it; nothing more is sent."""
 
 
 class Peer(Protocol):
@@ -214,50 +214,50 @@ class Peer(Protocol):
         """Add a screened remote candidate; after `answer` only."""
 
     def request_keyframe(self) -> None:
-        """The viewer says that its picture is broken."""
+        """Request a keyframe, because the viewer cannot decode the video."""
 
     def last_activity(self) -> float | None:
-        """Monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
+        """Return the monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
 
     def stats(self) -> PeerStats:
-        """Figures for the operator."""
+        """Return statistics for the operator."""
 
     async def close(self) -> None:
-        """End it and everything that belongs to it; idempotent, never raises."""
+        """Close the peer connection and everything that belongs to it; idempotent, never raises."""
 
 
 class PeerFactory(Protocol):
-    """Makes peer connections that carry the stream; what they send is not its caller's business."""
+    """Creates peer connections that carry the stream."""
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
-        """A new peer connection for the viewer of that id (for logs), who has reached us at that address of ours."""
+        """Return a new peer connection; `reached_at` is our address that the viewer connected to."""
 
     def traffic(self) -> Traffic:
         """Return what all peer connections have sent so far, the closed ones too."""
 
 
 class StreamControl(Protocol):
-    """The one stream, as controls and viewers see it."""
+    """The live stream, as panel, API and viewers control it."""
 
     @property
     def status(self) -> StreamStatus:
-        """What viewers are told now."""
+        """The state that viewers are told."""
 
     def set_live(self, live: bool) -> str | None:
         """Ask for on air or off air: None when it is so or will be, else why the state does not allow it."""
 
     def toggle(self) -> None:
-        """What a press of the live button means: the opposite of what was wanted last."""
+        """Do what a press of the live button means: request the opposite of the desired state."""
 
     @property
     def muted(self) -> bool:
-        """Whether the sound is kept back."""
+        """Whether the audio is muted."""
 
     def mute(self, muted: bool) -> None:
-        """Keep the sound back, or no more; without a source of sound nothing changes."""
+        """Mute or unmute the audio; does nothing without an audio source."""
 
     def watch(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
-        """Call `listener` at every change of `status`; returns the function that ends this."""
+        """Call `listener` whenever `status` changes; return a function that removes it."""
 
     def report(self) -> StreamReport:
-        """Figures for the operator."""
+        """Return statistics for the operator."""

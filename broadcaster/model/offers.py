@@ -12,8 +12,8 @@ class Offer:
     """An SDP offer and what goes with it in the `offer` message.
 
     `ice_servers` is as in `RTCConfiguration.iceServers`; `clock` is a video RTP timestamp and the
-    capture time in milliseconds of the monotonic clock that belongs to it, None before the first picture;
-    `addresses` are our own, which no remote candidate may name.
+    matching capture time in milliseconds of the monotonic clock, None before the first picture; `addresses` are
+    our own, which remote candidates must not contain.
     """
 
     sdp: str

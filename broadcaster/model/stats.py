@@ -1,4 +1,4 @@
-"""What the parts tell about themselves, for `GET /api/status` and the log."""
+"""Statistics of the components, for `GET /api/status` and the log."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReceiverReport:
-    """What a viewer's RTCP says: share lost since the last report, packets lost in total, and its bandwidth estimate
-    (REMB) in bits per second, if it ever sent one.
+    """A viewer's receiver report: fraction lost since the last report, packets lost in total, and its bandwidth
+    estimate (REMB) in bits per second, if it ever sent one.
 
     `in_flight` counts packets that have been sent and have neither arrived nor been lost; `round_trip` is in seconds,
     None until it is known.
@@ -32,10 +32,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class PeerStats:
-    """Figures of one peer connection since it was made, and how its viewer fares now.
+    """Statistics of one peer connection since it was created, and the current state of its viewer.
 
     `send_errors` are packets that could not be sent, `packets_held` those that waited for a full socket.
-    Seconds, bits a second, shares from 0 to 1; None for what the viewer has not said yet.
+    Units: seconds, bits per second, fractions from 0 to 1; None means that the viewer has not reported it yet.
     """
 
     connected: bool = False
@@ -60,7 +60,7 @@ class PeerStats:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What all peer connections have sent together since the daemon started."""
+    """Totals of all peer connections since the daemon started."""
 
     packets: int = 0
     bytes_sent: int = 0
@@ -70,7 +70,7 @@ class Traffic:
     packets_held: int = 0
 
     def __add__(self, stats: PeerStats) -> Traffic:
-        """With one peer connection more."""
+        """Add the statistics of one peer connection."""
         return Traffic(
             self.packets + stats.video_packets + stats.audio_packets,
             self.bytes_sent + stats.bytes_sent,

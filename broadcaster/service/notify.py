@@ -1,4 +1,4 @@
-"""What the service manager is told: one datagram to the socket that it names (sd_notify(3))."""
+"""Notifications to the service manager: one datagram each to its socket (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from collections.abc import Mapping
 
 
 class NotifySocket:
-    """The way to the service manager; where there is none, `send` does nothing.
+    """The service manager's socket; without a service manager, `send` does nothing.
 
-    `path` is `$NOTIFY_SOCKET`: a path, or an abstract name, which begins with `@` (unix(7)).
+    `path` is `$NOTIFY_SOCKET`: a path, or an abstract name that starts with `@` (unix(7)).
     """
 
     def __init__(self, path: str) -> None:
         self._address = "\0" + path[1:] if path.startswith("@") else path
 
     def __bool__(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there is a service manager."""
         return self._address != ""
 
     def send(self, *assignments: str) -> bool:
-        """Send `READY=1` and the like in one datagram, never waiting.
+        """Send assignments such as `READY=1` in one datagram, without blocking.
 
-        False when it did not arrive, because the service manager is busy: the caller tries again later.
+        Return False if the service manager is busy and the datagram was not sent; the caller tries again later.
         """
         if not self:
             return True
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
-                way.setblocking(False)
-                way.connect(self._address)
-                way.send("\n".join(assignments).encode())
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify_socket:
+                notify_socket.setblocking(False)
+                notify_socket.connect(self._address)
+                notify_socket.send("\n".join(assignments).encode())
         except OSError:
             return False
         return True
 
 
 def watchdog_interval(environ: Mapping[str, str]) -> float | None:
-    """Return how many seconds the service manager's watchdog waits; None when it does not watch this process.
+    """Return the watchdog timeout in seconds; None if the service manager does not watch this process.
 
-    As sd_watchdog_enabled(3) reads `$WATCHDOG_USEC` and `$WATCHDOG_PID`.
+    `$WATCHDOG_USEC` and `$WATCHDOG_PID` are read as sd_watchdog_enabled(3) does.
     """
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

@@ -1,4 +1,4 @@
-"""Unix signals: SIGUSR1 is the live button, SIGTERM and SIGINT end the daemon, SIGHUP may reload settings."""
+"""Unix signals: SIGUSR1 toggles live, SIGTERM and SIGINT stop the daemon, SIGHUP may reload the settings."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def ignore_button() -> None:
-    """Until the loop has it, a press of the live button must not end the process, as SIGUSR1 does by itself."""
+    """Ignore SIGUSR1 until the event loop handles it: its default action would kill the process."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def ignore_ending() -> None:
-    """When the loop has given them back, and the end has begun, a second signal must not make a kill of it."""
+    """Ignore further signals while the process exits: a second SIGTERM must not kill it."""
     for number in (*ENDING, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def has_terminal() -> bool:
-    """Whether this process has a controlling terminal (tty(4)), which sends SIGHUP when it goes."""
+    """Return whether this process has a controlling terminal (tty(4)), which sends SIGHUP when it is closed."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
@@ -33,7 +33,7 @@ def has_terminal() -> bool:
 
 @contextmanager
 def signals(toggle: Callable[[], None], end: Callable[[], None], hang_up: Callable[[], None]) -> Iterator[None]:
-    """While inside, signals call these on the event loop's thread; SIGHUP not if it is ignored (nohup(1))."""
+    """Call these functions on the event loop's thread on a signal; SIGHUP stays ignored if it was (nohup(1))."""
     loop = asyncio.get_running_loop()
     handlers = {signal.SIGUSR1: toggle, **dict.fromkeys(ENDING, end)}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
