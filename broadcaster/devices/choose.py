@@ -68,6 +68,7 @@ def _test_picture(settings: VideoSettings, clock: Clock) -> TestCard:
         fps=settings.fps,
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,
+        camera_like=settings.test_pattern == "camera",
     )
 
 

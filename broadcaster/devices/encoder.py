@@ -49,13 +49,23 @@ class Encoder:
 
     name = "libx264"
 
-    def __init__(self, *, width: int, height: int, fps: float, bitrate: int, keyframe_interval: float) -> None:
-        """Pixels (even), pictures a second, bits a second, seconds."""
+    def __init__(
+        self,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        bitrate: int,
+        keyframe_interval: float,
+        buffer: float = BUFFER,
+    ) -> None:
+        """Pixels (even), pictures a second, bits a second, seconds; `buffer` in seconds, as `BUFFER`."""
         self._width = width
         self._height = height
         self._fps = Fraction(max(fps, _LOWEST_FPS)).limit_denominator(1001)
         self._interval = keyframe_interval - 0.5 / max(fps, 10.0)  # pictures jitter; never as much as slides do
         self._rate = bitrate
+        self._buffer = buffer
         self._threads = threads_for(width, height, fps, os.cpu_count() or 1)
         self._wanted = threading.Event()
         self._codec: VideoCodecContext | None = None
@@ -161,7 +171,7 @@ class Encoder:
             "forced-idr": "1",
             "sc_threshold": "0",  # no keyframe at a change of scene that nobody asked for
             "maxrate": str(rate),
-            "bufsize": str(round(rate * BUFFER)),
+            "bufsize": str(round(rate * self._buffer)),
         }
         codec.open()
         return codec

@@ -31,6 +31,7 @@ from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
 VideoSourceName = Literal["auto", "camera", "test", "file", "picamera2", "v4l2"]
+TestPattern = Literal["plain", "camera"]
 AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
 HoldAction = Literal["nothing", "mute", "shutdown"]
 Pull = Literal["up", "down", "none"]
@@ -126,6 +127,11 @@ class VideoSettings:
         300_000,
         Int(50_000, 25_000_000, "bits per second"),
         "Lowest bit rate for viewers on slow networks; at or above video.bitrate: never lowered.",
+    )
+    test_pattern: TestPattern = _setting(
+        "plain",
+        Enum(get_args(TestPattern)),
+        "Test picture; camera: with noise, which makes keyframes as large as a camera's.",
     )
     keyframe_interval: float = _setting(2.0, Float(0.5, 30.0, "seconds"), "Keyframe interval in seconds.")
     device: str = _setting(

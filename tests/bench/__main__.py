@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="how often (fanout)")
     parser.add_argument("--minutes", type=float, help="how long (churn)")
     parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn), what comes (hostile)")
+    parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")
     parser.add_argument("--publish", action="store_true", help="write the figures into tests/README.md (hostile)")
     return parser
 

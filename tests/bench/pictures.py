@@ -37,6 +37,9 @@ EVEN = Shape()
 ENCODER = Shape(packets=9, size=1042, keyframe_packets=69, keyframe_every=60)
 """What an encoder at 2.5 Mbit/s makes: every 2 s a keyframe of eight pictures' size."""
 
+CAMERA = Shape(packets=9, size=1042, keyframe_packets=90, keyframe_every=60)
+"""The same, with keyframes as large as those of a camera's hardware encoder: ten pictures' size."""
+
 SMALL = Shape(packets=3, size=1000, keyframe_packets=10, keyframe_every=60)
 """What leaves time for other things."""
 

@@ -7,7 +7,6 @@ from tests.bench.crowd import crowd
 from tests.bench.figures import Figure, percentile
 from tests.bench.measured import Measured, Window
 from tests.bench.options import Options
-from tests.bench.pictures import ENCODER
 
 SETTLE = 2.0
 EVERY = 0.03
@@ -21,7 +20,7 @@ async def measure(options: Options) -> list[Figure]:
     if not yardstick.is_built():
         return [Figure(what, yardstick.MISSING)]
     async with (
-        Measured("ours", ENCODER, lag=True) as engine,
+        Measured("ours", options.shape, lag=True) as engine,
         crowd(engine.port, viewers, SETTLE + seconds + 6, EVERY) as watching,
     ):
         window = await engine.window(viewers, SETTLE, seconds)

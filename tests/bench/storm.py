@@ -10,7 +10,6 @@ from tests.bench.crowd import crowd
 from tests.bench.figures import Figure, percentile
 from tests.bench.measured import Measured, Moment
 from tests.bench.options import Options
-from tests.bench.pictures import ENCODER
 
 PRESENT = 20
 SETTLE = 2.0
@@ -24,7 +23,7 @@ async def measure(options: Options) -> list[Figure]:
     what = f"{viewers} viewers within 1 s"
     if not yardstick.is_built():
         return [Figure(what, yardstick.MISSING)]
-    async with Measured("ours", ENCODER, lag=True) as engine, crowd(engine.port, PRESENT, 2 * LIMIT) as present:
+    async with Measured("ours", options.shape, lag=True) as engine, crowd(engine.port, PRESENT, 2 * LIMIT) as present:
         await engine.until(lambda moment: moment.watching == PRESENT, LIMIT)
         await asyncio.sleep(SETTLE)
         before, _ = await engine.moment(), await engine.lags()

@@ -5,6 +5,7 @@ import time
 import av
 import pytest
 
+from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.opus import RATE
@@ -12,6 +13,7 @@ from broadcaster.devices.testcard import strip
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.media.h264 import is_keyframe
+from broadcaster.settings import AudioSettings, VideoSettings
 from tests.edges.devices_rig import decoded, opened, steps
 
 
@@ -34,6 +36,16 @@ async def test_pictures_come_numbered_and_stamped_with_their_capture():
         assert ((unit.captured + offset) * 1000 - found.unix_ms + 500) % 2**20 == pytest.approx(500, abs=20)
     assert units[0].keyframe
     assert all(step > 0 for step in steps(units))
+
+
+async def test_a_camera_like_picture_has_keyframes_as_large_as_a_cameras():
+    settings = VideoSettings(source="test", test_pattern="camera", width=320, height=180, bitrate=300_000)
+    card, _ = make_sources(settings, AudioSettings(source="none"), SystemClock())
+    async with opened(card) as sink:
+        units = (await sink.until(30))[:30]
+    others = [len(unit.data) for unit in units if not unit.keyframe]
+    assert len(others) == 29
+    assert len(units[0].data) > 7 * sum(others) / len(others)
 
 
 async def test_a_first_picture_that_takes_its_time_is_no_busy_machine(monkeypatch, caplog):

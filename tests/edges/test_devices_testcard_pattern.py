@@ -1,10 +1,13 @@
 """The test picture, drawn and encoded: its strip survives, its flash is on time."""
 
+from statistics import mean
+
 import pytest
 
-from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.encoder import BUFFER, Encoder
 from broadcaster.devices.testcard import strip
 from broadcaster.devices.testcard.pattern import Pattern
+from broadcaster.devices.testcard.source import CAMERA_BUFFER
 from tests.edges.devices_rig import decoded
 
 
@@ -17,9 +20,10 @@ def strip_of(frame) -> strip.Reading | None:
     return strip.read(row(frame, frame.height - strip.height(frame.height) // 2))
 
 
+@pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("size", [(640, 360), (160, 90), (1280, 720), (854, 480), (360, 640)])
-def test_the_strip_is_as_high_and_wide_as_it_should(size):
-    frame = Pattern(*size, 30).draw(513, 1_700_000_000.25)
+def test_the_strip_is_as_high_and_wide_as_it_should(size, noise):
+    frame = Pattern(*size, 30, noise=noise).draw(513, 1_700_000_000.25)
     top = size[1] - strip.height(size[1])
     expected = strip.luma_row(513, 1_700_000_000_250, size[0])
     assert (frame.width, frame.height, frame.format.name) == (*size, "yuv420p")
@@ -37,14 +41,27 @@ def test_strip_and_text_have_no_colour(size):
         assert len(set(rows[size[1] // 4])) > 1
 
 
-def test_the_strip_survives_300_kbit_a_second_at_640x360():
-    pattern = Pattern(640, 360, 30)
-    encoder = Encoder(width=640, height=360, fps=30, bitrate=300_000, keyframe_interval=2.0)
+@pytest.mark.parametrize(("noise", "buffer"), [(False, BUFFER), (True, CAMERA_BUFFER)])
+def test_the_strip_survives_300_kbit_a_second_at_640x360(noise, buffer):
+    pattern = Pattern(640, 360, 30, noise=noise)
+    encoder = Encoder(width=640, height=360, fps=30, bitrate=300_000, keyframe_interval=2.0, buffer=buffer)
     moments = [1_700_000_000.0 + number / 30 for number in range(120)]
     units = [encoder.encode(pattern.draw(number, unix), unix) for number, unix in enumerate(moments)]
     assert sum(len(unit.data) for unit in units) * 8 / 4 < 330_000
     readings = [strip_of(frame) for frame in decoded(units)]
     assert readings == [strip.Reading(n, int(unix * 1000) % 2**20) for n, unix in enumerate(moments)]
+
+
+@pytest.mark.parametrize(("noise", "least", "most"), [(False, 1.5, 4), (True, 8, 12)])
+def test_noise_makes_keyframes_as_large_as_a_cameras(noise, least, most):
+    pattern = Pattern(1280, 720, 30, noise=noise)
+    buffer = CAMERA_BUFFER if noise else BUFFER
+    encoder = Encoder(width=1280, height=720, fps=30, bitrate=2_500_000, keyframe_interval=2.0, buffer=buffer)
+    units = [encoder.encode(pattern.draw(number, number / 30), number / 30) for number in range(300)]
+    keyframes = [len(unit.data) for unit in units if unit.keyframe]
+    others = [len(unit.data) for unit in units if not unit.keyframe]
+    assert least < mean(keyframes) / mean(others) < most
+    assert sum(keyframes + others) * 8 / 10 == pytest.approx(2_500_000, rel=0.05)
 
 
 @pytest.mark.parametrize("fps", [30, 5, 2])

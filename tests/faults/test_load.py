@@ -17,7 +17,13 @@ BURDEN = 0.25
 """Seconds for which the loop stands still at a time: with each of them it is too late."""
 LOWEST, HIGHEST = 300_000, 1_000_000
 """Bits a second."""
-SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": HIGHEST, "video__bitrate_min": LOWEST}
+SETTINGS = {
+    "video__width": 640,
+    "video__height": 360,
+    "video__bitrate": HIGHEST,
+    "video__bitrate_min": LOWEST,
+    "video__test_pattern": "camera",
+}
 REFUSED_AFTER = 30.0
 LET_IN_AFTER = 15.0
 

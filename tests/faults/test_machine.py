@@ -205,7 +205,9 @@ async def test_row_20_sigterm_ends_it_in_order(measured, tmp_path):
 @pytest.mark.long
 async def test_row_21_thirty_viewers_come_back_spread_over_time(measured, open_page):
     lights = 27
-    async with Daemon(video__width=320, video__height=180, video__bitrate=300_000, web__max_viewers=40) as daemon:
+    async with Daemon(
+        video__width=320, video__height=180, video__bitrate=300_000, video__test_pattern="camera", web__max_viewers=40
+    ) as daemon:
         pages = [await open_page(daemon.url) for _ in range(3)]
         for page in pages:
             await page.state("live")

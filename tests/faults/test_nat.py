@@ -20,7 +20,7 @@ from tests.rigs.namespaces import Namespace
 HOST, ROUTER, VIEWER, RELAY = "203.0.113.10", "203.0.113.20", "203.0.113.30", "203.0.113.40"
 PORT = 8080
 SECRET = "north-wind"
-SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000}
+SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000, "video__test_pattern": "camera"}
 
 
 @pytest.fixture

@@ -19,8 +19,15 @@ from tests.rigs.cuttable import Cuttable
 from tests.rigs.daemon import Daemon
 from tests.rigs.seen import Pictures, flows_after, frozen
 
-SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000}
-TINY = {"video__width": 160, "video__height": 90, "video__fps": 5, "video__bitrate": 100_000, "web__max_viewers": 40}
+SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000, "video__test_pattern": "camera"}
+TINY = {
+    "video__width": 160,
+    "video__height": 90,
+    "video__fps": 5,
+    "video__bitrate": 100_000,
+    "video__test_pattern": "camera",
+    "web__max_viewers": 40,
+}
 PAGES = 30
 LADDER = (0.5, 1.0, 2.0, 3.0)
 """Seconds that the page waits at most before each try; the last one goes on."""

@@ -260,7 +260,13 @@ async def until_no_peer(daemon: ScriptedDaemon) -> None:
 async def test_row_19_a_storm_of_requests_is_held_by_gate_and_budget(measured):
     seconds = 5
     async with (
-        ScriptedDaemon(video__source="test", video__width=640, video__height=360, video__bitrate=1_000_000) as daemon,
+        ScriptedDaemon(
+            video__source="test",
+            video__test_pattern="camera",
+            video__width=640,
+            video__height=360,
+            video__bitrate=1_000_000,
+        ) as daemon,
         LightViewer(daemon.port) as stormy,
         HealthyViewer(daemon.port) as other,
     ):

@@ -22,7 +22,7 @@ from tests.rigs.shaper import FAR, NEAR, Link, Shaper, shaped
 FULL = 2_500_000
 """`video.bitrate` in all scenes."""
 
-SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": FULL}
+SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": FULL, "video__test_pattern": "camera"}
 _SETTLED = 6.0
 """Seconds after which the browser has said what its network carries."""
 

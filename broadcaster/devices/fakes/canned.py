@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
 from broadcaster.devices.testcard.pattern import Pattern
+from broadcaster.devices.testcard.source import CAMERA_BUFFER
 
 WIDTH, HEIGHT, FPS = 320, 180, 30
 SECONDS = 1
@@ -28,11 +29,20 @@ _PEAK = 4000
 def pictures(width: int = WIDTH, height: int = HEIGHT) -> tuple[bytes, ...]:
     """One second of the test picture as constrained baseline access units; only the first is a keyframe.
 
+    It is ten times as large as the others, as a camera's.
     After any of them the first may come, as after a forced keyframe; the others only in their order.
     """
-    pattern = Pattern(width, height, FPS)
-    encoder = Encoder(width=width, height=height, fps=FPS, bitrate=300_000, keyframe_interval=SECONDS)
-    return tuple(encoder.encode(pattern.draw(number, number / FPS), 0.0).data for number in range(SECONDS * FPS))
+    pattern = Pattern(width, height, FPS, noise=True)
+    encoder = Encoder(
+        width=width,
+        height=height,
+        fps=FPS,
+        bitrate=300_000,
+        keyframe_interval=SECONDS,
+        buffer=CAMERA_BUFFER,
+    )
+    times = [number / FPS for number in range(SECONDS * FPS)]
+    return tuple(encoder.encode(pattern.draw(number, time), time).data for number, time in enumerate(times))
 
 
 @cache

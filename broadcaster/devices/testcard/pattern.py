@@ -1,5 +1,8 @@
 """The test picture: TEST, frame number and wall-clock time, libav's moving `testsrc2`, and the strip.
 
+On request, noise covers half of it. It never changes, so that only keyframes cost more, as with a camera that stands
+still: nothing but a keyframe has to describe all of the picture's detail.
+
 Each second, for a tenth of it, the band with the text turns from white on black to black on white: the
 flash that goes with the beep. Band and strip are written straight into the luma of the picture; libav has
 made room for them, black and with the chroma of grey.
@@ -7,7 +10,9 @@ made room for them, black and with the chroma of grey.
 
 from __future__ import annotations
 
+import random
 from datetime import datetime
+from statistics import NormalDist
 
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -24,12 +29,16 @@ _DOTS_ACROSS = 120
 _DOTS_DOWN = 2 * GLYPH_HEIGHT + 6
 """The band's height in dots: two lines, and two dots above, between and below."""
 _NUMBER_LIMIT = 10**7
+_NOISE_SHARE = 1 / 2
+"""Of the picture's height."""
+_NOISE = NormalDist(128, 40)
+"""Luma of the noise."""
 
 
 class Pattern:
     """Draws the test picture at `width` x `height` (both even), `fps` pictures a second."""
 
-    def __init__(self, width: int, height: int, fps: float) -> None:
+    def __init__(self, width: int, height: int, fps: float, *, noise: bool = False) -> None:
         scale = max(1, min(width // _DOTS_ACROSS, height // _DOTS_DOWN // 3))
         band = _DOTS_DOWN * scale
         self._strip_height = strip.height(height)
@@ -37,12 +46,15 @@ class Pattern:
         self._stride = self._graph.vpull().planes[0].line_size
         self._bands = {flash: Band(scale, width, self._stride, flash=flash) for flash in (False, True)}
         self._flash = max(FLASH, 1 / fps)  # at least one picture of each second, however few there are
+        self._noise_at = band * self._stride
+        self._noise = _noise(round(height * _NOISE_SHARE) * self._stride if noise else 0)
 
     def draw(self, number: int, unix: float) -> VideoFrame:
         """The next picture, as frame `number`, captured at `unix` seconds of the wall clock."""
         picture = self._graph.vpull()
         luma = memoryview(picture.planes[0])
         self._bands[unix % 1.0 < self._flash].draw(luma, number, unix)
+        _put(luma, self._noise_at, self._noise)
         row = strip.luma_row(number, int(unix * 1000), picture.width).ljust(self._stride, b"\0")
         luma[self._stride * (picture.height - self._strip_height) :] = row * self._strip_height
         return picture
@@ -70,6 +82,12 @@ class Band:
                 # A row of dots at a time: one large block would cost a page fault for each of its pages.
                 offset = _put(luma, offset, (self._left + row + self._right) * self._scale)
         _put(luma, offset, self._gap)
+
+
+def _noise(size: int) -> bytes:
+    """The same `size` bytes of luma each time."""
+    values = bytes(max(strip.BLACK, min(strip.WHITE, round(_NOISE.inv_cdf((i + 0.5) / 256)))) for i in range(256))
+    return random.Random(0).randbytes(size).translate(values)
 
 
 def _put(luma: memoryview, offset: int, block: bytes) -> int:

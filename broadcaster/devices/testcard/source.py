@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from broadcaster.devices.encoder import Encoder, EncoderMixin
+from broadcaster.devices.encoder import BUFFER, Encoder, EncoderMixin
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import Pace, SkipCount
 from broadcaster.devices.testcard.pattern import Pattern
@@ -16,18 +16,30 @@ from broadcaster.ports import Clock, VideoSink, VideoTraits
 
 log = logging.getLogger(__name__)
 
+CAMERA_BUFFER = 0.7
+"""Seconds of the bit rate that a keyframe may draw on with `camera_like`: the encoders of cameras hardly bound them."""
+
 
 class TestCard(EncoderMixin):
     """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
 
     Pictures are numbered as they are made. If drawing and encoding take longer than a picture lasts,
-    whole pictures are left out, never delayed.
+    whole pictures are left out, never delayed. With `camera_like`, keyframes are about ten times as large as other
+    pictures, as those of a camera, instead of twice.
     """
 
     __test__ = False  # not a test, whatever pytest thinks of its name
 
     def __init__(
-        self, clock: Clock, *, width: int, height: int, fps: float, bitrate: int, keyframe_interval: float
+        self,
+        clock: Clock,
+        *,
+        width: int,
+        height: int,
+        fps: float,
+        bitrate: int,
+        keyframe_interval: float,
+        camera_like: bool = False,
     ) -> None:
         """Pixels (even), pictures a second, bits a second, seconds."""
         self._clock = clock
@@ -35,6 +47,7 @@ class TestCard(EncoderMixin):
         self._fps = fps
         self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
+        self._camera_like = camera_like
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
@@ -46,13 +59,14 @@ class TestCard(EncoderMixin):
         """Start delivering into `sink`. Raises `SourceError`."""
         width, height = self._size
         with libav_errors(StreamReason.ENCODER, "testsrc2"):
-            pattern = await asyncio.to_thread(Pattern, width, height, self._fps)
+            pattern = await asyncio.to_thread(Pattern, width, height, self._fps, noise=self._camera_like)
         encoder = self._encoder = Encoder(
             width=width,
             height=height,
             fps=self._fps,
             bitrate=self._bitrate,
             keyframe_interval=self._keyframe_interval,
+            buffer=CAMERA_BUFFER if self._camera_like else BUFFER,
         )
         self._thread = SourceThread(
             "test-video",
