@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections import deque
 
 SLOWEST = 75_000
-"""Lowest pace of a probe in bits a second: with the audio, it leaves room on 200 kbit/s."""
+"""Lowest pace of a probe in bits per second: with the audio, it leaves room on 200 kbit/s."""
 
 FIRST_SHARE = 1 / 8
-"""Share of the stream's rate at which a probe begins: a picture arrives now and then even on a very narrow network."""
+"""Fraction of the stream's rate at which a probe begins: some pictures arrive even on a very narrow network."""
 
 HIGHEST_SHARE = 4.0
-"""Share of the stream's rate that is the highest pace of a probe."""
+"""Fraction of the stream's rate that is the highest pace of a probe."""
 
 STEP = 0.2
 """Seconds, besides the round trip, between two raises of the pace: reports must be able to show the effect."""
@@ -32,8 +32,8 @@ LONG_GROWTH = 4.0
 """Factor by which the pace rises after `LONG_STEP`."""
 
 GENTLE_GROWTH = 0.25
-"""While a keyframe is sent, and after a queue, the pace rises by this share, then by twice as much, up to `GROWTH`: a
-keyframe of which packets get lost was sent in vain."""
+"""While a keyframe is sent, and after a queue, the pace rises by this fraction, then by twice as much, up to
+`GROWTH`: a keyframe of which packets get lost was sent in vain."""
 
 SLACK = 0.1
 """Seconds, besides two round trips, for which packets may be in flight without a queue: Wi-Fi sends in bursts, and the
@@ -43,10 +43,10 @@ WINDOW = 0.3
 """Seconds over which the arrival rate is measured."""
 
 MUCH_LOSS = 0.1
-"""Share of packets lost that means a narrow network; less is a bad radio, which RTX repairs."""
+"""Fraction of packets lost that means a narrow network; less is a bad radio, which RTX repairs."""
 
 FEW = 2
-"""Packets that count neither as lost nor as in flight: a share of a few means nothing."""
+"""Packets that count neither as lost nor as in flight: a fraction of a few means nothing."""
 
 LONGEST_KEYFRAME = 6.0
 """Seconds after which the pictures behind the probe's keyframe are skipped, if it has still not been sent."""
@@ -60,7 +60,7 @@ LATE_ROUND_TRIPS = 4
 
 
 class BandwidthProbe:
-    """A keyframe and the pictures after it, in a stream of `rate`; rates in bits a second, time is an argument.
+    """A keyframe and the pictures after it, in a stream of `rate`; rates in bits per second, time is an argument.
 
     `pace` is what to send at, `first_pace` what the next probe should begin with if this one fails.
     """
@@ -102,7 +102,7 @@ class BandwidthProbe:
             self._longest_wait = age + LATE + LATE_ROUND_TRIPS * self._round_trip
 
     def report(self, lost: int, in_flight: int, round_trip: float, rate: float, now: float) -> None:
-        """Take a report: packets lost in all and in flight, the round trip without queues, the stream's rate now."""
+        """Take a report: packets lost in total and in flight, the round trip without queues, the stream's rate now."""
         self._rate, self._round_trip = rate, round_trip
         arrived = self._sent - in_flight
         is_lossy = self._is_lossy(lost, arrived)

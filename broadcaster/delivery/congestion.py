@@ -18,7 +18,7 @@ LONGEST_BACKLOG = 0.2
 """Seconds that the oldest picture may wait to be sent."""
 
 LOW_SHARE = 0.8
-"""A REMB below this share of the stream's rate means that the viewer's network carries less than is sent."""
+"""A REMB below this fraction of the stream's rate means that the viewer's network carries less than is sent."""
 
 LOW_FOR = 2.25
 """Seconds for which REMB must be low without rising; with much loss it counts at once. Longer than a keyframe can raise
@@ -28,7 +28,7 @@ RISE = 1.05
 """Factor by which REMB must grow within `LOW_FOR` to count as rising: a recovering one grows by 8 % a second."""
 
 COLLAPSED = 0.5
-"""Share of the rate below which a REMB that was high a moment ago means that a queue has built up already."""
+"""Fraction of the rate below which a REMB that was high a moment ago means that a queue has built up already."""
 
 NOTICED = 0.75
 """Seconds that browsers need to notice a collapse; what is sent meanwhile is in the queue."""
@@ -40,7 +40,7 @@ LOSS_WINDOW = 0.5
 """Seconds over which loss is measured: reports come with every NACK, and cover a few packets each."""
 
 HOPELESS_LOSS = 0.5
-"""Share of packets lost that counts without a low REMB: RTX cannot repair it, and the first REMB takes seconds."""
+"""Fraction of packets lost that counts without a low REMB: RTX cannot repair it, and the first REMB takes seconds."""
 
 ARRIVES_WITHIN = 1.2
 """Seconds after which packets in flight count as lost, if no report has shown that another one arrived."""
@@ -58,7 +58,7 @@ class ViewerHealth(StrEnum):
 
 
 class LossMeter:
-    """The share of a stream's packets that a viewer lost, window by window."""
+    """The fraction of a stream's packets that a viewer lost, window by window."""
 
     def __init__(self) -> None:
         self.share = 0.0
@@ -66,7 +66,7 @@ class LossMeter:
         self._lost = 0
 
     def add(self, lost: int, rate: float, now: float) -> None:
-        """`lost` packets of a stream of `rate` bits a second have been lost in all."""
+        """`lost` packets of a stream of `rate` bits per second have been lost in total."""
         if now - self._began >= LOSS_WINDOW:
             bits = (lost - self._lost) * MAX_PACKET * 8
             self.share = bits / (rate * (now - self._began)) if rate else 0.0
@@ -74,7 +74,7 @@ class LossMeter:
 
 
 class CongestionController:
-    """Decides how one viewer is served; rates in bits a second, time is an argument."""
+    """Decides how one viewer is served; rates in bits per second, time is an argument."""
 
     def __init__(self) -> None:
         self.health = ViewerHealth.WELL
@@ -95,7 +95,7 @@ class CongestionController:
 
     @property
     def bandwidth_estimate(self) -> int | None:
-        """REMB in bits a second; None if there is none, or while it has not recovered from a pause."""
+        """REMB in bits per second; None if there is none, or while it has not recovered from a pause."""
         return None if self._is_doubted else self._remb
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> bool:
@@ -141,7 +141,7 @@ class CongestionController:
         self._probe = BandwidthProbe(self._rate, self._probe.first_pace, now)
 
     def pace(self, pace: float) -> float:
-        """Pace in bits a second for what waits, where `pace` is a healthy viewer's."""
+        """Pace in bits per second for what waits, where `pace` is a healthy viewer's."""
         return pace if self.health is ViewerHealth.WELL else min(pace, self._probe.pace)
 
     def sent(self, packets: int, now: float) -> None:
@@ -197,7 +197,7 @@ class CongestionController:
         return begins and self._skip(now)
 
     def _skip(self, now: float) -> bool:
-        if self.health is ViewerHealth.WELL:  # a picture once begun is finished at this probe's pace
+        if self.health is ViewerHealth.WELL:  # a picture that was started is completed at this probe's pace
             self._probe = BandwidthProbe(self._rate, float("inf"), now)
         self.health = ViewerHealth.SKIPPING
         return True

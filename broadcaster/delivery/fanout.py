@@ -90,7 +90,7 @@ class Fanout:
         self._frames.clear()
         self._reference = None
         for queue in self._viewers.values():
-            queue.begin_anew()
+            queue.restart()
 
     def video(self, unit: AccessUnit, now: float) -> bool:
         """Send one picture to every viewer that can use it (`hub.Subscriber`)."""
@@ -204,7 +204,7 @@ class Fanout:
         try:
             visit(queue)
         except Exception:
-            log.exception("%s: sending broke, its connection ends", viewer)
+            log.exception("%s: sending failed; closing its connection", viewer)
             self.unsubscribe(viewer, queue.sender)
             queue.sender.broke()
 

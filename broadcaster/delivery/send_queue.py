@@ -1,4 +1,7 @@
-"""The pictures that wait to be sent to one viewer, and those that are skipped for it."""
+"""The send queue of one viewer: which pictures wait, which are skipped, and how they are paced.
+
+Pacing matters because an unpaced keyframe overruns Wi-Fi queues and freezes the picture.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,34 @@ from broadcaster.media.rtp import MAX_PACKET, RtpFrame
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.ports import MediaSender
 from broadcaster.stream.rendition import RateMeter
+
+BURST = 16
+"""Packets of a picture that are sent at once: an ordinary picture of a 4 Mbit/s stream is not paced at all."""
+
+TICK = 0.005
+"""Seconds between two steps of sending what was not sent at once."""
+
+HEADROOM = 4.0
+"""The pace as a multiple of the stream's rate: a keyframe ten times the ordinary size is sent within three frames."""
+
+SLOWEST = 1_000_000
+"""The lowest pace in bits per second, however low the stream's rate is."""
+
+SENT_WITHIN = 0.15
+"""Seconds within which even the largest picture is sent: our own pacing must not make a viewer look slow."""
+
+_LONGEST_STEP = 4 * TICK
+"""A late tick does not make up for all the time that it missed: the network would get a burst."""
+
+
+def packets_due(bits_per_second: float, elapsed: float) -> float:
+    """Return how many packets of full size a pace allows after `elapsed` seconds."""
+    return bits_per_second * min(elapsed, _LONGEST_STEP) / 8 / MAX_PACKET
+
+
+def pace_of(meter: RateMeter) -> float:
+    """Return the pace in bits per second at which a viewer without congestion gets what waits."""
+    return max(meter.rate * HEADROOM, meter.largest * 8 / SENT_WITHIN, SLOWEST)
 
 
 @dataclass(slots=True)
@@ -26,7 +57,7 @@ class SendQueue:
     """One viewer's pictures: begins with a keyframe, is paced, and skips whole pictures to the next keyframe.
 
     `need_keyframe` is called when the viewer cannot go on without one, `need_probe` when it is slow and the next
-    bandwidth probe could begin with one. A picture once begun is finished.
+    bandwidth probe could begin with one. A picture that was started is completed.
     """
 
     def __init__(self, sender: MediaSender, need_keyframe: Callable[[], None], need_probe: Callable[[], None]) -> None:
@@ -57,7 +88,7 @@ class SendQueue:
         """Seconds for which the oldest picture has been waiting."""
         return now - self._queue[0].since if self._queue else 0.0
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Drop what waits, and wait for the next keyframe."""
         self._waits_for_keyframe = True
         self._drop()
@@ -65,7 +96,7 @@ class SendQueue:
     def add(self, frame: RtpFrame, now: float) -> None:
         """Take a picture and send what the burst allows at once, or skip it."""
         if self._queue and self._congestion.backlog(self.backlog(now), now):
-            self.begin_anew()
+            self.restart()
         if not self._wanted(frame, now):
             self.skipped += 1
             return
@@ -90,18 +121,18 @@ class SendQueue:
         self._allowance -= self._send(int(self._allowance), now)
 
     def report(self, report: ReceiverReport, rate: float, now: float) -> None:
-        """Take a receiver report; `rate` is the stream's in bits a second."""
+        """Take a receiver report; `rate` is the stream's in bits per second."""
         if self._congestion.report(report, rate, now):
-            self.begin_anew()
+            self.restart()
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> None:
-        """REMB is lower than a moment ago; both in bits a second, `rate` is the stream's."""
+        """REMB is lower than a moment ago; both in bits per second, `rate` is the stream's."""
         if self._congestion.bandwidth_dropped(remb, rate, now):
-            self.begin_anew()
+            self.restart()
 
     def _wanted(self, frame: RtpFrame, now: float) -> bool:
         if not self.sender.is_listening(now):
-            self.begin_anew()
+            self.restart()
             return False
         if self._congestion.health is ViewerHealth.SKIPPING:
             return self._begins_probe(frame, now)
@@ -146,32 +177,3 @@ class SendQueue:
                 self._queue.popleft()
                 self._congestion.picture_sent(waiting.frame.keyframe, not self._queue, now - waiting.since)
         return sent
-
-
-BURST = 16
-"""Packets of a picture that are sent at once: an ordinary picture of a 4 Mbit/s stream is not paced at all."""
-
-TICK = 0.005
-"""Seconds between two steps of sending what was not sent at once."""
-
-HEADROOM = 4.0
-"""The pace as a multiple of the stream's rate: a keyframe ten times the ordinary size is sent within three frames."""
-
-SLOWEST = 1_000_000
-"""The lowest pace in bits per second, however low the stream's rate is."""
-
-SENT_WITHIN = 0.15
-"""Seconds within which even the largest picture is sent: our own pacing must not make a viewer look slow."""
-
-_LONGEST_STEP = 4 * TICK
-"""A late tick does not make up for all the time that it missed: the network would get a burst."""
-
-
-def packets_due(bits_per_second: float, elapsed: float) -> float:
-    """Return how many packets of full size a pace allows after `elapsed` seconds."""
-    return bits_per_second * min(elapsed, _LONGEST_STEP) / 8 / MAX_PACKET
-
-
-def pace_of(meter: RateMeter) -> float:
-    """Return the pace in bits per second at which a viewer without congestion gets what waits."""
-    return max(meter.rate * HEADROOM, meter.largest * 8 / SENT_WITHIN, SLOWEST)

@@ -1,4 +1,4 @@
-"""Keeps the sound going beside the picture: a lost microphone never stops the video."""
+"""Audio supervision: a microphone that is lost is reopened, and never stops the video."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broadcaster.stream.bug_log import BugLog
 log = logging.getLogger(__name__)
 
 OPEN_LIMIT = 10.0
-"""Seconds for an audio source to open; most open at once and report on the sink."""
+"""Seconds for an audio source to open; most open at once and report errors to the sink."""
 _FRAME = 0.02
 """Seconds of a frame."""
 QUIET_LIMIT = 3.0
@@ -23,11 +23,11 @@ QUIET_LIMIT = 3.0
 
 
 class AudioSupervisor:
-    """Opens an audio source, and opens it anew with back-off whenever it fails, until closed.
+    """Opens an audio source, and reopens it with back-off whenever it fails, until closed.
 
-    `source` is None when there is to be no sound; `publish` takes the frames, `changed` is called when `state`
-    changes. An open source that gives no frames counts as lost as long as that lasts. No exception in the source gets
-    past this class: what is unexpected goes to `bugs`.
+    `source` is None if the stream has no audio; `publish` takes the frames, `changed` is called when `state`
+    changes. An open source that delivers no frames counts as lost for that time. No exception in the source escapes
+    from this class: unexpected ones go to `bugs`.
     """
 
     def __init__(
@@ -45,31 +45,31 @@ class AudioSupervisor:
         self._bugs = bugs
         self._back_off = BackOff()
         self._frames = 0
-        self._said = ""
+        self._last_cause = ""
         self._failure: asyncio.Future[SourceError] | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> AudioState:
-        """What viewers are told; muted is no sound on purpose."""
+        """The state that viewers are told; muted counts as no audio on purpose."""
         return AudioState.NONE if self.muted else self._state
 
     def mute(self, muted: bool) -> None:
-        """Keep the sound back, or no more; it stays so when the source is closed and opened anew."""
+        """Mute or unmute; this persists when the source is closed and reopened."""
         if self._source is not None and muted is not self.muted:
             self.muted = muted
             self._changed()
 
     def open(self) -> None:
-        """Start; what goes wrong from here on is logged, shown as `lost`, and tried again."""
+        """Start; failures from now on are logged, shown as `lost`, and retried."""
         if self._source is not None and self._task is None:
             self._back_off.reset()
             self._frames = 0
-            self._said = ""
-            self._task = asyncio.create_task(self._keep(self._source), name="sound")
+            self._last_cause = ""
+            self._task = asyncio.create_task(self._keep(self._source), name="audio")
 
     async def close(self) -> None:
-        """End it; the source is closed when this returns. Idempotent."""
+        """Stop; the source is closed when this returns. Idempotent."""
         if self._task is None:
             return
         task, self._task = self._task, None
@@ -79,14 +79,14 @@ class AudioSupervisor:
             self._set(AudioState.ON)
 
     def frame(self, frame: OpusFrame) -> None:
-        """The source's frames come in here (`ports.AudioSink`)."""
+        """Take a frame of the source (`ports.AudioSink`)."""
         self._frames += 1
         self._set(AudioState.ON)
         if not self.muted:
             self._publish(frame)
 
     def failed(self, error: SourceError) -> None:
-        """The source gave up (`ports.AudioSink`)."""
+        """Take the error that ended the source (`ports.AudioSink`)."""
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(error)
 
@@ -96,21 +96,21 @@ class AudioSupervisor:
             error = await self._run_once(source)
             worked = (self._frames - before) * _FRAME
             if worked >= STEADY:
-                self._said = ""
+                self._last_cause = ""
             if isinstance(error, SourceBug):
                 self._bugs.add(error.where, error.bug)
-            # One that was there and has been taken away is a loss.
+            # A device that was there and was removed counts as lost.
             absent = isinstance(error, SourceAbsent) and not self._frames
-            self._tell(error, logging.INFO if absent else logging.WARNING)
+            self._log_cause(error, logging.INFO if absent else logging.WARNING)
             self._set(AudioState.NONE if absent else AudioState.LOST)
             self._back_off.failed(worked or None)
             await asyncio.sleep(self._back_off.delay)
 
-    def _tell(self, error: SourceError, level: int) -> None:
-        """One line for each cause, however often it is tried again."""
-        if error.detail != self._said:
-            log.log(level, "no sound: %s; trying again until there is", error.detail)
-        self._said = error.detail
+    def _log_cause(self, error: SourceError, level: int) -> None:
+        """Log each cause once, however often it is retried."""
+        if error.detail != self._last_cause:
+            log.log(level, "no audio: %s; retrying", error.detail)
+        self._last_cause = error.detail
 
     async def _run_once(self, source: AudioSource) -> SourceError:
         self._failure = asyncio.get_running_loop().create_future()
@@ -136,7 +136,7 @@ class AudioSupervisor:
             self._bugs.add("closing the audio source", error)
 
     async def _listen(self, failure: asyncio.Future[SourceError]) -> SourceError:
-        """Wait for the source to fail; meanwhile notice when it gives nothing."""
+        """Wait for the source to fail; meanwhile notice if it delivers nothing."""
         while True:
             frames = self._frames
             await asyncio.wait({failure}, timeout=QUIET_LIMIT)

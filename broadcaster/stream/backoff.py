@@ -9,15 +9,15 @@ STEADY = 10.0
 
 
 def retry_delay(failures: int) -> float:
-    """Seconds to wait after that many failures in a row (one or more)."""
+    """Return the seconds to wait after this many failures in a row (at least one)."""
     return min(FIRST_DELAY * 2.0 ** min(failures - 1, 16), LONGEST_DELAY)
 
 
 class BackOff:
     """Counts the failures of one source.
 
-    A source that starts well and fails soon afterwards, time and again, backs off like one that does not start; but one
-    that could not be opened for hours and then failed after a short start is tried again soon.
+    A source that starts and soon fails, repeatedly, backs off like one that does not start. A source that could not be
+    opened for hours and then failed shortly after a start is retried soon.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class BackOff:
         return retry_delay(max(1, self._failures))
 
     def failed(self, worked: float | None) -> None:
-        """The source failed, after having worked for so many seconds; None if it had not started."""
+        """Count a failure after `worked` seconds of operation; None if the source had not started."""
         if worked is None:
             self._failures += 1
             return
@@ -38,5 +38,5 @@ class BackOff:
         self._failures = self._relapses
 
     def reset(self) -> None:
-        """The next failure is the first one."""
+        """Forget all failures."""
         self._failures = self._relapses = 0

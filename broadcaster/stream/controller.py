@@ -1,4 +1,4 @@
-"""Drives the one stream: feeds the state machine, opens and closes the sources, tells everybody."""
+"""The stream controller: feeds the state machine, opens and closes the sources, notifies listeners."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Listener = Callable[[StreamStatus], None]
 
 
 class StreamController:
-    """The stream itself, as controls, viewers and lamp see it (`ports.StreamControl`).
+    """Controls the stream (`ports.StreamControl`, `ports.VideoSink`).
 
-    `audio` is None when there is to be no sound. `on_desired_state` is called with whether to be live whenever that
-    changes. Unexpected exceptions in a source go to `bugs` and make the stream `failed`; only `DeviceHung` gets past
-    this class. `run` must be running for anything to happen.
+    `audio` is None if the stream has no audio. `on_desired_state` is called with whether to be live whenever that
+    changes. Unexpected exceptions in a source go to `bugs` and make the stream `failed`; only `DeviceHung` escapes
+    from this class. Nothing happens unless `run` is running.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StreamController:
 
     @property
     def status(self) -> StreamStatus:
-        """What viewers are told now."""
+        """The state that viewers are told."""
         shown = self._machine.shown
         age = self._clock.monotonic() - shown.since
         return StreamStatus(shown.state, round(self._clock.unix() - age, 3), self._sound.state, shown.reason)
@@ -77,32 +77,32 @@ class StreamController:
         return None
 
     def toggle(self) -> None:
-        """Ask for the opposite of what was wanted last."""
+        """Request the opposite of the desired state."""
         self.set_live(not self._desired)
 
     def look_again(self) -> None:
-        """A device was plugged in: the next try, if one is waited for, is due now, and the ones after it soon.
+        """Retry now, because a device was plugged in, and soon again if that fails.
 
-        Firmware and udev may take their time before it can be opened.
+        Firmware and udev may need some time before the device can be opened.
         """
         self._step(Event.ARRIVED)
 
     @property
     def muted(self) -> bool:
-        """Whether the sound is kept back."""
+        """Whether the audio is muted."""
         return self._sound.muted
 
     def mute(self, muted: bool) -> None:
-        """Keep the sound back, or no more; without a source of sound nothing changes."""
+        """Mute or unmute the audio; does nothing without an audio source."""
         self._sound.mute(muted)
 
     def watch(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` at every change of `status`; returns the function that ends this."""
+        """Call `listener` whenever `status` changes; return a function that removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def report(self) -> StreamReport:
-        """Figures for the operator."""
+        """Return statistics for the operator."""
         traits = self._video.traits
         return StreamReport(
             video_source=traits.source,
@@ -118,7 +118,7 @@ class StreamController:
         )
 
     async def run(self) -> None:
-        """Open and close the sources as the machine says, one after the other, until cancelled."""
+        """Open and close the sources as the state machine requests, one action at a time, until cancelled."""
         try:
             while True:
                 action = await self._actions.get()
@@ -133,21 +133,21 @@ class StreamController:
             await self._close_sources()
 
     def picture(self, unit: AccessUnit) -> None:
-        """The video source's pictures come in here (`ports.VideoSink`)."""
+        """Take an access unit of the video source (`ports.VideoSink`)."""
         self._stall_watch.picture()
         if unit.keyframe and self._machine.phase in _OPENING:
             self._step(Event.KEYFRAME)
         self._hub.publish_video(unit)
 
     def failed(self, error: SourceError) -> None:
-        """The video source gave up (`ports.VideoSink`)."""
+        """Take the error that ended the video source (`ports.VideoSink`)."""
         if isinstance(error, SourceBug):
             self._bugs.add(error.where, error.bug)
         self._complain(error.detail)
         self._step(Event.FAILED, StreamReason(error.reason))
 
     async def _open(self) -> None:
-        """Open the sources; the sound follows the picture, and never holds it up."""
+        """Open the sources; audio follows video, and never delays it."""
         if self._machine.phase not in _OPENING:
             return
         self._openings += 1
@@ -181,7 +181,7 @@ class StreamController:
         self._after(lambda now: self._machine.step(event, now, reason))
 
     def _wake(self) -> None:
-        """A deadline has passed, or a picture has moved it."""
+        """Handle a deadline that has passed, or that a picture has moved meanwhile."""
         now, reason = self._clock.monotonic(), self._video.traits.stall_reason
         if self._machine.phase is Phase.LIVE and now >= self._stall_watch.deadline:
             self.failed(SourceError(reason, f"no picture for {STALL_LIMIT:g} s"))
@@ -194,7 +194,7 @@ class StreamController:
         self._log.failure(detail, steady=self._machine.is_steady(self._clock.monotonic()))
 
     def _after(self, change: Callable[[float], Action | None]) -> None:
-        """Let the machine move, then do what follows from it."""
+        """Step the state machine, then carry out what follows."""
         before = self._machine.shown
         action = change(self._clock.monotonic())
         if action is not None:

@@ -1,7 +1,7 @@
-"""The states of the one stream, as a table.
+"""The state machine of the stream, as a table.
 
-Viewers, lamp and service manager see five states; inside, `failed` has a second phase while a retry is under
-way, and `stopping` one that remembers a start. An event that a phase does not list changes nothing.
+Viewers, tally light and service manager see five states. Internally `failed` has a second phase while a retry is in
+progress, and `stopping` a second one that remembers a start request. Events that a phase does not list are ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STARTING_LIMIT = 10.0
 
 
 class Phase(StrEnum):
-    """Where the stream is; `STATES` says what of it is shown."""
+    """Internal phases; `STATES` maps them to the public states."""
 
     OFFLINE = "offline"
     STARTING = "starting"
@@ -30,7 +30,7 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
-    """What happened, or was asked."""
+    """What happened, or was requested."""
 
     START = "start"
     STOP = "stop"
@@ -85,7 +85,7 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, Action | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicState:
-    """What the world sees: `since` is the monotonic time at which `state` began."""
+    """The state that everybody sees; `since` is the monotonic time at which it began."""
 
     state: StreamState
     since: float
@@ -93,7 +93,7 @@ class PublicState:
 
 
 class StreamMachine:
-    """Steps through the table; time is an argument."""
+    """Applies events to the table; time is an argument."""
 
     def __init__(self, now: float) -> None:
         self.phase = Phase.OFFLINE

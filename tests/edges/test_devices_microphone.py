@@ -209,8 +209,8 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
             await until(lambda: viewer.sounds > heard + 10)
         assert [message["type"] for message in viewer.messages].count("offer") == 1
         assert viewer.gaps == 0
-    assert "no sound: no microphone 'fifo-mono' (audio.device); " in caplog.text
-    assert "no sound: microphone fifo-mono: arecord ended without a word; trying again" in caplog.text
+    assert "no audio: no microphone 'fifo-mono' (audio.device); " in caplog.text
+    assert "no audio: microphone fifo-mono: arecord ended without a word; retrying" in caplog.text
 
 
 async def told(viewer: LightViewer, sound: AudioState) -> None:

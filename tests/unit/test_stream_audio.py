@@ -90,7 +90,7 @@ def test_one_that_never_was_is_no_fault_and_may_still_come(caplog):
         await asyncio.sleep(12)
         await rig.source.give(0.1)
         assert rig.told == [AudioState.NONE, AudioState.ON]
-        assert rig.lines(caplog) == [(logging.INFO, "no sound: no device; trying again until there is")]
+        assert rig.lines(caplog) == [(logging.INFO, "no audio: no device; retrying")]
         await rig.keeper.close()
 
     travel(scenario)
@@ -135,8 +135,8 @@ def test_each_cause_is_one_line(caplog):
         await asyncio.sleep(100)
         assert rig.source.opened > 7
         assert rig.lines(caplog) == [
-            (logging.WARNING, "no sound: busy; trying again until there is"),
-            (logging.WARNING, "no sound: unplugged; trying again until there is"),
+            (logging.WARNING, "no audio: busy; retrying"),
+            (logging.WARNING, "no audio: unplugged; retrying"),
         ]
         await rig.keeper.close()
 
