@@ -19,6 +19,7 @@ from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
+from broadcaster.service.garbage import GarbageCollection
 from broadcaster.service.notify import NotifySocket, watchdog_interval
 from broadcaster.service.panel import PanelControl
 from broadcaster.service.power import PowerSwitch
@@ -100,6 +101,7 @@ class Daemon:
             settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
         self._shedding = LoadShedder(self._lag, self.peers.traffic, self._adaptation, self._server.refuse_newcomers)
+        self._garbage = GarbageCollection()
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
@@ -135,8 +137,14 @@ class Daemon:
             arrivals,
             Component("web server", self._server.start, self._server.close),
             service,
+            component("garbage collection", self._start_collecting, self._garbage.close),
             component("service manager", close=self._service.stopping),
         ]
+
+    def _start_collecting(self) -> None:
+        self._garbage.start()
+        self._stream.watch(self._garbage.stream_changed)
+        self._server.watch_viewers(self._garbage.viewers_changed)
 
     def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
         """Make the factory of peer connections; a benchmark puts another one here."""

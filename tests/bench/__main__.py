@@ -9,6 +9,7 @@ import sys
 from tests.bench import (
     churn,
     fanout,
+    garbage,
     hostile,
     joining,
     latency,
@@ -37,6 +38,7 @@ WHEN_NAMED = {
     "storm": storm.measure,
     "memory": memory.measure,
     "churn": churn.measure,
+    "garbage": garbage.measure,
     "hostile": hostile.measure,
 }
 MEASUREMENTS = QUICK | WHEN_NAMED
@@ -58,9 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
     quick, others = ", ".join(QUICK), ", ".join(WHEN_NAMED)
     parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (these by default), {others}")
-    parser.add_argument("--viewers", type=int, help="how many watch (fanout, profile, scale, storm, memory, churn)")
+    parser.add_argument(
+        "--viewers", type=int, help="how many watch (fanout, profile, scale, storm, memory, churn, garbage)"
+    )
     parser.add_argument("--seconds", type=int, help="how long is measured (fanout, lipsync, profile, scale)")
-    parser.add_argument("--rounds", type=int, help="how often (fanout)")
+    parser.add_argument("--rounds", type=int, help="how often (fanout, garbage)")
     parser.add_argument("--minutes", type=float, help="how long (churn)")
     parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn), what comes (hostile)")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")

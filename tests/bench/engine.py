@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
+import gc
 import io
 import json
 import pstats
@@ -24,7 +25,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerFactory, PeerListener
 from broadcaster.settings import Settings, StreamSettings, WebSettings
-from tests.bench.lag import LagMeter
+from tests.bench.lag import LagMeter, PauseMeter
 from tests.bench.pictures import Shape, SyntheticSource
 from tests.bench.stock import StockPeers
 
@@ -83,6 +84,7 @@ class Engine:
         self._peers: CountedPeers | None = None
         self._profile: cProfile.Profile | None = None
         self.lag: LagMeter | None = None
+        self._pauses = PauseMeter()
 
     async def run(self, announce: Callable[[int], None]) -> None:
         """Serve until SIGTERM."""
@@ -113,6 +115,16 @@ class Engine:
         """How late the loop was, in ms, since the last time."""
         return self.lag.take() if self.lag else []
 
+    def pauses(self) -> list[tuple[int, float]]:
+        """Each garbage collection since the last time: its generation, and how many ms it took."""
+        return self._pauses.take()
+
+    def garbage(self) -> int:
+        """Collect everything now; how many objects only the collector could free."""
+        found = gc.collect()
+        self._pauses.take()
+        return found
+
     def profile(self) -> dict[str, str]:
         """The first time starts the profiler, the second stops it and gives its table."""
         if self._profile is None:
@@ -138,7 +150,13 @@ async def _main(kind: str, shape: Shape, with_lag: bool) -> None:
 async def _answer(engine: Engine) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    answers = {b"figures": engine.figures, b"lags": engine.lags, b"profile": engine.profile}
+    answers: dict[bytes, Callable[[], object]] = {
+        b"figures": engine.figures,
+        b"garbage": engine.garbage,
+        b"lags": engine.lags,
+        b"pauses": engine.pauses,
+        b"profile": engine.profile,
+    }
     while line := await reader.readline():
         _say(answers[line.strip()]())
     signal.raise_signal(signal.SIGTERM)

@@ -1,8 +1,10 @@
-"""How late the event loop is: what a packet, a STUN check or a click waits for its turn."""
+"""What holds up the event loop: how late a packet, a STUN check or a click gets its turn, and collections of garbage."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import time
 
 PERIOD = 0.01
 
@@ -27,3 +29,23 @@ class LagMeter:
     def _wake(self, due: float) -> None:
         self._lags.append(round((self._loop.time() - due) * 1000, 2))
         self._arm()
+
+
+class PauseMeter:
+    """Notes each garbage collection of this process: its generation, and how many ms it took."""
+
+    def __init__(self) -> None:
+        self._pauses: list[tuple[int, float]] = []
+        self._began = 0.0
+        gc.callbacks.append(self._collecting)
+
+    def take(self) -> list[tuple[int, float]]:
+        """All since the last time."""
+        pauses, self._pauses = self._pauses, []
+        return pauses
+
+    def _collecting(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            self._pauses.append((info["generation"], round((time.perf_counter() - self._began) * 1000, 2)))

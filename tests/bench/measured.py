@@ -94,6 +94,14 @@ class Measured:
         lags: list[float] = await self._ask("lags")
         return lags
 
+    async def pauses(self) -> list[tuple[int, float]]:
+        """Each garbage collection since the last time: its generation, and how many ms it took."""
+        return [(generation, pause) for generation, pause in await self._ask("pauses")]
+
+    async def garbage(self) -> int:
+        """Collect everything now; how many objects only the collector could free."""
+        return int(await self._ask("garbage"))
+
     async def until(self, condition: Callable[[Moment], bool], limit: float) -> Moment:
         """Look at it until that holds. Raises `TimeoutError` with what was seen last."""
         loop = asyncio.get_running_loop()
