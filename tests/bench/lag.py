@@ -1,4 +1,4 @@
-"""What holds up the event loop: how late a packet, a STUN check or a click gets its turn, and collections of garbage."""
+"""What holds up the event loop: how late packets and clicks get their turn, and garbage collections."""
 
 from __future__ import annotations
 
