@@ -68,6 +68,10 @@ class DeviceHung(BroadcasterError):
     """
 
 
+class IllegalEvent(Exception):
+    """An event that cannot happen in this state: a bug of the caller, which logs it and ignores the event."""
+
+
 class BadMessage(BroadcasterError):
     """A signaling message of a known type that is malformed; `field` names the wrong field."""
 

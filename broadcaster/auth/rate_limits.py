@@ -17,7 +17,7 @@ class Rate:
 
 MESSAGE_RATE = Rate(30, 10.0)
 BAD_MESSAGE_COST = 3
-TAKE_OVER_COST = 3
+RESUME_COST = 3
 """Each may bring a new peer connection; a page comes back once a second at most."""
 CANDIDATES_AN_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)

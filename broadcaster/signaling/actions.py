@@ -1,4 +1,4 @@
-"""What a session machine asks for: told to its socket, or done to its peer connection, in this order."""
+"""Actions of a session, in the order in which its owner carries them out."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from broadcaster.signaling.protocol import CloseCode
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this message on the session's socket."""
+    """Send this message on the session's WebSocket."""
 
     message: DaemonMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Send a WebSocket ping on the session's socket."""
+    """Send a ping frame on the session's WebSocket."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CloseSocket:
-    """Close that socket; nothing more is sent on it."""
+    """Close that WebSocket; nothing more is sent on it."""
 
     socket: int
     code: CloseCode
@@ -33,14 +33,14 @@ class CloseSocket:
 
 @dataclass(frozen=True, slots=True)
 class OpenPeer:
-    """Make a peer connection and its offer, which comes back by `Session.offered`."""
+    """Create a peer connection and its offer, and pass the offer to `Session.offered`."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyAnswer:
-    """Give this screened answer to that peer connection."""
+    """Apply this filtered answer to that peer connection."""
 
     id: int
     sdp: str
@@ -48,29 +48,29 @@ class ApplyAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AddCandidate:
-    """Give this screened candidate to that peer connection, which has its answer."""
+    """Add this filtered candidate to that peer connection, which has its answer."""
 
     id: int
     candidate: IceCandidate
 
 
 @dataclass(frozen=True, slots=True)
-class AskKeyframe:
-    """The picture that came over that peer connection is broken."""
+class RequestKeyframe:
+    """Request a keyframe for that peer connection."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClosePeer:
-    """End that peer connection."""
+    """Close that peer connection."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A line for the owner's log; `kind` is what its rate is counted by."""
+    """Log this line about the viewer; lines are rate-limited by `kind`."""
 
     kind: str
     text: str
@@ -78,10 +78,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The session is over after `seconds`, for the reason in words: nothing follows this."""
+    """The session is over after `seconds`; this is its last action."""
 
     reason: str
     seconds: float
 
 
-Action = Send | Ping | CloseSocket | OpenPeer | ApplyAnswer | AddCandidate | AskKeyframe | ClosePeer | Log | End
+Action = Send | Ping | CloseSocket | OpenPeer | ApplyAnswer | AddCandidate | RequestKeyframe | ClosePeer | Log | End

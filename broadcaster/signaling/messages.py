@@ -10,9 +10,9 @@ from typing import Annotated, Any, get_args
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, ValidationError, json, structs
 
-from broadcaster.errors import BadMessage, StreamReason
+from broadcaster.errors import BadMessage, BroadcasterError, StreamReason
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.signaling.protocol import ByeReason, ErrorCode, RestartReason, Timings
+from broadcaster.signaling.protocol import ByeReason, CloseCode, ErrorCode, RestartReason, Timings
 
 _LARGEST = 2**53
 """JavaScript's integers are exact up to here (ECMA-262 §21.1.2.6)."""
@@ -177,6 +177,21 @@ def _by_type(union: Any) -> dict[str, type[Struct]]:
 VIEWER_MESSAGES = _by_type(ViewerMessage)
 DAEMON_MESSAGES = _by_type(DaemonMessage)
 """`type` → struct; the page's tables of names are compared with these."""
+
+
+class Refusal(BroadcasterError):
+    """Why a WebSocket gets no session: `error` is sent, then the connection is closed with `close`."""
+
+    def __init__(self, code: ErrorCode, close: CloseCode, message: str, *, limit: int | None = None) -> None:
+        super().__init__(message)
+        self.close = close
+        self.error = ErrorMessage(code, message, limit=limit)
+
+
+def too_many(what: str) -> Refusal:
+    """Return the refusal because of too many messages, connections or wrong tokens."""
+    return Refusal(ErrorCode.TOO_MANY, CloseCode.TOO_MANY, f"too many {what}")
+
 
 _encoder = json.Encoder()
 _viewer_message = json.Decoder(ViewerMessage)

@@ -1,33 +1,27 @@
-"""One viewer's session as a machine: what happened and the time go in, actions come out (PROTOCOL.md).
+"""One viewer's session: which WebSocket it has, whether it is alive, and when it is over (PROTOCOL.md).
 
-A session outlives its WebSocket: sockets are numbered, and what comes from another than the newest counts
-for nothing. Its peer connections are the business of `Negotiation`.
+Events and the time go in, actions come out. A session outlives its WebSocket, so WebSockets are numbered, and events
+of any but the current one are ignored. Messages are read in `dispatch`, peer connections negotiated in `negotiation`.
 """
 
 from __future__ import annotations
 
-from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, TAKE_OVER_COST, SlidingWindow
-from broadcaster.errors import BadMessage
+import math
+from enum import Enum
+
+from broadcaster.auth.rate_limits import RESUME_COST
+from broadcaster.errors import IllegalEvent
 from broadcaster.model.offers import Offer
 from broadcaster.model.stream import StreamStatus
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
-from broadcaster.signaling.heartbeat import AskHeartbeat, HeartbeatWatch, SendPing
+from broadcaster.signaling.dispatch import Dispatcher, EndSession, too_many_messages
+from broadcaster.signaling.heartbeat import HeartbeatMissed, HeartbeatMonitor, RequestHeartbeat, SendPing
 from broadcaster.signaling.messages import (
-    Answer,
-    Bye,
-    Candidate,
     ErrorMessage,
-    Heartbeat,
-    Hello,
-    Keyframe,
-    Restart,
-    Unknown,
-    ViewerMessage,
     ViewersMessage,
     Welcome,
     heartbeat_reply,
     heartbeat_timings,
-    parse_message,
     stream_message,
     stream_object,
 )
@@ -38,243 +32,216 @@ NO_STATUS = 1005
 """A close frame without a code (RFC 6455 §7.4.1): what a page's `close()` sends."""
 
 _LEAVING = (CloseCode.NORMAL, CloseCode.GOING_AWAY, NO_STATUS)
-_UNKNOWN_TYPES_LOGGED = 8
+_LINK_EXPIRED = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")
+
+
+class SessionState(Enum):
+    """States of a session: `DETACHED` has lost its WebSocket and can be resumed, `OVER` is final."""
+
+    NEW = "new"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+    OVER = "over"
 
 
 class Session:
-    """From `welcome` until the daemon decides that it is over; then every input is without effect."""
+    """From `welcome` until the daemon decides that it is over; after that, every event but `attach` is ignored."""
 
     def __init__(self, viewer: str, resume: str, timings: Timings, status: StreamStatus, now: float) -> None:
         self.viewer = viewer
         self.resume = resume
+        self.state = SessionState.NEW
         self._timings = timings
         self._status = status
         self._opened_at = now
-        self._socket: int | None = None
-        self._watch = HeartbeatWatch(now, timings)
-        self._budget = SlidingWindow()
-        self._kept_until: float | None = None
-        self._alive_until = float("inf")
-        self._viewers_told = 0
-        self._unknown: set[str] = set()
-        self._over = False
-        self._ends_at = float("inf")
-        self._peers = Negotiation(timings)
+        self._ends_at = math.inf
+        self._socket = 0
+        self._resumable_until = math.inf
+        self._alive_until = math.inf
+        self._viewers_sent = 0
+        self._heartbeat = HeartbeatMonitor(now, timings)
+        self._negotiation = Negotiation(timings)
+        self._dispatcher = Dispatcher(self._negotiation)
 
     @property
     def is_over(self) -> bool:
         """Whether the session has ended."""
-        return self._over
+        return self.state is SessionState.OVER
 
     @property
-    def kept_until(self) -> float | None:
-        """When a session without a socket ends; None while it has one."""
-        return self._kept_until
+    def is_detached(self) -> bool:
+        """Whether it has no WebSocket and can be resumed."""
+        return self.state is SessionState.DETACHED
+
+    @property
+    def resumable_until(self) -> float:
+        """When a detached session ends."""
+        return self._resumable_until
 
     @property
     def is_connected(self) -> bool:
         """Whether its peer connection is connected."""
-        return self._peers.is_connected
+        return self._negotiation.is_connected
 
     @property
     def candidates_dropped(self) -> int:
-        """How many candidates did not pass the screen."""
-        return self._peers.candidates_dropped
+        """How many candidates were filtered out."""
+        return self._negotiation.candidates_dropped
 
-    def attach(self, socket: int, viewers: int, now: float, ends_at: float = float("inf")) -> list[Action]:
-        """Go on over this socket: the first one, or one that takes over with the `resume` value.
+    def attach(self, socket: int, viewers: int, now: float, ends_at: float = math.inf) -> list[Action]:
+        """Use this WebSocket from now on: the first one, or one that resumes the session.
 
-        `ends_at` is when the link that it came by ends.
+        `ends_at` is when the viewer's link expires. Raises `IllegalEvent`.
         """
-        old, self._socket = self._socket, socket
-        self._ends_at = ends_at
-        resumed = old is not None or self._kept_until is not None
-        self._kept_until = None
-        self._watch = HeartbeatWatch(now, self._timings)
-        self._viewers_told = viewers
-        timings, stream = heartbeat_timings(self._timings), stream_object(self._status)
-        welcome = Welcome(self.viewer, self.resume, resumed, timings, stream, viewers)
-        closed: list[Action] = [] if old is None else [CloseSocket(old, CloseCode.RESUMED_ELSEWHERE)]
-        if resumed and not self._budget.spend(now, TAKE_OVER_COST):
-            return [*closed, *self._too_many(now)]
-        negotiated = self._peers.resumed() if resumed else self._peers.stream_changed(self._status.state)
-        return [*closed, Send(welcome), *negotiated]
+        if self.is_over or socket <= self._socket:
+            raise IllegalEvent(f"WebSocket {socket} cannot be attached to a session that is {self.state.value}")
+        replaced: list[Action] = []
+        if self.state is SessionState.ATTACHED:
+            replaced = [CloseSocket(self._socket, CloseCode.RESUMED_ELSEWHERE)]
+        resumed = self.state is not SessionState.NEW
+        self.state, self._socket, self._ends_at = SessionState.ATTACHED, socket, ends_at
+        self._heartbeat = HeartbeatMonitor(now, self._timings)
+        self._viewers_sent = viewers
+        if resumed and not self._dispatcher.spend(now, RESUME_COST):
+            return [*replaced, *self._end_by(too_many_messages(), now)]
+        negotiated = self._negotiation.resumed() if resumed else self._negotiation.stream_changed(self._status.state)
+        return [*replaced, Send(self._welcome(resumed, viewers)), *negotiated]
 
     def receive(self, socket: int, text: str, now: float) -> list[Action]:
-        """Take one text message."""
-        if not self._counts(socket):
+        """Take a text message."""
+        if not self._is_current(socket):
             return []
-        self._watch.heard(now)
-        try:
-            message = parse_message(text)
-        except BadMessage as error:
-            return self._bad_message(error, now, BAD_MESSAGE_COST)
-        expected = isinstance(message, Candidate) and self._peers.expects(message)
-        if not expected and not self._budget.spend(now):
-            return self._too_many(now)
-        try:
-            return self._done(self._take(message, now), now)
-        except BadMessage as error:
-            return self._bad_message(error, now, BAD_MESSAGE_COST - 1)
+        self._heartbeat.message_received(now)
+        result = self._dispatcher.receive(text, now)
+        return self._end_by(result, now) if isinstance(result, EndSession) else self._finish(result, now)
 
     def ping(self, socket: int, now: float) -> list[Action]:
-        """A ping frame of the viewer's, or a pong that nobody asked for: it costs as much as a message."""
-        if not self._counts(socket) or self._budget.spend(now):
+        """Take a ping frame, or an unsolicited pong: it costs as much as a message."""
+        if not self._is_current(socket) or self._dispatcher.spend(now):
             return []
-        return self._too_many(now)
+        return self._end_by(too_many_messages(), now)
 
     def pong(self, socket: int, payload: bytes, now: float) -> list[Action]:
-        """A pong frame."""
-        if not self._counts(socket) or self._watch.pong(payload):
+        """Take a pong frame."""
+        if not self._is_current(socket) or self._heartbeat.pong(payload):
             return []
         return self.ping(socket, now)
 
-    def closed(self, socket: int, code: int | None, now: float, heard: float | None) -> list[Action]:
-        """The socket is closed with that code, or gone without a close frame (None)."""
-        if not self._counts(socket):
+    def closed(self, socket: int, code: int | None, now: float, last_activity: float | None) -> list[Action]:
+        """The WebSocket was closed with that code, or was lost without a close frame (None)."""
+        if not self._is_current(socket):
             return []
         if code in _LEAVING:
             return self._end(f"closed with {code}", now)
-        return self._keep("connection lost" if code is None else f"closed with {code}", now, heard)
+        return self._detach("connection lost" if code is None else f"closed with {code}", now, last_activity)
 
-    def misused(self, socket: int, code: CloseCode, reason: str, now: float) -> list[Action]:
-        """Something came, or would not go, that no viewer does: it ends with that close code."""
-        return self.end(reason, now, code) if self._counts(socket) else []
+    def violated(self, socket: int, code: CloseCode, reason: str, now: float) -> list[Action]:
+        """The viewer violated the WebSocket protocol: end the session with that close code."""
+        return self.end(reason, now, code) if self._is_current(socket) else []
 
     def stream_changed(self, status: StreamStatus, now: float) -> list[Action]:
-        """The one stream is something else now."""
-        if self._over:
+        """The stream has changed."""
+        if self.is_over:
             return []
         self._status = status
-        return self._done([Send(stream_message(status)), *self._peers.stream_changed(status.state)], now)
+        return self._finish([Send(stream_message(status)), *self._negotiation.stream_changed(status.state)], now)
 
     def viewers_changed(self, count: int) -> list[Action]:
-        """So many sessions are open."""
-        if self._over or self._socket is None or count == self._viewers_told:
+        """The number of open sessions has changed."""
+        if self.state is not SessionState.ATTACHED or count == self._viewers_sent:
             return []
-        self._viewers_told = count
+        self._viewers_sent = count
         return [Send(ViewersMessage(count))]
 
     def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
-        """The offer of that peer connection is made."""
-        return [] if self._over else self._done(self._peers.offered(id, offer, now), now)
+        """The offer of that peer connection is made. Raises `IllegalEvent`."""
+        return [] if self.is_over else self._finish(self._negotiation.offered(id, offer, now), now)
 
     def connected(self, id: int, now: float) -> list[Action]:
-        """That peer connection is connected."""
-        return self._done(self._peers.connected(id), now)
+        """That peer connection is connected. Raises `IllegalEvent`."""
+        return [] if self.is_over else self._finish(self._negotiation.connected(id), now)
 
     def lost(self, id: int, now: float) -> list[Action]:
-        """That peer connection is over."""
-        return self._done(self._peers.lost(id), now)
+        """That peer connection is over. Raises `IllegalEvent`."""
+        return [] if self.is_over else self._finish(self._negotiation.lost(id), now)
 
     def refused(self, id: int, why: str, now: float) -> list[Action]:
-        """The answer for that peer connection passed the screen, but cannot be used."""
-        return self._done(self._peers.refused(id, why), now)
+        """The answer for that peer connection passed the filter, but cannot be used. Raises `IllegalEvent`."""
+        return [] if self.is_over else self._finish(self._negotiation.refused(id, why), now)
 
-    def step(self, now: float, heard: float | None) -> list[Action]:
-        """Do what is due; `heard` is when the last authenticated datagram came from the viewer."""
-        if self._over:
+    def step(self, now: float, last_activity: float | None) -> list[Action]:
+        """Do what is due; `last_activity` is when the last authenticated datagram of the viewer arrived."""
+        if self.is_over:
             return []
         if now >= self._ends_at:
-            return self.end("its link ended", now, CloseCode.TOKEN, _link_ended())
-        actions = self._peers.step(now)
-        if self._socket is not None:
-            actions += self._beat(self._socket, now, heard)
-        elif self._kept_until is not None and now >= self._kept_until:
-            actions += self._end("did not come back", now)
-        elif not self._is_alive(now, heard):
-            actions += self._end("gone for good", now)
-        return self._done(actions, now)
+            return self.end("link expired", now, CloseCode.TOKEN, _LINK_EXPIRED)
+        if self.is_detached:
+            if now >= self._resumable_until or not self._is_alive(now, last_activity):
+                return self._end("not resumed", now)
+            return self._finish(self._negotiation.step(now), now)
+        actions = self._check_heartbeat(now, last_activity)
+        return actions if self.is_over else self._finish([*actions, *self._negotiation.step(now)], now)
 
     def next_deadline(self) -> float:
         """When `step` is due again."""
-        if self._over:
-            return float("inf")
-        kept = self._kept_until
-        own = self._watch.next_deadline() if kept is None else min(kept, self._alive_until)
-        return min(own, self._ends_at, self._peers.next_deadline())
+        if self.is_over:
+            return math.inf
+        detached = min(self._resumable_until, self._alive_until)
+        own = detached if self.is_detached else self._heartbeat.next_deadline()
+        return min(own, self._ends_at, self._negotiation.next_deadline())
 
     def end(self, reason: str, now: float, code: CloseCode, error: ErrorMessage | None = None) -> list[Action]:
-        """End it for that reason: `error` is told first, `code` closes its socket."""
-        if self._over:
-            return []
-        told: list[Action] = [] if error is None else [Send(error)]
-        return self._done([*told, *self._end(reason, now, code)], now)
+        """End the session: send `error`, and close its WebSocket with `code`."""
+        return [] if self.is_over else self._end_by(EndSession(reason, code, error), now)
 
-    def _counts(self, socket: int) -> bool:
-        return not self._over and socket == self._socket
+    def _welcome(self, resumed: bool, viewers: int) -> Welcome:
+        timings, stream = heartbeat_timings(self._timings), stream_object(self._status)
+        return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers)
 
-    def _take(self, message: ViewerMessage | Unknown, now: float) -> list[Action]:
-        match message:
-            case Answer():
-                return self._peers.answer(message)
-            case Candidate():
-                return self._peers.candidate(message)
-            case Heartbeat():
-                return [Send(heartbeat_reply(now, message.t))]
-            case Restart():
-                return self._peers.restart(message, now)
-            case Keyframe():
-                return self._peers.keyframe()
-            case Bye():
-                return self._end("said bye", now)
-            case Hello():
-                raise BadMessage("type", "the session is open already")
-            case Unknown():
-                return self._log_unknown(message.type)
+    def _is_current(self, socket: int) -> bool:
+        return self.state is SessionState.ATTACHED and socket == self._socket
 
-    def _log_unknown(self, type: str) -> list[Action]:
-        if type in self._unknown or len(self._unknown) >= _UNKNOWN_TYPES_LOGGED:
-            return []
-        self._unknown.add(type)
-        return [Log("unknown", f"sent a message of a type unknown here: {type}")]
-
-    def _bad_message(self, error: BadMessage, now: float, cost: int) -> list[Action]:
-        if not self._budget.spend(now, cost):
-            return self._too_many(now)
-        return [Send(ErrorMessage(ErrorCode.BAD_MESSAGE, str(error), field=error.field))]
-
-    def _too_many(self, now: float) -> list[Action]:
-        error = ErrorMessage(ErrorCode.TOO_MANY, "too many messages")
-        return self.end("too many messages", now, CloseCode.TOO_MANY, error)
-
-    def _beat(self, socket: int, now: float, heard: float | None) -> list[Action]:
+    def _check_heartbeat(self, now: float, last_activity: float | None) -> list[Action]:
         actions: list[Action] = []
-        for beat in self._watch.step(now):
-            if isinstance(beat, SendPing):
-                actions.append(Ping(beat.payload))
-            elif isinstance(beat, AskHeartbeat):
-                actions.append(Send(heartbeat_reply(now, ask=True)))
-            else:
-                actions.append(CloseSocket(socket, CloseCode.HEARTBEAT_MISSED))
-                actions += self._keep(beat.reason, now, heard)
+        for due in self._heartbeat.step(now):
+            match due:
+                case SendPing(payload):
+                    actions.append(Ping(payload))
+                case RequestHeartbeat():
+                    actions.append(Send(heartbeat_reply(now, ask=True)))
+                case HeartbeatMissed(reason):
+                    actions.append(CloseSocket(self._socket, CloseCode.HEARTBEAT_MISSED))
+                    actions += self._detach(reason, now, last_activity)
         return actions
 
-    def _keep(self, reason: str, now: float, heard: float | None) -> list[Action]:
-        """The socket is gone: keep the session for a while, as long as its peer connection is alive."""
-        self._socket = None
-        if not self._is_alive(now, heard):
+    def _detach(self, reason: str, now: float, last_activity: float | None) -> list[Action]:
+        """The WebSocket is gone: the session can be resumed for a while, as long as its peer connection is alive."""
+        self.state = SessionState.DETACHED
+        if not self._is_alive(now, last_activity):
             return self._end(reason, now)
-        self._kept_until = now + self._timings.resume_timeout
-        return [Log("kept", f"kept for {self._timings.resume_timeout:g} s: {reason}")]
+        self._resumable_until = now + self._timings.resume_timeout
+        return [Log("detached", f"can be resumed for {self._timings.resume_timeout:g} s: {reason}")]
 
-    def _is_alive(self, now: float, heard: float | None) -> bool:
-        """Whether an authenticated datagram came lately; when that has to be asked again is noted."""
-        self._alive_until = float("-inf") if heard is None else heard + self._timings.alive
-        return self._peers.has_peer and now < self._alive_until
+    def _is_alive(self, now: float, last_activity: float | None) -> bool:
+        """Whether an authenticated datagram arrived lately; notes when to check again."""
+        self._alive_until = -math.inf if last_activity is None else last_activity + self._timings.alive
+        return self._negotiation.has_peer and now < self._alive_until
 
-    def _done(self, actions: list[Action], now: float) -> list[Action]:
-        """A kept session lives for its peer connection: without one it ends."""
-        if self._kept_until is not None and not self._over and not self._peers.has_peer:
-            actions = [*actions, *self._end("peer connection over while away", now)]
-        return actions if self._socket is not None else [a for a in actions if not isinstance(a, Send | Ping)]
+    def _finish(self, actions: list[Action], now: float) -> list[Action]:
+        """A detached session depends on its peer connection: without one it ends, and nothing can be sent."""
+        if not self.is_detached:
+            return actions
+        if not self._negotiation.has_peer:
+            actions = [*actions, *self._end("peer connection ended while detached", now)]
+        return [action for action in actions if not isinstance(action, Send | Ping)]
+
+    def _end_by(self, end: EndSession, now: float) -> list[Action]:
+        error: list[Action] = []
+        if end.error is not None and self.state is SessionState.ATTACHED:
+            error = [Send(end.error)]
+        return [*error, *self._end(end.reason, now, end.code)]
 
     def _end(self, reason: str, now: float, code: CloseCode = CloseCode.NORMAL) -> list[Action]:
-        self._over = True
-        self._kept_until = None
-        closed: list[Action] = [] if self._socket is None else [CloseSocket(self._socket, code)]
-        return [*self._peers.end(), *closed, End(reason, now - self._opened_at)]
-
-
-def _link_ended() -> ErrorMessage:
-    return ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")
+        closed: list[Action] = [CloseSocket(self._socket, code)] if self.state is SessionState.ATTACHED else []
+        self.state = SessionState.OVER
+        return [*self._negotiation.end(), *closed, End(reason, now - self._opened_at)]

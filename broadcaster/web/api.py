@@ -60,7 +60,7 @@ class Api:
             "stream": to_builtins(stream_object(self._live.status)),
             "private": self._private,
             "viewers": len(self._viewers),
-            "limit": self._viewers.limit,
+            "limit": self._viewers.sessions.limit,
             "uptime": round(self._clock.monotonic() - self._started, 3),
             "source": report.pop("video_source"),
             "encoder": report.pop("encoder"),

@@ -1,4 +1,4 @@
-"""The `/ws` endpoint: who may open a WebSocket, the way to a session, and back."""
+"""The `/ws` endpoint: handshake, `hello` and admission of a WebSocket, and the way of its frames to its viewer."""
 
 from __future__ import annotations
 
@@ -8,43 +8,80 @@ from collections import Counter
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
-from broadcaster.auth.rate_limits import admissions
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admissions
+from broadcaster.errors import BadMessage
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.messages import ErrorMessage, Hello, serialize
-from broadcaster.signaling.opening import Opening, Refusal, no_hello, too_many
-from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode, Timings
+from broadcaster.signaling.messages import (
+    ErrorMessage,
+    Hello,
+    Refusal,
+    Unknown,
+    parse_message,
+    serialize,
+    too_many,
+)
+from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode, ErrorCode, Timings
 from broadcaster.web import access
 from broadcaster.web.proxies import CALLER
+from broadcaster.web.viewer import Viewer
 from broadcaster.web.viewer_auth import ViewerAuth
-from broadcaster.web.viewer_task import Viewer
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.websocket import WebSocket, is_end, open_websocket
 
-UNWELCOMED = (16, 48)
-"""WebSockets of one address, and of one site of IPv6 (RFC 6177), that have not been welcomed; those of this machine
-and of its proxies are not counted."""
+PENDING_LIMITS = (16, 48)
+"""WebSockets without a session from one address, and from one IPv6 site (RFC 6177); those of this machine and of its
+proxies are not counted."""
 
 SPARE_SOCKETS = 64
-"""WebSockets beyond one for each place: newcomers, take-overs, and those who are told that the house is full."""
+"""WebSockets beyond one for each viewer: new ones, resuming ones, and those that are refused."""
+
+
+class Opening:
+    """The time before `hello` on one WebSocket; time is an argument."""
+
+    def __init__(self) -> None:
+        self._budget = SlidingWindow()
+
+    def receive(self, text: str, now: float) -> Hello | ErrorMessage | None:
+        """Take one text message: return `hello`, or a reply to send, or None. Raises `Refusal`."""
+        try:
+            message = parse_message(text)
+        except BadMessage as error:
+            self._spend(now, BAD_MESSAGE_COST)
+            return ErrorMessage(ErrorCode.BAD_MESSAGE, str(error), field=error.field)
+        if isinstance(message, Hello):
+            return message
+        if not isinstance(message, Unknown):
+            raise no_hello()
+        self._spend(now, 1)
+        return None
+
+    def ping(self, now: float) -> None:
+        """Take a ping or pong frame: it costs as much as a message. Raises `Refusal`."""
+        self._spend(now, 1)
+
+    def _spend(self, now: float, cost: int) -> None:
+        if not self._budget.spend(now, cost):
+            raise too_many("messages")
 
 
 class Endpoint:
-    """Takes WebSockets, hears their `hello`, and feeds their frames to their viewer."""
+    """Accepts WebSockets, waits for their `hello`, and passes their frames to their viewer."""
 
     def __init__(
-        self, viewers: Viewers, door: ViewerAuth, clock: Clock, timings: Timings, log: RateLimitedLogger
+        self, viewers: Viewers, auth: ViewerAuth, clock: Clock, timings: Timings, log: RateLimitedLogger
     ) -> None:
         self._viewers = viewers
-        self._door = door
+        self._auth = auth
         self._clock = clock
         self._timings = timings
         self._log = log
         self._numbers = itertools.count(1)
         self._sockets: dict[int, WebSocket] = {}
-        self._waiting: dict[int, WebSocket] = {}
-        self._unwelcomed: Counter[str] = Counter()
-        self._admissions = admissions(viewers.limit)
+        self._pending: dict[int, WebSocket] = {}
+        self._pending_at: Counter[str] = Counter()
+        self._admissions = admissions(viewers.sessions.limit)
         self._closed = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -67,7 +104,7 @@ class Endpoint:
         return socket.response
 
     def close(self) -> None:
-        """Take no more WebSockets, and say goodbye on those that there are."""
+        """Accept no more WebSockets, and close all that are open."""
         self._closed = True
         for socket in self._sockets.values():
             socket.close(CloseCode.GOING_AWAY)
@@ -80,41 +117,41 @@ class Endpoint:
         await socket.finish()
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
-        """Bring this WebSocket to its session; None when it is refused, or gone."""
+        """Get this WebSocket its session; None when it is refused or closed."""
         places = access.networks(socket.address)
-        self._unwelcomed.update(places)
-        self._waiting[socket.number] = socket
+        self._pending_at.update(places)
+        self._pending[socket.number] = socket
         try:
             self._check_room(socket, places)
-            hello = await self._hear_hello(socket)
+            hello = await self._wait_for_hello(socket)
             return None if hello is None else self._welcome(hello, socket)
         except Refusal as refusal:
             self._refuse(socket, refusal)
             return None
         finally:
-            del self._waiting[socket.number]
-            self._unwelcomed -= Counter(places)
+            del self._pending[socket.number]
+            self._pending_at -= Counter(places)
 
     def _check_room(self, socket: WebSocket, places: tuple[str, ...]) -> None:
-        """Refuse who has too many WebSockets that say nothing; where all together have, the oldest of them goes.
+        """Refuse an address with too many WebSockets without a session; if there are too many in all, close the oldest.
 
-        Nobody can take the room of those who come to say something: they do so at once. Raises `Refusal`.
+        So silent connections cannot keep others out: a viewer sends `hello` at once. Raises `Refusal`.
         """
-        crowded = any(self._unwelcomed[place] > most for place, most in zip(places, UNWELCOMED, strict=False))
+        crowded = any(self._pending_at[place] > most for place, most in zip(places, PENDING_LIMITS, strict=False))
         if crowded and not _is_own(socket):
             raise too_many("connections")
         staying = sum(not other.is_closing for other in self._sockets.values())
-        if staying > self._viewers.limit + SPARE_SOCKETS:
-            oldest = next(other for other in self._waiting.values() if not other.is_closing)
-            self._refuse(oldest, self._viewers.full() or too_many("connections"))
+        if staying > self._viewers.sessions.limit + SPARE_SOCKETS:
+            oldest = next(other for other in self._pending.values() if not other.is_closing)
+            self._refuse(oldest, self._viewers.sessions.full() or too_many("connections"))
 
     def _refuse(self, socket: WebSocket, refusal: Refusal) -> None:
         self._log.info("refused", f"refused {socket.address}: {refusal}")
         socket.send(serialize(refusal.error))
         socket.close(refusal.close)
 
-    async def _hear_hello(self, socket: WebSocket) -> Hello | None:
-        """Wait for `hello`; None when the connection ends before. Raises `Refusal`."""
+    async def _wait_for_hello(self, socket: WebSocket) -> Hello | None:
+        """Wait for `hello`; None when the connection ends before it. Raises `Refusal`."""
         opening = Opening()
         try:
             async with asyncio.timeout(self._timings.hello_timeout):
@@ -122,15 +159,15 @@ class Endpoint:
                     message = await socket.receive()
                     if is_end(message):
                         return None
-                    hello = self._listen(opening, message, socket)
+                    hello = self._receive(opening, message, socket)
                     if hello is not None:
                         return hello
         except TimeoutError:
             raise no_hello() from None
         return None
 
-    def _listen(self, opening: Opening, message: WSMessage, socket: WebSocket) -> Hello | None:
-        """Take one frame before the `hello`, if it is not that itself. Raises `Refusal`."""
+    def _receive(self, opening: Opening, message: WSMessage, socket: WebSocket) -> Hello | None:
+        """Take one frame before the session, and return `hello`. Raises `Refusal`."""
         now = self._clock.monotonic()
         if message.type is WSMsgType.BINARY:
             socket.close(CloseCode.UNSUPPORTED_DATA)
@@ -138,26 +175,26 @@ class Endpoint:
         if message.type is not WSMsgType.TEXT:
             opening.ping(now)
             return None
-        heard = opening.receive(message.data, now)
-        if isinstance(heard, ErrorMessage):
-            socket.send(serialize(heard))
+        received = opening.receive(message.data, now)
+        if isinstance(received, ErrorMessage):
+            socket.send(serialize(received))
             return None
-        return heard
+        return received
 
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal`."""
-        admitted = self._door.admit(hello.token, socket.address)
+        grant = self._auth.admit(hello.token, socket.address)
         places, now = access.networks(socket.address), self._clock.monotonic()
-        is_new = not self._viewers.knows(hello.resume)
+        is_new = hello.resume not in self._viewers.sessions
         if is_new and not _is_own(socket) and self._admissions.is_empty(places, now):
             raise too_many("new viewers")
-        viewer = self._viewers.welcome(hello.resume, socket, admitted)
+        viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:
             self._admissions.spend(places, now)
         return viewer
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:
-        """Hand every frame to the viewer, until the WebSocket is at its end or is closed from here."""
+        """Pass every frame to the viewer, until either side closes the WebSocket."""
         end: WSMessage | None = None
         try:
             while end is None and not socket.is_closing:
@@ -165,16 +202,21 @@ class Endpoint:
                 if is_end(message):
                     end = message
                 else:
-                    viewer.take(socket, message)
+                    viewer.receive(socket, message)
         finally:
             viewer.detach(socket, end)
 
     async def _discard(self, socket: WebSocket) -> None:
-        """Read until the viewer has closed, too: closing with unread data would tear our close frame away."""
+        """Read until the viewer has closed, too: closing with unread data would discard our close frame (TCP reset)."""
         while not is_end(await socket.receive()):
             pass
 
 
 def _is_own(socket: WebSocket) -> bool:
-    """Whether it comes from this machine or a proxy of ours: many people may, and no limit by address counts."""
+    """Whether it comes from this machine or a trusted proxy, to which no limit by address applies."""
     return access.is_loopback(socket.address) or socket.caller.by_proxy
+
+
+def no_hello() -> Refusal:
+    """Return the refusal of a connection that sent nothing, or another message first."""
+    return Refusal(ErrorCode.NO_HELLO, CloseCode.PROTOCOL_ERROR, "no hello")

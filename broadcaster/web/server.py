@@ -91,7 +91,7 @@ class WebServer:
 
     def refuse_newcomers(self, refused: bool) -> None:
         """Tell newcomers that the house is full, whatever the limit."""
-        self._viewers.refuse_newcomers(refused)
+        self._viewers.sessions.refuses_newcomers = refused
 
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""

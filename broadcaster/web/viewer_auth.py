@@ -9,7 +9,7 @@ from broadcaster.auth.rate_limits import TokenAttempts
 from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.opening import Refusal, too_many
+from broadcaster.signaling.messages import Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web import access

@@ -1,4 +1,4 @@
-"""All viewers: who is let in, and what everyone is told."""
+"""All viewers: admission of new ones, and what is announced to everyone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,90 @@ from broadcaster.auth.links import Grant
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.messages import ErrorMessage
-from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.messages import ErrorMessage, Refusal
 from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.sessions import Sessions
-from broadcaster.web.viewer_task import Viewer, ViewerContext
+from broadcaster.web.viewer import Viewer, ViewerContext
 from broadcaster.web.websocket import WebSocket
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A session for a viewer, and the detached one, if any, that it displaces."""
+
+    session: Session
+    displaced: Session | None = None
+
+
+class Sessions:
+    """The open sessions: at most `limit`, and no new ones while `refuses_newcomers`; time is an argument.
+
+    `make_secret` returns a new `resume` value.
+    """
+
+    def __init__(self, limit: int, make_secret: Callable[[], str], timings: Timings) -> None:
+        self.limit = limit
+        self.refuses_newcomers = False
+        self._make_secret = make_secret
+        self._timings = timings
+        self._by_resume: dict[str, Session] = {}
+        self._admitted = 0
+        self._announced = 0
+        self._next_announcement = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._by_resume)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_resume.values()))
+
+    def __contains__(self, resume: str) -> bool:
+        return resume in self._by_resume
+
+    def admit(self, resume: str, status: StreamStatus, now: float) -> Admission:
+        """Return the session with this `resume` value, or a new one. Raises `Refusal` when there is no place."""
+        session = self._by_resume.get(resume)
+        if session is not None:
+            return Admission(session)
+        if self.refuses_newcomers:
+            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded and takes no more viewers now")
+        displaced = self._displace() if len(self) >= self.limit else None
+        self._admitted += 1
+        session = Session(f"v{self._admitted}", self._make_secret(), self._timings, status, now)
+        self._by_resume[session.resume] = session
+        return Admission(session, displaced)
+
+    def forget(self, session: Session) -> None:
+        """The session is over; idempotent."""
+        self._by_resume.pop(session.resume, None)
+
+    def full(self) -> Refusal | None:
+        """Return the refusal of a new viewer, if no place is free and no detached session can be displaced."""
+        if len(self) < self.limit or any(session.is_detached for session in self):
+            return None
+        return Refusal(ErrorCode.FULL, CloseCode.FULL, f"all {self.limit} places are taken", limit=self.limit)
+
+    def announcement(self, now: float) -> int | None:
+        """Return the number of sessions if it has to be announced now: it changed, and not too soon."""
+        if len(self) == self._announced or now < self._next_announcement:
+            return None
+        self._announced = len(self)
+        self._next_announcement = now + self._timings.viewers_interval
+        return self._announced
+
+    def next_announcement(self) -> float:
+        """When `announcement` is due again."""
+        return math.inf if len(self) == self._announced else self._next_announcement
+
+    def _displace(self) -> Session:
+        """Forget the session that was detached first. Raises `Refusal`."""
+        full = self.full()
+        if full is not None:
+            raise full
+        detached = (session for session in self if session.is_detached)
+        oldest = min(detached, key=lambda session: session.resumable_until)
+        self.forget(oldest)
+        return oldest
 
 
 class Viewers:
@@ -30,14 +108,14 @@ class Viewers:
         self,
         limit: int,
         peers: PeerFactory,
-        live: StreamControl,
+        stream: StreamControl,
         clock: Clock,
         timings: Timings,
         log: RateLimitedLogger,
     ) -> None:
-        self._live = live
+        self.sessions = Sessions(limit, lambda: secrets.token_urlsafe(24), timings)
+        self._stream = stream
         self._clock = clock
-        self._sessions = Sessions(limit, lambda: secrets.token_urlsafe(24), timings)
         self._context = ViewerContext(peers, clock, timings, log, self._ended)
         self._viewers: dict[str, Viewer] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -46,63 +124,45 @@ class Viewers:
 
     def __len__(self) -> int:
         """How many sessions are open."""
-        return len(self._sessions)
-
-    @property
-    def limit(self) -> int:
-        """How many there may be."""
-        return self._sessions.limit
+        return len(self.sessions)
 
     def watch(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with their number when it has changed, at most once a second."""
+        """Call `listener` with the number of sessions when it has changed, at most once a second."""
         self._listeners.append(listener)
 
-    def refuse_newcomers(self, refused: bool) -> None:
-        """Let nobody new in while this machine cannot keep up; who comes back to a session is not new."""
-        self._sessions.refuses_newcomers = refused
-
     def start(self) -> None:
-        """Begin to tell viewers of the stream's changes."""
-        self._unwatch = self._live.watch(self._stream_changed)
+        """Begin to announce changes of the stream."""
+        self._unwatch = self._stream.watch(self._stream_changed)
 
     async def close(self) -> None:
-        """Say goodbye to everyone, and wait until their peer connections are closed; idempotent."""
+        """End all sessions, and wait until their peer connections are closed; idempotent."""
         self._unwatch()
         viewers = list(self._viewers.values())
         for viewer in viewers:
-            viewer.end("the daemon goes away", CloseCode.GOING_AWAY)
+            viewer.end("the daemon is shutting down", CloseCode.GOING_AWAY)
         await asyncio.gather(*(viewer.task for viewer in viewers), return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
 
-    def knows(self, resume: str | None) -> bool:
-        """Whether there is a session with this `resume` value."""
-        return self._sessions.knows(resume)
-
-    def welcome(self, resume: str | None, socket: WebSocket, admitted: Grant) -> Viewer:
-        """Give this WebSocket its session. Raises `Refusal` when the house is full."""
-        admission = self._sessions.admit(resume, self._live.status, self._clock.monotonic())
+    def welcome(self, resume: str, socket: WebSocket, grant: Grant) -> Viewer:
+        """Attach this WebSocket to its session. Raises `Refusal` when there is no place."""
+        admission = self.sessions.admit(resume, self._stream.status, self._clock.monotonic())
         if admission.displaced is not None:
-            self._viewers[admission.displaced.viewer].end("gave its place to a newcomer", CloseCode.FULL)
+            self._viewers[admission.displaced.viewer].end("displaced by a new viewer", CloseCode.FULL)
         viewer = self._viewer_of(admission.session)
-        viewer.attach(socket, len(self), admitted)
-        self._tell_number()
+        viewer.attach(socket, len(self), grant)
+        self._announce_number()
         return viewer
 
     def end_links(self) -> None:
-        """End the sessions of those who came by a link: it does not count any more."""
-        told = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link does not count any more")
+        """End the sessions of viewers who were admitted by a link: all links are revoked."""
+        error = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link is no longer valid")
         for viewer in list(self._viewers.values()):
-            if viewer.admitted.by_link:
-                viewer.end("links were revoked", CloseCode.TOKEN, told)
-
-    def full(self) -> Refusal | None:
-        """What a newcomer is told when there is no place, not even a kept one."""
-        crowded = len(self) >= self.limit and all(session.kept_until is None for session in self._sessions)
-        return self._sessions.full() if crowded else None
+            if viewer.grant.by_link:
+                viewer.end("links were revoked", CloseCode.TOKEN, error)
 
     def figures(self) -> list[dict[str, Any]]:
-        """What the operator sees of each viewer."""
+        """Figures of each viewer, for the operator."""
         return [viewer.figures() for viewer in self._viewers.values()]
 
     def _viewer_of(self, session: Session) -> Viewer:
@@ -120,24 +180,24 @@ class Viewers:
             task.result()
 
     def _ended(self, session: Session) -> None:
-        self._sessions.forget(session)
-        self._tell_number()
+        self.sessions.forget(session)
+        self._announce_number()
 
     def _stream_changed(self, status: StreamStatus) -> None:
         for viewer in list(self._viewers.values()):
             viewer.stream_changed(status)
 
-    def _tell_number(self) -> None:
-        """Tell everyone how many there are, now or when a second has passed since the last time."""
+    def _announce_number(self) -> None:
+        """Announce the number of sessions, now or as soon as the last announcement was long enough ago."""
         now = self._clock.monotonic()
-        count = self._sessions.news(now)
+        count = self.sessions.announcement(now)
         if count is not None:
             for viewer in list(self._viewers.values()):
                 viewer.viewers_changed(count)
             for listener in self._listeners:
                 listener(count)
-        next_news = self._sessions.next_news()
+        due = self.sessions.next_announcement()
         if self._timer is not None:
             self._timer.cancel()
-        if next_news < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, next_news - now), self._tell_number)
+        if due < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._announce_number)

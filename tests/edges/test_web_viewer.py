@@ -40,7 +40,7 @@ async def test_joins_plays_and_leaves_without_a_trace(caplog: pytest.LogCaptureF
         assert await rig.is_clean()
     lines = [record.message for record in caplog.records if record.message.startswith("viewer v1 (127.0.0.1)")]
     assert [line.split(") ")[1].split(" ")[0] for line in lines] == ["joined", "connected", "left"]
-    assert "said bye" in lines[-1]
+    assert "sent bye" in lines[-1]
 
 
 async def test_the_stream_starts_stops_and_fails() -> None:
@@ -330,7 +330,7 @@ async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, 
         await talk.say("hello")
         assert (await talk.hear("error"))["code"] == "internal"
         assert await rig.is_clean()
-    assert "ended by no way from viewers to here" in caplog.text
+    assert "ended by an error: no way from viewers to here" in caplog.text
     assert "Traceback" not in caplog.text
 
 

@@ -442,7 +442,7 @@ async def test_nobody_writes_into_our_log(measured):
                 await talk.say("bye")
                 await talk.close_code()
         lines = daemon.log.splitlines()[before:]
-        unknown = [line for line in lines if "unknown here" in line]
+        unknown = [line for line in lines if "of unknown type" in line]
         assert unknown
         assert not [line for line in lines if line.startswith("12:00:00 error")]
         assert not set("".join(lines)) & set("\x1b\u202e")

@@ -13,7 +13,7 @@ PLACES = [
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",
-    "broadcaster/web/viewer_task.py",
+    "broadcaster/web/viewer.py",
 ]
 BROAD = {"Exception", "BaseException"}
 

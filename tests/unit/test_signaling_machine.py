@@ -1,22 +1,25 @@
 """No order of events breaks a session: whatever happens, its promises hold."""
 
 import json
+from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from broadcaster.errors import IllegalEvent
 from broadcaster.model.stream import StreamState
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
     ApplyAnswer,
-    AskKeyframe,
     ClosePeer,
     CloseSocket,
     End,
     OpenPeer,
     Ping,
+    RequestKeyframe,
     Send,
 )
 from broadcaster.signaling.messages import serialize
@@ -42,6 +45,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.answered: set[int] = set()
         self.offers: list[int] = []
         self.newest = 0
+        self.last_offered = 0
         self.ended = False
         self.attach()
 
@@ -72,7 +76,7 @@ class SessionMachine(RuleBasedStateMachine):
                 self.answered.add(id)
             case AddCandidate(id):
                 assert id in self.open_peers & self.answered
-            case AskKeyframe(id):
+            case RequestKeyframe(id):
                 assert id in self.open_peers
             case ClosePeer(id):
                 self.open_peers.remove(id)
@@ -106,25 +110,43 @@ class SessionMachine(RuleBasedStateMachine):
         self.state = state
         self.do(self.session.stream_changed(status(state), self.now))
 
+    def peer_event(self, event: Callable[..., list[Action]], id: int, *details: object) -> None:
+        """Pass an event of a peer connection; one that was never requested, or offered twice, is the test's bug."""
+        offer = event == self.session.offered
+        illegal = not self.ended and (not 0 < id <= self.newest or (offer and id == self.last_offered))
+        try:
+            self.do(event(id, *details, self.now))
+        except IllegalEvent:
+            assert illegal
+        else:
+            assert not illegal
+            if offer and id == self.newest and id in self.open_peers:
+                self.last_offered = id
+
     @rule(id=ids)
     def offered(self, id: int) -> None:
-        self.do(self.session.offered(id, Offered(), self.now))
+        self.peer_event(self.session.offered, id, Offered())
 
     @rule()
     def newest_offered(self) -> None:
-        self.do(self.session.offered(self.newest, Offered(), self.now))
+        self.peer_event(self.session.offered, self.newest, Offered())
 
     @rule(id=ids)
     def connected(self, id: int) -> None:
-        self.do(self.session.connected(id, self.now))
+        self.peer_event(self.session.connected, id)
 
     @rule(id=ids)
     def lost(self, id: int) -> None:
-        self.do(self.session.lost(id, self.now))
+        self.peer_event(self.session.lost, id)
 
     @rule(id=ids)
     def refused(self, id: int) -> None:
-        self.do(self.session.refused(id, "odd", self.now))
+        self.peer_event(self.session.refused, id, "odd")
+
+    @rule()
+    def attach_the_same_socket_again(self) -> None:
+        with pytest.raises(IllegalEvent):
+            self.session.attach(self.sockets[-1], 1, self.now)
 
     @rule(
         back=st.integers(0, 1),

@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
+from broadcaster.errors import IllegalEvent
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
     ApplyAnswer,
-    AskKeyframe,
     ClosePeer,
     CloseSocket,
     End,
     Log,
     OpenPeer,
     Ping,
+    RequestKeyframe,
     Send,
 )
 from broadcaster.signaling.messages import serialize
@@ -233,7 +234,7 @@ class TestOffersAndAnswers:
         assert rig.say("keyframe") == []
         rig.say("answer", id=1, sdp=CHROMIUM)
         rig.session.connected(1, rig.now)
-        assert rig.say("keyframe") == [AskKeyframe(1)]
+        assert rig.say("keyframe") == [RequestKeyframe(1)]
 
 
 class TestRestart:
@@ -368,7 +369,7 @@ class TestKept:
         rig = Rig()
         rig.connect()
         assert done(rig.wait(7)) == [CloseSocket(1, CloseCode.HEARTBEAT_MISSED)]
-        assert rig.session.kept_until is not None
+        assert rig.session.is_detached
 
     def test_it_ends_five_seconds_after_the_last_datagram(self) -> None:
         rig = Rig()
@@ -414,7 +415,7 @@ class TestTakeOver:
         rig.session.closed(1, None, rig.now, rig.now)
         rig.wait(5)
         assert said(rig.session.attach(2, 1, rig.now))[0]["resumed"] is True
-        assert rig.session.kept_until is None
+        assert not rig.session.is_detached
         assert done(rig.wait(5.4)) == []
 
     def test_nothing_from_the_old_socket_counts(self) -> None:
@@ -423,7 +424,7 @@ class TestTakeOver:
         rig.session.attach(2, 1, rig.now)
         assert rig.say("bye") == []
         assert rig.session.closed(1, 1000, rig.now, None) == []
-        assert rig.session.misused(1, CloseCode.UNSUPPORTED_DATA, "", rig.now) == []
+        assert rig.session.violated(1, CloseCode.UNSUPPORTED_DATA, "", rig.now) == []
         assert rig.session.ping(1, rig.now) == []
         assert rig.session.pong(1, b"x", rig.now) == []
         assert not rig.session.is_over
@@ -461,7 +462,7 @@ class TestLinkEnds:
         ended = rig.wait(0.01)
         assert said(ended)[0]["code"] == "token-expired"
         assert CloseSocket(2, CloseCode.TOKEN) in ended
-        assert End("its link ended", 2.0) in ended
+        assert End("link expired", 2.0) in ended
         assert rig.session.is_over
 
     def test_its_peer_connection_ends_with_it(self) -> None:
@@ -475,7 +476,7 @@ class TestLinkEnds:
         rig.connect()
         rig.session.attach(2, 1, rig.now, 103.0)
         rig.session.closed(2, None, rig.now, rig.now)
-        assert rig.session.kept_until == 110.0
+        assert rig.session.resumable_until == 110.0
         assert [type(action) for action in done(rig.wait(3))] == [ClosePeer, End]
 
     def test_who_comes_back_with_a_longer_one_stays(self) -> None:
@@ -550,3 +551,33 @@ def test_after_the_end_nothing_happens() -> None:
     assert rig.session.step(rig.now + 100, None) == []
     assert rig.session.next_deadline() == float("inf")
     assert rig.session.end("again", rig.now, CloseCode.NORMAL) == []
+
+
+class TestIllegalEvents:
+    """Bugs of the session's owner raise, and change nothing."""
+
+    @pytest.mark.parametrize("event", ["connected", "lost"])
+    def test_an_event_of_a_peer_connection_that_was_never_requested(self, event: str) -> None:
+        rig = Rig()
+        with pytest.raises(IllegalEvent):
+            getattr(rig.session, event)(2, rig.now)
+        assert types(rig.offered()) == ["offer"]
+
+    def test_an_offer_is_made_once(self) -> None:
+        rig = Rig()
+        rig.offered()
+        with pytest.raises(IllegalEvent):
+            rig.offered()
+
+    def test_an_offer_that_is_late_is_no_bug(self) -> None:
+        rig = Rig()
+        rig.stream(StreamState.OFFLINE)
+        rig.stream(StreamState.LIVE)
+        assert rig.offered(1) == []
+        assert types(rig.offered(2)) == ["offer"]
+
+    def test_a_session_that_is_over_takes_no_websocket(self) -> None:
+        rig = Rig()
+        rig.do(rig.session.end("enough", rig.now, CloseCode.NORMAL))
+        with pytest.raises(IllegalEvent):
+            rig.session.attach(2, 1, rig.now)

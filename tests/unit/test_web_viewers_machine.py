@@ -20,10 +20,10 @@ from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.opening import Refusal
+from broadcaster.signaling.messages import Refusal
 from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.web.proxies import Caller
-from broadcaster.web.viewer_task import Viewer
+from broadcaster.web.viewer import Viewer
 from broadcaster.web.viewers import Viewers
 from tests.rigs.timetravel import TravelClock, travel_loop
 from tests.unit.signaling_samples import CHROMIUM, OFFER
@@ -152,7 +152,7 @@ class ViewersMachine(RuleBasedStateMachine):
     @rule(resume=st.integers(-1, 5))
     def join(self, resume: int) -> None:
         secrets = [str(socket.said[0]["resume"]) for socket, _ in self.attached]
-        known = secrets[resume] if 0 <= resume < len(secrets) else None
+        known = secrets[resume] if 0 <= resume < len(secrets) else ""
         self.count += 1
         socket = Socket(self.count)
         try:
@@ -183,14 +183,14 @@ class ViewersMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 5), text=st.sampled_from(["{", "[]", '{"type":"later"}', '{"type":"bye"}', "x" * 999]))
     def say(self, which: int, text: str) -> None:
         socket, viewer = self.attached[which % len(self.attached)]
-        self.do(viewer.take, socket, WSMessage(WSMsgType.TEXT, text, ""))
+        self.do(viewer.receive, socket, WSMessage(WSMsgType.TEXT, text, ""))
         self.run()
 
     @precondition(lambda self: self.attached)
     @rule(which=st.integers(0, 5), kind=st.sampled_from([WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG]))
     def frame(self, which: int, kind: WSMsgType) -> None:
         socket, viewer = self.attached[which % len(self.attached)]
-        self.do(viewer.take, socket, WSMessage(kind, b"x", ""))
+        self.do(viewer.receive, socket, WSMessage(kind, b"x", ""))
         self.run()
 
     @precondition(lambda self: self.rig.peers)
@@ -215,7 +215,7 @@ class ViewersMachine(RuleBasedStateMachine):
         if answering:
             for socket, viewer in list(self.attached):
                 for payload in socket.pings:
-                    self.do(viewer.take, socket, WSMessage(WSMsgType.PONG, payload, ""))
+                    self.do(viewer.receive, socket, WSMessage(WSMsgType.PONG, payload, ""))
                 socket.pings.clear()
         self.run(seconds)
 

@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from broadcaster.model.stream import StreamState
-from broadcaster.signaling.messages import ErrorMessage, Hello
-from broadcaster.signaling.opening import Opening, Refusal
+from broadcaster.signaling.messages import ErrorMessage, Hello, Refusal
 from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.signaling.sessions import Sessions
+from broadcaster.web.endpoint import Opening
+from broadcaster.web.viewers import Sessions
 from tests.unit.test_signaling_session import Offered, status
 
 
@@ -19,15 +19,15 @@ def make(limit: int) -> Sessions:
 
 
 def admit(sessions: Sessions, now: float = 0.0) -> Session:
-    session = sessions.admit(None, status(StreamState.LIVE), now).session
+    session = sessions.admit("", status(StreamState.LIVE), now).session
     session.attach(1, len(sessions), now)
     return session
 
 
-def keep(session: Session, now: float) -> None:
+def detach(session: Session, now: float) -> None:
     session.offered(1, Offered(), now)
     session.closed(1, None, now, now)
-    assert session.kept_until is not None
+    assert session.is_detached
 
 
 def test_exactly_the_limit_is_let_in() -> None:
@@ -59,8 +59,8 @@ def test_a_machine_that_cannot_keep_up_lets_nobody_new_in_and_keeps_who_is_there
     assert admit(sessions) is not session
 
 
-@pytest.mark.parametrize("resume", ["", "unknown", None])
-def test_an_unknown_value_opens_a_new_session(resume: str | None) -> None:
+@pytest.mark.parametrize("resume", ["", "unknown"])
+def test_an_unknown_value_opens_a_new_session(resume: str) -> None:
     sessions = make(2)
     first = admit(sessions)
     assert sessions.admit(resume, status(StreamState.LIVE), 1.0).session is not first
@@ -69,9 +69,9 @@ def test_an_unknown_value_opens_a_new_session(resume: str | None) -> None:
 def test_the_longest_kept_gives_its_place() -> None:
     sessions = make(3)
     one, two, three = (admit(sessions) for _ in range(3))
-    keep(two, 5.0)
-    keep(three, 4.0)
-    admission = sessions.admit(None, status(StreamState.LIVE), 6.0)
+    detach(two, 5.0)
+    detach(three, 4.0)
+    admission = sessions.admit("", status(StreamState.LIVE), 6.0)
     assert admission.displaced is three
     assert len(sessions) == 3
     assert three not in list(sessions)
@@ -81,26 +81,26 @@ def test_the_longest_kept_gives_its_place() -> None:
 def test_the_number_is_told_at_once_and_then_once_a_second() -> None:
     sessions = make(9)
     admit(sessions)
-    assert sessions.news(10.0) == 1
-    assert sessions.next_news() == float("inf")
+    assert sessions.announcement(10.0) == 1
+    assert sessions.next_announcement() == float("inf")
     second = admit(sessions)
-    assert sessions.news(10.5) is None
-    assert sessions.next_news() == 11.0
+    assert sessions.announcement(10.5) is None
+    assert sessions.next_announcement() == 11.0
     admit(sessions)
-    assert sessions.news(11.0) == 3
+    assert sessions.announcement(11.0) == 3
     sessions.forget(second)
     sessions.forget(second)
-    assert sessions.news(11.5) is None
-    assert sessions.news(12.0) == 2
+    assert sessions.announcement(11.5) is None
+    assert sessions.announcement(12.0) == 2
 
 
 def test_a_change_and_back_is_no_news() -> None:
     sessions = make(9)
     first = admit(sessions)
-    sessions.news(10.0)
+    sessions.announcement(10.0)
     second = admit(sessions)
     sessions.forget(second)
-    assert sessions.news(20.0) is None
+    assert sessions.announcement(20.0) is None
     assert list(sessions) == [first]
 
 

@@ -1,4 +1,4 @@
-"""One viewer: carries out what its session machine asks for, on its WebSocket and its peer connections."""
+"""One viewer: carries out the actions of its session, on its WebSocket and its peer connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType
 
 from broadcaster.auth.links import OPEN_GRANT, Grant
-from broadcaster.errors import BadAnswer, BroadcasterError
+from broadcaster.errors import BadAnswer, BroadcasterError, IllegalEvent
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, Peer, PeerFactory
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -20,13 +20,13 @@ from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
     ApplyAnswer,
-    AskKeyframe,
     ClosePeer,
     CloseSocket,
     End,
     Log,
     OpenPeer,
     Ping,
+    RequestKeyframe,
     Send,
 )
 from broadcaster.signaling.messages import ErrorMessage, serialize
@@ -39,7 +39,7 @@ PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
 
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
-    """What all viewers share; `ended` is told of each session that is over."""
+    """What all viewers share; `ended` is called with each session that is over."""
 
     peers: PeerFactory
     clock: Clock
@@ -49,13 +49,13 @@ class ViewerContext:
 
 
 class Viewer:
-    """Owns one session, the task that works on its peer connections, and its timer."""
+    """Owns one session, its timer, and the task that operates its peer connections."""
 
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
         self.address = ""
         self._reached_at = ""
-        self.admitted = OPEN_GRANT
+        self.grant = OPEN_GRANT
         self.secure = False
         self._context = context
         self._socket: WebSocket | None = None
@@ -63,18 +63,18 @@ class Viewer:
         self._peers: dict[int, Peer] = {}
         self._jobs: asyncio.Queue[PeerAction] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
-        self.task = asyncio.create_task(self._work(), name=f"viewer {session.viewer}")
+        self.task = asyncio.create_task(self._run(), name=f"viewer {session.viewer}")
 
-    def attach(self, socket: WebSocket, viewers: int, admitted: Grant) -> None:
-        """Go on over this WebSocket, as long as the link lasts by which it was let in."""
-        word = "resumed" if self.address else "joined"
-        self.address, self.admitted, self.secure = socket.address, admitted, socket.caller.secure
-        self._log(word, f"{word} by the link of {admitted.name or 'a guest'}" if admitted.by_link else word)
+    def attach(self, socket: WebSocket, viewers: int, grant: Grant) -> None:
+        """Use this WebSocket from now on, until `grant` expires."""
+        event = "resumed" if self.address else "joined"
+        self.address, self.grant, self.secure = socket.address, grant, socket.caller.secure
+        self._log(event, f"{event} by the link of {grant.name or 'a guest'}" if grant.by_link else event)
         self._socket = self._sockets[socket.number] = socket
         self._reached_at = socket.reached_at
-        self._input(lambda now: self.session.attach(socket.number, viewers, now, admitted.ends_at))
+        self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.ends_at))
 
-    def take(self, socket: WebSocket, message: WSMessage) -> None:
+    def receive(self, socket: WebSocket, message: WSMessage) -> None:
         """Take one frame of that WebSocket, other than its end."""
         number, data = socket.number, message.data
         match message.type:
@@ -85,26 +85,26 @@ class Viewer:
             case WSMsgType.PONG:
                 self._input(lambda now: self.session.pong(number, bytes(data), now))
             case WSMsgType.BINARY:
-                self._misused(number, CloseCode.UNSUPPORTED_DATA, "binary message")
+                self._violated(number, CloseCode.UNSUPPORTED_DATA, "binary message")
 
     def detach(self, socket: WebSocket, message: WSMessage | None) -> None:
-        """That WebSocket is at its end: closed with this frame, or (None) torn away."""
+        """That WebSocket is closed with this frame, or lost (None)."""
         if message is not None and is_too_big(message):
-            self._misused(socket.number, CloseCode.MESSAGE_TOO_BIG, "message too big")
+            self._violated(socket.number, CloseCode.MESSAGE_TOO_BIG, "message too big")
         code = None if message is None else close_code(message)
-        self._input(lambda now: self.session.closed(socket.number, code, now, self._heard()))
+        self._input(lambda now: self.session.closed(socket.number, code, now, self._last_activity()))
         self._sockets.pop(socket.number, None)
 
     def stream_changed(self, status: StreamStatus) -> None:
-        """The one stream is something else now."""
+        """The stream has changed."""
         self._input(lambda now: self.session.stream_changed(status, now))
 
     def viewers_changed(self, count: int) -> None:
-        """So many sessions are open."""
+        """The number of open sessions has changed."""
         self._input(lambda now: self.session.viewers_changed(count))
 
     def peer_connected(self, id: int) -> None:
-        """Media flows over that peer connection."""
+        """That peer connection is connected."""
         self._input(lambda now: self.session.connected(id, now))
 
     def peer_lost(self, id: int) -> None:
@@ -112,11 +112,11 @@ class Viewer:
         self._input(lambda now: self.session.lost(id, now))
 
     def end(self, reason: str, code: CloseCode, error: ErrorMessage | None = None) -> None:
-        """End the session, telling `error` first; `task` ends when its peer connections are closed."""
+        """End the session, sending `error` first; `task` ends when its peer connections are closed."""
         self._input(lambda now: self.session.end(reason, now, code, error))
 
     def figures(self) -> dict[str, Any]:
-        """What the operator sees of this viewer."""
+        """Figures for the operator."""
         peers = {id: peer.stats() for id, peer in self._peers.items()}
         return {
             "viewer": self.session.viewer,
@@ -124,41 +124,43 @@ class Viewer:
             "secure": self.secure,
             "link": self._link_figures(),
             "connected": self.session.is_connected,
-            "kept": self.session.kept_until is not None,
+            "kept": self.session.is_detached,
             "candidates_dropped": self.session.candidates_dropped,
             "peers": [{"id": id, **asdict(stats)} for id, stats in peers.items()],
         }
 
     def _link_figures(self) -> dict[str, Any] | None:
-        """For whom the link was made, and how many seconds are left of it; None without one."""
-        if not self.admitted.by_link:
+        """The name in the viewer's link, and the seconds until it expires; None without a link."""
+        if not self.grant.by_link:
             return None
-        left = self.admitted.ends_at - self._context.clock.monotonic()
-        return {"name": self.admitted.name, "ends_in": round(left, 1)}
+        left = self.grant.ends_at - self._context.clock.monotonic()
+        return {"name": self.grant.name, "ends_in": round(left, 1)}
 
     def _input(self, step: Callable[[float], list[Action]]) -> None:
-        """Let the session machine take one step, and do what it says."""
+        """Pass one event to the session, and carry out its actions."""
         with self._guard():
             self._apply(step(self._context.clock.monotonic()))
         self._set_timer()
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
-        """What a viewer does wrong, or breaks in a parser, ends that viewer only."""
+        """An exception ends this viewer only; an illegal event, which is a bug, is logged and ignored."""
         try:
             yield
+        except IllegalEvent as error:
+            self._context.log.error("illegal event", f"viewer {self.session.viewer}: illegal event ignored", error)
         except BroadcasterError as error:
-            self._break_off(str(error), None)
+            self._abort(str(error), None)
         except Exception as error:  # noqa: BLE001
-            self._break_off(repr(error), error)
+            self._abort(repr(error), error)
 
-    def _break_off(self, what: str, bug: Exception | None) -> None:
-        """End the viewer and tell both sides; only a bug gets a traceback in the log."""
+    def _abort(self, what: str, bug: Exception | None) -> None:
+        """End the session because of an error; a bug is logged with its traceback."""
         who = f"viewer {self.session.viewer} ({self.address})"
-        self._context.log.warning("internal", f"{who} ended by {what}", bug)
-        text = ErrorMessage(ErrorCode.INTERNAL, "something broke here; try again")
+        self._context.log.warning("internal", f"{who} ended by an error: {what}", bug)
+        message = ErrorMessage(ErrorCode.INTERNAL, "internal error; try again")
         now = self._context.clock.monotonic()
-        self._apply(self.session.end("internal error", now, CloseCode.RESTART, text))
+        self._apply(self.session.end("internal error", now, CloseCode.RESTART, message))
 
     def _apply(self, actions: list[Action]) -> None:
         for action in actions:
@@ -169,7 +171,7 @@ class Viewer:
                     self._socket.ping(payload)
                 case CloseSocket(socket, code) if socket in self._sockets:
                     self._sockets[socket].close(code)
-                case AskKeyframe(id) if id in self._peers:
+                case RequestKeyframe(id) if id in self._peers:
                     self._peers[id].request_keyframe()
                 case OpenPeer() | ApplyAnswer() | AddCandidate() | ClosePeer():
                     self._jobs.put_nowait(action)
@@ -194,15 +196,15 @@ class Viewer:
             self._timer = asyncio.get_running_loop().call_later(delay, self._step)
 
     def _step(self) -> None:
-        self._input(lambda now: self.session.step(now, self._heard()))
+        self._input(lambda now: self.session.step(now, self._last_activity()))
 
-    def _heard(self) -> float | None:
-        """When the last authenticated datagram came, over whichever peer connection."""
+    def _last_activity(self) -> float | None:
+        """When the last authenticated datagram arrived, over any of its peer connections."""
         times = (peer.last_activity() for peer in self._peers.values())
         return max((time for time in times if time is not None), default=None)
 
-    async def _work(self) -> None:
-        """Work on the peer connections, one thing after the other; in the end, close them."""
+    async def _run(self) -> None:
+        """Operate the peer connections, one operation at a time; at the end, close them."""
         try:
             while not self.session.is_over:
                 job = await self._jobs.get()
@@ -239,15 +241,15 @@ class Viewer:
             why = str(error)
             self._input(lambda now: self.session.refused(id, why, now))
 
-    def _misused(self, socket: int, code: CloseCode, reason: str) -> None:
-        self._input(lambda now: self.session.misused(socket, code, reason, now))
+    def _violated(self, socket: int, code: CloseCode, reason: str) -> None:
+        self._input(lambda now: self.session.violated(socket, code, reason, now))
 
     def _log(self, kind: str, text: str) -> None:
         self._context.log.info(kind, f"viewer {self.session.viewer} ({self.address}) {text}")
 
 
 class _Listener:
-    """Tells a viewer what becomes of one of its peer connections (`ports.PeerListener`)."""
+    """Passes the events of one peer connection to its viewer (`ports.PeerListener`)."""
 
     def __init__(self, viewer: Viewer, id: int) -> None:
         self._viewer = viewer
