@@ -17,7 +17,7 @@ from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import AudioState, StreamState
 from broadcaster.signaling.protocol import Timings
 from broadcaster.signaling.session import Session
-from broadcaster.web.viewer_task import Viewer
+from broadcaster.web.viewer import Viewer
 from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 
 
