@@ -18,7 +18,7 @@ import pytest
 
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
-from tests.edges.web_rig import Rig, Talk, served
+from tests.edges.web_rig import Talk, WebServerRig, served
 from tests.house.project import read
 from tests.rigs.certificates import NAME, Pair, make_pair
 from tests.rigs.daemon import free_port
@@ -32,7 +32,7 @@ ANNA, BERT = "127.0.0.5", "127.0.0.6"
 class Front:
     """A proxy in front of the server, and what viewers need to reach it."""
 
-    rig: Rig
+    rig: WebServerRig
     port: int
     trusted: ssl.SSLContext
     operator_token: str

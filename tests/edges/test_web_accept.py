@@ -11,13 +11,13 @@ from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, Room
-from tests.edges.web_rig import RealClock, Rig, Talk, served
+from tests.edges.web_rig import RealClock, Talk, WebServerRig, served
 from tests.rigs.certificates import make_pair
 
 REQUEST = b"GET /viewer/index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def connections(rig: Rig) -> int:
+def connections(rig: WebServerRig) -> int:
     """How many the server counts."""
     assert rig.server._acceptor is not None
     return len(rig.server._acceptor._room)
@@ -29,7 +29,7 @@ async def until(what: object, limit: float = 10.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def connect(rig: Rig) -> socket.socket:
+async def connect(rig: WebServerRig) -> socket.socket:
     """A connection whose other end reads nothing by itself."""
     mine = socket.socket()
     mine.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

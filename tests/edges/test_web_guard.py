@@ -9,12 +9,12 @@ import pytest
 from broadcaster.cli.addresses import names, page_addresses
 from broadcaster.settings import WebSettings, read
 from broadcaster.web import request_guard, server
-from tests.edges.web_rig import Rig, served
+from tests.edges.web_rig import WebServerRig, served
 
 GET = "GET {} HTTP/{}\r\nConnection: close\r\n{}\r\n"
 
 
-async def ask(rig: Rig, path: str = "/healthz", version: str = "1.1", *headers: str) -> tuple[int, str]:
+async def ask(rig: WebServerRig, path: str = "/healthz", version: str = "1.1", *headers: str) -> tuple[int, str]:
     """Send exactly this; the status and all of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
     writer.write(GET.format(path, version, "".join(f"{header}\r\n" for header in headers)).encode())

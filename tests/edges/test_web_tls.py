@@ -20,7 +20,7 @@ from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, certificate_names, load_pair
 from broadcaster.web.websocket import MOST_BUFFERED
-from tests.edges.web_rig import Rig, Talk, served
+from tests.edges.web_rig import Talk, WebServerRig, served
 from tests.rigs.certificates import NAME, Pair, make_pair
 
 
@@ -35,12 +35,12 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def secured(pair: Pair) -> AsyncIterator[Rig]:
+async def secured(pair: Pair) -> AsyncIterator[WebServerRig]:
     async with served(operator_token="op", **pair.settings) as rig:
         yield rig
 
 
-async def fetch(rig: Rig, trusted: ssl.SSLContext, path: str = "/") -> tuple[int, str]:
+async def fetch(rig: WebServerRig, trusted: ssl.SSLContext, path: str = "/") -> tuple[int, str]:
     url = f"https://localhost:{rig.server.port}{path}"
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector) as client:
@@ -200,7 +200,7 @@ async def test_no_more_waits_for_a_reader_than_without_tls(pair: Pair) -> None:
 
 
 @contextlib.asynccontextmanager
-async def stalled(rig: Rig, trusted: ssl.SSLContext) -> AsyncIterator[Any]:
+async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[Any]:
     """A viewer who joins and then reads nothing any more, with little room for it: the server's end of that."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -320,7 +320,7 @@ async def test_with_a_bad_one_it_does_not_start(tmp_path: Path) -> None:
             pass
 
 
-async def until_taken(rig: Rig, trusted: ssl.SSLContext) -> None:
+async def until_taken(rig: WebServerRig, trusted: ssl.SSLContext) -> None:
     """Wait until newcomers get that certificate."""
     async with asyncio.timeout(10):
         while True:

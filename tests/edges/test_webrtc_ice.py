@@ -26,19 +26,19 @@ from broadcaster.webrtc.ice import GATHERING_LIMIT, IceConnection
 from broadcaster.webrtc.interfaces import host_addresses
 from broadcaster.webrtc.sockets import RECEIVE_BUFFER, SEND_BUFFER, open_socket
 from broadcaster.webrtc.udp_port import REFUSALS, DropReason
-from tests.edges.webrtc_rig import Camera, Listener, Rig, inbound, on_air
+from tests.edges.webrtc_rig import Camera, Listener, WebRtcRig, inbound, on_air
 
 HELLO = bytes([22, 254, 253]) + bytes(200)
 REPORT = bytes([0x81, 201]) + bytes(60)
 
 
-def peers(rig: Rig, ice: IceSettings) -> AiortcPeers:
+def peers(rig: WebRtcRig, ice: IceSettings) -> AiortcPeers:
     """Peer connections of that stream which obey these settings."""
     return AiortcPeers(rig.fanout, rig.packetizer, SystemClock(), with_audio=True, ice=ice)
 
 
 @contextlib.asynccontextmanager
-async def on_air_with(ice: IceSettings) -> AsyncIterator[Rig]:
+async def on_air_with(ice: IceSettings) -> AsyncIterator[WebRtcRig]:
     """A rig that plays to peer connections which obey these settings."""
     async with on_air() as rig:
         rig.peers = peers(rig, ice)
@@ -47,7 +47,7 @@ async def on_air_with(ice: IceSettings) -> AsyncIterator[Rig]:
 
 def create(ice: IceSettings) -> Peer:
     """One peer connection of a stream that is off air."""
-    return peers(Rig(Camera()), ice).create("v1", Listener())
+    return peers(WebRtcRig(Camera()), ice).create("v1", Listener())
 
 
 def candidates(sdp: str) -> list[tuple[str, int, str]]:
@@ -198,7 +198,7 @@ async def test_a_refused_offer_leaves_nothing_behind():
     with contextlib.ExitStack() as others:
         for address in host_addresses(ifaddr.get_adapters(), ("lo",)).offered:
             others.enter_context(open_socket(address, ports))
-        made = peers(Rig(Camera()), IceSettings(ports=ports, interfaces=("lo",)))
+        made = peers(WebRtcRig(Camera()), IceSettings(ports=ports, interfaces=("lo",)))
         gc.collect()
         before = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
         for _ in range(5):
@@ -285,7 +285,8 @@ async def test_a_viewer_that_leaves_while_servers_are_asked_leaves_nothing_behin
     with open_socket("127.0.0.1", range(0)) as silent:
         port = silent.getsockname()[1]
         made = peers(
-            Rig(Camera()), IceSettings((IceServer((f"turn:127.0.0.1:{port}",), "me", "hush"),), interfaces=("lo",))
+            WebRtcRig(Camera()),
+            IceSettings((IceServer((f"turn:127.0.0.1:{port}",), "me", "hush"),), interfaces=("lo",)),
         )
         before = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
         peer = made.create("v1", Listener())

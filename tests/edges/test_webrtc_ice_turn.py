@@ -30,7 +30,7 @@ from tests.edges.test_webrtc_ice import (
     on_air_with,
     send_as_viewer,
 )
-from tests.edges.webrtc_rig import Listener, Rig, inbound, without_candidates
+from tests.edges.webrtc_rig import Listener, WebRtcRig, inbound, without_candidates
 
 pytestmark = pytest.mark.skipif(shutil.which("turnserver") is None, reason="no turnserver here: apt install coturn")
 
@@ -94,7 +94,7 @@ async def relayed_only(url: str):
             yield rig
 
 
-async def join(rig: Rig, configuration: RTCConfiguration | None = None):
+async def join(rig: WebRtcRig, configuration: RTCConfiguration | None = None):
     """A viewer; as long as nothing else is said, one that can only relay itself."""
     listener = Listener()
     ours = rig.peers.create("v1", listener)

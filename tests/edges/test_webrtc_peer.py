@@ -11,7 +11,7 @@ from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import OpusFrame
 from broadcaster.webrtc import internals, peer
 from broadcaster.webrtc.factory import COUNTER_MODE, GCM, AiortcPeers, processor_features, profile_order
-from tests.edges.webrtc_rig import Camera, Listener, Rig, inbound, on_air
+from tests.edges.webrtc_rig import Camera, Listener, WebRtcRig, inbound, on_air
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def test_the_offer_has_one_fingerprint_in_each_m_line(rig):
 
 
 async def test_the_offer_announces_stereo_unless_the_audio_is_mono():
-    rig = Rig(Camera())
+    rig = WebRtcRig(Camera())
     for packets, announced in (([], True), ([b"\xf8\xff\xfe"], False), ([b"\xfc\xff\xfe"], True)):
         for packet in packets:
             rig.packetizer.sound(OpusFrame(packet, 0.0), 0.0)

@@ -179,7 +179,7 @@ class Talk:
         return welcome
 
 
-class Rig:
+class WebServerRig:
     """The server, its stream and its peer connections, and a client for them."""
 
     def __init__(
@@ -225,9 +225,9 @@ def left_over() -> list[str]:
 @contextlib.asynccontextmanager
 async def served(
     state: StreamState = StreamState.LIVE, timings: Timings | None = None, **settings: Any
-) -> AsyncIterator[Rig]:
+) -> AsyncIterator[WebServerRig]:
     """A running server, closed at the end: nothing may be left."""
-    rig = Rig(state, timings or Timings(close_timeout=0.1), **settings)
+    rig = WebServerRig(state, timings or Timings(close_timeout=0.1), **settings)
     try:
         await rig.server.start()
         yield rig

@@ -71,7 +71,7 @@ class Camera:
         return bytes([(self._number * 7 + index * 40) % 256]) * size
 
 
-class Rig:
+class WebRtcRig:
     """A stream on air, and viewers made of aiortc."""
 
     def __init__(self, camera: Camera) -> None:
@@ -114,9 +114,9 @@ async def inbound(pc: RTCPeerConnection) -> dict[str, tuple[int, int]]:
 
 
 @contextlib.asynccontextmanager
-async def on_air(camera: Camera | None = None) -> AsyncIterator[Rig]:
+async def on_air(camera: Camera | None = None) -> AsyncIterator[WebRtcRig]:
     """A rig that plays."""
-    rig = Rig(camera or Camera())
+    rig = WebRtcRig(camera or Camera())
     playing = asyncio.create_task(rig.play())
     yield rig
     playing.cancel()

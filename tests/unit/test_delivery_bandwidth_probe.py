@@ -12,7 +12,7 @@ ROUND_TRIP = 0.02
 ENOUGH = STEP + ROUND_TRIP + 0.001
 
 
-class Rig:
+class ProbeRig:
     """Sends ten packets, then a report comes."""
 
     def __init__(self, rate: float = RATE, first_pace: float = RATE) -> None:
@@ -36,7 +36,7 @@ def test_it_begins_slowly_but_not_slower_than_the_floor():
 
 
 def test_while_there_is_no_queue_the_pace_doubles_up_to_the_highest():
-    rig = Rig()
+    rig = ProbeRig()
     assert [rig.step() for _ in range(6)] == [
         2 * FIRST,
         4 * FIRST,
@@ -48,37 +48,37 @@ def test_while_there_is_no_queue_the_pace_doubles_up_to_the_highest():
 
 
 def test_reports_that_come_seldom_raise_it_further():
-    rig = Rig()
+    rig = ProbeRig()
     assert [rig.step(seconds=1.0) for _ in range(2)] == [4 * FIRST, 16 * FIRST]
 
 
 def test_reports_that_come_often_raise_it_no_faster():
-    rig = Rig()
+    rig = ProbeRig()
     assert [rig.step(seconds=0.05) for _ in range(5)] == [FIRST] * 4 + [2 * FIRST]
 
 
 def test_a_report_about_nothing_that_was_sent_at_this_pace_does_not_raise_it():
-    rig = Rig()
+    rig = ProbeRig()
     rig.step()
     assert rig.step(in_flight=10) <= 2 * FIRST
 
 
 @pytest.mark.parametrize("trouble", [{"in_flight": 14}, {"lost": 8}])
 def test_a_queue_or_loss_halves_it_and_then_it_rises_gently(trouble):
-    rig = Rig()
+    rig = ProbeRig()
     rig.step()
     assert rig.step(**trouble, seconds=0.1) == FIRST
     assert [round(rig.step() / FIRST, 3) for _ in range(3)] == [1.25, 1.25 * 1.5, round(1.25 * 1.5 * 1.75, 3)]
 
 
 def test_a_queue_that_stays_halves_it_again_and_again_down_to_the_floor():
-    rig = Rig()
+    rig = ProbeRig()
     rig.step()
     assert [rig.step(in_flight=50 + step) for step in range(4)] == [FIRST, FIRST / 2, SLOWEST, SLOWEST]
 
 
 def test_nothing_is_halved_while_nothing_is_sent():
-    rig = Rig()
+    rig = ProbeRig()
     rig.step()
     for _ in range(5):
         rig.now += 1.0
@@ -87,7 +87,7 @@ def test_nothing_is_halved_while_nothing_is_sent():
 
 
 def test_the_next_probe_begins_where_the_keyframe_of_this_one_got_through():
-    rig = Rig()
+    rig = ProbeRig()
     rig.step(in_flight=12)
     assert rig.probe.first_pace == FIRST / 2
     rig.probe.keyframe_sent(1.0)
@@ -96,7 +96,7 @@ def test_the_next_probe_begins_where_the_keyframe_of_this_one_got_through():
 
 
 def test_it_has_passed_when_reports_show_no_queue_at_the_stream_rate():
-    rig = Rig()
+    rig = ProbeRig()
     rig.probe.keyframe_sent(0.3)
     for _ in range(3):
         assert not rig.probe.is_passed
@@ -110,7 +110,7 @@ def test_it_has_passed_when_reports_show_no_queue_at_the_stream_rate():
 
 
 def test_loss_ends_it_once_the_keyframe_has_been_sent():
-    rig = Rig()
+    rig = ProbeRig()
     rig.step(lost=30)  # the end of what was sent before
     rig.step(lost=8)
     assert not rig.probe.has_failed

@@ -63,7 +63,7 @@ class Source:
 
 
 @dataclass
-class Rig:
+class FanoutRig:
     clock: Clock = field(default_factory=Clock)
     source: Source = field(default_factory=Source)
     number: int = 0
@@ -89,7 +89,7 @@ class Rig:
 
 @pytest.fixture
 def rig():
-    return Rig()
+    return FanoutRig()
 
 
 def test_a_newcomer_waits_for_the_keyframe_that_was_forced_for_it(rig):
@@ -156,7 +156,7 @@ def test_who_comes_back_in_a_moment_is_served_from_the_cache(rig):
 
 
 def test_where_no_keyframe_can_be_forced_the_cache_always_serves():
-    rig = Rig(source=Source(can_force=False))
+    rig = FanoutRig(source=Source(can_force=False))
     sent = [rig.picture(key=True), rig.picture(after=1.5)]
     viewer = rig.join("a")
     assert viewer.pictures == sent

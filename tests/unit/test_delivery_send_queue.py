@@ -49,7 +49,7 @@ class Sender:
         return end - first
 
 
-class Rig:
+class QueueRig:
     def __init__(self) -> None:
         self.now = 100.0
         self.sender = Sender()
@@ -93,7 +93,7 @@ class Rig:
 
 
 def test_it_begins_with_a_keyframe():
-    rig = Rig()
+    rig = QueueRig()
     rig.add()
     assert rig.sender.finished == []
     assert rig.keyframes_wanted == 1
@@ -103,7 +103,7 @@ def test_it_begins_with_a_keyframe():
 
 
 def test_an_ordinary_picture_goes_at_once_and_a_large_one_is_paced():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(BURST, key=True)
     assert not rig.outgoing
     rig.add(100)
@@ -115,7 +115,7 @@ def test_an_ordinary_picture_goes_at_once_and_a_large_one_is_paced():
 
 
 def test_the_next_picture_waits_behind_a_large_one():
-    rig = Rig()
+    rig = QueueRig()
     large, small = rig.add(60, key=True), rig.add(5)
     assert rig.sender.finished == []
     rig.ticks(0.1)
@@ -123,7 +123,7 @@ def test_the_next_picture_waits_behind_a_large_one():
 
 
 def test_a_full_socket_is_waited_for():
-    rig = Rig()
+    rig = QueueRig()
     rig.sender.room = 4
     key = rig.add(9, key=True)
     rig.ticks(0.05)
@@ -134,7 +134,7 @@ def test_a_full_socket_is_waited_for():
 
 
 def test_a_backlog_is_skipped_in_whole_pictures():
-    rig = Rig()
+    rig = QueueRig()
     key = rig.add(9, key=True)
     rig.sender.room = 3
     begun = rig.add(9)
@@ -148,13 +148,13 @@ def test_a_backlog_is_skipped_in_whole_pictures():
 
 
 def test_a_low_remb_makes_it_slow_after_a_while_and_sooner_with_loss():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now)
     assert rig.outgoing.health is ViewerHealth.WELL
     rig.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, rig.now + LOW_FOR)
     assert rig.outgoing.health is ViewerHealth.SKIPPING
-    other = Rig()
+    other = QueueRig()
     other.add(key=True)
     other.outgoing.report(ReceiverReport(0.0, 0, 300_000), RATE, other.now)
     other.outgoing.report(ReceiverReport(0.3, 30, 300_000), RATE, other.now + 0.5)
@@ -162,7 +162,7 @@ def test_a_low_remb_makes_it_slow_after_a_while_and_sooner_with_loss():
 
 
 def test_loss_alone_is_no_reason():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     for second in range(10):
         rig.outgoing.report(ReceiverReport(0.3, 80 * second, 5_000_000), RATE, rig.now + second)
@@ -170,7 +170,7 @@ def test_loss_alone_is_no_reason():
 
 
 def test_a_slow_viewer_is_probed_with_a_keyframe_at_a_slow_pace_and_with_what_comes_after_it():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     before = rig.sender.packets
     rig.add(9)
@@ -184,7 +184,7 @@ def test_a_slow_viewer_is_probed_with_a_keyframe_at_a_slow_pace_and_with_what_co
 
 
 def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.probe()
     assert rig.outgoing.health is ViewerHealth.WELL
@@ -199,7 +199,7 @@ def test_it_is_well_when_it_has_caught_up_with_the_stream_whatever_remb_says():
 
 
 def test_a_remb_that_falls_right_after_the_return_counts_from_then_on_only():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.probe()
     rig.outgoing.bandwidth_dropped(19_000, RATE, rig.now)
@@ -210,7 +210,7 @@ def test_a_remb_that_falls_right_after_the_return_counts_from_then_on_only():
 
 
 def test_much_lost_ends_a_probe_until_the_next_keyframe():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.add(13, key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, 50_000), RATE, rig.now)
@@ -230,7 +230,7 @@ def test_much_lost_ends_a_probe_until_the_next_keyframe():
 
 
 def test_what_was_lost_before_a_probe_does_not_end_it():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.add(13, key=True)
     rig.ticks(0.1)
@@ -242,7 +242,7 @@ def test_what_was_lost_before_a_probe_does_not_end_it():
 
 
 def test_a_probe_whose_pictures_get_later_and_later_is_given_up_and_its_keyframe_finished():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     key = rig.add(100, key=True)
     while rig.outgoing.health is ViewerHealth.PROBING:
@@ -255,7 +255,7 @@ def test_a_probe_whose_pictures_get_later_and_later_is_given_up_and_its_keyframe
 
 
 def test_a_keyframe_that_takes_too_long_is_finished_alone():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     key = rig.add(300, key=True)
     while rig.outgoing.health is ViewerHealth.PROBING:
@@ -267,7 +267,7 @@ def test_a_keyframe_that_takes_too_long_is_finished_alone():
 
 
 def test_after_the_return_a_falling_remb_is_believed_again():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.probe()
     assert (rig.outgoing.health, rig.outgoing.bandwidth_estimate) == (ViewerHealth.WELL, None)
@@ -285,7 +285,7 @@ def test_a_rate_that_rises_with_a_large_keyframe_is_no_collapse():
 
 
 def test_a_remb_that_falls_between_reports_counts_at_once():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, round(RATE)), RATE, rig.now)
     rig.outgoing.bandwidth_dropped(round(0.6 * RATE), RATE, rig.now)
@@ -296,7 +296,7 @@ def test_a_remb_that_falls_between_reports_counts_at_once():
 
 
 def test_a_network_that_collapses_gets_time_for_what_is_in_its_queue():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     rig.outgoing.report(ReceiverReport(0.0, 0, round(RATE)), RATE, rig.now)
     rig.outgoing.bandwidth_dropped(round(0.4 * RATE), RATE, rig.now)
@@ -330,7 +330,7 @@ def test_who_never_was_well_has_not_collapsed():
 
 
 def test_a_remb_that_climbs_is_no_reason():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     for second in range(20):
         rig.outgoing.report(ReceiverReport(0.0, 0, 200_000 + 10_000 * second), RATE, rig.now + second)
@@ -338,7 +338,7 @@ def test_a_remb_that_climbs_is_no_reason():
 
 
 def test_a_flood_is_noticed_before_there_is_any_remb():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     for step in range(4):
         rig.outgoing.report(ReceiverReport(0.9, 70 * step, None), RATE, rig.now + 0.3 * step)
@@ -346,7 +346,7 @@ def test_a_flood_is_noticed_before_there_is_any_remb():
 
 
 def test_who_does_not_listen_gets_nothing_and_comes_back_with_a_keyframe():
-    rig = Rig()
+    rig = QueueRig()
     rig.add(key=True)
     rig.sender.listening = False
     rig.add()
@@ -368,7 +368,7 @@ def test_the_meter_follows_the_stream_and_the_pace_has_a_floor():
 
 
 def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_probe():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.add()
     assert rig.probes_wanted == 1
@@ -385,7 +385,7 @@ def test_a_slow_viewer_asks_for_the_keyframe_of_its_next_probe():
 
 
 def test_the_next_probe_waits_for_packets_that_still_arrive():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.add(key=True)
     rig.ticks(0.6)
@@ -402,7 +402,7 @@ def test_the_next_probe_waits_for_packets_that_still_arrive():
 
 
 def test_the_next_probe_does_not_wait_for_packets_that_are_lost():
-    rig = Rig()
+    rig = QueueRig()
     rig.make_slow()
     rig.now += ARRIVES_WITHIN
     for _ in range(2):
@@ -414,7 +414,7 @@ def test_the_next_probe_does_not_wait_for_packets_that_are_lost():
 
 
 def test_a_picture_far_larger_than_usual_makes_nobody_slow():
-    rig, meter = Rig(), RateMeter()
+    rig, meter = QueueRig(), RateMeter()
     rig.add(key=True)
     for _ in range(60):
         meter.add(1200, rig.now)

@@ -27,7 +27,7 @@ class Sink:
         self.errors.append(error)
 
 
-class Rig:
+class FakesRig:
     """A fake device that is open, and its sink."""
 
     def __init__(self, kind: type[FakeCamera] | type[FakeMicrophone], **options: bool) -> None:
@@ -35,7 +35,7 @@ class Rig:
         self.sink = Sink()
         self.device = kind(self.clock, **options)
 
-    async def open(self) -> "Rig":
+    async def open(self) -> "FakesRig":
         await self.device.open(self.sink)
         return self
 
@@ -51,7 +51,7 @@ BOTH = pytest.mark.parametrize("kind", [FakeCamera, FakeMicrophone])
 
 
 async def test_the_camera_gives_real_pictures_with_a_keyframe_each_second():
-    rig = await Rig(FakeCamera).open()
+    rig = await FakesRig(FakeCamera).open()
     units = rig.step(61)
     assert [index for index, unit in enumerate(units) if unit.keyframe] == [0, 30, 60]
     assert [is_keyframe(unit.data) for unit in units] == [unit.keyframe for unit in units]
@@ -63,7 +63,7 @@ async def test_the_camera_gives_real_pictures_with_a_keyframe_each_second():
 
 
 async def test_a_requested_keyframe_is_the_next_picture():
-    rig = await Rig(FakeCamera).open()
+    rig = await FakesRig(FakeCamera).open()
     rig.step(5)
     rig.device.request_keyframe()
     assert [unit.keyframe for unit in rig.step(2)] == [True, False]
@@ -71,7 +71,7 @@ async def test_a_requested_keyframe_is_the_next_picture():
 
 
 async def test_a_keyframe_requested_while_a_picture_is_delivered_is_the_next_one():
-    rig = await Rig(FakeCamera).open()
+    rig = await FakesRig(FakeCamera).open()
     rig.step(5)
     keep = rig.sink.picture
 
@@ -84,7 +84,7 @@ async def test_a_keyframe_requested_while_a_picture_is_delivered_is_the_next_one
 
 
 async def test_a_camera_that_cannot_force_keyframes_does_not():
-    rig = await Rig(FakeCamera, forces_keyframes=False).open()
+    rig = await FakesRig(FakeCamera, forces_keyframes=False).open()
     rig.step(5)
     rig.device.request_keyframe()
     rig.device.set_bitrate(1)
@@ -93,7 +93,7 @@ async def test_a_camera_that_cannot_force_keyframes_does_not():
 
 
 async def test_the_microphone_gives_real_opus():
-    rig = await Rig(FakeMicrophone).open()
+    rig = await FakesRig(FakeMicrophone).open()
     frames = rig.step(60)
     assert {packet_samples(frame.data) for frame in frames} == {FRAME_SAMPLES}
     decoder = av.CodecContext.create("opus", "r")
@@ -103,13 +103,13 @@ async def test_the_microphone_gives_real_opus():
 
 @BOTH
 async def test_items_bear_the_time_of_the_clock(kind):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     assert [item.captured for item in rig.step(3)] == pytest.approx([1000.0, 1000.02, 1000.04])
 
 
 @BOTH
 async def test_nothing_comes_before_open_or_after_close(kind):
-    rig = Rig(kind)
+    rig = FakesRig(kind)
     assert rig.step() == []
     await rig.open()
     await rig.device.close()
@@ -120,7 +120,7 @@ async def test_nothing_comes_before_open_or_after_close(kind):
 
 @BOTH
 async def test_it_is_opened_once_at_a_time_and_again_after_close(kind):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     with pytest.raises(RuntimeError):
         await rig.open()
     await rig.device.close()
@@ -130,7 +130,7 @@ async def test_it_is_opened_once_at_a_time_and_again_after_close(kind):
 
 @BOTH
 async def test_opening_fails_as_often_as_scripted(kind):
-    rig = Rig(kind)
+    rig = FakesRig(kind)
     rig.device.fail_open(StreamReason.CAMERA_BUSY, times=2)
     for _ in range(2):
         with pytest.raises(SourceError) as caught:
@@ -143,7 +143,7 @@ async def test_opening_fails_as_often_as_scripted(kind):
 
 @BOTH
 async def test_what_was_missing_can_be_mended(kind):
-    rig = Rig(kind)
+    rig = FakesRig(kind)
     rig.device.fail_open(StreamReason.NO_CAMERA, times=100)
     with pytest.raises(SourceError):
         await rig.open()
@@ -153,7 +153,7 @@ async def test_what_was_missing_can_be_mended(kind):
 
 
 async def test_a_microphone_may_be_absent_until_it_is_there():
-    rig = Rig(FakeMicrophone)
+    rig = FakesRig(FakeMicrophone)
     rig.device.be_absent(100)
     with pytest.raises(SourceAbsent):
         await rig.open()
@@ -163,7 +163,7 @@ async def test_a_microphone_may_be_absent_until_it_is_there():
 
 
 async def test_the_pictures_have_another_size_on_request():
-    rig = await Rig(FakeCamera).open()
+    rig = await FakesRig(FakeCamera).open()
     rig.step(5)
     rig.device.resize(160, 90)
     units = rig.step(3)
@@ -174,7 +174,7 @@ async def test_the_pictures_have_another_size_on_request():
 
 @BOTH
 async def test_a_stall_is_silent_and_ends(kind):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     rig.device.stall()
     assert rig.step(5) == []
     assert rig.sink.errors == []
@@ -184,7 +184,7 @@ async def test_a_stall_is_silent_and_ends(kind):
 
 @pytest.mark.parametrize(("kind", "reason"), [(FakeCamera, "camera-lost"), (FakeMicrophone, "internal")])
 async def test_a_vanished_device_says_so_once_and_is_gone_until_opened_anew(kind, reason):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     rig.device.vanish()
     rig.device.vanish()
     rig.device.resume()
@@ -197,7 +197,7 @@ async def test_a_vanished_device_says_so_once_and_is_gone_until_opened_anew(kind
 
 @BOTH
 async def test_time_goes_back_on_request(kind):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     before = rig.step()[0].captured
     rig.device.shift_time(-5.0)
     assert rig.step()[0].captured == pytest.approx(before + 0.02 - 5.0)
@@ -205,7 +205,7 @@ async def test_time_goes_back_on_request(kind):
 
 @BOTH
 async def test_one_item_is_garbage_on_request(kind):
-    rig = await Rig(kind).open()
+    rig = await FakesRig(kind).open()
     rig.device.garble()
     garbage, sound = rig.step(2)
     assert not is_keyframe(garbage.data)
@@ -214,7 +214,7 @@ async def test_one_item_is_garbage_on_request(kind):
 
 
 async def test_a_keyframe_is_huge_on_request_and_a_usual_one_follows():
-    rig = await Rig(FakeCamera).open()
+    rig = await FakesRig(FakeCamera).open()
     usual = rig.step(3)[0]
     rig.device.bloat()
     huge, following = rig.step(2)

@@ -78,7 +78,7 @@ def test_time_always_goes_on(name, elapsed):
     assert elapsed + rest > elapsed
 
 
-class Rig:
+class TallyLightRig:
     """A lamp that writes down when it was switched."""
 
     def __init__(self, clock: TravelClock) -> None:
@@ -89,7 +89,7 @@ class Rig:
 
 def test_it_follows_its_pattern():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = TallyLightRig(clock)
         rig.lamp.show(PATTERNS["offline"])
         await asyncio.sleep(4.5)
         assert rig.switched == [(1.9, True), (2.0, False), (3.9, True), (4.0, False)]
@@ -107,7 +107,7 @@ def test_it_follows_its_pattern():
 
 def test_the_same_pattern_again_goes_on_without_a_break():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = TallyLightRig(clock)
         for _ in range(39):
             rig.lamp.show(PATTERNS["offline"])
             await asyncio.sleep(0.1)
@@ -119,7 +119,7 @@ def test_the_same_pattern_again_goes_on_without_a_break():
 @pytest.mark.parametrize("name", ["offline", "live"])
 def test_a_flicker_says_that_a_long_press_was_understood(name):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = TallyLightRig(clock)
         rig.lamp.show(PATTERNS[name])
         await asyncio.sleep(1.0)
         before = len(rig.switched)
@@ -134,7 +134,7 @@ def test_a_flicker_says_that_a_long_press_was_understood(name):
 
 def test_it_is_dark_in_the_end_whatever_it_showed():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = TallyLightRig(clock)
         rig.lamp.show(PATTERNS["live"])
         rig.lamp.acknowledge()
         await asyncio.sleep(0.07)

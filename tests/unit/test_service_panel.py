@@ -16,7 +16,7 @@ from broadcaster.ports import Control
 from broadcaster.service.panel import PanelControl
 from broadcaster.storage.state_file import StateFile
 from tests.rigs.timetravel import TravelClock, travel
-from tests.unit.test_stream_controller import Rig as StreamRig
+from tests.unit.test_stream_controller import PanelControlRig as StreamRig
 
 
 class Stream:
@@ -51,7 +51,7 @@ class Stream:
             listener(self.status)
 
 
-class Rig:
+class PanelControlRig:
     def __init__(
         self, hold_action: str = "nothing", *, has_sound: bool = True, folder: Path = Path("/nonexistent")
     ) -> None:
@@ -67,14 +67,14 @@ class Rig:
     ("control", "asked"), [(Control.TOGGLE, ["toggle"]), (Control.START, [True]), (Control.STOP, [False])]
 )
 def test_a_button_posts_the_event_that_the_api_posts(control, asked):
-    rig = Rig()
+    rig = PanelControlRig()
     rig.control.open()
     rig.panel.press(control)
     assert rig.stream.asked == asked
 
 
 def test_the_lamp_follows_the_stream_not_the_wish():
-    rig = Rig()
+    rig = PanelControlRig()
     rig.control.open()
     rig.panel.press()
     assert rig.panel.shown == ["offline"]
@@ -88,14 +88,14 @@ def test_the_lamp_follows_the_stream_not_the_wish():
 
 
 def test_a_long_press_means_nothing_unless_told_otherwise():
-    rig = Rig()
+    rig = PanelControlRig()
     rig.control.open()
     rig.panel.press(Control.HOLD)
     assert (rig.stream.asked, rig.stream.muted, rig.powered_off, rig.panel.acknowledged) == ([], False, 0, 0)
 
 
 def test_a_long_press_mutes_and_the_next_one_ends_that(tmp_path):
-    rig = Rig("mute", folder=tmp_path)
+    rig = PanelControlRig("mute", folder=tmp_path)
     rig.control.open()
     rig.stream.become(StreamState.LIVE)
     rig.panel.press(Control.HOLD)
@@ -108,18 +108,18 @@ def test_a_long_press_mutes_and_the_next_one_ends_that(tmp_path):
 
 def test_muted_stays_muted_when_the_daemon_starts_anew_as_long_as_the_button_can_end_it(tmp_path):
     for muted in (True, False):
-        rig = Rig("mute", folder=tmp_path)
+        rig = PanelControlRig("mute", folder=tmp_path)
         rig.control.open()
         rig.panel.press(Control.HOLD)
         rig.control.close()
-        again, other = Rig("mute", folder=tmp_path), Rig("nothing", folder=tmp_path)
+        again, other = PanelControlRig("mute", folder=tmp_path), PanelControlRig("nothing", folder=tmp_path)
         again.control.open()
         other.control.open()
         assert (again.stream.muted, other.stream.muted) == (muted, False)
 
 
 def test_where_there_is_no_sound_a_long_press_says_so(caplog):
-    rig = Rig("mute", has_sound=False)
+    rig = PanelControlRig("mute", has_sound=False)
     rig.control.open()
     with caplog.at_level(logging.INFO):
         rig.panel.press(Control.HOLD)
@@ -128,14 +128,14 @@ def test_where_there_is_no_sound_a_long_press_says_so(caplog):
 
 
 def test_a_long_press_switches_the_machine_off():
-    rig = Rig("shutdown")
+    rig = PanelControlRig("shutdown")
     rig.control.open()
     rig.panel.press(Control.HOLD)
     assert (rig.powered_off, rig.panel.acknowledged) == (1, 1)
 
 
 def test_without_pins_there_is_one_warning_and_the_stream_goes_on(caplog):
-    rig = Rig()
+    rig = PanelControlRig()
     rig.panel.missing = True
     rig.control.open()
     rig.stream.become(StreamState.LIVE)

@@ -42,7 +42,7 @@ class Stream:
         return StreamReport("fake", "fake", "fake", 640, 360, 30, self.pictures, 0, self.openings)
 
 
-class Rig:
+class ServiceRig:
     def __init__(self, watchdog=WATCHDOG):
         self.manager, self.stream, self.clock, self.viewers = Manager(), Stream(), FakeClock(), 0
         self.service = Service(self.manager, watchdog, self.stream, lambda: self.viewers, self.clock)
@@ -60,14 +60,14 @@ class Rig:
 
 
 def test_it_is_ready_once_and_says_how_it_fares():
-    rig = Rig()
+    rig = ServiceRig()
     rig.service.report()
     assert rig.manager.told == [("READY=1", "STATUS=offline, 0 viewers", "WATCHDOG=1")]
     assert rig.tick() == []
 
 
 def test_every_change_is_told_in_one_line():
-    rig = Rig(watchdog=None)
+    rig = ServiceRig(watchdog=None)
     rig.service.report()
     rig.stream.state, rig.viewers = StreamState.LIVE, 1
     assert rig.tick() == [("STATUS=live, 1 viewer",)]
@@ -78,7 +78,7 @@ def test_every_change_is_told_in_one_line():
 
 
 def test_what_did_not_arrive_is_told_again():
-    rig = Rig()
+    rig = ServiceRig()
     rig.manager.busy = True
     rig.service.report()
     rig.manager.busy = False
@@ -91,12 +91,12 @@ def test_what_did_not_arrive_is_told_again():
 
 
 def test_the_watchdog_is_fed_twice_as_often_as_it_asks():
-    assert Rig().meals(80) == 20
-    assert Rig(watchdog=None).meals(80) == 0
+    assert ServiceRig().meals(80) == 20
+    assert ServiceRig(watchdog=None).meals(80) == 0
 
 
 def test_no_food_for_a_live_stream_without_pictures_until_they_come_back(caplog):
-    rig = Rig()
+    rig = ServiceRig()
     rig.stream.state = StreamState.LIVE
     assert rig.meals(5) == 2
     assert rig.meals(60) == 0
@@ -107,7 +107,7 @@ def test_no_food_for_a_live_stream_without_pictures_until_they_come_back(caplog)
 
 
 def test_a_failed_stream_is_fed_as_long_as_it_tries():
-    rig = Rig()
+    rig = ServiceRig()
     rig.stream.state = StreamState.FAILED
     for _ in range(20):
         rig.stream.openings += 1
@@ -117,6 +117,6 @@ def test_a_failed_stream_is_fed_as_long_as_it_tries():
 
 
 def test_going_down_is_told():
-    rig = Rig()
+    rig = ServiceRig()
     rig.service.stopping()
     assert rig.manager.told == [("STOPPING=1", "STATUS=going down")]

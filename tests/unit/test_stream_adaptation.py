@@ -21,7 +21,7 @@ class Encoder:
         self.rates.append(bits_per_second)
 
 
-class Rig:
+class AdaptationRig:
     def __init__(self, **traits: bool) -> None:
         self.estimates: dict[str, int] = {}
         self.encoder = Encoder(**traits)
@@ -36,7 +36,7 @@ class Rig:
 
 def test_it_looks_only_while_the_stream_is_live():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = AdaptationRig()
         rig.viewer("a", 500_000)
         rig.tell(StreamState.STARTING)
         await asyncio.sleep(5)
@@ -57,7 +57,7 @@ def test_it_looks_only_while_the_stream_is_live():
 
 def test_a_fall_is_followed_at_once_and_a_rise_once_a_second():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = AdaptationRig()
         rig.tell(StreamState.LIVE)
         await asyncio.sleep(1.1)
         rig.viewer("a", 500_000)
@@ -73,7 +73,7 @@ def test_a_fall_is_followed_at_once_and_a_rise_once_a_second():
 
 def test_a_change_of_sound_does_not_begin_it_anew():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = AdaptationRig()
         rig.viewer("a", 500_000)
         rig.tell(StreamState.LIVE)
         await asyncio.sleep(1.1)
@@ -86,7 +86,7 @@ def test_a_change_of_sound_does_not_begin_it_anew():
 
 def test_a_source_with_a_rate_of_its_own_is_left_alone():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(can_set_bitrate=False)
+        rig = AdaptationRig(can_set_bitrate=False)
         rig.viewer("a", 500_000)
         rig.tell(StreamState.LIVE)
         await asyncio.sleep(3)

@@ -43,7 +43,7 @@ class Source:
             await asyncio.sleep(0.02)
 
 
-class Rig:
+class SupervisorRig:
     def __init__(self) -> None:
         self.source = Source()
         self.told: list[AudioState] = []
@@ -63,7 +63,7 @@ def _all_lines(caplog):
 
 def test_a_source_that_gives_nothing_is_lost_until_it_gives_again():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.keeper.open()
         await asyncio.sleep(0.1)
         await rig.source.give(3 * QUIET_LIMIT)
@@ -80,7 +80,7 @@ def test_a_source_that_gives_nothing_is_lost_until_it_gives_again():
 
 def test_one_that_never_was_is_no_fault_and_may_still_come(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.source.fault = ABSENT
         rig.keeper.open()
         await asyncio.sleep(20)
@@ -98,7 +98,7 @@ def test_one_that_never_was_is_no_fault_and_may_still_come(caplog):
 
 def test_one_that_is_taken_away_is_lost():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.keeper.open()
         await asyncio.sleep(0.1)
         await rig.source.give(0.1)
@@ -114,7 +114,7 @@ def test_one_that_is_taken_away_is_lost():
 
 def test_what_was_none_stays_none_off_air():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.source.fault = ABSENT
         for _ in range(2):
             rig.keeper.open()
@@ -127,7 +127,7 @@ def test_what_was_none_stays_none_off_air():
 
 def test_each_cause_is_one_line(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.source.fault = BUSY
         rig.keeper.open()
         await asyncio.sleep(100)
@@ -145,7 +145,7 @@ def test_each_cause_is_one_line(caplog):
 
 def test_a_bug_in_the_source_is_lost_sound_that_is_tried_again_and_its_traceback_is_logged_once(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
 
         async def broken(*_: object) -> None:
             raise LookupError("a bug")
@@ -171,7 +171,7 @@ def test_a_bug_in_the_source_is_lost_sound_that_is_tried_again_and_its_traceback
 
 def test_an_open_that_never_ends_is_lost_sound_and_tried_again():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         mended, rig.source.open = rig.source.open, lambda sink: asyncio.sleep(1e6)
         rig.keeper.open()
         await asyncio.sleep(OPEN_LIMIT + 0.5)
@@ -187,7 +187,7 @@ def test_an_open_that_never_ends_is_lost_sound_and_tried_again():
 
 def test_sound_that_breaks_soon_after_each_start_backs_off_until_it_was_steady():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig()
+        rig = SupervisorRig()
         rig.keeper.open()
         delays = []
         for seconds in (1, 1, 1, STEADY):

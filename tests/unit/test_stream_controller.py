@@ -59,7 +59,7 @@ class Microphone(Device):
         self.sink.frame(OpusFrame(b"opus", clock.now))
 
 
-class Rig:
+class ControllerRig:
     def __init__(self, clock: TravelClock, *, sound: bool = True) -> None:
         self.clock, self.camera, self.microphone = clock, Camera(), Microphone()
         self.wishes: list[bool] = []
@@ -99,7 +99,7 @@ class Rig:
 
 def test_on_air_and_off_again_opens_and_closes_everything():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             assert not rig.camera.is_open
             await rig.go_live()
@@ -117,7 +117,7 @@ def test_on_air_and_off_again_opens_and_closes_everything():
 
 def test_asking_for_what_already_is_changes_nothing():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             assert rig.live.set_live(False) is None
             await rig.go_live()
@@ -131,7 +131,7 @@ def test_asking_for_what_already_is_changes_nothing():
 
 def test_a_button_press_means_the_opposite_of_the_last_wish_also_in_failed():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.camera.fault = SourceError("camera-busy", "somebody has it")
             rig.live.toggle()
@@ -146,7 +146,7 @@ def test_a_button_press_means_the_opposite_of_the_last_wish_also_in_failed():
 
 def test_a_missing_camera_is_tried_again_until_it_is_there():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.camera.fault = SourceError("no-camera", "none found")
             rig.live.set_live(True)
@@ -166,7 +166,7 @@ def test_a_missing_camera_is_tried_again_until_it_is_there():
 
 def test_a_camera_without_pictures_is_noticed_and_opened_anew():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             await asyncio.sleep(1.9)
@@ -183,7 +183,7 @@ def test_a_camera_without_pictures_is_noticed_and_opened_anew():
 
 def test_what_is_wrong_is_logged_once_though_every_try_ends_the_same(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.camera.fault = SourceError("no-camera", "none found")
             rig.live.set_live(True)
@@ -206,7 +206,7 @@ def test_what_is_wrong_is_logged_once_though_every_try_ends_the_same(caplog):
 
 def test_a_device_that_hangs_when_it_is_closed_ends_the_stream():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock, sound=False)
+        rig = ControllerRig(clock, sound=False)
 
         async def hang() -> None:
             raise DeviceHung("the camera hangs")
@@ -223,7 +223,7 @@ def test_a_device_that_hangs_when_it_is_closed_ends_the_stream():
 
 def test_pictures_keep_the_stream_alive():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             for _ in range(20):
@@ -237,7 +237,7 @@ def test_pictures_keep_the_stream_alive():
 
 def test_a_start_without_a_keyframe_fails_after_ten_seconds():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.live.set_live(True)
             await asyncio.sleep(9.9)
@@ -250,7 +250,7 @@ def test_a_start_without_a_keyframe_fails_after_ten_seconds():
 
 def test_a_lost_camera_tells_viewers_why():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             rig.live.failed(SourceError("camera-lost", "unplugged"))
@@ -263,7 +263,7 @@ def test_a_lost_camera_tells_viewers_why():
 
 def test_a_lost_microphone_leaves_the_video_alone_and_is_tried_again():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             rig.microphone.sink.failed(SourceError("internal", "unplugged"))
@@ -281,7 +281,7 @@ def test_a_lost_microphone_leaves_the_video_alone_and_is_tried_again():
 
 def test_a_microphone_that_cannot_be_opened_backs_off():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.microphone.fault = SourceError("internal", "busy")
             await rig.go_live()
@@ -295,7 +295,7 @@ def test_a_microphone_that_cannot_be_opened_backs_off():
 
 def test_muted_sound_goes_to_nobody_and_viewers_are_told_that_there_is_none():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             rig.microphone.give(clock)
@@ -316,7 +316,7 @@ def test_muted_sound_goes_to_nobody_and_viewers_are_told_that_there_is_none():
 
 def test_muted_stays_muted_when_the_stream_stops_and_when_the_microphone_comes_and_goes():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.live.mute(True)
             await rig.go_live()
@@ -337,7 +337,7 @@ def test_muted_stays_muted_when_the_stream_stops_and_when_the_microphone_comes_a
 
 def test_without_a_microphone_there_is_nothing_to_mute():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock, sound=False)
+        rig = ControllerRig(clock, sound=False)
         async with rig.running():
             rig.live.mute(True)
             assert not rig.live.muted
@@ -348,7 +348,7 @@ def test_without_a_microphone_there_is_nothing_to_mute():
 
 def test_without_a_microphone_there_is_no_sound_on_purpose():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock, sound=False)
+        rig = ControllerRig(clock, sound=False)
         async with rig.running():
             await rig.go_live()
             assert rig.live.status.sound is AudioState.NONE
@@ -358,7 +358,7 @@ def test_without_a_microphone_there_is_no_sound_on_purpose():
 
 def test_a_start_while_the_camera_closes_is_done_next():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             rig.live.set_live(False)
@@ -374,7 +374,7 @@ def test_a_start_while_the_camera_closes_is_done_next():
 
 def test_a_stop_while_the_camera_opens_ends_with_a_closed_camera():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         rig.camera.opening = 3.0
         async with rig.running():
             rig.live.set_live(True)
@@ -390,7 +390,7 @@ def test_a_stop_while_the_camera_opens_ends_with_a_closed_camera():
 
 def test_a_jump_of_the_wall_clock_changes_no_timer_and_no_age():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
             clock.unix_offset += 86_400 * 3650
@@ -403,7 +403,7 @@ def test_a_jump_of_the_wall_clock_changes_no_timer_and_no_age():
 
 def test_after_the_end_nothing_starts_any_more():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             await rig.go_live()
         assert "shutting down" in (rig.live.set_live(True) or "")
@@ -413,7 +413,7 @@ def test_after_the_end_nothing_starts_any_more():
 
 def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         rig.microphone.fault = SourceError("internal", "unplugged")
         async with rig.running():
             await rig.go_live()
@@ -439,7 +439,7 @@ def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog)
 
 def test_a_bug_while_the_camera_is_opened_or_closed_is_counted_and_the_stream_is_tried_again(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.camera.fault = struct.error("a bug")
             rig.live.set_live(True)
@@ -463,7 +463,7 @@ def test_a_bug_while_the_camera_is_opened_or_closed_is_counted_and_the_stream_is
 
 def test_a_bug_in_a_cameras_thread_is_a_failure_with_its_traceback_once(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             for _ in range(3):
                 await rig.go_live()
@@ -479,7 +479,7 @@ def test_a_bug_in_a_cameras_thread_is_a_failure_with_its_traceback_once(caplog):
 
 def test_an_open_that_never_ends_is_given_up_and_tried_again():
     async def scenario(clock: TravelClock) -> None:
-        rig = Rig(clock)
+        rig = ControllerRig(clock)
         async with rig.running():
             rig.camera.opening = 1e6
             rig.live.set_live(True)

@@ -12,7 +12,7 @@ from broadcaster.stream.load import LAG_INTERVAL, PATIENCE, RELIEF, LoadShedder,
 from tests.rigs.timetravel import TravelClock, travel
 
 
-class Rig:
+class LoadShedderRig:
     def __init__(self) -> None:
         self.lag = LoopLag()
         self.adaptation = SimpleNamespace(overloaded=False, can_ease=True)
@@ -20,7 +20,7 @@ class Rig:
         self.told: list[bool] = []
         self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
 
-    async def __aenter__(self) -> Rig:
+    async def __aenter__(self) -> LoadShedderRig:
         self.lag.start()
         self.shedding.start()
         return self
@@ -41,7 +41,7 @@ async def hold_up(clock: TravelClock, seconds: float, each: float) -> None:
 
 def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
     async def scenario(clock: TravelClock) -> None:
-        async with Rig() as rig:
+        async with LoadShedderRig() as rig:
             await asyncio.sleep(5)
             assert not rig.adaptation.overloaded
             await hold_up(clock, 3 * PATIENCE, 0.5)
@@ -61,7 +61,7 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
 @pytest.mark.parametrize("refused", ["send_errors", "packets_held"])
 def test_packets_that_the_kernel_refuses_count_as_load(refused):
     async def scenario(clock: TravelClock) -> None:
-        async with Rig() as rig:
+        async with LoadShedderRig() as rig:
             rig.adaptation.can_ease = False
             for second in range(1, PATIENCE + 2):
                 rig.traffic = Traffic(packets=second * 1000, **{refused: second * 200})
