@@ -31,7 +31,7 @@ RATES = {"video": 90_000, "audio": 48_000}
 RESTART = 1.0
 """Seconds after which systemd starts it anew."""
 
-FORGETS = " storage.state_file: cannot remember"
+FORGETS = " storage.state_file: live is not kept across restarts"
 
 
 class TimedViewer(HealthyViewer):

@@ -16,7 +16,7 @@ from broadcaster.ports import Control
 from broadcaster.service.panel import PanelControl
 from broadcaster.storage.state_file import StateFile
 from tests.rigs.timetravel import TravelClock, travel
-from tests.unit.test_stream_controller import PanelControlRig as StreamRig
+from tests.unit.test_stream_controller import ControllerRig
 
 
 class Stream:
@@ -147,7 +147,7 @@ def test_without_pins_there_is_one_warning_and_the_stream_goes_on(caplog):
 @pytest.mark.parametrize(("dies", "within"), [("loudly", 0.0), ("silently", 2.0)])
 def test_the_lamp_goes_off_when_the_source_dies_whatever_is_wished(dies, within):
     async def scenario(clock: TravelClock) -> None:
-        stream, panel = StreamRig(clock), FakePanel()
+        stream, panel = ControllerRig(clock), FakePanel()
         PanelControl(panel, stream.live, "nothing", lambda: None, StateFile(Path("/nonexistent"), "sound")).open()
         shown: list[tuple[str, float]] = []
         stream.live.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
