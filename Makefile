@@ -1,22 +1,22 @@
-# make run    the daemon with its test picture, live: open the address that it prints
-# make test   all tests, those in a real browser too
-# make test-faults  each fault that can be foreseen, and what becomes of it; as root, for networks of its own
-# make fuzz   SECONDS=60: everything that comes from outside, each kind for so long with what nobody foresaw; on a PC
-# make soak   MINUTES=60: ten viewers watch while something goes wrong every half minute; SEED=… for the same once more
-# make check  format, lint, types, floors
-# make bench  how fast a viewer joins, how late the picture is, what it costs
-# sudo make install       as a service, enabled and started; again: update. SOURCE=test: with the test picture
-# sudo make uninstall     takes it away again, the settings stay
-# sudo make test-system   installs it in a container with systemd, and lets it hang there
-# sudo make test-vm       USB camera and sound card in a virtual machine, unplugged while live; on a PC
+# make run    run the daemon live with the test picture; open the printed address
+# make test   run all tests, including those in a real browser
+# make test-faults  cause each known fault and measure recovery; as root, because it makes network namespaces
+# make fuzz   SECONDS=60: fuzz all external input, each surface for so long; on a PC
+# make soak   MINUTES=60: ten viewers, and a fault every half minute; SEED=… repeats a run
+# make check  check format, lint, types and layers
+# make bench  measure joining time, latency and CPU time
+# sudo make install       install or update the service, and start it; SOURCE=test: with the test picture
+# sudo make uninstall     remove the service; settings and films stay
+# sudo make test-system   install the service in a container with systemd, and test it there
+# sudo make test-vm       test a V4L2 camera and a sound card in a virtual machine; on a PC
 
 PYTHON ?= python3
 SECONDS ?= 60
 MINUTES ?= 60
 BIN := .venv/bin
-# On a Raspberry Pi the camera's library belongs to the system's Python.
+# On a Raspberry Pi, picamera2 is installed for the system's Python.
 SYSTEM_PACKAGES = $(shell $(PYTHON) -c 'import importlib.util as u; u.find_spec("picamera2") and print("--system-site-packages")')
-# Whether the test programme is live is its own affair: it must not make a later `broadcaster run` go live with the camera.
+# The test run keeps its own state, so that a later `broadcaster run` does not go live with the camera.
 TEST_SETTINGS := --set video.source=test --set audio.source=test --set stream.state_dir=.venv/state
 
 run: .venv
@@ -68,7 +68,7 @@ test-system: $(BIN)/pytest
 
 .venv: $(BIN)/broadcaster
 
-# Made when missing or older than pyproject.toml.
+# Created when missing or older than pyproject.toml.
 $(BIN)/broadcaster: pyproject.toml
 	@$(PYTHON) broadcaster/supported.py
 	$(PYTHON) -m venv $(SYSTEM_PACKAGES) .venv
