@@ -1,4 +1,4 @@
-"""Retransmission: what was sent to a viewer, and a lost packet as its RTX stream repeats it (RFC 4588)."""
+"""Retransmission: what was sent to a viewer, and lost packets again, on an RTX stream (RFC 4588) or as they were."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, PacketFormat, RtpFrame, send_time_element
 
@@ -21,6 +21,9 @@ COPIES = 2
 
 PLENTY = 0.5
 """Share of the reserve below which there is one copy only: all that was lost once comes before anything comes twice."""
+
+KEPT_BYTES = 1 << 20
+"""Protected packets kept at most for a viewer without RTX: two seconds of 4 Mbit/s."""
 
 _RESERVE = 100_000
 """Bytes of budget saved up at most: a lost keyframe can be repeated at once."""
@@ -53,13 +56,61 @@ class SentFrames:
 
     def find(self, sequence: int) -> tuple[RtpFrame, int] | None:
         """The frame and the packet in it that had this 16-bit number, if it is still kept."""
-        unwrapped = self.next - ((self.next - sequence) & 0xFFFF or 0x10000)
+        unwrapped = _unwrap(sequence, self.next)
         index = bisect_right(self._sent, unwrapped, key=itemgetter(0)) - 1
         if index < 0:
             return None
         first, frame = self._sent[index]
         offset = unwrapped - first
         return (frame, offset) if offset < len(frame) else None
+
+
+def _unwrap(sequence: int, next: int) -> int:
+    """The unwrapped number of the last packet before `next` that has this 16-bit number."""
+    return next - ((next - sequence) & 0xFFFF or 0x10000)
+
+
+@dataclass(frozen=True, slots=True)
+class _SentBurst:
+    """Protected packets one behind the other; `offsets` has one more for the end."""
+
+    first: int
+    sent_at: float
+    data: bytes
+    offsets: tuple[int, ...]
+
+
+class SentPackets:
+    """The protected packets of one viewer that takes no RTX stream: it gets the same bytes again.
+
+    They are kept, not protected again: what a packet contains was decided when it was sent (send time, extensions), and
+    no other bytes may ever be protected under its number (RFC 7714 §8.1).
+    """
+
+    def __init__(self) -> None:
+        self._bursts: deque[_SentBurst] = deque()
+        self._bytes = 0
+        self._next = 0
+
+    def add(self, first: int, data: bytes, offsets: tuple[int, ...], now: float) -> None:
+        """Packets from the number `first` on were sent, each of which begins at one of `offsets` in `data`."""
+        self._bursts.append(_SentBurst(first, now, data, (*offsets, len(data))))
+        self._bytes += len(data)
+        self._next = first + len(offsets)
+        while self._bursts and (self._bytes > KEPT_BYTES or self._bursts[0].sent_at < now - KEPT_SECONDS):
+            self._bytes -= len(self._bursts.popleft().data)
+
+    def find(self, sequence: int) -> bytes | None:
+        """The packet that had this 16-bit number, if it is still kept."""
+        unwrapped = _unwrap(sequence, self._next)
+        index = bisect_right(self._bursts, unwrapped, key=attrgetter("first")) - 1
+        if index < 0:
+            return None
+        burst = self._bursts[index]
+        place = unwrapped - burst.first
+        if place + 1 >= len(burst.offsets):
+            return None
+        return burst.data[burst.offsets[place] : burst.offsets[place + 1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +172,15 @@ class RtxBudget:
         """So many bytes were sent for the first time."""
         self._allowance = min(self._allowance + size * SHARE, _RESERVE)
 
-    def take(self, number: int, size: int, now: float) -> int:
-        """How often the packet `number` of `size` bytes may be repeated now, 0 to `COPIES`; this counts as done."""
+    def take(self, number: int, size: int, now: float, most: int = COPIES) -> int:
+        """How often the packet `number` of `size` bytes may be repeated now, 0 to `most`; this counts as done."""
         if now - self._repeated.get(number, float("-inf")) < self.round_trip or self._allowance < size:
             self.refused += 1
             return 0
         self._forget(now)
         self._repeated.pop(number, None)
         self._repeated[number] = now
-        copies = COPIES if self._allowance >= _RESERVE * PLENTY else 1
+        copies = most if self._allowance >= _RESERVE * PLENTY else 1
         self._allowance -= copies * size
         self.packets += 1
         return copies

@@ -10,7 +10,7 @@ from random import randrange
 from aiortc import RTCDtlsTransport
 
 from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, packet_format, send_time_element
-from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, retransmission
+from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams
 from broadcaster.webrtc.internals import Scratch, Srtp, SrtpError, ice_connection
@@ -80,6 +80,7 @@ class ViewerSender:
         self._packetizer = packetizer
         self._capture_clock = capture_clock
         self._rtx: RtxStream | None = None
+        self._sent_packets: SentPackets | None = None
         self._rtx_sequence = first_sequence()
 
     @property
@@ -88,9 +89,10 @@ class ViewerSender:
         return self._srtp.tag
 
     def start_video(self, kind: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
-        """The viewer takes video, in packets of that kind, and retransmissions if there is a stream for them."""
+        """The viewer takes video, in packets of that kind, and lost ones on the RTX stream, or again as they were."""
         self.video = Track(self._packetizer.video, self._packetizer.video_clock, kind, cname)
         self._rtx = rtx
+        self._sent_packets = SentPackets() if rtx is None else None
 
     def start_audio(self, kind: PacketFormat, cname: str) -> None:
         """The viewer takes audio, in packets of that kind."""
@@ -113,22 +115,18 @@ class ViewerSender:
 
         False when so many are left that a keyframe mends it sooner.
         """
-        track, rtx = self.video, self._rtx
-        if track is None or rtx is None or self.datagrams.is_full():
+        track = self.video
+        if track is None or self.datagrams.is_full():
             return True
         for place, number in enumerate(lost[:MOST_NAMED]):
             if self.budget.is_spent:
                 left = len(lost) - place
                 self.budget.refused += left
                 return left < TOO_MANY
-            found = track.frames.find(number)
-            if found is None:
-                continue
-            frame, index = found
-            for _ in range(self.budget.take(number, len(frame.payloads[index]), now)):
-                packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
-                self._rtx_sequence += 1
-                self._send_protected(self._srtp.protect, packet)
+            if self._rtx is None:
+                self._repeat_same(number, now)
+            else:
+                self._repeat(self._rtx, track, number, now)
         return True
 
     def allow_playout_delay(self) -> None:
@@ -148,6 +146,23 @@ class ViewerSender:
         self.video = self.audio = None
         self.datagrams.close()
 
+    def _repeat(self, rtx: RtxStream, track: Track, number: int, now: float) -> None:
+        """Repeat the packet with this number on the RTX stream."""
+        found = track.frames.find(number)
+        if found is None:
+            return
+        frame, index = found
+        for _ in range(self.budget.take(number, len(frame.payloads[index]), now)):
+            packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
+            self._rtx_sequence += 1
+            self._send_protected(self._srtp.protect, packet)
+
+    def _repeat_same(self, number: int, now: float) -> None:
+        """Send the packet with this number again, once: a receiver drops copies of what it has."""
+        packet = self._sent_packets.find(number) if self._sent_packets is not None else None
+        if packet is not None and self.budget.take(number, len(packet), now, most=1):
+            self.datagrams.send(packet)
+
     def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
         if first == 0:
             track.frames.begin(frame)
@@ -162,6 +177,8 @@ class ViewerSender:
             log.warning("%s: %s", self._viewer, error)
             return
         self.datagrams.send_batches(_scratch.view, burst.batches)
+        if track is self.video and self._sent_packets is not None:
+            self._sent_packets.add(sequence, bytes(_scratch.view[: len(burst.data)]), burst.offsets, now)
         track.next_sequence = sequence + end - first
         track.sent.packets += end - first
         track.sent.octets += burst.octets

@@ -54,6 +54,46 @@ async def test_lost_packets_are_repeated_and_the_picture_goes_on():
         await ours.close()
 
 
+def lose_datagrams(theirs, chosen: Callable[[int], bool], ssrc: int) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """Lose the first copy of chosen video packets on their way; gives these, and what came later, by number."""
+    ice = theirs.getReceivers()[0].transport.transport
+    receive, lost, again, count = ice._recv, {}, {}, 0
+
+    async def lossy() -> bytes:
+        nonlocal count
+        while True:
+            data: bytes = await receive()
+            if data[0] >> 6 != 2 or int.from_bytes(data[8:12], "big") != ssrc:
+                return data
+            number = int.from_bytes(data[2:4], "big")
+            count += 1
+            if number in lost:
+                again[number] = data
+            elif chosen(count):
+                lost[number] = data
+                continue
+            return data
+
+    ice._recv = lossy
+    return lost, again
+
+
+async def test_without_rtx_the_same_packets_come_again_and_the_picture_goes_on():
+    async with on_air(Camera(noise=True)) as rig:
+        ours, theirs, _ = await rig.join(rtx=False)
+        await pictures(theirs, 5)
+        before = rig.hub.rendition.gate.forced
+        lost, again = lose_datagrams(theirs, lambda count: count % 20 == 0, rig.packetizer.video.ssrc)
+        await pictures(theirs, 60)
+        assert len(lost) > 15
+        assert len(again) > len(lost) * 0.8
+        assert all(data == lost[number] for number, data in again.items())
+        assert ours.stats().retransmitted >= len(again)
+        assert rig.hub.rendition.gate.forced == before
+        await theirs.close()
+        await ours.close()
+
+
 async def test_who_loses_packets_may_wait_for_repeats_and_who_loses_none_shows_all_at_once():
     async with on_air(Camera(noise=True)) as rig:
         ours, theirs, _ = await rig.join()

@@ -89,16 +89,22 @@ class WebRtcRig:
             self.hub.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
             await asyncio.sleep(1 / 30)
 
-    async def join(self, viewer: str = "v1"):
+    async def join(self, viewer: str = "v1", *, rtx: bool = True):
         listener = Listener()
         ours = self.peers.create(viewer, listener)
         offer = await ours.offer()
         theirs = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        await theirs.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+        await theirs.setRemoteDescription(RTCSessionDescription(offer.sdp if rtx else without_rtx(offer.sdp), "offer"))
         await theirs.setLocalDescription(await theirs.createAnswer())
         await ours.answer(without_candidates(theirs.localDescription.sdp))
         await asyncio.wait_for(listener.connected.wait(), 5)
         return ours, theirs, listener
+
+
+def without_rtx(sdp: str) -> str:
+    """The offer for a viewer that does not know RTX."""
+    lines = sdp.replace("SAVPF 101 102", "SAVPF 101").split("\r\n")
+    return "\r\n".join(line for line in lines if not line.startswith(("a=rtpmap:102", "a=fmtp:102", "a=ssrc-group")))
 
 
 def without_candidates(sdp: str) -> str:

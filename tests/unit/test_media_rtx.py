@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, send_time_element
-from broadcaster.media.rtx import COPIES, KEPT_SECONDS, SHARE, RtxBudget, RtxStream, SentFrames, retransmission
+from broadcaster.media.rtx import (
+    COPIES,
+    KEPT_BYTES,
+    KEPT_SECONDS,
+    SHARE,
+    RtxBudget,
+    RtxStream,
+    SentFrames,
+    SentPackets,
+    retransmission,
+)
 
 VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
 KIND = PacketFormat(tag=16, mid=1, abs_send_time=3, playout_delay=4)
@@ -109,3 +119,36 @@ def test_a_fifth_lost_can_be_repeated_for_ever():
         if number % 5 == 0:
             refused += budget.take(number, 1200, number / 300) == 0
     assert refused == 0
+
+
+@given(
+    st.integers(0, 70_000), st.lists(st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=5), min_size=1)
+)
+def test_a_viewer_without_rtx_gets_the_same_bytes_also_across_the_wrap(first, bursts):
+    sent, expected, number = SentPackets(), {}, first
+    for packets in bursts:
+        offsets = tuple(sum(map(len, packets[:index])) for index in range(len(packets)))
+        sent.add(number, b"".join(packets), offsets, now=0.0)
+        expected |= {number + index & 0xFFFF: packet for index, packet in enumerate(packets)}
+        number += len(packets)
+    for sequence, packet in expected.items():
+        assert sent.find(sequence) == packet
+    assert sent.find(number & 0xFFFF) is None
+    assert sent.find(first - 1 & 0xFFFF) is None
+
+
+def test_sent_packets_are_kept_for_a_while_and_up_to_a_size():
+    sent = SentPackets()
+    sent.add(1, b"old", (0,), now=0.0)
+    sent.add(2, b"new", (0,), now=KEPT_SECONDS + 0.1)
+    assert (sent.find(1), sent.find(2)) == (None, b"new")
+    sent.add(3, bytes(KEPT_BYTES), (0,), now=KEPT_SECONDS + 0.1)
+    assert sent.find(2) is None
+    assert sent.find(3) is not None
+    assert SentPackets().find(1) is None
+
+
+def test_the_same_packet_is_repeated_once_at_a_time():
+    budget = RtxBudget()
+    assert budget.take(1, 1000, now=0.0, most=1) == 1
+    assert budget.take(1, 1000, now=0.0, most=1) == 0
