@@ -243,8 +243,8 @@ class StreamControl(Protocol):
     def status(self) -> StreamStatus:
         """The state that viewers are told."""
 
-    def set_live(self, live: bool) -> str | None:
-        """Ask for on air or off air: None when it is so or will be, else why the state does not allow it."""
+    def set_live(self, live: bool) -> None:
+        """Set the desired state; nothing changes where the stream is live, or not live, already."""
 
     def toggle(self) -> None:
         """Do what a press of the live button means: request the opposite of the desired state."""

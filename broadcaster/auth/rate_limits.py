@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
+
+from broadcaster.auth.tokens import tokens_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,16 @@ def admissions(max_viewers: int) -> NetworkLimiter:
     return NetworkLimiter(Rate(limit, ADMISSIONS_SECONDS), Rate(2 * limit, ADMISSIONS_SECONDS))
 
 
+class TokenResult(Enum):
+    """Outcome of checking a token."""
+
+    ACCEPTED = "accepted"
+    WRONG = "wrong"
+    RATE_LIMITED = "rate-limited"
+
+
 class TokenAttempts:
-    """Counts wrong tokens by network, from the narrowest to the widest, so that guessing is slow.
+    """Checks tokens, and rate-limits wrong ones by network, from the narrowest to the widest.
 
     After five wrong tokens in a minute an address is refused until they are a minute old, and after twenty the wider
     network. What is refused is not counted, so nobody is locked out for ever.
@@ -113,10 +124,14 @@ class TokenAttempts:
     def __init__(self) -> None:
         self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
 
-    def wrong(self, places: Sequence[str], now: float) -> None:
-        """Count one wrong token."""
-        self._wrong.spend(places, now)
+    def check(self, given: str, expected: str, places: Sequence[str], now: float) -> TokenResult:
+        """Compare a token from those networks with the expected one; where that is empty, every token is wrong.
 
-    def must_wait(self, places: Sequence[str], now: float) -> bool:
-        """Whether that network is refused for now."""
-        return self._wrong.is_empty(places, now)
+        The right token is rate-limited too, or the limit would tell whether a guess was right.
+        """
+        if self._wrong.is_empty(places, now):
+            return TokenResult.RATE_LIMITED
+        if expected and tokens_match(given, expected):
+            return TokenResult.ACCEPTED
+        self._wrong.spend(places, now)
+        return TokenResult.WRONG

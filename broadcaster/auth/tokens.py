@@ -1,8 +1,10 @@
-"""Tokens that people choose: how long they must be, how good they are, and how to make one."""
+"""Tokens: their length and strength, how to make one, how to compare them, and how requests carry them."""
 
 from __future__ import annotations
 
+import hmac
 import math
+import re
 import secrets
 import string
 
@@ -18,6 +20,20 @@ _BYTES = 18
 _WEAK = 48.0
 """Bits below which a token is easy to guess however long it is."""
 _ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase, string.punctuation)
+
+
+_BEARER = re.compile(r"bearer +(?P<token>[!-~]+)", re.IGNORECASE)
+
+
+def tokens_match(given: str, expected: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an `Authorization` header (RFC 6750 §2.1), if it has one."""
+    match = _BEARER.fullmatch(authorization or "")
+    return match and match["token"]
 
 
 def make_token() -> str:

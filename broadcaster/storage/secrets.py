@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,31 @@ class SecretFile:
             opened.write(text)
             opened.flush()
             os.fsync(descriptor)
+
+
+class WatchedSecret:
+    """The value of a secret file that may change while the daemon runs; empty before `reload`, or if it is invalid."""
+
+    def __init__(self, file: SecretFile) -> None:
+        self.value = ""
+        self._file = file
+        self._problem = ""
+
+    def reload(self, warn: Callable[[str], None]) -> bool:
+        """Read the file, and return whether the value has replaced another one; `warn` gets each new problem once.
+
+        While the disk cannot be read, the value stays what it was.
+        """
+        before, problem = self.value, ""
+        try:
+            self.value = self._file.made()
+        except BroadcasterError as error:
+            problem = str(error)
+            self.value = before if isinstance(error.__cause__, OSError) else ""
+        if problem and problem != self._problem:
+            warn(problem)
+        self._problem = problem
+        return before not in ("", self.value)
 
 
 @dataclass(frozen=True, slots=True)

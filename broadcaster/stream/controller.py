@@ -66,15 +66,14 @@ class StreamController:
         age = self._clock.monotonic() - shown.since
         return StreamStatus(shown.state, round(self._clock.unix() - age, 3), self._sound.state, shown.reason)
 
-    def set_live(self, live: bool) -> str | None:
-        """Ask for on air or off air; the reason when the state does not allow it."""
+    def set_live(self, live: bool) -> None:
+        """Set the desired state; ignored while the daemon is shutting down."""
         if self._closing:
-            return "the daemon is shutting down"
+            return
         if live is not self._desired:
             self._desired = live
             self._on_desired_state(live)
         self._step(Event.START if live else Event.STOP)
-        return None
 
     def toggle(self) -> None:
         """Request the opposite of the desired state."""

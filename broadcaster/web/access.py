@@ -1,8 +1,7 @@
-"""Who may ask what: names of this machine, origins, tokens, operators. Pure functions."""
+"""Access rules: names of this machine, origins, and addresses. Pure functions."""
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -16,7 +15,6 @@ _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/@]+)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOME_SUFFIXES = ("", ".local", ".lan", ".home.arpa", ".fritz.box")
 _FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-ip|true-client-ip", re.IGNORECASE)
-_BEARER = re.compile(r"bearer +(?P<token>[!-~]+)", re.IGNORECASE)
 _IPV6_HOUSEHOLD = 64
 """Bits of an IPv6 address that one network shares (RFC 4291 §2.5.4): a machine in it may use all the others."""
 _IPV6_SITE = 48
@@ -67,17 +65,6 @@ def same_name(origin: str, host: str) -> bool:
     return theirs is not None and ours is not None and theirs[1] == ascii_name(ours["name"])
 
 
-def is_token(given: str, expected: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(given.encode(), expected.encode())
-
-
-def bearer_token(authorization: str | None) -> str | None:
-    """The token of an `Authorization` header (RFC 6750 §2.1), if it has one."""
-    match = _BEARER.fullmatch(authorization or "")
-    return match and match["token"]
-
-
 def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
     """Whether a request comes from this machine itself, and was not forwarded by a proxy on it."""
     match = _HOST.fullmatch(host)
@@ -103,11 +90,6 @@ def plain_address(remote: str | None) -> str:
         return text
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
-
-
-def neighbourhood(address: str) -> str:
-    """What limits by address count: an IPv4 address, or the network that an IPv6 address is from."""
-    return networks(address)[0]
 
 
 def networks(address: str) -> tuple[str, ...]:

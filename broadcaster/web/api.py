@@ -30,7 +30,7 @@ class Api:
     def __init__(
         self,
         viewers: Viewers,
-        live: StreamControl,
+        stream: StreamControl,
         operator: OperatorAuth,
         clock: Clock,
         version: str,
@@ -43,7 +43,7 @@ class Api:
         self._private = private
         self._capacity = capacity
         self._viewers = viewers
-        self._live = live
+        self._stream = stream
         self._operator = operator
         self._clock = clock
         self._version = version
@@ -54,10 +54,10 @@ class Api:
         """What is going on: only the operator sees each viewer, and more of a private stream than its state."""
         operator = self._operator.is_asking(request)
         if self._private and not operator:
-            return _json({"stream": {"state": self._live.status.state}, "private": True})
-        report = asdict(self._live.report())
+            return _json({"stream": {"state": self._stream.status.state}, "private": True})
+        report = asdict(self._stream.report())
         answer: dict[str, Any] = {
-            "stream": to_builtins(stream_object(self._live.status)),
+            "stream": to_builtins(stream_object(self._stream.status)),
             "private": self._private,
             "viewers": len(self._viewers),
             "limit": self._viewers.sessions.limit,
@@ -78,14 +78,12 @@ class Api:
             raise self._operator.refusal()
         wanted = await self._read_wish(request)
         self._log.info("live", f"{request[CALLER].address} asks to {'start' if wanted else 'stop'}")
-        refused = self._live.set_live(wanted)
-        if refused is not None:
-            return _json({"reason": refused}, status=409)
-        return _json({"live": wanted, "stream": to_builtins(stream_object(self._live.status))})
+        self._stream.set_live(wanted)
+        return _json({"live": wanted, "stream": to_builtins(stream_object(self._stream.status))})
 
     async def health(self, request: web.Request) -> web.Response:
         """Whether the daemon does its job; being offline on purpose is a part of it."""
-        status = self._live.status
+        status = self._stream.status
         if status.state is StreamState.FAILED:
             return _json({"ok": False, "reason": status.reason}, status=503)
         return _json({"ok": True, "state": status.state})

@@ -41,11 +41,11 @@ class Certificate:
         self.names = certificate_names(self._files[0])
         return self._context
 
-    def look(self) -> bool:
-        """Load the files anew when they have changed; whether they were. Raises `BroadcasterError` once for bad ones.
+    def reload_if_changed(self) -> bool:
+        """Load the files again if they have changed; returns whether. Raises `BroadcasterError` once for invalid files.
 
-        Certificate and key are two files, and are not written in one moment: only what has rested since the last
-        look is loaded.
+        Certificate and key are two files, and are not written in one moment: only what has not changed since the last
+        call is loaded.
         """
         seen, self._seen = self._seen, _stamp(self._files)
         if self._seen in ((), self._loaded) or self._seen != seen:

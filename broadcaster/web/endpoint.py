@@ -82,15 +82,12 @@ class Endpoint:
         self._pending: dict[int, WebSocket] = {}
         self._pending_at: Counter[str] = Counter()
         self._admissions = admissions(viewers.sessions.limit)
-        self._closed = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket from handshake to end. Host and Origin were checked before."""
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
         if SUBPROTOCOL not in map(str.strip, offered):
             raise web.HTTPBadRequest(text=f"This is a WebSocket of subprotocol {SUBPROTOCOL}.\n")
-        if self._closed:
-            raise web.HTTPServiceUnavailable(text="Going away.\n")
         try:
             socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.close_timeout)
         except ValueError:  # a key that is not even ASCII: aiohttp minds only base64 that is wrong
@@ -104,8 +101,7 @@ class Endpoint:
         return socket.response
 
     def close(self) -> None:
-        """Accept no more WebSockets, and close all that are open."""
-        self._closed = True
+        """Close all WebSockets."""
         for socket in self._sockets.values():
             socket.close(CloseCode.GOING_AWAY)
 

@@ -4,48 +4,37 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from broadcaster.auth.rate_limits import TokenAttempts
-from broadcaster.errors import BroadcasterError
+from broadcaster.auth.rate_limits import TokenAttempts, TokenResult
+from broadcaster.auth.tokens import bearer_token, tokens_match
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.storage.secrets import SecretFile
+from broadcaster.storage.secrets import SecretFile, WatchedSecret
 from broadcaster.web import access
 from broadcaster.web.proxies import CALLER
 
 
 class OperatorAuth:
-    """Knows the operator by `web.operator_token`, which then everyone needs.
+    """Recognizes the operator by `web.operator_token`.
 
-    Where that is not set, whoever is on this machine is the operator, and so is who has the token of `file`.
+    Where that is not set, requests from this machine are the operator's, and requests with the token in `file`.
     """
 
     def __init__(self, token: str, file: SecretFile | None, clock: Clock, log: RateLimitedLogger) -> None:
         self._token = token
-        self._file = None if token else file
-        self._made = ""
-        self._problem = ""
+        self._made = None if token or file is None else WatchedSecret(file)
         self._clock = clock
         self._log = log
         self._attempts = TokenAttempts()
 
-    def look(self) -> None:
-        """Read the token's file anew; while its disk cannot be read the token stays what it was."""
-        if self._file is None:
-            return
-        problem = ""
-        try:
-            self._made = self._file.made()
-        except BroadcasterError as error:
-            problem = str(error)
-            self._made = self._made if isinstance(error.__cause__, OSError) else ""
-        if problem and problem != self._problem:
-            self._log.warning("operator", f"starting and stopping by HTTP may work on this machine only: {problem}")
-        self._problem = problem
+    def reload(self) -> None:
+        """Read the token's file again."""
+        if self._made is not None:
+            self._made.reload(self._warn)
 
     def is_asking(self, request: web.Request) -> bool:
         """Whether this request is the operator's. Raises HTTP errors for a wrong token."""
-        token = access.bearer_token(request.headers.get(hdrs.AUTHORIZATION))
-        if token is not None and (self._token or self._made):
+        token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
+        if token is not None and (self._token or self._made_token):
             self._check(token, access.networks(request[CALLER].address))
             return True
         peer = access.plain_address(request.remote)
@@ -53,10 +42,10 @@ class OperatorAuth:
         return local and not self._token
 
     def refusal(self) -> web.HTTPException:
-        """What somebody else is told who wants to do what only the operator may."""
+        """Return the answer to others who request what only the operator may."""
         if self._token:
             return _unauthorized("Authorization: Bearer with web.operator_token is needed.\n")
-        if self._made:
+        if self._made_token:
             return _unauthorized(
                 "Only as http://localhost on the machine itself, or by Authorization: Bearer with its operator token.\n"
             )
@@ -64,21 +53,27 @@ class OperatorAuth:
             text="Without web.operator_token this works only on the machine itself, as http://localhost.\n"
         )
 
+    @property
+    def _made_token(self) -> str:
+        return "" if self._made is None else self._made.value
+
     def _check(self, token: str, places: tuple[str, ...]) -> None:
         """Compare with the operator's token. Raises HTTP errors.
 
-        The right one of `web.operator_token` has to wait after wrong ones, or guessing would go on. The one that we
-        made has not: nobody guesses it, and who tries to behind the same address must not lock the operator out.
+        The token in the file is not rate-limited: it cannot be guessed, and somebody who tries from the same address
+        must not lock the operator out.
         """
-        now = self._clock.monotonic()
-        if not self._token and access.is_token(token, self._made):
+        if self._made_token and tokens_match(token, self._made_token):
             return
-        if self._attempts.must_wait(places, now):
-            raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
-        if not self._token or not access.is_token(token, self._token):
-            self._attempts.wrong(places, now)
-            self._log.info("operator", f"refused {places[0]}: wrong operator token")
-            raise _unauthorized("The token is wrong.\n")
+        match self._attempts.check(token, self._token, places, self._clock.monotonic()):
+            case TokenResult.RATE_LIMITED:
+                raise web.HTTPTooManyRequests(text="Too many wrong tokens. Wait a minute.\n")
+            case TokenResult.WRONG:
+                self._log.info("operator", f"refused {places[0]}: wrong operator token")
+                raise _unauthorized("The token is wrong.\n")
+
+    def _warn(self, problem: str) -> None:
+        self._log.warning("operator", f"starting and stopping by HTTP may work on this machine only: {problem}")
 
 
 def _unauthorized(text: str) -> web.HTTPUnauthorized:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
 
-from broadcaster.web.access import plain_address
+from broadcaster.web import access
 
 _LONGEST_CHAIN = 32
 """Addresses that are looked at in one request; every proxy on the way adds one."""
@@ -43,11 +43,15 @@ class Proxies:
         Each proxy appends who asked it, so from the right the first that is not one of ours is the viewer: what
         stands before that is the viewer's own claim. `secure` is whether the connection itself is by TLS.
         """
-        address = plain_address(peer)
+        address = access.plain_address(peer)
         if not self.is_trusted(address):
             return Caller(address, by_proxy=False, secure=secure)
         viewer, schemes = self._viewer(address, _split(forwarded_for)), _split(forwarded_proto)
         return Caller(viewer, self.is_trusted(viewer), schemes[-1] == "https" if schemes else secure)
+
+    def is_own(self, address: str) -> bool:
+        """Whether this is this machine or a trusted proxy: many people may connect from there."""
+        return access.is_loopback(address) or self.is_trusted(address)
 
     def is_trusted(self, address: str) -> bool:
         """Whether this is the address of a proxy of ours."""
@@ -79,7 +83,7 @@ def _address(said: str) -> str | None:
     """Read one address as proxies write it: plain, or with a port."""
     host, _, port = said.rpartition(":")
     candidates = [said, host.strip("[]") if port.isdigit() else "", said.strip("[]")]
-    for text in map(plain_address, candidates):
+    for text in map(access.plain_address, candidates):
         try:
             return str(ip_address(text))
         except ValueError:

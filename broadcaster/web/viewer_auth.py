@@ -1,28 +1,25 @@
-"""Who may watch: the plain token, links that end, and how often either may be guessed."""
+"""Who may watch: viewers with the plain token, or with a signed link."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from broadcaster.auth.links import OPEN_GRANT, Grant, Link, read_link
-from broadcaster.auth.rate_limits import TokenAttempts
-from broadcaster.errors import BroadcasterError
+from broadcaster.auth.rate_limits import TokenAttempts, TokenResult
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode
-from broadcaster.storage.secrets import SecretFile
+from broadcaster.storage.secrets import SecretFile, WatchedSecret
 from broadcaster.web import access
 
 
 class ViewerAuth:
-    """Lets viewers in by `web.viewer_token`, or by links that were signed with the key in `key`; open without both."""
+    """Admits viewers by `web.viewer_token`, or by links signed with the key in `key`; without both, everyone."""
 
     def __init__(self, viewer_token: str, key: SecretFile | None, clock: Clock, log: RateLimitedLogger) -> None:
         self._viewer_token = viewer_token
-        self._file = key
-        self._key = ""
-        self._problem = ""
+        self._key = None if key is None else WatchedSecret(key)
         self._clock = clock
         self._log = log
         self._attempts = TokenAttempts()
@@ -30,53 +27,35 @@ class ViewerAuth:
     @property
     def is_open(self) -> bool:
         """Whether everyone may watch."""
-        return not self._viewer_token and self._file is None
+        return not self._viewer_token and self._key is None
 
-    def look(self) -> bool:
-        """Read the key anew; whether it is another one, so that no link of before counts any more.
+    def reload(self) -> bool:
+        """Read the key's file again; returns whether the key has changed, which revokes all links."""
+        return self._key is not None and self._key.reload(self._warn)
 
-        While its disk cannot be read the key stays what it was.
-        """
-        if self._file is None:
-            return False
-        before, problem = self._key, ""
-        try:
-            self._key = self._file.made()
-        except BroadcasterError as error:
-            problem = str(error)
-            self._key = before if isinstance(error.__cause__, OSError) else ""
-        if problem and problem != self._problem:
-            self._log.warning("links", f"links cannot be checked as they should: {problem}")
-        self._problem = problem
-        return before not in ("", self._key)
+    def admit(self, token: str, address: str) -> Grant:
+        """Admit a viewer with this token. Raises `Refusal`.
 
-    def admit(self, token: str | None, address: str) -> Grant:
-        """Let somebody in who says `token`. Raises `Refusal`.
-
-        Even the right plain token has to wait after five wrong ones, or guessing would go on. A link has not: nobody
-        guesses its signature (128 bits), and who guesses behind the same address must not lock guests out.
+        Links are not rate-limited: their signature (128 bits) cannot be guessed, and somebody who guesses the plain
+        token from the same address must not lock their holders out.
         """
         if self.is_open:
             return OPEN_GRANT
         if not token:
             raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
-        places, now = access.networks(address), self._clock.monotonic()
-        link = read_link(token, self._key) if self._key else None
+        now = self._clock.monotonic()
+        link = read_link(token, self._key.value) if self._key is not None and self._key.value else None
         if link is not None:
-            return self._by_link(link, now)
-        if self._attempts.must_wait(places, now):
-            raise too_many("wrong tokens")
-        self._check(token, places, now)
+            return self._grant(link, now)
+        match self._attempts.check(token, self._viewer_token, access.networks(address), now):
+            case TokenResult.RATE_LIMITED:
+                raise too_many("wrong tokens")
+            case TokenResult.WRONG:
+                raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
         return OPEN_GRANT
 
-    def _check(self, token: str, places: tuple[str, ...], now: float) -> None:
-        """Compare with the plain token. Raises `Refusal`."""
-        if not self._viewer_token or not access.is_token(token, self._viewer_token):
-            self._attempts.wrong(places, now)
-            raise Refusal(ErrorCode.TOKEN_WRONG, CloseCode.TOKEN, "the token is wrong")
-
-    def _by_link(self, link: Link, now: float) -> Grant:
-        """Let in by a link of ours. Raises `Refusal` when its time is over."""
+    def _grant(self, link: Link, now: float) -> Grant:
+        """Admit by a link. Raises `Refusal` when it has expired."""
         unix = self._clock.unix()
         if link.is_of_the_future(unix):
             shown = datetime.fromtimestamp(unix, UTC)
@@ -89,3 +68,6 @@ class ViewerAuth:
         if left <= 0:
             raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link's time has ended")
         return Grant(link.name, now + left, by_link=True)
+
+    def _warn(self, problem: str) -> None:
+        self._log.warning("links", f"links cannot be checked: {problem}")

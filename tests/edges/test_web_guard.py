@@ -68,7 +68,7 @@ async def test_no_secret_of_a_malformed_request_is_logged(request_text: str, cap
 
 
 async def test_a_renamed_host_answers_to_its_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.02)
     async with served() as rig:
         assert (await ask(rig, "/", "1.1", "Host: garden.local"))[0] == 421
         monkeypatch.setattr(socket, "gethostname", lambda: "garden")

@@ -13,6 +13,7 @@ from yarl import URL
 
 from broadcaster.errors import BroadcasterError, StreamReason
 from broadcaster.model.stream import StreamState
+from broadcaster.signaling.protocol import CloseCode
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web import page, server
 from broadcaster.web.page import viewer_folder
@@ -48,7 +49,7 @@ async def test_files_of_the_page_have_their_types(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "icons").mkdir()
     for name in ("index.html", "a.js", "b.mjs", "c.css", "icons/d.svg", "secret.env", "x.py"):
         (tmp_path / name).write_text(name)
-    monkeypatch.setattr("broadcaster.web.server.viewer_folder", lambda: tmp_path)
+    monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: tmp_path)
     types = {"a.js": "text/javascript", "b.mjs": "text/javascript", "c.css": "text/css", "icons/d.svg": "image/svg+xml"}
     async with served() as rig:
         for name, kind in types.items():
@@ -89,7 +90,7 @@ async def test_nothing_outside_the_folder_is_served(path: str, monkeypatch: pyte
     folder.mkdir()
     (tmp_path / "outside.js").write_text("secret")
     (folder / "link.js").symlink_to(tmp_path / "outside.js")
-    monkeypatch.setattr("broadcaster.web.server.viewer_folder", lambda: folder)
+    monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: folder)
     async with served() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -152,12 +153,26 @@ async def test_live_starts_and_stops(live: bool) -> None:
         assert rig.live.wishes == [live]
 
 
-async def test_live_says_why_not() -> None:
+async def test_requests_are_refused_while_the_daemon_shuts_down() -> None:
     async with served() as rig:
-        rig.live.refuses = "no source"
+        talk = await rig.talk()
+        await talk.play()
+        released, peer = asyncio.Event(), rig.peers.made[0]
+
+        async def close_late() -> None:
+            await released.wait()
+            peer.closed = True
+
+        peer.close = close_late
+        async with rig.client.get(f"{rig.url}/healthz") as response:
+            assert response.status == 200, "and this connection stays open"
+        closing = asyncio.create_task(rig.server.close())
+        assert await talk.close_code() == CloseCode.GOING_AWAY
         async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
-            assert response.status == 409
-            assert await response.json() == {"reason": "no source"}
+            assert response.status == 503
+        assert rig.live.wishes == []
+        released.set()
+        await closing
 
 
 @pytest.mark.parametrize(
@@ -241,7 +256,7 @@ async def test_the_readme_s_command_shows_the_token_and_keeps_it_to_itself(tmp_p
 async def test_a_token_made_for_another_one_counts_at_the_next_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.05)
     file = SecretFile(tmp_path / "token")
     async with served(made_token=file) as rig:
         headers = {"Host": "192.168.1.2", "Authorization": f"Bearer {file.read()}"}

@@ -31,7 +31,7 @@ def pair(tmp_path: Path) -> Pair:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_LOOK_INTERVAL", 0.05)
+    monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.05)
 
 
 @contextlib.asynccontextmanager
@@ -247,13 +247,13 @@ async def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await fetch(rig, before)
         pair.key.write_text("-----BEGIN PRIVATE KEY-----\nhalf of\n")
-        await until_logged("the new certificate cannot be used", caplog)
+        await until_logged("new certificate is invalid", caplog)
         assert (await fetch(rig, after))[0] == 200, "that of before stays"
         make_pair(tmp_path)
         await until_taken(rig, pair.trusted())
-    assert sum("cannot be used, and that of before stays" in message for message in caplog.messages) == 1
+    assert sum("new certificate is invalid, keeping the current one" in message for message in caplog.messages) == 1
     assert str(pair.key) in caplog.text
-    assert caplog.messages.count("the certificate was renewed") == 2
+    assert caplog.messages.count("certificate renewed") == 2
 
 
 async def test_who_is_connected_stays_while_it_is_renewed(pair: Pair, tmp_path: Path) -> None:
@@ -274,23 +274,23 @@ def test_half_of_a_renewal_waits_for_the_other_half(pair: Pair, tmp_path: Path) 
     make_pair(tmp_path)
     new_key = pair.key.read_bytes()
     pair.key.write_bytes(old_key)
-    assert certificate.look() is False, "just written: the key may be on its way"
+    assert certificate.reload_if_changed() is False, "just written: the key may be on its way"
     pair.key.write_bytes(new_key)
-    assert certificate.look() is False
-    assert certificate.look() is True
-    assert certificate.look() is False
+    assert certificate.reload_if_changed() is False
+    assert certificate.reload_if_changed() is True
+    assert certificate.reload_if_changed() is False
     pair.certificate.unlink()
-    assert certificate.look() is False, "while it is not there, nothing changes"
+    assert certificate.reload_if_changed() is False, "while it is not there, nothing changes"
 
 
 def test_a_bad_one_is_said_once(pair: Pair, tmp_path: Path) -> None:
     certificate = Certificate(**pair.settings)
     certificate.load()
     pair.certificate.write_text("nonsense")
-    assert certificate.look() is False
+    assert certificate.reload_if_changed() is False
     with pytest.raises(BroadcasterError, match="holds no certificate"):
-        certificate.look()
-    assert certificate.look() is False
+        certificate.reload_if_changed()
+    assert certificate.reload_if_changed() is False
 
 
 def test_what_is_wrong_is_said_with_setting_and_file(pair: Pair, tmp_path: Path) -> None:

@@ -57,7 +57,6 @@ class BookLive:
 
     def __init__(self, state: StreamState) -> None:
         self.status = StreamStatus(state, 1.0, AudioState.ON)
-        self.refuses: str | None = None
         self.wishes: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
 
@@ -66,9 +65,8 @@ class BookLive:
         for listener in list(self.listeners):
             listener(self.status)
 
-    def set_live(self, live: bool) -> str | None:
+    def set_live(self, live: bool) -> None:
         self.wishes.append(live)
-        return self.refuses
 
     def toggle(self) -> None:
         raise AssertionError("nothing in web presses the button")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broadcaster.auth.tokens import bearer_token
 from broadcaster.devices.microphone.arecord import explain, offered_channels
 from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, listed
 from broadcaster.errors import SettingsError
@@ -61,8 +62,8 @@ def headers(data: bytes) -> None:
         assert not set(own) & set(" ;,'\"\r\n%/@")
     access.is_allowed_origin(origin, host, ["https://site.example"])
     caller = PROXIES.caller("10.0.0.1", [host], [origin], secure=False)
-    assert access.neighbourhood(caller.address)
-    access.bearer_token(text)
+    assert access.networks(caller.address)
+    bearer_token(text)
     line = quoted(text)
     assert line.isprintable()
     assert len(line) <= 200

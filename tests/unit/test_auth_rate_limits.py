@@ -1,8 +1,10 @@
 """Sliding windows over messages and wrong tokens."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, admissions
+from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, TokenResult, admissions
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -39,40 +41,41 @@ def test_a_bucket_that_refuses_keeps_what_there_is() -> None:
     assert bucket.take(1000, 100.0)
 
 
-def test_after_five_wrong_tokens_an_address_waits_a_minute() -> None:
-    attempts = TokenAttempts()
-    for at in range(5):
-        assert not attempts.must_wait(["192.0.2.1"], at)
-        attempts.wrong(["192.0.2.1"], at)
-    assert attempts.must_wait(["192.0.2.1"], 59.9)
-    assert not attempts.must_wait(["192.0.2.2"], 5)
-    assert not attempts.must_wait(["192.0.2.1"], 60.1), "never for ever"
+def guess(attempts: TokenAttempts, places: Sequence[str], now: float) -> TokenResult:
+    return attempts.check("wrong", "right", places, now)
 
 
-def test_who_has_many_networks_has_no_more_than_twenty_tries() -> None:
+def test_after_five_wrong_tokens_an_address_is_refused_for_a_minute_even_with_the_right_one() -> None:
     attempts = TokenAttempts()
-    tries = 0
-    for number in range(1000):
-        places = (f"2001:db8:1:{number:x}::/64", "2001:db8:1::/48")
-        if not attempts.must_wait(places, 0.0):
-            attempts.wrong(places, 0.0)
-            tries += 1
-    assert tries == 20
-    assert not attempts.must_wait(("2001:db8:2::/64", "2001:db8:2::/48"), 0.0)
-    assert not attempts.must_wait(("2001:db8:1::/64", "2001:db8:1::/48"), 60.1)
+    assert [guess(attempts, ["192.0.2.1"], at) for at in range(5)] == [TokenResult.WRONG] * 5
+    assert attempts.check("right", "right", ["192.0.2.1"], 59.9) is TokenResult.RATE_LIMITED
+    assert attempts.check("right", "right", ["192.0.2.2"], 5) is TokenResult.ACCEPTED
+    assert attempts.check("right", "right", ["192.0.2.1"], 60.1) is TokenResult.ACCEPTED, "never for ever"
+
+
+def test_without_an_expected_token_every_token_is_wrong() -> None:
+    assert TokenAttempts().check("", "", ["192.0.2.1"], 0.0) is TokenResult.WRONG
+
+
+def test_many_networks_of_one_site_have_twenty_attempts_together() -> None:
+    attempts = TokenAttempts()
+    results = [guess(attempts, (f"2001:db8:1:{number:x}::/64", "2001:db8:1::/48"), 0.0) for number in range(1000)]
+    assert results.count(TokenResult.WRONG) == 20
+    assert guess(attempts, ("2001:db8:2::/64", "2001:db8:2::/48"), 0.0) is TokenResult.WRONG
+    assert guess(attempts, ("2001:db8:1::/64", "2001:db8:1::/48"), 60.1) is TokenResult.WRONG
 
 
 def test_guesses_from_everywhere_lock_nobody_out() -> None:
     attempts = TokenAttempts()
     for number in range(1000):
-        attempts.wrong([f"192.0.2.{number}"], 0.0)
-    assert not attempts.must_wait(["203.0.113.1"], 0.0)
+        guess(attempts, [f"192.0.2.{number}"], 0.0)
+    assert attempts.check("right", "right", ["203.0.113.1"], 0.0) is TokenResult.ACCEPTED
 
 
 def test_addresses_do_not_pile_up() -> None:
     attempts = TokenAttempts()
     for index in range(5000):
-        attempts.wrong([f"192.0.2.{index}"], 0.0)
+        guess(attempts, [f"192.0.2.{index}"], 0.0)
     assert len(attempts._wrong._budgets) == 4096
 
 

@@ -4,7 +4,17 @@ import re
 
 import pytest
 
-from broadcaster.auth.tokens import SHORTEST, is_weak, make_token
+from broadcaster.auth.tokens import SHORTEST, bearer_token, is_weak, make_token, tokens_match
+
+
+def test_tokens_are_compared_whole() -> None:
+    assert tokens_match("gehëim", "gehëim")
+    assert not tokens_match("gehëim ", "gehëim")
+
+
+def test_a_bearer_token_is_read_from_its_header() -> None:
+    assert bearer_token("Bearer abc") == bearer_token("bearer  abc") == "abc"
+    assert bearer_token("Basic abc") is bearer_token(None) is bearer_token("Bearer ") is None
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,8 @@ class Stream:
         self._has_sound = has_sound
         self._listeners: list[Callable[[StreamStatus], None]] = []
 
-    def set_live(self, live: bool) -> str | None:
+    def set_live(self, live: bool) -> None:
         self.asked.append(live)
-        return None
 
     def toggle(self) -> None:
         self.asked.append("toggle")

@@ -1,0 +1,102 @@
+"""What is served: builds the page, signaling and API from the settings, and puts them at their paths."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from broadcaster.model.stats import Capacity
+from broadcaster.ports import Clock, PeerFactory, StreamControl
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.settings import WebSettings
+from broadcaster.signaling.protocol import Timings
+from broadcaster.storage.secrets import StateSecrets
+from broadcaster.web.api import Api
+from broadcaster.web.endpoint import Endpoint
+from broadcaster.web.operator_auth import OperatorAuth
+from broadcaster.web.page import Page, viewer_folder
+from broadcaster.web.proxies import Proxies
+from broadcaster.web.request_guard import RequestGuard
+from broadcaster.web.viewer_auth import ViewerAuth
+from broadcaster.web.viewers import Viewers
+
+log = logging.getLogger(__name__)
+
+_LARGEST_BODY = 4096
+_GOODBYE_LIMIT = 1.0
+"""Seconds for viewers' peer connections to close."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Routes:
+    """The handlers behind the paths, and what they share."""
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        peers: PeerFactory,
+        stream: StreamControl,
+        clock: Clock,
+        version: str,
+        capacity: Callable[[], Capacity],
+        timings: Timings,
+        secrets: StateSecrets | None,
+        certificate_names: Callable[[], tuple[str, ...]],
+        outside: RateLimitedLogger,
+    ) -> None:
+        """`certificate_names` returns the host names in the TLS certificate."""
+        self.proxies = Proxies(settings.trusted_proxies)
+        self.guard = RequestGuard(settings, self.proxies, outside, certificate_names)
+        self.viewers = Viewers(settings.max_viewers, peers, stream, clock, timings, outside)
+        link_key = secrets.link_key if secrets is not None and settings.links else None
+        self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, outside)
+        self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, outside)
+        token_file = None if secrets is None else secrets.operator_token
+        self._operator = OperatorAuth(settings.operator_token, token_file, clock, outside)
+        private = not self._viewer_auth.is_open
+        self._api = Api(self.viewers, stream, self._operator, clock, version, capacity, outside, private=private)
+        self._closing = False
+
+    def application(self) -> web.Application:
+        """Return the application that serves them."""
+        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._refuse_while_closing, self.guard.check])
+        page = Page(viewer_folder())
+        app.router.add_get("/", page.index)
+        app.router.add_get("/viewer/{path:.+}", page.file)
+        app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
+        app.router.add_get("/api/status", self._api.status)
+        app.router.add_post("/api/live", self._api.live)
+        app.router.add_get("/healthz", self._api.health)
+        app.on_response_prepare.append(self.guard.add_headers)
+        return app
+
+    def read_files(self) -> None:
+        """Read the tokens' files again; another link key revokes all links."""
+        self._operator.reload()
+        if self._viewer_auth.reload():
+            log.info("link key changed; existing links are revoked")
+            self.viewers.end_links()
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self.viewers.start()
+
+    async def close(self) -> None:
+        """Refuse requests and end all sessions, within a second; idempotent."""
+        self._closing = True
+        self._endpoint.close()
+        try:
+            async with asyncio.timeout(_GOODBYE_LIMIT):
+                await self.viewers.close()
+        except TimeoutError:
+            log.warning("peer connections were still open %g s after the end of their sessions", _GOODBYE_LIMIT)
+
+    @web.middleware
+    async def _refuse_while_closing(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._closing:
+            raise web.HTTPServiceUnavailable(text="The daemon is shutting down.\n")
+        return await handler(request)
