@@ -101,6 +101,7 @@ class Acceptor:
         self._room = room
         self._log = log
         self._connections: dict[Connection, asyncio.Task[None]] = {}
+        self._exhausted = False
         self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
@@ -131,10 +132,13 @@ class Acceptor:
         try:
             for _ in range(BACKLOG):
                 connection, peer = listener.accept()
+                self._exhausted = False
                 self._take(connection, access.plain_address(peer[0]))
         except OSError as error:  # no more are waiting, or (accept(2)) one has gone already
             if error.errno in _EXHAUSTED:
-                self._log.warning("accept", f"no connection can be taken for now: {error.strerror}")
+                if not self._exhausted:
+                    self._log.warning("accept", f"no connection can be taken for now: {error.strerror}")
+                self._exhausted = True
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listener)
                 self._retries[listener] = loop.call_later(_RETRY, self._listen, listener)

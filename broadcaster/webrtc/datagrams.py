@@ -27,9 +27,10 @@ class Datagrams:
     """The way to one viewer. It is looked up at each call, because ICE may change it.
 
     `errors` counts packets that are lost because there was no way for them, or the kernel refused them, and `held`
-    those that had to wait for a full socket.
+    those that had to wait for a full socket; `bytes_sent` counts what the kernel, or the relay's transport, has taken.
 
-    A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice.
+    A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice, and so
+    does a direct one as long as there is no file descriptor left for the duplicate.
     """
 
     def __init__(self, connection: aioice.ice.Connection) -> None:
@@ -97,29 +98,31 @@ class Datagrams:
         elif self._socket is None:
             for packet in _packets(data, stride):
                 pair.protocol.transport.sendto(packet, self._address)
+            self.bytes_sent += len(data)
         else:
             self._send_direct(self._socket, data, stride)
-        self.bytes_sent += len(data)
 
     def _use(self, pair: aioice.ice.CandidatePair | None) -> aioice.ice.CandidatePair | None:
-        """Send by this pair from now on; gives it back, or None when there is none, or no descriptor for its socket."""
+        """Send by this pair from now on, and give it back; without a descriptor for its socket only this time."""
         if self._socket is not None:
             self._socket.close()
         self._pair = self._socket = None
         if pair is not None:
+            self._address, self._offload = pair.remote_addr, True
             shared = pair.protocol.transport.get_extra_info("socket")
             try:
                 self._socket = shared.dup() if shared is not None else None
             except OSError as error:
                 log.debug("no socket for a viewer: %s", error)
-                return None
-            self._pair, self._address, self._offload = pair, pair.remote_addr, True
+            else:
+                self._pair = pair
         return pair
 
     def _send_direct(self, out: socket.socket, data: memoryview, stride: int) -> None:
         if len(data) > stride and self._offload:
             try:
                 out.sendmsg([data], _segments_of(stride), 0, self._address)
+                self.bytes_sent += len(data)
                 return
             except BlockingIOError:
                 self._held.append((bytes(data), stride))
@@ -134,7 +137,7 @@ class Datagrams:
     def _send_singly(self, out: socket.socket, data: memoryview, stride: int) -> None:
         for offset in range(0, len(data), stride):
             try:
-                out.sendto(data[offset : offset + stride], self._address)
+                self.bytes_sent += out.sendto(data[offset : offset + stride], self._address)
             except BlockingIOError:
                 self._held.append((bytes(data[offset:]), stride))
                 return

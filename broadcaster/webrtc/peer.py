@@ -19,7 +19,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.auth.rate_limits import TokenBucket
-from broadcaster.media.rtp import PacketFormat, Packetizer, packet_format
+from broadcaster.media.rtp import PacketFormat, Packetizer
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
@@ -192,7 +192,7 @@ class PeerConnection:
 
     def _take(self, packet: AnyRtcpPacket, now: float) -> None:
         """One packet of the viewer's: keyframe request, lost packets, or how it fares."""
-        if asks_for_keyframe(packet):
+        if asks_for_keyframe(packet, self._feedback.ssrc):
             self.request_keyframe()
         lost = lost_packets(packet, self._feedback.ssrc)
         if lost and self._sender is not None:
@@ -250,7 +250,7 @@ def _codecs(kind: str) -> list[RTCRtpCodecCapability]:
 def _kind(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
     """What the answer asks of this m-line's packets."""
     numbers = {extension.uri: extension.id for extension in parameters.headerExtensions}
-    return packet_format(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))
+    return PacketFormat(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))
 
 
 def peer_stats(

@@ -82,6 +82,15 @@ def goodbye(ssrc: int, cname: str) -> bytes:
     return empty + bytes(RtcpSdesPacket(chunks=[source])) + bytes(RtcpByePacket(sources=[ssrc]))
 
 
-def asks_for_keyframe(packet: AnyRtcpPacket) -> bool:
-    """Whether it is a PLI (RFC 4585 §6.3.1) or FIR (RFC 5104 §4.3.1)."""
-    return isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR)
+def asks_for_keyframe(packet: AnyRtcpPacket, ssrc: int) -> bool:
+    """Whether it is a PLI (RFC 4585 §6.3.1) or a FIR (RFC 5104 §4.3.1) for the stream with this SSRC."""
+    if not isinstance(packet, RtcpPsfbPacket):
+        return False
+    if packet.fmt == RTCP_PSFB_FIR:
+        return any(entry.startswith(ssrc.to_bytes(4, "big")) for entry in _fir_entries(packet.fci))
+    return bool(packet.fmt == RTCP_PSFB_PLI and packet.media_ssrc == ssrc)
+
+
+def _fir_entries(fci: bytes) -> Iterator[bytes]:
+    """The entries of a FIR: SSRC, sequence number, reserved bits. Its own media SSRC is unused (RFC 5104 §4.3.1.1)."""
+    return (fci[start : start + 8] for start in range(0, len(fci), 8))

@@ -9,7 +9,7 @@ from random import randrange
 
 from aiortc import RTCDtlsTransport
 
-from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, packet_format, send_time_element
+from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.webrtc.datagrams import Datagrams
@@ -132,8 +132,7 @@ class ViewerSender:
     def allow_playout_delay(self) -> None:
         """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
         if self.video is not None and not self.video.kind.patient:
-            kind = self.video.kind
-            self.video.kind = packet_format(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, True)
+            self.video.kind = self.video.kind._replace(patient=True)
 
     def say_goodbye(self) -> None:
         """Tell the viewer that nothing more comes."""
@@ -176,13 +175,16 @@ class ViewerSender:
             self.datagrams.errors += end - first
             log.warning("%s: %s", self._viewer, error)
             return
+        errors = self.datagrams.errors
         self.datagrams.send_batches(_scratch.view, burst.batches)
         if track is self.video and self._sent_packets is not None:
             self._sent_packets.add(sequence, bytes(_scratch.view[: len(burst.data)]), burst.offsets, now)
+        taken = end - first - (self.datagrams.errors - errors)
+        octets = burst.octets * taken // (end - first)
         track.next_sequence = sequence + end - first
-        track.sent.packets += end - first
-        track.sent.octets += burst.octets
-        self.budget.sent(burst.octets)
+        track.sent.packets += taken
+        track.sent.octets += octets
+        self.budget.sent(octets)
         self._report(track, now)
 
     def _report(self, track: Track, now: float) -> None:

@@ -7,6 +7,8 @@ import struct
 import time
 from collections.abc import Callable
 
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket
+
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.webrtc.udp_port import DropReason
 from tests.edges.webrtc_rig import Camera, inbound, on_air
@@ -196,6 +198,43 @@ async def test_reports_tell_how_the_viewer_fares():
         assert stats.round_trip is not None
         assert 0 <= stats.round_trip < 1
         assert (stats.loss, stats.health, stats.skipped) == (0, "well", 0)
+        await theirs.close()
+        await ours.close()
+
+
+async def test_a_keyframe_request_for_another_stream_is_none_of_ours():
+    async with on_air() as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 3)
+        before = ours.stats().keyframe_requests
+        for ssrc in (0, rig.packetizer.video.ssrc + 1, rig.packetizer.audio.ssrc):
+            await send_pli(theirs, ssrc)
+        await send_pli(theirs, rig.packetizer.video.ssrc)
+        async with asyncio.timeout(5):
+            while ours.stats().keyframe_requests == before:
+                await asyncio.sleep(0.01)
+        assert ours.stats().keyframe_requests == before + 1
+        await theirs.close()
+        await ours.close()
+
+
+async def send_pli(theirs, ssrc: int) -> None:
+    await theirs.getReceivers()[0].transport._send_rtp(bytes(RtcpPsfbPacket(RTCP_PSFB_PLI, ssrc=1, media_ssrc=ssrc)))
+
+
+async def test_what_finds_no_way_is_not_counted_as_sent():
+    async with on_air() as rig:
+        ours, theirs, _ = await rig.join()
+        await pictures(theirs, 5)
+        ours._sender.datagrams._connection._nominated.clear()
+        before = ours.stats()
+        async with asyncio.timeout(5):
+            while ours.stats().send_errors < before.send_errors + 10:
+                await asyncio.sleep(0.01)
+        after = ours.stats()
+        assert before.video_packets > 0
+        assert (after.video_packets, after.audio_packets) == (before.video_packets, before.audio_packets)
+        assert after.bytes_sent == before.bytes_sent
         await theirs.close()
         await ours.close()
 

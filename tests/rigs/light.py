@@ -48,7 +48,11 @@ class LightViewer:
 
     async def _connect(self) -> None:
         self._http = aiohttp.ClientSession()
-        self._ws = await self._http.ws_connect(self._url, protocols=[SUBPROTOCOL])
+        try:
+            self._ws = await self._http.ws_connect(self._url, protocols=[SUBPROTOCOL])
+        except BaseException:
+            await self._http.close()
+            raise
         self._began = time.monotonic()
         await self._ws.send_json(self._hello)
         self._reading = asyncio.create_task(self._read(self._ws))

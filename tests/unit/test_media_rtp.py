@@ -13,7 +13,6 @@ from broadcaster.media.rtp import (
     Packetizer,
     RtpFrame,
     RtpStream,
-    packet_format,
     send_time_element,
 )
 from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock, absolute_send_time, ntp_time
@@ -21,7 +20,7 @@ from broadcaster.model.stream import AccessUnit, OpusFrame
 
 VIDEO = RtpStream(ssrc=0x01020304, payload_type=101, mid="0")
 AUDIO = RtpStream(ssrc=0x05060708, payload_type=96, mid="1")
-FULL = packet_format(16, 1, 3, 4)
+FULL = PacketFormat(16, 1, 3, 4)
 
 
 def packets(frame, kind):
@@ -83,8 +82,8 @@ def test_the_largest_packet_fits():
 
 def test_an_image_is_made_once_for_each_kind():
     frame = RtpFrame(VIDEO, [b"x"], 0, 0.0)
-    assert frame.image(FULL) is frame.image(packet_format(16, 1, 3, 4))
-    assert frame.image(FULL) is not frame.image(packet_format(10, 1, 3, 4))
+    assert frame.image(FULL) is frame.image(PacketFormat(16, 1, 3, 4))
+    assert frame.image(FULL) is not frame.image(PacketFormat(10, 1, 3, 4))
 
 
 def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():

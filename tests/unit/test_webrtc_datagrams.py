@@ -39,10 +39,11 @@ class Socket:
         self._refuse()
         self.batches.append(b"".join(map(bytes, buffers)))
 
-    def sendto(self, data, address) -> None:
+    def sendto(self, data, address) -> int:
         assert address == ADDRESS
         self._refuse()
         self.packets.append(bytes(data))
+        return len(data)
 
     def _refuse(self) -> None:
         if self.refuse and (error := self.refuse.pop(0)) is not None:
@@ -143,15 +144,42 @@ def test_a_report_that_finds_the_socket_full_is_an_error():
     assert (datagrams.errors, datagrams.held) == (1, 0)
 
 
-def test_without_a_descriptor_for_its_socket_packets_are_lost_and_the_way_is_found_later(monkeypatch):
+def test_without_a_descriptor_for_its_socket_packets_go_through_aioice_until_there_is_one(monkeypatch):
     out = Socket()
     monkeypatch.setattr(out, "dup", lambda: (_ for _ in ()).throw(OSError(errno.EMFILE, "no")), raising=False)
-    datagrams = Datagrams(connection(out))
+    room = connection(out)
+    datagrams = Datagrams(room)
     datagrams.send_batches(DATA, BATCHES)
-    assert datagrams.errors == 3
+    assert (datagrams.errors, out.batches, room.relayed) == (0, [], SINGLY)
     monkeypatch.undo()
     datagrams.send_batches(DATA, BATCHES)
-    assert (datagrams.errors, out.batches) == (3, [bytes(DATA)])
+    assert (datagrams.errors, out.batches, room.relayed) == (0, [bytes(DATA)], SINGLY)
+    assert datagrams.bytes_sent == 2 * len(DATA)
+
+
+def test_bytes_count_as_sent_when_they_are_taken_and_once():
+    out = Socket(refuse=[BlockingIOError(), OSError(errno.ENETUNREACH, "no")])
+    datagrams = Datagrams(connection(out))
+    datagrams.send_batches(DATA, BATCHES)
+    assert datagrams.bytes_sent == 0, "they wait"
+    assert not datagrams.is_full()
+    assert (datagrams.bytes_sent, datagrams.errors) == (0, 3), "there was no way for them"
+    datagrams.send_batches(DATA, BATCHES)
+    assert datagrams.bytes_sent == len(DATA)
+    out.refuse = [OSError(errno.EIO, "no"), None, BlockingIOError()]
+    datagrams.send_batches(DATA, BATCHES)
+    assert datagrams.bytes_sent == len(DATA) + len(SINGLY[0])
+    assert not datagrams.is_full()
+    assert datagrams.bytes_sent == 2 * len(DATA)
+
+
+def test_nothing_is_sent_without_a_way():
+    room = connection(Socket())
+    room._nominated = {}
+    datagrams = Datagrams(room)
+    datagrams.send_batches(DATA, BATCHES)
+    datagrams.send(b"report")
+    assert (datagrams.bytes_sent, datagrams.errors) == (0, 4)
 
 
 def test_a_relayed_pair_goes_through_the_relay():

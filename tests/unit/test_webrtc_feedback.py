@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aiortc.rtp import (
     RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     RtcpPsfbPacket,
@@ -90,8 +91,22 @@ def test_a_nack_for_our_video_names_what_was_lost():
     assert list(lost_packets(report_of(), OURS)) == []
 
 
-def test_pli_and_fir_ask_for_a_keyframe():
-    for fmt, asks in ((RTCP_PSFB_PLI, True), (4, True), (RTCP_PSFB_APP, False)):
-        packet = RtcpPsfbPacket(fmt=fmt, ssrc=THEIRS, media_ssrc=OURS, fci=b"")
-        assert asks_for_keyframe(packet) is asks
-    assert not asks_for_keyframe(report_of())
+def fir(*ssrcs: int) -> RtcpPsfbPacket:
+    """Each entry has an SSRC, a sequence number and reserved bits; the media SSRC is unused (RFC 5104 §4.3.1.1)."""
+    fci = b"".join(ssrc.to_bytes(4, "big") + b"\x07\0\0\0" for ssrc in ssrcs)
+    return RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=THEIRS, media_ssrc=0, fci=fci)
+
+
+def test_pli_and_fir_for_our_stream_ask_for_a_keyframe():
+    assert asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=THEIRS, media_ssrc=OURS), OURS)
+    assert asks_for_keyframe(fir(OURS), OURS)
+    assert asks_for_keyframe(fir(99, OURS), OURS)
+
+
+def test_pli_and_fir_for_another_stream_and_other_packets_ask_for_none():
+    for ssrc in (0, 99, OURS + 1):
+        assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=OURS, media_ssrc=ssrc), OURS)
+    assert not asks_for_keyframe(fir(99), OURS)
+    assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=THEIRS, media_ssrc=OURS, fci=b""), OURS)
+    assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=OURS), OURS)
+    assert not asks_for_keyframe(report_of(), OURS)
