@@ -83,11 +83,11 @@ class Daemon:
         folder = state_folder(settings.stream.state_dir)
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
-        hub = Hub(clock)
+        self._bugs = BugLog()
+        hub = Hub(clock, self._bugs)
         packetizer = Packetizer(*make_streams())
         self._rendition = hub.rendition
         self._fanout = Fanout(hub, packetizer, clock)
-        self._bugs = BugLog()
         self._stream = StreamController(
             video, audio, hub, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
         )

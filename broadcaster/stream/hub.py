@@ -6,7 +6,6 @@ keyframe and counted; one that raises is unsubscribed, and the others do not not
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +13,8 @@ from typing import Protocol
 
 from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import Clock, VideoSource
+from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.rendition import Rendition
-
-log = logging.getLogger(__name__)
 
 
 class Subscriber(Protocol):
@@ -46,12 +44,13 @@ class Subscription:
 
 
 class Hub:
-    """Publishes one rendition of the stream to any number of subscribers."""
+    """Publishes one rendition of the stream to any number of subscribers; what these raise goes to `bugs`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, bugs: BugLog | None = None) -> None:
         self.rendition = Rendition()
         self.access_units = 0
         self._clock = clock
+        self._bugs = bugs or BugLog()
         self._subscriptions: list[Subscription] = []
 
     def subscribe(self, name: str, subscriber: Subscriber) -> Subscription:
@@ -109,8 +108,8 @@ class Hub:
         """Call a subscriber, and return what it returns; what it raises ends its subscription, and None is returned."""
         try:
             return call()
-        except Exception as error:
-            log.exception("subscriber %s failed and is unsubscribed", subscription.name)
+        except Exception as error:  # noqa: BLE001 - logged and counted
+            self._bugs.add(f"subscriber {subscription.name}, which is unsubscribed", error)
             self.unsubscribe(subscription)
             subscription.subscriber.ended(error)
         return None

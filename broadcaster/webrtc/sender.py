@@ -132,7 +132,8 @@ class ViewerSender:
     def allow_playout_delay(self) -> None:
         """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
         if self.video is not None and not self.video.kind.patient:
-            self.video.kind = self.video.kind._replace(patient=True)
+            kind = self.video.kind
+            self.video.kind = PacketFormat(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, patient=True)
 
     def say_goodbye(self) -> None:
         """Tell the viewer that nothing more comes."""

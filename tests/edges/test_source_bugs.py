@@ -1,0 +1,235 @@
+"""The whole daemon with a bug, or an error of libav or the system, inside a source of each kind: it is `failed` or its
+sound `lost`, it is tried again, and the daemon goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import av
+import pytest
+
+from broadcaster.delivery import fanout
+from broadcaster.devices import choose
+from broadcaster.devices.board import Board
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.file.media_file import MediaFile
+from broadcaster.devices.microphone import source as microphone
+from broadcaster.devices.picamera import hardware, software
+from broadcaster.devices.testcard.beep import BeepTrack
+from broadcaster.devices.testcard.pattern import Pattern
+from broadcaster.devices.usb import source as usb
+from broadcaster.devices.usb.find import Surroundings
+from broadcaster.media.rtp import Packetizer
+from broadcaster.stream import backoff
+from broadcaster.stream.hub import Hub
+from tests.edges.app_rig import Served, served
+from tests.edges.devices_rig import make_file
+from tests.edges.test_devices_usb_source import NODE, RealTimeCamera
+from tests.rigs.fifo_microphone import CONFIG, FifoMicrophone
+from tests.rigs.light import LightViewer
+from tests.rigs.picamera2 import Rig
+
+BUGS = [struct.error("unpack requires 4 bytes"), StopIteration("odd"), KeyError("odd")]
+DISK = OSError(5, "Input/output error")
+LIBAV = av.error.InvalidDataError(0, "Invalid data")
+HIGH = {"profile": "high", "preset": "veryfast"}
+
+
+class Breakable:
+    """A function that raises `error` while it is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        self.error: Exception | None = None
+        function = getattr(owner, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            if self.error is not None:
+                raise self.error
+            return function(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(backoff, "FIRST_DELAY", 0.05)
+
+
+def tracebacks(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(record.exc_info is not None for record in caplog.records)
+
+
+async def fails_and_comes_back(daemon: Served, part: Breakable, error: Exception, reason: str) -> dict[str, Any]:
+    """Let a part break until the stream has failed so, and mend it; returns the status afterwards."""
+    await daemon.until("live")
+    part.error = error
+    await daemon.until("failed", reason)
+    part.error = None
+    return await daemon.until("live")
+
+
+@pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
+async def test_a_bug_in_the_test_picture(tmp_path, monkeypatch, caplog, error):
+    part = Breakable(monkeypatch, Pattern, "draw")
+    async with served(tmp_path, "test") as daemon:
+        status = await fails_and_comes_back(daemon, part, error, "internal")
+    assert status["internal_errors"] >= 1
+    assert tracebacks(caplog) == 1
+    assert f"internal error in test-video: {type(error).__name__}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "traces"),
+    [(KeyError("odd"), "internal", 1), (DISK, "file", 0), (LIBAV, "file", 0)],
+    ids=["a bug", "the system", "libav"],
+)
+@pytest.mark.parametrize("options", [None, HIGH], ids=["passes through", "is encoded"])
+async def test_an_error_in_a_film(tmp_path, monkeypatch, caplog, options, error, reason, traces):
+    part = Breakable(monkeypatch, MediaFile, "lateness")
+    path = make_file(tmp_path / "a.mp4", seconds=2.0, options=options)
+    async with served(tmp_path, "file", f"video.file={path}") as daemon:
+        status = await fails_and_comes_back(daemon, part, error, reason)
+    assert (status["internal_errors"] > 0, tracebacks(caplog)) == (bool(traces), traces)
+    if not traces:
+        assert caplog.text.count(f"video: {path}: {error.strerror}; ") == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "reason", "traces"),
+    [
+        ("read", struct.error("odd"), "internal", 1),
+        ("read", DISK, "camera-lost", 0),
+        ("is_ready", ValueError("odd"), "internal", 1),
+        ("read", LIBAV, "camera-lost", 0),
+    ],
+)
+async def test_an_error_in_a_usb_camera(tmp_path, monkeypatch, caplog, call, error, reason, traces):
+    monkeypatch.setattr(usb, "Camera", RealTimeCamera)
+    monkeypatch.setattr(usb, "look_around", lambda: Surroundings((NODE,)))
+    part = Breakable(monkeypatch, RealTimeCamera, call)
+    async with served(tmp_path, "v4l2") as daemon:
+        await fails_and_comes_back(daemon, part, error, reason)
+    assert tracebacks(caplog) == traces
+
+
+async def test_a_bug_while_a_usb_camera_is_opened(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(usb, "Camera", RealTimeCamera)
+    monkeypatch.setattr(usb, "look_around", lambda: Surroundings((NODE,)))
+    part = Breakable(monkeypatch, RealTimeCamera, "start")
+    part.error = struct.error("odd")
+    async with served(tmp_path, "v4l2") as daemon:
+        await daemon.until("failed", "internal")
+        part.error = None
+        await daemon.until("live")
+    assert tracebacks(caplog) == 1
+
+
+BOARDS = {
+    "software": Board("Raspberry Pi 5", 8 << 30, "", True),
+    "hardware": Board("Pi 4", 4 << 30, "/dev/video11", True),
+}
+
+
+@pytest.fixture
+def csi(monkeypatch):
+    made = Rig()
+    made.install(monkeypatch)
+    yield made
+    made.forget()
+
+
+@pytest.mark.parametrize(
+    ("board", "owner", "name"),
+    [
+        ("software", software, "picture_of"),  # on picamera2's own thread
+        ("software", Encoder, "encode"),
+        ("hardware", hardware, "is_keyframe"),  # on the thread of picamera2's encoder
+    ],
+)
+async def test_a_bug_in_a_csi_camera(tmp_path, csi, monkeypatch, caplog, board, owner, name):
+    monkeypatch.setattr(choose, "read_board", lambda: BOARDS[board])
+    part = Breakable(monkeypatch, owner, name)
+    async with served(tmp_path, "picamera2") as daemon:
+        status = await fails_and_comes_back(daemon, part, KeyError("odd"), "internal")
+    assert status["internal_errors"] >= 1
+    assert tracebacks(caplog) == 1
+    caplog.clear()  # the traceback holds the camera
+
+
+async def loses_its_sound(port: int, part: Breakable, error: Exception) -> None:
+    """Let a part of the sound break and mend it, before a viewer that sees and hears."""
+    async with LightViewer(port) as viewer:
+        await hears(viewer)
+        part.error = error
+        await viewer.message("stream", sound="lost")
+        packets = viewer.packets
+        async with asyncio.timeout(5):
+            while viewer.packets < packets + 10:
+                await asyncio.sleep(0.01)
+        part.error = None
+        await hears(viewer)
+        assert viewer.gaps == 0
+
+
+async def hears(viewer: LightViewer) -> None:
+    sounds = viewer.sounds
+    async with asyncio.timeout(10):
+        while viewer.sounds < sounds + 10:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("error", [*BUGS, DISK, LIBAV], ids=lambda error: type(error).__name__)
+async def test_an_error_in_the_test_tone(tmp_path, monkeypatch, caplog, error):
+    part = Breakable(monkeypatch, BeepTrack, "frame")
+    async with served(tmp_path, "test", "audio.source=test") as daemon:
+        await loses_its_sound(daemon.port, part, error)
+        assert (await daemon.until("live"))["openings"] == 1
+    assert tracebacks(caplog) == (error in BUGS)
+
+
+async def test_a_bug_in_a_microphone(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / CONFIG))
+    part = Breakable(monkeypatch, microphone.Conditioner, "push")
+    with FifoMicrophone(tmp_path).running():
+        async with served(tmp_path, "test", "audio.source=alsa", "audio.device=fifo-mono") as daemon:
+            await loses_its_sound(daemon.port, part, KeyError("odd"))
+    assert tracebacks(caplog) == 1
+
+
+async def watched(daemon: Served, broken: Callable[[], None], mended: Callable[[], None]) -> dict[str, Any]:
+    """A viewer sees pictures again after something was broken and mended, on the same connection."""
+    async with LightViewer(daemon.port) as viewer:
+        await viewer.keyframe()
+        broken()
+        await asyncio.sleep(0.3)
+        mended()
+        packets = viewer.packets
+        async with asyncio.timeout(10):
+            while viewer.packets < packets + 30:
+                await asyncio.sleep(0.01)
+        assert viewer.close_code is None
+    return await daemon.until("live")
+
+
+async def test_a_bug_where_pictures_are_packetized_costs_viewers_pictures_but_not_the_stream(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(fanout, "RESUBSCRIBE_AFTER", 0.05)
+    part = Breakable(monkeypatch, Packetizer, "picture")
+    async with served(tmp_path, "test") as daemon:
+        status = await watched(
+            daemon, lambda: setattr(part, "error", KeyError("odd")), lambda: setattr(part, "error", None)
+        )
+    assert (status["openings"], status["internal_errors"] > 1, tracebacks(caplog)) == (1, True, 1)
+
+
+async def test_a_bug_where_pictures_are_published_fails_the_stream_which_comes_back(tmp_path, monkeypatch, caplog):
+    part = Breakable(monkeypatch, Hub, "publish_video")
+    async with served(tmp_path, "test") as daemon:
+        status = await fails_and_comes_back(daemon, part, KeyError("odd"), "internal")
+    assert status["internal_errors"] >= 1
+    assert tracebacks(caplog) == 1
+    assert "taking what test-video delivers" in caplog.text
