@@ -92,7 +92,7 @@ def rtcp(data: bytes) -> None:
         budget.sent(PACKET * number)
         sent += PACKET * number
         for packet in parse_rtcp(_finished(piece)):
-            if asks_for_keyframe(packet):
+            if asks_for_keyframe(packet, OURS):
                 gate.request("v1")
             repeated += sum(budget.take(lost, PACKET, now) for lost in lost_packets(packet, OURS)) * PACKET
             report = feedback.take(packet, int(now * 2**32), number)
