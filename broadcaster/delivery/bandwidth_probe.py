@@ -43,7 +43,10 @@ WINDOW = 0.3
 """Seconds over which the arrival rate is measured."""
 
 MUCH_LOSS = 0.1
-"""Fraction of packets lost that means a narrow network; less is a bad radio, which RTX repairs."""
+"""Fraction of packets lost that, together with a queue, means a narrow network."""
+
+HEAVY_LOSS = 0.3
+"""Fraction of packets lost that means one by itself; less without a queue is a bad radio, which RTX repairs."""
 
 FEW = 2
 """Packets that count neither as lost nor as in flight: a fraction of a few means nothing."""
@@ -75,6 +78,7 @@ class BandwidthProbe:
         self._sent_before_change = 0
         self._changed_at = now
         self._has_risen = False
+        self._had_queue = False
         self._growth = GENTLE_GROWTH if first_pace < rate * FIRST_SHARE else GROWTH
         self._is_confirmed = False
         self._lost: int | None = None
@@ -105,11 +109,12 @@ class BandwidthProbe:
         """Take a report: packets lost in total and in flight, the round trip without queues, the stream's rate now."""
         self._rate, self._round_trip = rate, round_trip
         arrived = self._sent - in_flight
+        has_queue = in_flight > FEW + self._arrival_rate(arrived, now) * (2 * round_trip + SLACK)
+        self._had_queue |= has_queue
         is_lossy = self._is_lossy(lost, arrived)
         self.has_failed = is_lossy and self._keyframe_is_sent
-        most = FEW + self._arrival_rate(arrived, now) * (2 * round_trip + SLACK)
         has_waited = now - self._changed_at >= STEP + round_trip
-        if is_lossy or in_flight > most:
+        if is_lossy or has_queue:
             self._is_confirmed = False
             if self._sent > self._sent_before_change and (self._has_risen or has_waited):
                 self._lost = lost
@@ -122,7 +127,7 @@ class BandwidthProbe:
     def _is_lossy(self, lost: int, arrived: int) -> bool:
         if self._lost is None or arrived <= 0:  # what was lost before the probe shows with its first packet to arrive
             self._lost = lost
-        return lost - self._lost > FEW + MUCH_LOSS * arrived
+        return lost - self._lost > FEW + (MUCH_LOSS if self._had_queue else HEAVY_LOSS) * arrived
 
     def _arrival_rate(self, arrived: int, now: float) -> float:
         """Packets a second."""
@@ -137,7 +142,7 @@ class BandwidthProbe:
         self._change(1 / 2, now)
 
     def _raise(self, now: float) -> None:
-        self._has_risen = True
+        self._has_risen, self._had_queue = True, False
         if now - self._changed_at >= LONG_STEP + self._round_trip:
             self._change(LONG_GROWTH, now)
         elif self._growth < 1 and not self._keyframe_is_sent:

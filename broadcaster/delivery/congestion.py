@@ -125,7 +125,8 @@ class CongestionController:
         if report.remb is not None and self._collapses(report.remb, rate, now):
             return True
         if self.health is ViewerHealth.WELL:
-            much = self._loss.share > (MUCH_LOSS if self._low_since is not None else HOPELESS_LOSS)
+            is_low = self._low_since is not None and not self._is_doubted
+            much = self._loss.share > (MUCH_LOSS if is_low else HOPELESS_LOSS)
             return (low_long or much) and self._skip(now)
         round_trip = UNKNOWN_ROUND_TRIP if self._round_trip == float("inf") else self._round_trip
         self._probe.report(report.lost, report.in_flight, round_trip, rate, now)

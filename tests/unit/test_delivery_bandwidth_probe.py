@@ -63,7 +63,7 @@ def test_a_report_about_nothing_that_was_sent_at_this_pace_does_not_raise_it():
     assert rig.step(in_flight=10) <= 2 * FIRST
 
 
-@pytest.mark.parametrize("trouble", [{"in_flight": 14}, {"lost": 8}])
+@pytest.mark.parametrize("trouble", [{"in_flight": 14}, {"lost": 12}])
 def test_a_queue_or_loss_halves_it_and_then_it_rises_gently(trouble):
     rig = ProbeRig()
     rig.step()
@@ -75,6 +75,20 @@ def test_a_queue_that_stays_halves_it_again_and_again_down_to_the_floor():
     rig = ProbeRig()
     rig.step()
     assert [rig.step(in_flight=50 + step) for step in range(4)] == [FIRST, FIRST / 2, SLOWEST, SLOWEST]
+
+
+def test_loss_without_a_queue_is_a_bad_radio_up_to_a_limit():
+    rig = ProbeRig()
+    assert [rig.step(lost=lost) for lost in (0, 2, 2, 2)] == [2 * FIRST, 4 * FIRST, RATE, 2 * RATE]
+    assert rig.step(lost=20) == RATE
+
+
+def test_little_loss_with_a_queue_is_a_narrow_network():
+    rig = ProbeRig()
+    rig.probe.keyframe_sent(0.3)
+    rig.step()
+    rig.step(lost=4, in_flight=14)
+    assert rig.probe.has_failed
 
 
 def test_nothing_is_halved_while_nothing_is_sent():

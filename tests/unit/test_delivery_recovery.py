@@ -114,6 +114,20 @@ def test_on_a_narrow_network_there_is_a_picture_now_and_then(keyframe, rate):
 
 @pytest.mark.parametrize("loss", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("keyframe", [3, 10])
+def test_a_viewer_that_was_skipped_recovers_though_its_radio_loses_packets(keyframe, loss):
+    trace = Simulation(Stream(keyframe=keyframe))
+    trace.run(6)
+    trace.network.link = Link(loss=loss)
+    trace.stall()
+    assert trace.until_well(WITHIN) is not None
+    began, skipped = trace.now, trace.queue.skipped
+    trace.run(15)
+    assert trace.queue.skipped == skipped
+    assert sum(time > began for time in trace.browser.shown) > 0.9 * 15 * 30
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("keyframe", [3, 10])
 def test_loss_that_rtx_repairs_skips_nothing(keyframe, loss):
     trace = Simulation(Stream(keyframe=keyframe), Link(loss=loss))
     trace.run(20)
