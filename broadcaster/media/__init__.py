@@ -1,1 +1,1 @@
-"""PURE: what flows. Access units, NAL units, RTP packets and timestamps; no I/O, no asyncio."""
+"""Media formats: NAL units, parameter sets, RTP packets and timestamps. Pure: no I/O, no asyncio."""

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 START_CODE = b"\x00\x00\x01"
-"""H.264 Annex B §B.1; a fourth zero byte in front belongs to the padding between NAL units."""
+"""H.264 Annex B §B.1; a preceding fourth zero byte counts as padding between NAL units."""
 
 
 class NalType(IntEnum):
-    """NAL unit types that matter here (H.264 table 7-1), and those that RFC 6184 §5.2 adds."""
+    """The NAL unit types used here (H.264 table 7-1), and those that RFC 6184 §5.2 adds."""
 
     SLICE = 1
     IDR = 5
@@ -29,16 +29,16 @@ _NRI_MASK = 0x60
 _FU_START = 0x80
 _FU_END = 0x40
 _UNSENT = frozenset({NalType.AUD, NalType.FILLER})
-"""Delimiters and filler tell a receiver nothing that RTP does not."""
+"""Access unit delimiters and filler carry no information that RTP does not."""
 
 
 def nal_type(nal: bytes | memoryview) -> int:
-    """The type of a NAL unit: one of `NalType`, or a number of no interest here."""
+    """Return the type of a NAL unit: a `NalType`, or another number."""
     return nal[0] & _TYPE_MASK
 
 
 def split_nal_units(stream: bytes) -> Iterator[memoryview]:
-    """The NAL units of an Annex B byte stream, without start codes and padding; empty ones are left out."""
+    """Yield the NAL units of an Annex B byte stream, without start codes and padding; empty ones are skipped."""
     view = memoryview(stream)
     start = stream.find(START_CODE)
     while start >= 0:
@@ -53,7 +53,7 @@ def split_nal_units(stream: bytes) -> Iterator[memoryview]:
 
 
 def is_keyframe(stream: bytes) -> bool:
-    """Whether an access unit is an IDR picture with SPS and PPS in front, so that a decoder can start with it."""
+    """Return whether an access unit is an IDR picture preceded by SPS and PPS, so that a decoder can start with it."""
     seen: set[int] = set()
     for nal in split_nal_units(stream):
         kind = nal_type(nal)
@@ -64,10 +64,10 @@ def is_keyframe(stream: bytes) -> bool:
 
 
 def payloads(stream: bytes, limit: int) -> list[bytes]:
-    """The RTP payloads of one access unit, each of at most `limit` bytes (RFC 6184 §5.6 to §5.8).
+    """Return the RTP payloads of one access unit, each of at most `limit` bytes (RFC 6184 §5.6 to §5.8).
 
-    Parameter sets and other small units in front of the picture go together as one STAP-A, a unit that
-    fits goes as it is, a larger one as FU-A fragments of which all but the last are exactly `limit` bytes.
+    Parameter sets and SEI before the picture are aggregated into one STAP-A. Any other unit is sent as it is if it
+    fits, else as FU-A fragments, all of which but the last have exactly `limit` bytes.
     """
     result: list[bytes] = []
     small: list[memoryview] = []
@@ -85,12 +85,12 @@ def payloads(stream: bytes, limit: int) -> list[bytes]:
 
 
 def _aggregate_size(nals: list[memoryview]) -> int:
-    """Size of a STAP-A of `nals`: one header byte, and a 16-bit size before each (RFC 6184 §5.7.1)."""
+    """Return the size of a STAP-A of `nals`: one header byte, and a 16-bit size before each (RFC 6184 §5.7.1)."""
     return 1 + sum(2 + len(nal) for nal in nals)
 
 
 def _flush(nals: list[memoryview]) -> list[bytes]:
-    """One payload for `nals`: as it is if there is one, else a STAP-A with the highest of their NRI."""
+    """Return a payload for `nals`: a single one unchanged, several as a STAP-A with the highest of their NRI values."""
     if len(nals) < 2:
         return [bytes(nal) for nal in nals]
     importance = max(nal[0] & _NRI_MASK for nal in nals)
@@ -101,7 +101,7 @@ def _flush(nals: list[memoryview]) -> list[bytes]:
 
 
 def _fragments(nal: memoryview, limit: int) -> Iterator[bytes]:
-    """FU-A payloads of a NAL unit (RFC 6184 §5.8): indicator and header take the place of its first byte."""
+    """Yield the FU-A payloads of a NAL unit (RFC 6184 §5.8): indicator and header replace its first byte."""
     indicator = nal[0] & ~_TYPE_MASK & 0xFF | NalType.FU_A
     kind = nal_type(nal)
     chunk = limit - 2

@@ -1,15 +1,15 @@
-"""Opus packets, as far as their first byte tells about them (RFC 6716 §3.1)."""
+"""Duration and channels of Opus packets, from their first byte (RFC 6716 §3.1)."""
 
 from __future__ import annotations
 
 _FRAME_SAMPLES = ((480, 960, 1920, 2880),) * 3 + ((480, 960, 480, 960),) + ((120, 240, 480, 960),) * 4
-"""Samples of a frame by the upper three and the lower two bits of the configuration (RFC 6716 table 2)."""
+"""Samples per frame, indexed by the upper three and the lower two bits of the configuration (RFC 6716 table 2)."""
 
 _STEREO = 0x04
 
 
 def packet_samples(packet: bytes) -> int:
-    """How many samples at 48 kHz a packet lasts (RFC 6716 §3.1); 0 if it is malformed."""
+    """Return a packet's duration in samples at 48 kHz (RFC 6716 §3.1); 0 if it is malformed."""
     if not packet:
         return 0
     configuration, code = packet[0] >> 3, packet[0] & 3
@@ -20,5 +20,5 @@ def packet_samples(packet: bytes) -> int:
 
 
 def is_stereo(packet: bytes) -> bool:
-    """Whether the packet has two channels."""
+    """Return whether the packet has two channels."""
     return bool(packet) and bool(packet[0] & _STEREO)

@@ -1,4 +1,4 @@
-"""H.264 parameter sets: whether browsers take what they announce, and keyframes that every decoder can start with."""
+"""H.264 parameter sets: check their profile against what browsers accept, and repeat them before keyframes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _PICTURES = frozenset({NalType.SLICE, NalType.IDR})
 
 
 class ParameterSets:
-    """Remembers the SPS and PPS of a stream and puts them in front of keyframes that come without them."""
+    """Remembers the SPS and PPS of a stream and prepends them to keyframes that lack them."""
 
     def __init__(self) -> None:
         self._sets: dict[int, list[bytes]] = {NalType.SPS: [], NalType.PPS: []}
 
     @property
     def obstacle(self) -> str | None:
-        """Why a browser that was offered constrained baseline may not take the stream; None if it can."""
+        """Why a browser that was offered constrained baseline may be unable to decode the stream; None if it can."""
         if not self._sets[NalType.SPS] or not self._sets[NalType.PPS]:
-            return "it announces no SPS and PPS"
+            return "it has no SPS and PPS"
         return obstacle_of(self._sets[NalType.SPS][-1], self._sets[NalType.PPS][-1])
 
     def complete(self, unit: bytes) -> tuple[bytes, bool]:
-        """An access unit made ready to send, and whether it is a keyframe; empty if there is no picture in it."""
-        kinds = self._look(unit)
+        """Return an access unit ready to send, and whether it is a keyframe; empty bytes if it contains no picture."""
+        kinds = self._update(unit)
         if _PICTURES.isdisjoint(kinds):
             return b"", False
         if NalType.IDR not in kinds:
@@ -36,13 +36,13 @@ class ParameterSets:
         missing = [kind for kind in (NalType.SPS, NalType.PPS) if kind not in kinds[: kinds.index(NalType.IDR)]]
         if not missing:
             return unit, True
-        # All of them: a PPS in front of its SPS would belong to the SPS before.
+        # All of them: a PPS that precedes its SPS would refer to the previous SPS.
         sets = self._sets[NalType.SPS] + self._sets[NalType.PPS]
         complete = all(self._sets[kind] for kind in missing)
-        return b"".join(_START + one for one in sets) + unit, complete
+        return b"".join(_START + nal for nal in sets) + unit, complete
 
-    def _look(self, unit: bytes) -> list[int]:
-        """Remember the parameter sets of an access unit; the types of its NAL units in their order."""
+    def _update(self, unit: bytes) -> list[int]:
+        """Store the parameter sets of an access unit; return the types of its NAL units in order."""
         kinds = []
         fresh: dict[int, list[bytes]] = {}
         for nal in split_nal_units(unit):
@@ -55,9 +55,9 @@ class ParameterSets:
 
 
 def obstacle_of(sps: bytes, pps: bytes) -> str | None:
-    """Why a stream is more than constrained baseline (H.264 §A.2.1.1), for people; None if it is not."""
+    """Return why a stream is not constrained baseline (H.264 §A.2.1.1), as text; None if it is."""
     if len(sps) < 4 or len(pps) < 2:
-        return "its parameter sets are broken"
+        return "its parameter sets are invalid"
     profile, constraints = sps[1], sps[2]
     if profile == _BASELINE and (constraints & _OBEYS_MAIN or not _is_more_than_constrained(pps)):
         return None
@@ -67,10 +67,10 @@ def obstacle_of(sps: bytes, pps: bytes) -> str | None:
 
 
 def _is_more_than_constrained(pps: bytes) -> bool:
-    """Whether a baseline stream uses slice groups or redundant slices, which constrained baseline has not (§7.3.2.2).
+    """Return whether a baseline stream uses slice groups or redundant slices, which constrained baseline forbids.
 
-    Many a camera says only "baseline" and uses neither. The third thing, slices in any order, is not announced
-    anywhere; no camera was heard of that does it.
+    Many cameras announce plain baseline and use neither (PPS syntax: §7.3.2.2). The third difference, arbitrary slice
+    order, is not signalled; no camera is known to use it.
     """
     bits = _Bits(pps[1:])
     try:
@@ -83,7 +83,7 @@ def _is_more_than_constrained(pps: bytes) -> bool:
         bits.number()  # num_ref_idx_l1_default_active_minus1
         bits.take(3)  # weighted_pred_flag, weighted_bipred_idc
         for _ in range(3):
-            bits.number()  # pic_init_qp_minus26, pic_init_qs_minus26, chroma_qp_index_offset: as long as unsigned
+            bits.number()  # pic_init_qp_minus26, pic_init_qs_minus26, chroma_qp_index_offset: se(v) is as long as ue(v)
         bits.take(2)  # deblocking_filter_control_present_flag, constrained_intra_pred_flag
         return bits.take(1) == 1  # redundant_pic_cnt_present_flag
     except EOFError:
@@ -99,7 +99,7 @@ class _Bits:
         self._at = 0
 
     def take(self, count: int) -> int:
-        """The next `count` bits as a number. Raises EOFError."""
+        """Return the next `count` bits as a number. Raises EOFError."""
         part = self._bits[self._at : self._at + count]
         if len(part) < count:
             raise EOFError
@@ -107,7 +107,7 @@ class _Bits:
         return int(part, 2) if part else 0
 
     def number(self) -> int:
-        """The next Exp-Golomb number, ue(v). Raises EOFError."""
+        """Return the next Exp-Golomb number, ue(v). Raises EOFError."""
         zeros = self._bits[self._at :].find("1")
         if zeros < 0:
             raise EOFError

@@ -1,8 +1,8 @@
-"""RTP frames: the packets of one picture or sound frame, made once and shared by all viewers.
+"""RTP frames: the packets of one video or audio frame, built once and shared by all viewers.
 
-All viewers share SSRC, payload type and timestamp. What differs between two *kinds* of viewers (the room for
-the SRTP tag, the header extensions in the answer) gives each kind its own image of the frame; what differs
-between two viewers of a kind (sequence number, key) is written by each viewer's sender into its own copy.
+All viewers share SSRC, payload type and timestamp. Viewers that negotiated different packet formats (size of the
+SRTP tag, header extensions) get different serializations of a frame, one for each `PacketFormat`. What differs
+between viewers with the same format (sequence number, key) is written by each viewer's sender into its own copy.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ RTP_HEADER = struct.Struct("!BBHLL")
 """RFC 3550 §5.1: flags, marker and payload type, sequence number, timestamp, SSRC."""
 
 SEQUENCE_OFFSET = 2
-"""Where the sequence number stands in a packet."""
+"""Byte offset of the sequence number in a packet."""
 
 SEND_TIME_OFFSET = 16
-"""Where the abs-send-time element stands, if the viewer wants one: right behind the header of the extensions."""
+"""Byte offset of the abs-send-time element, where negotiated: directly after the header of the extension block."""
 
 MAX_PACKET = 1200
-"""Bytes of one SRTP packet at most: passes through VPNs and IPv6 tunnels unfragmented."""
+"""Maximum size of an SRTP packet in bytes: passes through VPNs and IPv6 tunnels unfragmented."""
 
 _MAX_TAG = 16
 _MAX_EXTENSIONS = 4 + 12
 """One-byte extension header (RFC 8285 §4.2), then mid (2), abs-send-time (4) and playout-delay (4), padded."""
 
 _RTX_NUMBER = 2
-"""A retransmission begins with the number of the lost packet (RFC 4588 §4)."""
+"""Bytes of the original sequence number, with which the payload of a retransmission begins (RFC 4588 §4)."""
 
 MAX_PAYLOAD = MAX_PACKET - RTP_HEADER.size - _MAX_EXTENSIONS - _RTX_NUMBER - _MAX_TAG
-"""The same for every kind of viewer, so that every fragment of a picture but the last has one size."""
+"""Maximum payload in bytes. It is the same for every packet format: all fragments but the last have this size."""
 
 _VERSION = 0x80
 _EXTENSION_FLAG = 0x10
 _MARKER = 0x80
 _ONE_BYTE_PROFILE = 0xBEDE
 _NO_DELAY = bytes(3)
-"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms. With 0 browsers show each picture at once."""
+"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms. With 0 browsers render each frame at once."""
 
 _PATIENT_DELAY = round(0.4 * 100).to_bytes(3, "big")
-"""Up to 0.4 s, for repeats of lost packets: longer than the page asks for. It makes a picture some 15 ms later."""
+"""Maximum 0.4 s, so that retransmissions arrive in time: more than the page asks for. It adds some 15 ms of latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class RtpStream:
 
 
 class PacketFormat(NamedTuple):
-    """What a viewer's answer asks of the packets: bytes for the SRTP tag, and extension ids (0 = not wanted).
+    """The packet layout negotiated with a viewer: bytes of the SRTP tag, and extension ids (0 = not negotiated).
 
-    `patient` is for networks that lose packets: pictures may be held back until those are repeated.
-    Viewers with equal formats share a frame's image. A tuple, because each burst looks its image up: hashing one costs
-    10 ns more than an object's identity, and there is no table of all formats for clients to fill.
+    `patient` is for networks that lose packets: the browser may delay frames until lost packets are retransmitted.
+    Viewers with equal formats share a frame's serialization. A tuple, because it is looked up for each burst: hashing
+    one costs 10 ns more than an object's identity, and there is no table of all formats that clients could fill.
     """
 
     tag: int
@@ -77,9 +77,9 @@ class PacketFormat(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Bytes `start` to `end` of a burst that one system call can send: `packets` of `stride` bytes with their tags.
+    """Bytes `start` to `end` of a burst, sent by one system call: `packets` packets of `stride` bytes, tags included.
 
-    The kernel cuts them (UDP GSO): all are equal, but the last may be shorter.
+    The kernel splits them (UDP GSO): all have the same size, except that the last may be shorter.
     """
 
     start: int
@@ -92,7 +92,7 @@ class Batch:
 class Burst:
     """Packets of a frame that are sent together; offsets count from the burst's first byte.
 
-    `lengths` are without the tags, `octets` counts the bytes of payload alone.
+    `lengths` are without the tags; `octets` counts only payload bytes.
     """
 
     data: memoryview
@@ -104,9 +104,9 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class SerializedFrame:
-    """The packets of a frame, one behind the other, each followed by room for its SRTP tag.
+    """The packets of a frame in one buffer, each followed by space for its SRTP tag.
 
-    `packets` holds offset and length (without tag) of each, `header` is the length of what stands before each
+    `packets` holds offset and length (without tag) of each packet, `header` the number of bytes before each
     payload. Sequence numbers in `data` are zero.
     """
 
@@ -117,7 +117,7 @@ class SerializedFrame:
     _bursts: dict[tuple[int, int], Burst] = field(default_factory=dict, repr=False)
 
     def burst(self, first: int, end: int) -> Burst:
-        """The packets from `first` up to, without, `end`; made at the first call, the same for all viewers."""
+        """Return the packets `first` to `end` (exclusive); cached, because it is the same for all viewers."""
         burst = self._bursts.get((first, end))
         if burst is None:
             burst = self._bursts[first, end] = self._cut(first, end)
@@ -136,9 +136,9 @@ class SerializedFrame:
 
 @dataclass(slots=True)
 class RtpFrame:
-    """One access unit's or Opus frame's packets: payloads, timestamp, and an image for each kind of viewer.
+    """The packets of one access unit or Opus frame: payloads, timestamp, and a serialization for each packet format.
 
-    `send_time` is the moment, in seconds of any one clock, that abs-send-time states.
+    `send_time` is the time, in seconds on any one clock, that abs-send-time carries.
     """
 
     stream: RtpStream
@@ -150,15 +150,15 @@ class RtpFrame:
 
     @property
     def size(self) -> int:
-        """Bytes of payload."""
+        """Payload bytes of all packets."""
         return sum(map(len, self.payloads))
 
     def __len__(self) -> int:
-        """How many packets it has."""
+        """Return the number of packets."""
         return len(self.payloads)
 
     def image(self, kind: PacketFormat) -> SerializedFrame:
-        """The frame as viewers of `kind` get it; made at the first call."""
+        """Return the frame serialized for packet format `kind`; cached."""
         image = self._images.get(kind)
         if image is None:
             image = self._images[kind] = self._build(kind)
@@ -167,7 +167,7 @@ class RtpFrame:
     def _build(self, kind: PacketFormat) -> SerializedFrame:
         extensions = self._extensions(kind)
         flags = _VERSION | (_EXTENSION_FLAG if extensions else 0)
-        room = bytes(kind.tag)
+        tag = bytes(kind.tag)
         parts: list[bytes] = []
         packets: list[tuple[int, int]] = []
         offset = 0
@@ -176,16 +176,16 @@ class RtpFrame:
             marker = _MARKER if index == last else 0
             header = RTP_HEADER.pack(flags, self.stream.payload_type | marker, 0, self.timestamp, self.stream.ssrc)
             length = len(header) + len(extensions) + len(payload)
-            parts += (header, extensions, payload, room)
+            parts += (header, extensions, payload, tag)
             packets.append((offset, length))
             offset += length + kind.tag
         return SerializedFrame(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), kind.tag)
 
     def _extensions(self, kind: PacketFormat) -> bytes:
-        """The header extension block (RFC 8285 §4.2), empty when the viewer wants none.
+        """Return the header extension block (RFC 8285 §4.2); empty when none is negotiated.
 
-        playout-delay holds until changed, and every viewer starts with a keyframe: there it stands. Where it is not
-        the one that a viewer started with, it stands everywhere.
+        playout-delay stays valid until changed, and every viewer starts with a keyframe, so keyframes carry it.
+        A patient viewer's differs from the one it started with, so all its frames carry it.
         """
         elements = b""
         if kind.abs_send_time:
@@ -202,12 +202,12 @@ class RtpFrame:
 
 
 def send_time_element(number: int, send_time: float) -> bytes:
-    """The abs-send-time element of the extension block: four bytes, `number` being its id."""
+    """Return the abs-send-time element of the extension block: four bytes; `number` is its id."""
     return bytes([number << 4 | 2]) + absolute_send_time(send_time).to_bytes(3, "big")
 
 
 def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterator[Batch]:
-    """Runs of equal packets, each ended by at most one shorter; a longer one begins the next run."""
+    """Yield runs of packets of equal size, of which only the last may be shorter; a longer packet starts a new run."""
     first = 0
     while first < len(lengths):
         end = first + 1
@@ -220,9 +220,9 @@ def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterat
 
 
 class Packetizer:
-    """Makes RTP frames of one video and one audio stream, both on the same capture clock.
+    """Builds RTP frames of one video and one audio stream, both on the same capture clock.
 
-    `stereo` says whether the audio is likely to have two channels: the latest packet has, or there was none yet.
+    `stereo` is whether the latest audio packet has two channels; true before the first one.
     """
 
     def __init__(self, video: RtpStream, audio: RtpStream) -> None:
@@ -234,13 +234,13 @@ class Packetizer:
         self._audio_timeline = AudioTimeline(self.audio_clock)
 
     def picture(self, unit: AccessUnit, now: float) -> RtpFrame | None:
-        """The RTP frame of an access unit, to be sent at `now`; None when there is nothing in it to send."""
+        """Return the RTP frame of an access unit sent at `now`; None when it contains nothing to send."""
         parts = payloads(unit.data, MAX_PAYLOAD)
         if not parts:
             return None
         return RtpFrame(self.video, parts, self.video_clock.at(unit.captured), now, unit.keyframe)
 
     def sound(self, frame: OpusFrame, now: float) -> RtpFrame:
-        """The RTP frame of an Opus frame, to be sent at `now`; always one packet (RFC 7587 §4.2)."""
+        """Return the RTP frame of an Opus frame sent at `now`; always one packet (RFC 7587 §4.2)."""
         self.stereo = is_stereo(frame.data)
         return RtpFrame(self.audio, [frame.data], self._audio_timeline.at(frame.captured), now)

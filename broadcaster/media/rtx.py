@@ -1,4 +1,4 @@
-"""Retransmission: what was sent to a viewer, and lost packets again, on an RTX stream (RFC 4588) or as they were."""
+"""Retransmission: the packets recently sent to a viewer, on an RTX stream (RFC 4588) or unchanged, and its budget."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from operator import attrgetter, itemgetter
 from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, PacketFormat, RtpFrame, send_time_element
 
 KEPT_SECONDS = 2.0
-"""How long frames stay for retransmission: longer than a browser waits for a lost packet."""
+"""Seconds for which frames remain available: longer than a browser waits for a lost packet."""
 
 SHARE = 0.3
-"""Repetitions at most, as a share of the bytes that are sent for the first time."""
+"""Maximum retransmitted bytes, as a fraction of the bytes sent for the first time."""
 
 COPIES = 2
-"""How often a lost packet is repeated at once: a repeat that is lost too costs the viewer another tenth of a second."""
+"""Copies of each retransmission: losing a single one would cost the viewer another tenth of a second."""
 
 PLENTY = 0.5
-"""Share of the reserve below which there is one copy only: all that was lost once comes before anything comes twice."""
+"""Fraction of the reserve below which only one copy is sent: every lost packet once comes before any packet twice."""
 
 KEPT_BYTES = 1 << 20
 """Protected packets kept at most for a viewer without RTX: two seconds of 4 Mbit/s."""
 
 _RESERVE = 100_000
-"""Bytes of budget saved up at most: a lost keyframe can be repeated at once."""
+"""Maximum unused budget in bytes: enough to retransmit a lost keyframe at once."""
 
 _FIRST_ROUND_TRIP = 0.02
-"""Seconds, until reports tell the real one."""
+"""Round-trip time in seconds until RTCP reports give the measured one."""
 
 _MARKER = 0x80
 _EXTENSION_FLAG = 0x10
@@ -37,9 +37,9 @@ _EXTENSION_HEADER = 4
 
 
 class SentFrames:
-    """One viewer's list that finds a packet by its sequence number; the frames themselves are shared by all.
+    """The frames recently sent to one viewer, indexed by sequence number; all viewers share the frames themselves.
 
-    Sequence numbers go in and out as 16 bits and are kept unwrapped: each frame with that of its first packet.
+    Callers use 16-bit sequence numbers; internally each frame is stored with the unwrapped number of its first packet.
     """
 
     def __init__(self, first_sequence: int) -> None:
@@ -47,7 +47,7 @@ class SentFrames:
         self._sent: deque[tuple[int, RtpFrame]] = deque()
 
     def begin(self, frame: RtpFrame) -> None:
-        """`frame` begins: its packets have the next numbers, one after the other."""
+        """Record `frame`, whose packets take the next sequence numbers."""
         sent, oldest = self._sent, frame.send_time - KEPT_SECONDS
         while sent and sent[0][1].send_time < oldest:
             sent.popleft()
@@ -55,7 +55,7 @@ class SentFrames:
         self.next += len(frame.payloads)
 
     def find(self, sequence: int) -> tuple[RtpFrame, int] | None:
-        """The frame and the packet in it that had this 16-bit number, if it is still kept."""
+        """Return the frame and the packet index that had this 16-bit number; None if it is no longer available."""
         unwrapped = _unwrap(sequence, self.next)
         index = bisect_right(self._sent, unwrapped, key=itemgetter(0)) - 1
         if index < 0:
@@ -124,9 +124,9 @@ class RtxStream:
 def retransmission(
     stream: RtxStream, frame: RtpFrame, kind: PacketFormat, index: int, lost: int, sequence: int, now: float
 ) -> bytes:
-    """The packet `index` of `frame` again, that had the number `lost`, as number `sequence` of the RTX stream.
+    """Return packet `index` of `frame`, first sent as number `lost`, as packet `sequence` of the RTX stream.
 
-    Header and extensions are repeated, abs-send-time is `now`'s, and the payload begins with the lost number.
+    Header and extensions are copied, except that abs-send-time is `now`; the payload begins with the lost number.
     """
     image = frame.image(kind)
     offset, length = image.packets[index]
@@ -143,7 +143,7 @@ def retransmission(
 
 
 def _payload_offset(packet: bytes) -> int:
-    """Where the payload begins: behind the fixed header and, if there is one, the extension block."""
+    """Return the offset of the payload: after the fixed header and, if there is one, the extension block."""
     if not packet[0] & _EXTENSION_FLAG:
         return RTP_HEADER.size
     (words,) = struct.unpack_from("!H", packet, RTP_HEADER.size + 2)
@@ -151,9 +151,10 @@ def _payload_offset(packet: bytes) -> int:
 
 
 class RtxBudget:
-    """How much may be repeated: a share of what is sent, and each packet once in a round trip.
+    """Limits retransmission to a fraction of the sent bytes, and to once per packet and round trip.
 
-    One NACK of 1200 bytes can ask for five thousand packets. `packets` were repeated, `refused` were not.
+    The limit is needed because one NACK of 1200 bytes can request five thousand packets. `packets` counts those
+    retransmitted, `refused` those that the budget did not allow.
     """
 
     def __init__(self) -> None:
@@ -165,15 +166,15 @@ class RtxBudget:
 
     @property
     def is_spent(self) -> bool:
-        """Whether a full packet could not be repeated now, whichever it is."""
+        """Whether the budget does not allow another packet of full size now."""
         return self._allowance < MAX_PACKET
 
     def sent(self, size: int) -> None:
-        """So many bytes were sent for the first time."""
+        """Count `size` bytes sent for the first time."""
         self._allowance = min(self._allowance + size * SHARE, _RESERVE)
 
     def take(self, number: int, size: int, now: float, most: int = COPIES) -> int:
-        """How often the packet `number` of `size` bytes may be repeated now, 0 to `most`; this counts as done."""
+        """Return how many copies of packet `number` may be sent now, 0 to `most`, and deduct them from the budget."""
         if now - self._repeated.get(number, float("-inf")) < self.round_trip or self._allowance < size:
             self.refused += 1
             return 0
@@ -186,7 +187,7 @@ class RtxBudget:
         return copies
 
     def _forget(self, now: float) -> None:
-        """Keep the record of repetitions short: it is in the order of time."""
+        """Drop old entries of the record of retransmissions, which is in order of time."""
         while self._repeated:
             number, repeated_at = next(iter(self._repeated.items()))
             if now - repeated_at < KEPT_SECONDS:

@@ -1,4 +1,4 @@
-"""RTP timestamps: one linear function of the monotonic capture time for each clock rate."""
+"""RTP timestamps: linear functions of the monotonic capture time, one for each clock rate."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _NTP_EPOCH = 2_208_988_800
 
 @dataclass(frozen=True, slots=True)
 class RtpClock:
-    """Turns monotonic seconds into RTP timestamps; `offset` is random, as RFC 3550 §5.1 asks."""
+    """Converts monotonic seconds to RTP timestamps; `offset` is random, as RFC 3550 §5.1 requires."""
 
     rate: int
     offset: int
 
     def at(self, captured: float) -> int:
-        """The 32-bit RTP timestamp of a moment."""
+        """Return the 32-bit RTP timestamp of a capture time."""
         return (round(captured * self.rate) + self.offset) & 0xFFFFFFFF
 
 
 class AudioTimeline:
-    """Keeps Opus timestamps in even steps while capture times agree with them.
+    """Keeps Opus timestamps evenly spaced as long as capture times agree with them.
 
-    A step that is off by a few samples is heard as a click, so a frame follows the one before by exactly
-    20 ms as long as the capture clock differs by less than half a frame; beyond, the capture clock wins.
+    A step that is off by a few samples is audible as a click. So each timestamp is the previous one plus exactly
+    20 ms, unless that differs from the capture time by half a frame or more: then the capture time is used.
     """
 
     def __init__(self, clock: RtpClock) -> None:
@@ -41,7 +41,7 @@ class AudioTimeline:
         self._next: int | None = None
 
     def at(self, captured: float) -> int:
-        """The RTP timestamp of the frame whose first sample was captured then."""
+        """Return the RTP timestamp of the frame whose first sample was captured at `captured`."""
         timestamp = self._clock.at(captured)
         if self._next is not None and abs(_difference(timestamp, self._next)) < OPUS_FRAME_TICKS // 2:
             timestamp = self._next
@@ -50,15 +50,15 @@ class AudioTimeline:
 
 
 def ntp_time(unix: float) -> int:
-    """The 64-bit NTP timestamp of a Unix time, as sender reports carry it (RFC 3550 §4)."""
+    """Return the 64-bit NTP timestamp of a Unix time, as sender reports carry it (RFC 3550 §4)."""
     return round((unix + _NTP_EPOCH) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
 
 
 def absolute_send_time(seconds: float) -> int:
-    """The 24-bit 6.18 fixed point value of the abs-send-time header extension; wraps every 64 s."""
+    """Return the 24-bit value (6.18 fixed point) of the abs-send-time header extension; wraps every 64 s."""
     return int((seconds % 64) * (1 << 18)) & 0xFFFFFF
 
 
 def _difference(a: int, b: int) -> int:
-    """`a - b` of 32-bit timestamps, across the wrap."""
+    """Return the signed difference `a - b` of 32-bit timestamps, modulo 2^32."""
     return (a - b + 0x80000000 & 0xFFFFFFFF) - 0x80000000
