@@ -1,1 +1,1 @@
-"""EDGE: the only place for cameras, microphones, files, encoders and threads; and the fakes, which ship."""
+"""Devices: the only package with cameras, microphones, files, encoders and threads; and the fakes, which ship."""

@@ -1,4 +1,4 @@
-"""Notices that a camera was plugged in, so that the next try need not be waited for."""
+"""Detection of newly plugged cameras, so that the source can be reopened at once instead of at the next retry."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ log = logging.getLogger(__name__)
 
 FOLDER = Path("/dev")
 PREFIX = "video"
-"""The kernel's names for capture devices begin with it."""
+"""Prefix of the kernel's names of video devices."""
 
 INTERVAL = 1.0
-"""Seconds between two looks at the folder, which the kernel keeps in memory."""
+"""Seconds between two polls of the folder, which is in memory (devtmpfs)."""
 
 SETTLING = 1.0
-"""Seconds until udev has given a new device to its group."""
+"""Seconds to wait until udev has set a new device's group."""
 
 
 async def watch_arrivals(arrived: Callable[[], None]) -> None:
-    """Call `arrived` whenever there is a device that was not there before; until cancelled.
+    """Call `arrived` whenever a new device appears, until cancelled.
 
-    While the folder cannot be read (no file descriptor left, for example) nothing arrives; that is logged once.
+    While the folder cannot be read (for example when file descriptors run out) no device is detected; logged once.
     """
     known: set[str] | None = None
     readable = True
@@ -50,5 +50,5 @@ async def _settle(names: set[str]) -> None:
 
 
 def _names() -> set[str]:
-    # Not by Path.glob: which errors it hides depends on the version of Python.
+    # Not Path.glob: which errors it suppresses depends on the Python version.
     return {name for name in os.listdir(FOLDER) if name.startswith(PREFIX)}

@@ -1,4 +1,4 @@
-"""The video source `camera`: whatever camera there is, now or later, and never the test picture."""
+"""The video source `camera`: any camera that is present, now or later, and never the test picture."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from broadcaster.settings import VideoSettings
 
 
 class AutoCamera:
-    """`ports.VideoSource` of the camera that `find` finds at the first `open`, and again after one that failed.
+    """A `ports.VideoSource` that searches for a camera at the first `open`, and again after an `open` that failed.
 
-    `find` blocks, and runs in a thread; it raises `SourceError` when there is none.
+    `find` blocks, so it runs in a thread; it raises `SourceError` when there is no camera.
     """
 
     def __init__(self, find: Callable[[], VideoSource], wanted: VideoSettings) -> None:
@@ -23,7 +23,7 @@ class AutoCamera:
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do; true once it is open."""
+        """The camera's traits; placeholders until it has been opened."""
         return self._camera.traits if self._camera is not None else self._unknown
 
     async def open(self, sink: VideoSink) -> None:
@@ -36,16 +36,16 @@ class AutoCamera:
         self._stale = False
 
     async def close(self) -> None:
-        """Stop delivering and let go of the device; idempotent."""
+        """Stop delivering and release the device; idempotent."""
         if self._camera is not None:
             await self._camera.close()
 
     def request_keyframe(self) -> None:
-        """Make one of the next pictures a keyframe; does nothing where `can_force_keyframe` is false."""
+        """Request a keyframe soon; does nothing where `can_force_keyframe` is false."""
         if self._camera is not None:
             self._camera.request_keyframe()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running; does nothing where `can_set_bitrate` is false."""
+        """Change the encoder's bit rate while running; does nothing where `can_set_bitrate` is false."""
         if self._camera is not None:
             self._camera.set_bitrate(bits_per_second)

@@ -1,4 +1,4 @@
-"""Calls that may block for ever, into a device's library mostly: in a thread of their own, each with a deadline."""
+"""Calls that may block forever, mostly into device libraries: run in a thread of their own, with a deadline."""
 
 from __future__ import annotations
 
@@ -15,75 +15,75 @@ from broadcaster.errors import DeviceHung
 log = logging.getLogger(__name__)
 
 CLOSE_LIMIT = 2.5
-"""Seconds within which a device must be closed. A camera takes 0.2 to 0.5 s; the daemon has 3 s to end."""
+"""Seconds within which a device must be closed. A camera takes 0.2 to 0.5 s; the daemon has 3 s to exit."""
 
 Result = TypeVar("Result")
 
 Explain = Callable[[BaseException], Exception]
-"""Puts into our words what a library has raised."""
+"""Converts a library's exception to one of this project's."""
 
 
 class Overdue(Exception):
-    """A call has passed its deadline; it goes on in its thread, and may never come back."""
+    """A call has passed its deadline; it continues in its thread and may never return."""
 
 
 class Worker:
-    """One thread that makes the calls handed to it, one after the other.
+    """A thread that makes the calls submitted to it, one after the other.
 
-    `what` names the device for people. A call that hangs holds up all that follow, so after a call that was
-    `Overdue` there is only `close`, which tells whether the device has come back.
+    `what` names the device in log lines and errors. A call that hangs blocks all later ones, so after `Overdue` only
+    `close` makes sense; it finds out whether the device responds again.
     """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._hung = False
-        # A daemon, and none of a ThreadPoolExecutor: those keep the process from ending for as long as a call hangs.
+        # A daemon thread, not one of a ThreadPoolExecutor: those keep the process from exiting while a call hangs.
         threading.Thread(target=self._work, name=what, daemon=True).start()
 
     async def call(self, function: Callable[[], Result], limit: float | None, explain: Explain | None = None) -> Result:
-        """Return what `function` returns, or raise what it raises, whatever that is, as `explain` puts it.
+        """Return what `function` returns, or raise what it raises, converted by `explain`.
 
-        Raises `Overdue` after `limit` seconds, if there is a limit. When this is cancelled the call goes on, and
-        nobody hears of its end.
+        Raises `Overdue` after `limit` seconds, if there is a limit. When this coroutine is cancelled, the call
+        continues in its thread and its outcome is discarded.
         """
         future = self._submit(function)
         waiting = asyncio.wrap_future(future)
-        waiting.add_done_callback(_heard)
+        waiting.add_done_callback(_retrieve)
         try:
             done, _ = await asyncio.wait({waiting}, timeout=limit)
         finally:
-            waiting.cancel()  # or it would look for an event loop that may be gone by then
+            waiting.cancel()  # else it would call into an event loop that may be closed by then
         return _outcome(future, bool(done), explain)
 
     def call_blocking(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
-        """The same before there is an event loop to wait in."""
+        """Do the same as `call`, without an event loop."""
         future = self._submit(function)
         return _outcome(future, bool(wait([future], limit).done), explain)
 
     def post(self, function: Callable[[], object]) -> None:
-        """Make a call whose result nobody needs; what it raises is logged."""
+        """Submit a call whose result is not needed; what it raises is logged."""
         if not self._hung:
-            self._submit(function).add_done_callback(self._look)
+            self._submit(function).add_done_callback(self._log_error)
 
     def end(self) -> None:
-        """Take no more calls; the thread ends with the last one."""
+        """Accept no more calls; the thread ends after the last one."""
         self._calls.put(None)
 
     async def close(self, function: Callable[[], object], limit: float = CLOSE_LIMIT) -> None:
-        """Make the last call, which lets go of the device, and end the thread.
+        """Make the last call, which releases the device, and end the thread.
 
-        What it raises is logged: there is nothing more to be done. Raises `DeviceHung` when it, or a call before
-        it, has not come back after `limit` seconds, and at once when that was so before.
+        What it raises is only logged. Raises `DeviceHung` when it, or a call before it, has not returned after
+        `limit` seconds; at once if an earlier `close` did.
         """
         if self._hung:
-            raise self._hopeless()
+            raise self._hang_error()
         try:
             self.post(function)
             await self.call(_nothing, limit)
         except Overdue:
             self._hung = True
-            raise self._hopeless() from None
+            raise self._hang_error() from None
         finally:
             self.end()
 
@@ -95,20 +95,20 @@ class Worker:
     def _work(self) -> None:
         while call := self._calls.get():
             _make(*call)
-            del call  # or what it has returned, such as an open camera, would live until the next call
+            del call  # else its result, such as an open camera, would stay alive until the next call
 
-    def _look(self, future: Future[object]) -> None:
+    def _log_error(self, future: Future[object]) -> None:
         if not future.cancelled() and (error := future.exception()):
             log.warning("%s: %s", self._what, error)
 
-    def _hopeless(self) -> DeviceHung:
+    def _hang_error(self) -> DeviceHung:
         return DeviceHung(f"{self._what} hangs and cannot be closed; only a new process can open it again")
 
 
 async def call_aside(what: str, function: Callable[[], Result]) -> Result:
-    """Return what `function` returns, or raise what it raises, in a thread of its own, named `what`.
+    """Run `function` in a thread of its own, named `what`; return what it returns, or raise what it raises.
 
-    Unlike `asyncio.to_thread` this keeps nobody from going on when it is cancelled, nor the process from ending.
+    Unlike `asyncio.to_thread`, a call that hangs delays neither cancellation nor the exit of the process.
     """
     worker = Worker(what)
     try:
@@ -122,10 +122,10 @@ def _make(future: Future[Any], function: Callable[[], Any]) -> None:
         return
     try:
         future.set_result(function())
-    except BaseException as error:  # noqa: BLE001 - whoever waits for the future gets it
+    except BaseException as error:  # noqa: BLE001 - raised again by the future
         future.set_exception(error)
     finally:
-        del future, function  # the error knows this frame, and must not keep alive in a circle what the frame knows
+        del future, function  # breaks the reference cycle error -> traceback -> frame -> future
 
 
 def _outcome(future: Future[Result], done: bool, explain: Explain | None) -> Result:
@@ -137,11 +137,11 @@ def _outcome(future: Future[Result], done: bool, explain: Explain | None) -> Res
     return future.result()
 
 
-def _heard(future: asyncio.Future[Result]) -> None:
-    """An exception that comes when nobody waits any more is no bug."""
+def _retrieve(future: asyncio.Future[Result]) -> None:
+    """Retrieve the exception, so that asyncio does not log one that is raised after the caller was cancelled."""
     if not future.cancelled():
         future.exception()
 
 
 def _nothing() -> None:
-    """What comes after the last call."""
+    """Do nothing; the call after the last one."""

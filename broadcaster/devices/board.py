@@ -1,4 +1,4 @@
-"""What machine this is, read from its own files: nothing is run and no device is opened."""
+"""Identification of the machine from /proc and /sys, without running programs or opening devices."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from broadcaster.devices.holders import read_text
 
 _ENCODER = "bcm2835-codec-encode"
-"""What Raspberry Pi's kernel calls the H.264 encoder of Zero 2 W, 3 and 4 (bcm2835-v4l2-codec.c: `-decode`, `-isp` and
-others stand beside it); it is /dev/video11 in practice, but only the name says so."""
+"""The Raspberry Pi kernel's name of the H.264 encoder of Zero 2 W, 3 and 4 (bcm2835-v4l2-codec.c, which also registers
+`-decode`, `-isp` and others). In practice it is /dev/video11, but only the name is reliable."""
 _ELF_64 = b"\x7fELF\x02"
 """The first bytes of a 64-bit program (elf(5): EI_MAG0 to EI_CLASS)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A machine as it shows itself.
+    """The properties of a machine.
 
-    `model` is empty where there is no device tree, as on a PC. `memory` is in bytes as the kernel counts them: less
-    than is printed on the board, by what the firmware keeps. `h264_encoder` is the device of the hardware encoder,
-    empty where there is none (Pi 5, PCs). `is_64_bit` speaks of the programs: a 64-bit kernel may run 32-bit ones.
+    `model` is empty where there is no device tree, as on a PC. `memory` is the kernel's MemTotal in bytes: the nominal
+    size less what the firmware reserves. `h264_encoder` is the device path of the hardware encoder, empty where there
+    is none (Pi 5, PCs). `is_64_bit` refers to user space: a 64-bit kernel may run 32-bit programs.
     """
 
     model: str
@@ -30,17 +30,17 @@ class Board:
 
     @property
     def is_raspberry_pi(self) -> bool:
-        """Whether it is one."""
+        """Whether the machine is a Raspberry Pi."""
         return self.model.startswith("Raspberry Pi")
 
     @property
     def name(self) -> str:
-        """What to call it before people."""
+        """The machine's name for display."""
         return self.model or "no Raspberry Pi"
 
 
 def read_board(root: Path = Path("/")) -> Board:
-    """Read /proc and /sys below `root`; what cannot be read there is taken for absent."""
+    """Read /proc and /sys below `root`; what cannot be read is treated as absent."""
     return Board(
         model=read_text(root / "proc/device-tree/model"),
         memory=_memory(read_text(root / "proc/meminfo")),

@@ -1,4 +1,4 @@
-"""From the words of `video.source` and `audio.source` to sources."""
+"""Creation of the sources that `video.source` and `audio.source` name."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tuple[VideoSource, AudioSource | None]:
-    """The sources that the settings ask for; None for no sound on purpose.
+    """Return the sources that the settings name; the audio source is None when audio is switched off.
 
-    What is named is never replaced by something else; only `auto` chooses, and says why when it falls back to the test
-    source or to no sound. It looks for cameras for that, blocking. Raises `DeviceHung` when that does not come to an
-    end, and `SourceError` when the library of a named source is missing.
+    A named source is never replaced by another. Only `auto` chooses, and logs why it falls back to the test source or
+    to no audio; its search for cameras blocks. Raises `DeviceHung` when the search hangs, and `SourceError` when the
+    library of a named source is missing.
     """
     file = MediaFile(absolute(video.file))
     pictures = _video(video, file, clock)
@@ -76,14 +76,14 @@ def _camera_or_test_picture(settings: VideoSettings, clock: Clock) -> VideoSourc
     try:
         return _find_camera(settings, clock)
     except SourceError as error:
-        log.warning("video.source is auto, and no camera is to be had: %s: showing the test picture", error.detail)
+        log.warning("video.source is auto and no camera is available (%s); showing the test picture", error.detail)
         return _test_picture(settings, clock)
 
 
 def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
-    """Whatever camera there is on this machine, now: a CSI camera before a USB camera, either by name if one is named.
+    """Return a camera that is present now, CSI before USB; where `video.device` names one, only that one.
 
-    Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search does not come to an end.
+    Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search hangs.
     """
     board = read_board()
     no_csi = cameras.why_none(settings.device)
@@ -92,7 +92,7 @@ def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
     no_usb = usb.why_none(settings.device)
     if not no_usb:
         return usb.usb_camera(settings, clock)
-    # Whoever has a PC looks for no ribbon cable, and has no use for the Pi's library.
+    # On a PC, advice about ribbon cables and the Pi's camera library would only confuse.
     raise SourceError(StreamReason.NO_CAMERA, f"{no_csi}; {no_usb}" if board.is_raspberry_pi else no_usb)
 
 
@@ -104,14 +104,14 @@ def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, cloc
         case "file":
             return FileAudio(clock, file)
         case "alsa":
-            # A camera without any microphone is a usual thing; one that is named must be there.
+            # Many cameras have no microphone, so `auto` does without; a microphone that is named must be present.
             return Microphone(clock, settings, optional=settings.source == "auto" and not settings.device)
         case _:
             return Beep(clock)
 
 
 def _with_the_picture(pictures: VideoSource) -> AudioSourceName:
-    """What `auto` means. A film may turn out to have no sound, and another one with sound may take its place later."""
+    """Return what `auto` means for audio. A file without audio counts too: one with audio may replace it later."""
     if isinstance(pictures, TestCard):
         return "test"
     return "file" if isinstance(pictures, FileVideo) else "alsa"

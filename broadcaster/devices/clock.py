@@ -1,4 +1,4 @@
-"""The real clock."""
+"""The system clock."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 
 class SystemClock:
-    """`ports.Clock` of this machine."""
+    """The `ports.Clock` of the operating system."""
 
     def monotonic(self) -> float:
-        """Seconds since boot, never set back."""
+        """Return monotonic seconds; never set back."""
         return time.monotonic()
 
     def unix(self) -> float:
-        """Wall-clock seconds."""
+        """Return wall-clock seconds since the Unix epoch."""
         return time.time()

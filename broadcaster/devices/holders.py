@@ -1,4 +1,4 @@
-"""What /proc tells of devices: their text files, who has one open, and the group that may open it."""
+"""Which processes have a device open, from /proc; and how to join the group that may open it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process; `name` is the kernel's for its program (proc_pid_comm(5)), empty where that is hidden from us."""
+    """A process; `name` is the kernel's name of its program (proc_pid_comm(5)), empty where it is not readable."""
 
     pid: int
     name: str
@@ -22,15 +22,15 @@ class Process:
 
 
 def read_process(pid: int, proc: Path = Path("/proc")) -> Process:
-    """Return the process of that number by its name."""
+    """Return the process with this id and its name."""
     name = read_text(proc / str(pid) / "comm")
     return Process(pid, "".join(character if character.isprintable() else "?" for character in name))
 
 
 def descriptors(proc: Path = Path("/proc")) -> Iterator[tuple[int, str]]:
-    """Yield what every process that we may look at has open: its number and, for each descriptor, the target."""
+    """Yield process id and target of every open file descriptor of every process that may be inspected."""
     for folder in proc.glob("[0-9]*"):
-        # It may end while we look, and most are not ours to look at.
+        # The process may end meanwhile, and those of other users may not be inspected.
         with contextlib.suppress(OSError):
             for entry in os.scandir(folder / "fd"):
                 with contextlib.suppress(OSError):
@@ -40,16 +40,17 @@ def descriptors(proc: Path = Path("/proc")) -> Iterator[tuple[int, str]]:
 def holders(devices: Iterable[Path], root: Path = Path("/")) -> str:
     """Name the other processes that have one of `devices`, such as "motion (process 712)"; empty if none can be seen.
 
-    Who has locked one (libcamera locks /dev/mediaN) has it for sure; else all who have one open are named.
+    A process that holds a lock (libcamera locks /dev/mediaN) certainly uses the device; without locks, all processes
+    with an open descriptor are named.
     """
-    wanted, proc = list(devices), root / "proc"
-    names = set(map(str, wanted))
-    found = set(_lockers(wanted, proc)) or {pid for pid, target in descriptors(proc) if target in names}
-    return ", ".join(str(read_process(pid, proc)) for pid in sorted(found - {os.getpid()}))
+    paths, proc = list(devices), root / "proc"
+    names = set(map(str, paths))
+    pids = set(_lockers(paths, proc)) or {pid for pid, target in descriptors(proc) if target in names}
+    return ", ".join(str(read_process(pid, proc)) for pid in sorted(pids - {os.getpid()}))
 
 
 def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
-    """Yield the processes with a lock, by device number and inode (proc_locks(5))."""
+    """Yield the ids of processes with a lock on one of `devices`, by device number and inode (proc_locks(5))."""
     inodes = set()
     for device in devices:
         with contextlib.suppress(OSError):
@@ -62,7 +63,7 @@ def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file without what ends it, which is a NUL in a device tree; empty if it cannot be read."""
+    """Return the text of a file without trailing NUL (device tree) or newline; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
     except OSError:
@@ -70,10 +71,10 @@ def read_text(path: Path) -> str:
 
 
 def join(group: str) -> str:
-    """Return the command with which our user joins `group`, for the log."""
+    """Return the command that adds the current user to `group`, for error texts."""
     number = os.geteuid()
     try:
         user = pwd.getpwuid(number).pw_name
     except KeyError:
         user = str(number)
-    return f"sudo usermod --append --groups {group} {user}, then start the daemon anew"
+    return f"sudo usermod --append --groups {group} {user}, then restart the daemon"

@@ -1,4 +1,4 @@
-"""What all users of libav here have in common: its errors in our words."""
+"""Conversion of libav's errors to `SourceError`, for all users of libav."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from broadcaster.errors import SourceError, StreamReason
 
 @contextmanager
 def libav_errors(reason: StreamReason, what: str) -> Iterator[None]:
-    """Turn libav's errors inside the block into `SourceError(reason, "<what>: <libav's words>")`.
+    """Convert libav's errors inside the block to `SourceError(reason, "<what>: <libav's message>")`.
 
-    PyAV's errors are also OSError or ValueError; a plain one of these is a bug and passes.
+    PyAV's errors are also OSError or ValueError; a plain OSError or ValueError is a bug and is not converted.
     """
     try:
         yield

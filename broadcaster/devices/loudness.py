@@ -1,4 +1,4 @@
-"""How loud Opus packets are: decoded again, because they are all that leaves an audio source."""
+"""Level measurement of Opus packets, which are decoded because audio sources deliver nothing else."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from broadcaster.devices.opus import RATE
 from broadcaster.errors import StreamReason
 
 UNHEARD = 10
-"""Packets of 20 ms that are decoded and not measured: many microphones begin with a click, and so does a decoder."""
+"""Packets (20 ms each) that are decoded but not measured: many microphones, and the decoder, start with a click."""
 _FULL_SCALE = 32768
-"""What 16-bit samples are relative to (AES17: dBFS)."""
+"""The reference amplitude of 16-bit samples for dBFS (AES17)."""
 
 
 class Loudness:
-    """Peak and root mean square in dBFS so far, but for the first packets; None before that and in digital silence."""
+    """Peak and RMS level in dBFS since the first `UNHEARD` packets; None before that and in digital silence."""
 
     def __init__(self) -> None:
         self._decoder = av.CodecContext.create("libopus", "r")
@@ -34,7 +34,7 @@ class Loudness:
         self._samples = 0
 
     def add(self, packet: bytes) -> None:
-        """Take one packet. Raises `SourceError` if it is none."""
+        """Measure one packet. Raises `SourceError` if it cannot be decoded."""
         with libav_errors(StreamReason.ENCODER, "libopus"):
             decoded = self._decoder.decode(av.Packet(packet))
             frames = [frame for one in decoded for frame in self._resampler.resample(one)]
@@ -51,12 +51,12 @@ class Loudness:
 
     @property
     def peak(self) -> float | None:
-        """The loudest sample."""
+        """The level of the loudest sample."""
         return _decibels(self._peak)
 
     @property
     def rms(self) -> float | None:
-        """The mean."""
+        """The root mean square level."""
         return _decibels(math.sqrt(self._squares / self._samples)) if self._samples else None
 
 

@@ -1,4 +1,4 @@
-"""Opus: the encoder, and what a packet says about itself (RFC 6716)."""
+"""The Opus encoder (RFC 6716)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from broadcaster.devices.libav import libav_errors
 from broadcaster.errors import SourceError, StreamReason
 
 RATE = 48000
-"""Samples a second, as in RTP (RFC 7587 §4.1)."""
+"""Sample rate in Hz, as in RTP (RFC 7587 §4.1)."""
 FRAME_SAMPLES = 960
-"""Samples of a frame of 20 ms."""
+"""Samples per 20 ms frame."""
 FRAME = FRAME_SAMPLES / RATE
-"""Seconds of a frame."""
+"""Frame duration in seconds."""
 SAMPLE_BYTES = 2
-"""Bytes of a sample of one channel: signed 16 bits."""
+"""Bytes per sample and channel: signed 16 bits."""
 _BIT_RATES = {1: 64_000, 2: 96_000}
-"""Bits a second by channels: transparent for nearly everybody."""
+"""Bit rate in bits per second by number of channels: transparent to nearly all listeners."""
 
 
 class OpusEncoder:
@@ -33,9 +33,9 @@ class OpusEncoder:
             self._codec = _new_codec(self._layout, _BIT_RATES[channels])
 
     def encode(self, pcm: bytes) -> tuple[bytes, float]:
-        """A packet, and where its first sample lies in seconds from the first of `pcm`. Raises `SourceError`.
+        """Return a packet, and the time of its first sample in seconds relative to the first of `pcm`.
 
-        That is always a little before it: the encoder's look-ahead of 6.5 ms.
+        The time is slightly negative because of the encoder's look-ahead of 6.5 ms. Raises `SourceError`.
         """
         frame = AudioFrame(format="s16", layout=self._layout, samples=FRAME_SAMPLES)
         frame.sample_rate, frame.pts, frame.time_base = RATE, self._sent, Fraction(1, RATE)
@@ -43,7 +43,7 @@ class OpusEncoder:
         with libav_errors(StreamReason.ENCODER, "libopus"):
             packets = self._codec.encode(frame)
         if len(packets) != 1:
-            raise SourceError(StreamReason.ENCODER, f"libopus gave {len(packets)} packets for one frame")
+            raise SourceError(StreamReason.ENCODER, f"libopus returned {len(packets)} packets for one frame")
         lead = ((packets[0].pts or 0) - self._sent) / RATE
         self._sent += FRAME_SAMPLES
         return bytes(packets[0]), lead

@@ -1,4 +1,4 @@
-"""Keeping time with a clock that goes on while we work: when the next item is due, and which are skipped.
+"""Real-time pacing of a source: when the next item is due, and which items are skipped.
 
 Pure: time is an argument.
 """
@@ -6,13 +6,13 @@ Pure: time is an argument.
 from __future__ import annotations
 
 LOG_INTERVAL = 10.0
-"""Seconds between two log lines about skipped pictures: loud, never a flood."""
+"""Minimum seconds between two log lines about skipped items."""
 
 
 class Pace:
-    """Evenly spaced due times that give up lost ground instead of piling up latency.
+    """Evenly spaced due times; skips items instead of accumulating latency.
 
-    Item n is due at `start + n * period`, in monotonic seconds. Whoever is later than `patience` seconds
+    Item n is due at `start + n * period`, in monotonic seconds. A caller that is more than `patience` seconds late
     skips whole periods, so due times stay on the grid.
     """
 
@@ -23,7 +23,7 @@ class Pace:
         self._index = 0
 
     def next(self, now: float) -> tuple[int, int]:
-        """The index of the item to make next, and how many were skipped to get there."""
+        """Return the index of the item to produce next, and how many items were skipped before it."""
         skipped = 0
         late = now - self.due(self._index)
         if late > self._patience:
@@ -33,19 +33,19 @@ class Pace:
         return index, skipped
 
     def due(self, index: int) -> float:
-        """When item `index` is due."""
+        """Return when item `index` is due."""
         return self._start + index * self._period
 
 
 class SkipCount:
-    """Sums skipped items and says when to log them: at most once in `LOG_INTERVAL`."""
+    """Counts skipped items and limits logging of them to once per `LOG_INTERVAL`."""
 
     def __init__(self) -> None:
         self._skipped = 0
         self._reported = float("-inf")
 
     def add(self, skipped: int, now: float) -> int:
-        """Count `skipped` more; returns how many to report now, 0 for silence."""
+        """Count `skipped` more items; return the number to log now, or 0 to log nothing."""
         self._skipped += skipped
         if self._skipped == 0 or now - self._reported < LOG_INTERVAL:
             return 0

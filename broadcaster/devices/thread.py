@@ -1,4 +1,4 @@
-"""A source's own thread, which makes what it delivers."""
+"""The thread in which a source produces what it delivers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from broadcaster.errors import SourceError, StreamReason
 log = logging.getLogger(__name__)
 
 JOIN_LIMIT = 2.0
-"""Seconds that `close` waits for the thread; a picture takes some 20 ms, a file on a hung disk may take for ever."""
+"""Seconds that `close` waits for the thread; a picture takes some 20 ms, a file on a hung disk may take forever."""
 
 Item = TypeVar("Item")
 
@@ -22,8 +22,8 @@ Item = TypeVar("Item")
 class SourceThread(Generic[Item]):
     """One named thread that runs `body(self)` until it returns, raises, or is closed.
 
-    `take` gets what `body` delivers and `failed` the error that ended it, both on the event loop that made this
-    object, and neither is called after `close`. Any exception counts: see `LoopBridge`.
+    `take` receives what `body` delivers and `failed` the error that ended it, both on the event loop in which this
+    object was created; neither is called after `close`. Any exception is reported: see `LoopBridge`.
     """
 
     def __init__(
@@ -36,16 +36,16 @@ class SourceThread(Generic[Item]):
     ) -> None:
         self._body = body
         self._bridge = LoopBridge(name, take, failed, reason)
-        # A daemon, so that a read which never returns cannot keep the process from ending.
+        # A daemon thread, so that a read which never returns cannot keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     @property
     def is_running(self) -> bool:
-        """Whether `body` has begun and not ended."""
+        """Whether `body` has started and not ended."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin to run `body`; once."""
+        """Start running `body`; call once."""
         self._thread.start()
 
     async def close(self) -> None:
@@ -53,14 +53,14 @@ class SourceThread(Generic[Item]):
         self._bridge.close()
         await asyncio.to_thread(self._thread.join, JOIN_LIMIT)
         if self._thread.is_alive():
-            log.error("thread %s has not ended within %g s and is left behind", self._thread.name, JOIN_LIMIT)
+            log.error("thread %s has not ended within %g s; abandoning it", self._thread.name, JOIN_LIMIT)
 
     def pause(self, seconds: float) -> bool:
-        """In `body`: wait that long, not at all if it is negative. False when it is time to return."""
+        """In `body`: wait `seconds`, not at all if negative. Return false when `body` has to return."""
         return not self._bridge.wait_closed(max(0.0, seconds))
 
     def deliver(self, item: Item) -> None:
-        """In `body`: hand `item` to the loop."""
+        """In `body`: pass `item` to the event loop."""
         self._bridge.deliver(item)
 
     def _run(self) -> None:

@@ -39,7 +39,7 @@ def _nothing_plugged_in(monkeypatch):
 def test_on_a_pc_nobody_is_told_of_cameras_that_only_a_pi_has(monkeypatch, caplog):
     monkeypatch.setattr(choose, "read_board", lambda: replace(PI, model=""))
     make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
-    assert "no camera is to be had: no USB camera is plugged in" in caplog.text
+    assert "no camera is available (no USB camera is plugged in" in caplog.text
 
 
 @pytest.mark.parametrize(
