@@ -1,4 +1,4 @@
-"""H.264 in software: libx264 by PyAV, one access unit out for each picture in, at once."""
+"""H.264 in software: libx264 through PyAV, without delay: one access unit out for each picture in."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from broadcaster.media.h264 import is_keyframe
 from broadcaster.model.stream import AccessUnit
 
 PRESET = "superfast"
-"""Half as dear again as `ultrafast`, which has no deblocking: 30 instead of 21 % of a core for the test picture at
-720p30, 42 instead of 28 % for film; on film it is 3.4 dB better at 2.5 Mbit/s and 1.4 dB at 0.8 Mbit/s."""
+"""Costs one and a half times as much as `ultrafast`, which has no deblocking: 30 instead of 21 % of a core for the test
+picture at 720p30, 42 instead of 28 % for film. On film it is 3.4 dB better at 2.5 Mbit/s and 1.4 dB at 0.8 Mbit/s."""
 BUFFER = 0.25
-"""Seconds of the bit rate that the rate control may save up (VBV), which bounds a keyframe: at three times
-the stream's rate the largest has left within 80 ms."""
+"""VBV buffer in seconds of the bit rate. It bounds the size of keyframes: paced at three times the stream's rate, the
+largest is sent within 80 ms."""
 THREAD_RATE = 1280 * 720 // 256 * 30
-"""Macroblocks a second that one thread is trusted with at first: 720p30, the most of H.264 level 3.1 (table A-1)."""
+"""Macroblocks per second assigned to one thread at first: 720p30, the maximum of H.264 level 3.1 (table A-1)."""
 BUSY = 0.7
-"""Share of the time between two pictures above which one more thread is taken."""
+"""Fraction of the frame interval spent encoding above which one more thread is used."""
 _TIME_BASE = Fraction(1, 90000)
-"""The clock of RTP video (RFC 6184 §8.2.1): fine enough for the real times of pictures at any frame rate."""
+"""The clock of RTP video (RFC 6184 §8.2.1): fine enough for the capture times at any frame rate."""
 _JITTER = 0.85
-"""Share of the nominal spacing above which pictures count as evenly spaced: cameras are not exact."""
+"""Fraction of the nominal frame interval above which frames count as evenly spaced: cameras are not exact."""
 _LOWEST_FPS = 1.0
-"""Frame rate that libx264 is told at least. It goes by timestamps; this only scales its first estimates."""
+"""Minimum frame rate passed to libx264. Rate control uses timestamps; this only scales its first estimates."""
 _ENDLESS = 1 << 30
 """Keyframes are forced here, so libx264 has no interval of its own (X264_KEYINT_MAX_INFINITE)."""
 
 
 class Encoder:
-    """Constrained baseline H.264 of one size, without delay and with SPS and PPS in front of every keyframe.
+    """Constrained baseline H.264 of one size, without delay and with SPS and PPS before every keyframe.
 
-    `encode` belongs to the source's thread; `request_keyframe` and `set_bitrate` may be called from any.
+    `encode` must be called from the source's thread; `request_keyframe` and `set_bitrate` from any.
 
-    Each thread of libx264 encodes one slice of the picture (frame threads would delay pictures), so one
-    thread is best and is used where it keeps up: at first one for each `THREAD_RATE` macroblocks a second,
-    then one more at a keyframe whenever encoding took more than `BUSY` of the time; at most all cores.
+    Each thread of libx264 encodes one slice of the picture (frame threads would add delay). More slices cost quality,
+    so the encoder uses as few threads as keep up: at first one for each `THREAD_RATE` macroblocks per second, then one
+    more at a keyframe whenever encoding took more than `BUSY` of the time; at most all cores.
     """
 
     name = "libx264"
@@ -59,11 +59,11 @@ class Encoder:
         keyframe_interval: float,
         buffer: float = BUFFER,
     ) -> None:
-        """Pixels (even), pictures a second, bits a second, seconds; `buffer` in seconds, as `BUFFER`."""
+        """Units: pixels (even), frames per second, bits per second, seconds; `buffer` in seconds, as `BUFFER`."""
         self._width = width
         self._height = height
         self._fps = Fraction(max(fps, _LOWEST_FPS)).limit_denominator(1001)
-        self._interval = keyframe_interval - 0.5 / max(fps, 10.0)  # pictures jitter; never as much as slides do
+        self._interval = keyframe_interval - 0.5 / max(fps, 10.0)  # half a frame of tolerance for jitter, at most 50 ms
         self._rate = bitrate
         self._buffer = buffer
         self._threads = threads_for(width, height, fps, os.cpu_count() or 1)
@@ -82,14 +82,15 @@ class Encoder:
         self._wanted.set()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Aim at another rate: a lower one from the next picture, one above that of the last keyframe from the next.
+        """Set the target bit rate.
 
-        One below half of it makes the next picture a keyframe.
+        A rate up to that of the last keyframe applies from the next picture, a higher one from the next keyframe. A
+        rate below half of that of the last keyframe makes the next picture a keyframe.
         """
         self._rate = bits_per_second
 
     def encode(self, picture: VideoFrame, captured: float) -> AccessUnit:
-        """Encode one yuv420p picture; rate control and keyframe interval go by `captured`. Raises `SourceError`."""
+        """Encode one yuv420p picture; rate control and keyframe interval use `captured`. Raises `SourceError`."""
         started = time.perf_counter()
         with libav_errors(StreamReason.ENCODER, self.name):
             data = self._encode(picture, captured)
@@ -107,11 +108,11 @@ class Encoder:
         picture.pict_type = PictureType.I if keyframe else PictureType.NONE
         packets = self._codec.encode(picture)
         if len(packets) != 1:
-            raise SourceError(StreamReason.ENCODER, f"libx264 gave {len(packets)} packets for one picture")
+            raise SourceError(StreamReason.ENCODER, f"libx264 returned {len(packets)} packets for one picture")
         return bytes(packets[0])
 
     def _timestamp(self, captured: float) -> int:
-        """Ticks of `_TIME_BASE` since the first picture; they increase even if the capture times do not."""
+        """Return ticks of `_TIME_BASE` since the first picture; strictly increasing, even if capture times are not."""
         if self._started is None:
             self._started = captured
         previous = self._last
@@ -121,29 +122,29 @@ class Encoder:
         return self._last
 
     def _share(self) -> float:
-        """The share of the rate that pictures get which come closer together than the frame rate says.
+        """Return the fraction of the rate to use when pictures come faster than the nominal frame rate.
 
-        Without lookahead libx264 cannot know how long a picture lasts, and takes each for 1 / fps seconds long.
+        Without lookahead libx264 cannot know how long a picture lasts, and assumes 1 / fps seconds for each.
         """
         share = self._spacing * float(self._fps)
         return share if share < _JITTER else 1.0
 
     def _keyframe_due(self, captured: float) -> bool:
-        # Cleared before the picture is made: a request that comes meanwhile counts for the next one.
+        # Cleared before the picture is encoded: a request that arrives meanwhile applies to the next one.
         wanted = self._wanted.is_set()
         if wanted:
             self._wanted.clear()
         return wanted or self._codec is None or captured - self._keyframe_at >= self._interval or self._has_fallen()
 
     def _has_fallen(self) -> bool:
-        """Whether the rate is so much lower that a new libx264 must begin: the old one takes a second to get there."""
+        """Return whether the rate has dropped so far that a new codec is needed: a running one adapts slowly."""
         return self._rate < self._codec_rate / 2
 
     def _prepare_keyframe(self, rate: int, picture: VideoFrame, captured: float) -> None:
-        """Nothing refers across a keyframe, so here a new libx264 may take over where the old one no longer fits.
+        """Replace the codec if its threads or VBV buffer no longer fit.
 
-        It is the only way to change its threads and its VBV buffer: libx264 can lower its rate while running
-        and raise it again up to what it began with, but keeps the buffer.
+        This is possible at a keyframe only, because no picture refers across it. It is the only way to change threads
+        and buffer: a running libx264 can lower its rate, and raise it again up to the initial one, but keeps both.
         """
         if self._busy > BUSY * (captured - self._keyframe_at):
             self._threads = min(self._threads + 1, os.cpu_count() or 1)
@@ -163,13 +164,13 @@ class Encoder:
         codec.thread_count = self._threads
         codec.colorspace, codec.color_range = picture.colorspace, picture.color_range
         codec.color_primaries, codec.color_trc = picture.color_primaries, picture.color_trc
-        # Libav writes Annex B with SPS and PPS before each IDR as long as no global header is asked for.
+        # Libav writes Annex B with SPS and PPS before each IDR unless a global header is requested.
         codec.options = {
             "preset": PRESET,
             "tune": "zerolatency",
             "profile": "baseline",  # libx264 sets constraint_set1: constrained baseline
             "forced-idr": "1",
-            "sc_threshold": "0",  # no keyframe at a change of scene that nobody asked for
+            "sc_threshold": "0",  # no additional keyframes at scene changes
             "maxrate": str(rate),
             "bufsize": str(round(rate * self._buffer)),
         }
@@ -178,7 +179,7 @@ class Encoder:
 
 
 class EncoderMixin:
-    """What a source that encodes in software can be told; while it has no encoder, that does nothing."""
+    """Keyframe requests and bit rate for sources that encode in software; without an encoder they do nothing."""
 
     _encoder: Encoder | None = None
 
@@ -188,12 +189,12 @@ class EncoderMixin:
             self._encoder.request_keyframe()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running."""
+        """Change the encoder's bit rate while running."""
         if self._encoder:
             self._encoder.set_bitrate(bits_per_second)
 
 
 def threads_for(width: int, height: int, fps: float, cores: int) -> int:
-    """Threads of a new encoder: one for each `THREAD_RATE` macroblocks a second, at most all cores."""
+    """Return the threads of a new encoder: one per `THREAD_RATE` macroblocks per second, at most all cores."""
     rate = math.ceil(width / 16) * math.ceil(height / 16) * fps
     return max(1, min(math.ceil(rate / THREAD_RATE), cores))

@@ -1,4 +1,4 @@
-"""The only place where anything crosses from a source's threads into the event loop."""
+"""The only path from a source's threads into the event loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Item = TypeVar("Item")
 
 
 class LoopBridge(Generic[Item]):
-    """Takes what threads deliver to the event loop that made this object.
+    """Passes items and errors from threads to the event loop in which this object was created.
 
-    `take` gets the items and `failed` at most one error, both on the loop. Neither is called after that error, nor
-    after `close`. `name` is the source's, for the log; `reason` is what an error of libav or of the operating system
-    means that nothing else has explained.
+    `take` receives the items and `failed` at most one error, both on the loop. Neither is called after that error or
+    after `close`. `name` is the source's name for the log; `reason` is the reason reported for errors of libav and of
+    the operating system that were not converted before.
     """
 
     def __init__(
@@ -38,32 +38,32 @@ class LoopBridge(Generic[Item]):
         self._closed = threading.Event()
 
     def wait_closed(self, seconds: float) -> bool:
-        """In a thread: wait that long at most; whether it has been closed."""
+        """In a thread: wait at most `seconds`; return whether the bridge is closed."""
         return self._closed.wait(seconds)
 
     def close(self) -> None:
-        """On the loop: let nothing through any more, including what is on its way."""
+        """On the loop: stop delivery, including of items already queued."""
         self._closed.set()
 
     def deliver(self, item: Item) -> None:
-        """In a thread: hand `item` over."""
+        """In a thread: pass `item` to the loop."""
         self._cross(self._arrive, item)
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
-        """In a thread: whatever the block raises ends the source, and never the process."""
+        """In a thread: report what the block raises as the source's failure; it never ends the process."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
             self._cross(self._fail, self._explained(error))
 
     def _cross(self, function: Callable[[Any], None], value: object) -> None:
-        # RuntimeError: the loop has been closed, and nobody is left to tell.
+        # RuntimeError: the loop is closed, so there is no receiver.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, value)
 
     def _arrive(self, item: Item) -> None:
-        # `close` runs on this same thread, so nothing can slip through between the check and the call.
+        # `close` runs on this same thread, so it cannot happen between the check and the call.
         if self._closed.is_set():
             return
         try:

@@ -21,19 +21,19 @@ from broadcaster.model.stream import AccessUnit
 log = logging.getLogger(__name__)
 
 LINE_STEP = 64
-"""Widths must be a multiple of it: libav hands pictures over by their own line length (v4l2_buffers.c), which for
-yuv420p meets the driver's, a multiple of 32 (bcm2835-v4l2-codec.c), for such widths only; others come out torn."""
+"""Widths must be a multiple of it. libav passes pictures with their own line size (v4l2_buffers.c); for yuv420p it
+equals the driver's, a multiple of 32 (bcm2835-v4l2-codec.c), for such widths only; others come out torn."""
 WIDEST, HIGHEST = 1920, 1080
 _CONSTRAINED_BASELINE = 66 | 1 << 9
 """AV_PROFILE_H264_CONSTRAINED_BASELINE (libavcodec/defs.h); the driver's own default is High."""
 
 
 class HardwareEncoder:
-    """Constrained baseline H.264 of one size, with SPS and PPS in front of every keyframe.
+    """Constrained baseline H.264 of one size, with SPS and PPS before every keyframe.
 
-    The hardware works beside us: a picture may come out with the next one, so `encode` gives any number of access
-    units, each with the capture time of its own picture. `encode` belongs to the source's thread; `request_keyframe`
-    and `set_bitrate` may be called from any. Another bit rate takes a new encoder, and so waits for a keyframe.
+    The hardware works asynchronously: a picture may come out with the next one, so `encode` returns any number of
+    access units, each with the capture time of its own picture. `encode` must be called from the source's thread;
+    `request_keyframe` and `set_bitrate` from any. A new bit rate needs a new encoder, so it waits for a keyframe.
     """
 
     name = "h264_v4l2m2m"
@@ -48,7 +48,7 @@ class HardwareEncoder:
         keyframe_interval: float,
         create: Callable[[], VideoCodecContext] | None = None,
     ) -> None:
-        """Pixels, pictures a second, bits a second, seconds; opens the encoder. Raises `SourceError`."""
+        """Open the encoder. Units: pixels, frames per second, bits per second, seconds. Raises `SourceError`."""
         self._size = width, height
         self._fps = Fraction(fps).limit_denominator(1001)
         self._interval = max(1, round(keyframe_interval * fps))
@@ -67,11 +67,11 @@ class HardwareEncoder:
         self._wanted.set()
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Aim at another rate from the next keyframe on."""
+        """Set the target bit rate, from the next keyframe on."""
         self._rate = bits_per_second
 
     def encode(self, picture: VideoFrame, captured: float) -> list[AccessUnit]:
-        """Encode one yuv420p picture; what has come out meanwhile. Raises `SourceError`."""
+        """Encode one yuv420p picture; return the access units finished so far. Raises `SourceError`."""
         with libav_errors(StreamReason.ENCODER, self.name):
             return list(self._encode(picture, captured))
 
@@ -89,7 +89,7 @@ class HardwareEncoder:
         yield from self._finished(self._codec.encode(picture))
 
     def _keyframe_due(self) -> bool:
-        # Cleared before the picture is made: a request that comes meanwhile counts for the next one.
+        # Cleared before the picture is encoded: a request that arrives meanwhile applies to the next one.
         wanted = self._wanted.is_set()
         if wanted:
             self._wanted.clear()
@@ -98,17 +98,17 @@ class HardwareEncoder:
     def _finished(self, packets: Iterable[Packet[Any]]) -> Iterator[AccessUnit]:
         for packet in packets:
             data, keyframe = self._sets.complete(bytes(packet))
-            if not data:  # parameter sets alone
+            if not data:  # only parameter sets
                 continue
             if keyframe and self._sets.obstacle:
                 raise SourceError(StreamReason.ENCODER, f"{self.name}: {self._sets.obstacle}")
             yield AccessUnit(data, self._captured(packet.pts), keyframe)
 
     def _captured(self, number: int | None) -> float:
-        """The capture time of a picture that has come out; those before it never will."""
+        """Return the capture time of a finished picture, and forget earlier pictures, which were dropped."""
         number = number if number in self._waiting else next(iter(self._waiting), None)
         if number is None:
-            raise SourceError(StreamReason.ENCODER, f"{self.name} gave more pictures than it got")
+            raise SourceError(StreamReason.ENCODER, f"{self.name} returned more pictures than it was given")
         captured = self._waiting[number]
         self._waiting = {later: at for later, at in self._waiting.items() if later > number}
         return captured
@@ -124,7 +124,7 @@ class HardwareEncoder:
 
 
 def hardware_obstacle(width: int, height: int) -> str | None:
-    """Why the hardware encoder cannot take pictures of that size; None if it can."""
+    """Return why the hardware encoder cannot encode pictures of that size; None if it can."""
     if width > WIDEST or height > HIGHEST:
         return f"the hardware encoder takes at most {WIDEST}x{HIGHEST}"
     if width % LINE_STEP:

@@ -1,4 +1,4 @@
-"""How a picture has to be turned and mirrored to stand upright: its display matrix as filters of libav."""
+"""Display matrices: how a picture has to be rotated and mirrored to be upright, as libav filters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 _SQUARE = 1.0
-"""Degrees by which an angle may miss a multiple of 90 and still count as one, as in ffmpeg."""
+"""Degrees by which an angle may differ from a multiple of 90 and still count as one, as in ffmpeg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DisplayMatrix:
 
     @property
     def angle(self) -> float:
-        """Degrees in [0, 360) by which it turns a picture clockwise, after any mirroring."""
+        """Clockwise rotation in degrees, in [0, 360), after any mirroring."""
         across, down = math.hypot(self.a, self.c), math.hypot(self.b, self.d)
         if not across or not down:
             return 0.0
@@ -34,14 +34,14 @@ class DisplayMatrix:
 
 
 def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
-    """The matrix that comes with a picture, from the container or the stream itself; None if it has none."""
+    """Return the matrix attached to a picture by the container or the stream itself; None if it has none."""
     for _ in Type:
         try:
             data = bytes(picture.side_data[Type.DISPLAYMATRIX])  # type: ignore[typeddict-item]  # stub
         except KeyError:
             return None
         except ValueError as error:
-            # PyAV refuses all side data of a picture if it does not know the type of one ("31 is not a valid Type").
+            # PyAV rejects all side data of a picture if it does not know the type of one ("31 is not a valid Type").
             picture = _without(picture, int(str(error).split()[0]))
         else:
             a, b, _, c, d = struct.unpack_from("=5i", data)
@@ -50,7 +50,7 @@ def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
 
 
 def _without(picture: VideoFrame, side_data_type: int) -> VideoFrame:
-    """The same picture without its side data of that type, such as the EXIF of a photo."""
+    """Return the picture without its side data of that type, such as the EXIF of a photo."""
     graph = Graph()
     source = graph.add_buffer(
         width=picture.width,
@@ -65,7 +65,7 @@ def _without(picture: VideoFrame, side_data_type: int) -> VideoFrame:
 
 
 def upright_filters(matrix: DisplayMatrix | None) -> list[str]:
-    """Filters that turn and mirror a picture as its matrix says; the same as those of ffmpeg."""
+    """Return the filters that apply a matrix; the same as those of ffmpeg."""
     if matrix is None:
         return []
     angle = matrix.angle
@@ -81,5 +81,5 @@ def upright_filters(matrix: DisplayMatrix | None) -> list[str]:
 
 
 def swaps_sides(matrix: DisplayMatrix | None) -> bool:
-    """Whether width and height change places."""
+    """Return whether applying the matrix swaps width and height."""
     return any(step.startswith("transpose") for step in upright_filters(matrix))

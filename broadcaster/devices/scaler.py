@@ -1,4 +1,4 @@
-"""Pictures of any size, shape and format, made fit for the encoder."""
+"""Conversion of pictures of any size, aspect ratio and format to what the encoder takes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _FULL_RANGE = 2
 
 
 def shown_size(picture: VideoFrame, pixel_aspect: Fraction) -> tuple[int, int]:
-    """Width and height as a player shows a picture: upright, with square pixels."""
+    """Return width and height of a picture as a player shows it: upright, with square pixels."""
     width, height = max(1, round(picture.width * pixel_aspect)), picture.height
     return (height, width) if swaps_sides(display_matrix(picture)) else (width, height)
 
 
 def fitted_size(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:
-    """The even size nearest to `width` x `height` that has its shape and fits the (even) box; never scaled up."""
+    """Return the even size with the aspect ratio of `width` x `height` that fits the (even) box; never scaled up."""
     scale = min(1.0, box_width / width, box_height / height)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 
 class Scaler:
-    """Turns, scales and converts pictures into yuv420p of `width` x `height` in limited range."""
+    """Rotates, scales and converts pictures to yuv420p of `width` x `height` in limited range."""
 
     def __init__(self, width: int, height: int, *flips: str) -> None:
         """`flips` are hflip and vflip, applied after the display matrix of a picture."""
@@ -38,13 +38,13 @@ class Scaler:
         self._graph: Graph | None = None
 
     def fit(self, picture: VideoFrame, pixel_aspect: Fraction | None = None) -> VideoFrame:
-        """`picture` itself if it fits as it is. Raises libav's errors.
+        """Return the converted picture; `picture` itself if nothing needs converting. Raises libav's errors.
 
-        With the shape of its pixels given, a picture of another shape gets black bars; without, it is stretched.
+        With `pixel_aspect`, a picture with another aspect ratio gets black bars; without, it is stretched.
         """
         matrix = display_matrix(picture)
         kind = picture.width, picture.height, picture.format.name, picture.color_range, matrix, pixel_aspect
-        if kind != self._input:  # a transport stream may change it on the way
+        if kind != self._input:  # a transport stream may change it midway
             self._graph = self._new_graph(picture, matrix, self._inner_size(picture, pixel_aspect))
             self._input = kind
         if self._graph is None:
@@ -53,7 +53,7 @@ class Scaler:
         return self._graph.vpull()
 
     def _inner_size(self, picture: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-        """The size to scale to; smaller than the result where bars are needed."""
+        """Return the size to scale to; smaller than the output where bars are needed."""
         width, height = self._size
         if pixel_aspect is None:
             return self._size

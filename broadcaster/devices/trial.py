@@ -1,4 +1,4 @@
-"""Trials of what the daemon would use: how fast the encoder is, what a source delivers, and how loud it is."""
+"""Measurements for the doctor: the speed of the encoder, what a source delivers, and its audio level."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broadcaster.settings import VideoSettings
 
 
 def encoding_speed(settings: VideoSettings, seconds: float) -> float:
-    """Pictures a second that the software encoder manages of the wanted size, flat out. Raises `SourceError`."""
+    """Return the maximum fps of the software encoder at the configured size. Raises `SourceError`."""
     encoder = Encoder(
         width=settings.width,
         height=settings.height,
@@ -38,7 +38,7 @@ def encoding_speed(settings: VideoSettings, seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: to wait for the first item, to go on after it, and for `close`."""
+    """Time limits in seconds: to wait for the first item, to continue after it, and for `close`."""
 
     patience: float
     going_on: float
@@ -47,10 +47,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What came out of a video source.
+    """What a video source delivered.
 
-    `waited` is how long its first picture took in seconds, None if none came; `rate` is in pictures a second after
-    that; `error` is what the source failed with. `closed` is false when it would not close.
+    `waited` is the time to the first picture in seconds, None if none came; `rate` is the fps after that; `error` is
+    what the source failed with. `closed` is false when it did not close in time.
     """
 
     traits: VideoTraits
@@ -62,7 +62,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came out of an audio source: frames, and levels in dBFS (0 is the loudest there is), None in silence."""
+    """What an audio source delivered: frames, and levels in dBFS (0 is full scale), None in silence."""
 
     name: str
     frames: int
@@ -82,14 +82,14 @@ async def watch(source: VideoSource, limits: Limits) -> Watched:
 
 
 async def listen(source: AudioSource, limits: Limits) -> Heard:
-    """Open an audio source, measure its sound, and close it."""
+    """Open an audio source, measure its level, and close it."""
     ear = _Ear()
     closed = await _witness(source, ear, limits)
     return Heard(source.name, ear.count, ear.loudness.peak, ear.loudness.rms, ear.error, closed)
 
 
 class _Witness:
-    """The part of a sink that is the same for pictures and sound."""
+    """The common part of a video and an audio sink."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -145,7 +145,7 @@ class _Source(Protocol[Sink_contra]):
 
 
 async def _witness(source: _Source[Sink_contra], sink: Sink_contra, limits: Limits) -> bool:
-    """Let `sink` see what the source gives, or what it fails with; returns whether it closed in time."""
+    """Run the source into `sink`, and store its error there; return whether it closed in time."""
     try:
         async with asyncio.timeout(limits.patience):
             await source.open(sink)
@@ -153,7 +153,7 @@ async def _witness(source: _Source[Sink_contra], sink: Sink_contra, limits: Limi
         if sink.error is None:
             await asyncio.sleep(limits.going_on)
     except TimeoutError:
-        pass  # that nothing came is what was seen
+        pass  # nothing came: `count` stays 0
     except SourceError as error:
         sink.error = error
     except DeviceHung as error:

@@ -124,7 +124,7 @@ def test_broken_pictures_are_left_out_and_summed_up(caplog):
         units = [way.units(shot) for shot in cable]
     assert [len(found) for found in units] == [1, 0, 0, 1]
     assert [record.message for record in caplog.records] == [
-        "broken pictures from the camera, left out: 1 (a bad cable or hub?)"
+        "1 damaged pictures from the camera skipped (bad cable or hub?)"
     ]
     raw = encoding("YUYV")
     assert raw.units(CapturedFrame(b"\0" * 100, 100, 0)) == []
@@ -299,4 +299,4 @@ def test_a_hardware_encoder_that_does_not_open_gives_way_with_a_warning(caplog):
     assert make_encoder(PI, width=640, height=360, fps=25, bitrate=500_000, interval=2).name == "libx264"
     (record,) = [record for record in caplog.records if record.name.startswith("broadcaster")]
     assert record.levelno == logging.WARNING
-    assert "libx264 takes its place" in record.message
+    assert "using libx264 instead" in record.message

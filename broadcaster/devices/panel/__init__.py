@@ -1,4 +1,4 @@
-"""Live button and tally lamp. Without `panel.enabled` nothing of gpiozero is imported."""
+"""Live button and tally light. gpiozero is imported only with `panel.enabled`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ log = logging.getLogger(__name__)
 
 
 def make_panel(settings: PanelSettings, clock: Clock) -> Panel | None:
-    """The panel that the settings ask for; None where there is to be none, or its library is broken."""
+    """Return the configured panel; None if it is disabled or gpiozero cannot be loaded."""
     if not settings.enabled:
         return None
     try:
-        # Here and not above: it loads gpiozero.
+        # Imported late, because it loads gpiozero.
         from broadcaster.devices.panel.gpio import GpioPanel  # noqa: PLC0415
     except ImportError as error:
         log.warning("no live button and no lamp: gpiozero cannot be loaded (%s)", error)

@@ -1,4 +1,4 @@
-"""PURE. One button: edges in, presses out."""
+"""Recognition of short and long presses of a button from its edges. Pure."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from enum import Enum, auto
 from broadcaster.devices.panel.debounce import Debouncer, Settled
 
 HOLD = 3.0
-"""Seconds from which on a press is a long one."""
+"""Minimum duration of a long press in seconds."""
 
 
 class Press(Enum):
-    """What a finger did."""
+    """The kind of a press."""
 
     SHORT = auto()
-    """Pressed and let go: counts on release, so that a long press can mean something else."""
+    """Pressed and released: reported on release, so that a long press can mean something else."""
     LONG = auto()
-    """Held for `HOLD`: counts at once, and its release means nothing."""
+    """Held for `HOLD`: reported at once; its release is ignored."""
 
 
 class Button:
-    """One button that was `pressed`, or not, when the daemon started: then it means nothing until it is let go."""
+    """A button; if `pressed` at the start, it is ignored until released."""
 
     def __init__(self, pressed: bool) -> None:
         self._debouncer = Debouncer(pressed)
@@ -28,17 +28,17 @@ class Button:
 
     @property
     def due(self) -> float | None:
-        """When to `look` at the pin; None while nothing is going on."""
+        """When to call `look` with the level of the pin; None while idle."""
         if self._debouncer.due is not None or self._down_at is None:
             return self._debouncer.due
         return self._down_at + HOLD
 
     def edge(self, level: bool, at: float) -> Press | None:
-        """The contact closed (`level` true) or opened, at the time `at`."""
+        """Process an edge: the contact closed (`level` true) or opened at time `at`."""
         return self._take(self._debouncer.edge(level, at))
 
     def look(self, level: bool, now: float) -> Press | None:
-        """The contact is closed now (`level` true), or open."""
+        """Process the level of the pin: the contact is closed now (`level` true), or open."""
         press = self._take(self._debouncer.look(level, now))
         resting = self._debouncer.due is None
         if resting and self._down_at is not None and now >= self._down_at + HOLD:

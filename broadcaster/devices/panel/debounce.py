@@ -1,25 +1,25 @@
-"""PURE. From the edges of a bouncing contact to what the finger did."""
+"""Debouncing of a contact. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 STABLE = 0.025
-"""Seconds without an edge after which a level counts; contacts of push buttons bounce for 1 to 10 ms."""
+"""Seconds without an edge after which a level is stable; push buttons bounce for 1 to 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The contact has come to rest: since `at` (monotonic seconds) it is `pressed`, or not."""
+    """A stable state of the contact: `pressed` or not since `at` (monotonic seconds)."""
 
     pressed: bool
     at: float
 
 
 class Debouncer:
-    """Takes edges with their own times, so that one which is heard late is judged as if it had come in time.
+    """Processes edges by their own timestamps, so that late delivery of an edge makes no difference.
 
-    `pressed` is how the contact rests; `due` is when to `look` at the pin, None while nothing is going on.
+    `pressed` is the stable state; `due` is when to call `look` with the level of the pin, None while idle.
     """
 
     def __init__(self, pressed: bool) -> None:
@@ -31,13 +31,13 @@ class Debouncer:
         self._doubted_at: float | None = None
 
     def edge(self, level: bool, at: float) -> Settled | None:
-        """The contact changed to `level` at the time `at`; what had come to rest before that, if anything."""
+        """Process a change to `level` at time `at`; return the state that became stable before it, if any."""
         settled = self._settle(at)
         self._go_to(level, at, at)
         return settled
 
     def look(self, level: bool, now: float) -> Settled | None:
-        """The pin reads `level` now; what has come to rest by that, if anything."""
+        """Process the level of the pin now; return the state that has become stable, if any."""
         if level is not self._level:
             return self._doubt(level, now)
         self._doubted_at = None
@@ -47,12 +47,12 @@ class Debouncer:
         return settled
 
     def _doubt(self, level: bool, now: float) -> Settled | None:
-        """The pin contradicts the last edge: another is on its way, or was missed if none comes in time."""
+        """Handle a level that contradicts the last edge: the next edge is pending, or was missed if none arrives."""
         if self._doubted_at is None:
             self._doubted_at = now
             self.due = now + STABLE
         elif self.due is not None and now >= self.due:
-            # Nobody knows how long a press was whose end was missed: short, as a long one may switch the Pi off.
+            # A press whose release edge was missed counts as short, because a long one may shut down the Pi.
             self._go_to(level, self._doubted_at if level else self._since, self._doubted_at)
             settled = self._settle(now)
             self.due = None

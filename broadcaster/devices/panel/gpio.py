@@ -1,4 +1,4 @@
-"""Buttons and lamps at the Pi's pins."""
+"""Buttons and LEDs at the Pi's GPIO pins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broadcaster.settings import PanelSettings
 
 
 class GpioPanel:
-    """`ports.Panel` at the pins that the settings name."""
+    """The `ports.Panel` at the configured pins."""
 
     def __init__(self, settings: PanelSettings, clock: Clock) -> None:
         self._settings = settings
@@ -33,32 +33,32 @@ class GpioPanel:
             parts.callback(taken.close)
             self._take_lamps(taken, parts)
             for number, short in self._buttons():
-                watch = ButtonWatch(taken, number, self._clock, partial(_say, used, short))
+                watch = ButtonWatch(taken, number, self._clock, partial(_notify, used, short))
                 parts.callback(watch.close)
             self._parts = parts.pop_all()
 
     def show(self, state: StreamState, *, muted: bool) -> None:
-        """Let the tally lamp say `state`, and whether the sound is muted."""
+        """Show `state` on the tally light, and whether the audio is muted."""
         if self._tally is not None:
             self._tally.show(pattern(state, muted=muted))
 
     def show_viewers(self, count: int) -> None:
-        """Let the second lamp say whether someone watches."""
+        """Show on the second light whether anyone is watching."""
         if self._watch_lamp is not None:
             self._watch_lamp(count > 0)
 
     def acknowledge(self) -> None:
-        """Let the tally lamp flicker for a moment."""
+        """Let the tally light flicker briefly."""
         if self._tally is not None:
             self._tally.acknowledge()
 
     def close(self) -> None:
-        """Lamps off, pins released; idempotent."""
+        """Switch the lights off and release the pins; idempotent."""
         self._tally = self._watch_lamp = None
         self._parts.close()
 
     def _buttons(self) -> list[tuple[int, Control]]:
-        """Where there is a button, and what a short press of it means."""
+        """Return the pins with a button, and what a short press of each means."""
         settings = self._settings
         places = [
             (settings.button, Control.TOGGLE),
@@ -76,5 +76,5 @@ class GpioPanel:
             parts.callback(self._watch_lamp, False)
 
 
-def _say(used: Callable[[Control], None], short: Control, press: Press) -> None:
+def _notify(used: Callable[[Control], None], short: Control, press: Press) -> None:
     used(short if press is Press.SHORT else Control.HOLD)

@@ -1,4 +1,4 @@
-"""A lamp that follows a pattern, with one timer in the event loop."""
+"""A light that follows a blink pattern, with one timer in the event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from broadcaster.ports import Clock
 
 
 class Lamp:
-    """Switches by `light`; dark until it is to show something."""
+    """A light switched by `light`; off until `show` or `acknowledge`."""
 
     def __init__(self, light: Callable[[bool], None], clock: Clock) -> None:
         self._light = light
@@ -23,18 +23,18 @@ class Lamp:
         self._timer: asyncio.TimerHandle | None = None
 
     def show(self, pattern: Pattern) -> None:
-        """Show `pattern` from its beginning, or go on with it."""
+        """Show `pattern` from its beginning; continue if it is shown already."""
         if pattern is not self._pattern:
             self._pattern, self._since = pattern, self._clock.monotonic()
             self._update()
 
     def acknowledge(self) -> None:
-        """Flicker for a moment, whatever is shown."""
+        """Flicker briefly, whatever is shown."""
         self._acknowledged_at = self._clock.monotonic()
         self._update()
 
     def close(self) -> None:
-        """Go dark for good; idempotent."""
+        """Switch off permanently; idempotent."""
         self._pattern = None
         if self._timer is not None:
             self._timer.cancel()
@@ -48,7 +48,7 @@ class Lamp:
         self._timer = asyncio.get_running_loop().call_later(rest, self._update) if rest < math.inf else None
 
     def _now(self) -> tuple[bool, float]:
-        """Whether it is to be lit, and for how much longer."""
+        """Return whether the light has to be on, and for how much longer."""
         now = self._clock.monotonic()
         left = self._acknowledged_at + ACKNOWLEDGING - now
         if left > 0:

@@ -1,4 +1,4 @@
-"""PURE. What the tally lamp says: for each state of the stream a pattern in time."""
+"""Blink patterns of the tally light, one for each state of the stream. Pure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from broadcaster.model.stream import StreamState
 
 _GRAIN = 1e-4
-"""Seconds; so little of a span is none: rounding must not make a timer due at the moment at which it is set."""
+"""Remaining seconds that count as none, so that rounding cannot set a timer without delay."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Dark and lit spans in turn, in seconds, beginning dark, from the beginning again after the last."""
+    """Alternating off and on spans in seconds, starting with off, repeated endlessly."""
 
     spans: tuple[float, ...]
 
     def at(self, elapsed: float) -> tuple[bool, float]:
-        """Whether the lamp is lit `elapsed` seconds (0 or more) after its beginning, and for how much longer."""
+        """Return whether the light is on `elapsed` seconds (0 or more) after the start, and for how much longer."""
         total = math.fsum(self.spans)
         rest = elapsed % total if total < math.inf else elapsed
         for index, span in enumerate(self.spans):
@@ -48,5 +48,5 @@ _STATES = {
 
 
 def pattern(state: StreamState, *, muted: bool) -> Pattern:
-    """What the tally lamp shows in `state`; all that is neither on air nor on its way there begins dark, at once."""
+    """Return the tally light's pattern for `state`; all except live and starting begin with the light off."""
     return _MUTED if muted and state is StreamState.LIVE else _STATES[state]

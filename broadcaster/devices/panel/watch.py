@@ -1,4 +1,4 @@
-"""Watches one button: edges cross from the pins' thread into the event loop, presses come out."""
+"""Connection of a button's pin, whose edges come from another thread, to the event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from broadcaster.ports import Clock
 
 
 class ButtonWatch:
-    """The button at pin `number`; `pressed` is called on the event loop that made this object, until `close`."""
+    """The button at pin `number`; calls `pressed` on the event loop that created this object, until `close`."""
 
     def __init__(self, pins: Pins, number: int, clock: Clock, pressed: Callable[[Press], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,14 +24,14 @@ class ButtonWatch:
         self._button = Button(self._pin.read())
 
     def close(self) -> None:
-        """Hear nothing any more; idempotent."""
+        """Stop watching; idempotent."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
 
     def _changed(self, closed: bool, age: float) -> None:
-        """In the pins' thread: hand the edge to the loop, with its time."""
-        # RuntimeError: the loop has been closed, nobody is left to hear it.
+        """In the pins' thread: pass the edge to the loop, with its timestamp."""
+        # RuntimeError: the loop is closed, so there is no receiver.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._edge, closed, self._clock.monotonic() - age)
 
@@ -39,7 +39,7 @@ class ButtonWatch:
         if not self._closed:
             self._take(self._button.edge(closed, at))
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._take(self._button.look(self._pin.read(), self._clock.monotonic()))
 
     def _take(self, press: Press | None) -> None:
@@ -47,6 +47,6 @@ class ButtonWatch:
             self._timer.cancel()
         due = self._button.due
         delay = None if due is None else max(0.0, due - self._clock.monotonic())
-        self._timer = None if delay is None else self._loop.call_later(delay, self._look)
+        self._timer = None if delay is None else self._loop.call_later(delay, self._poll)
         if press is not None:
             self._pressed(press)

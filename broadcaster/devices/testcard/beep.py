@@ -19,27 +19,26 @@ log = logging.getLogger(__name__)
 PITCH = 1000
 """Hertz of the beep."""
 LEVEL = 0.25
-"""Its peak as a share of full scale: 12 dB below."""
+"""Peak as a fraction of full scale: -12 dBFS."""
 FADE = 0.005
 """Seconds of fading in and out, so that it does not click."""
 PATIENCE = 0.2
-"""Seconds that sound may be late before frames are left out: no more than a browser's buffer bridges."""
+"""Seconds that audio may be late before frames are skipped: no more than a browser's buffer bridges."""
 _STEP = RATE // 1000
-"""Samples that the wall clock may stray from the count before it counts as set anew."""
+"""Samples by which the wall clock may differ from the sample count before it counts as having been set."""
 
 
 class BeepTrack:
-    """The endless mono track: a beep for the first `FLASH` of each second, silence else. Pure."""
+    """An endless mono track: a beep in the first `FLASH` seconds of each second, else silence. Pure."""
 
     def __init__(self) -> None:
         self._second = _second() * 2  # twice, so that a frame across the second's end is one slice
         self._next: int | None = None
 
     def frame(self, unix: float) -> bytes:
-        """20 ms of 16-bit samples from `unix` seconds of the wall clock on.
+        """Return 20 ms of 16-bit samples from `unix` seconds of the wall clock on.
 
-        Samples are counted on from frame to frame, so the tone has no seams; only where the wall clock
-        was set do they begin anew.
+        Consecutive frames are continuous by sample count, so the tone has no gaps, except where the wall clock was set.
         """
         wanted = round(unix % 1.0 * RATE) % RATE
         stray = RATE if self._next is None else (wanted - self._next + RATE // 2) % RATE - RATE // 2
@@ -90,7 +89,7 @@ class Beep:
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
             if count := skips.add(skipped, now):
-                log.warning("no time for the test sound, frames left out: %d", count)
+                log.warning("overloaded: %d frames of the test audio skipped", count)
             if not thread.pause(pace.due(index) - now):
                 return
             captured = pace.due(index) - FRAME

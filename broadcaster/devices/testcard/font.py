@@ -1,4 +1,4 @@
-"""A bitmap font of the few characters on the test picture, so that none of the system's is needed. Pure."""
+"""A bitmap font with the characters of the test picture, so that no system font is needed. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _GLYPHS = {
 
 
 class Font:
-    """The glyphs drawn once, `scale` pixels to a dot, as rows of luma bytes that only need joining."""
+    """Pre-rendered glyphs, `scale` pixels per dot, as rows of luma bytes that only need joining."""
 
     def __init__(self, scale: int, ink: int, paper: int) -> None:
         dots = {"#": bytes([ink]) * scale, " ": bytes([paper]) * scale}
@@ -41,5 +41,5 @@ class Font:
         }
 
     def rows(self, text: str) -> Iterator[bytes]:
-        """The luma of one line of `text`, one row of pixels for each of its `GLYPH_HEIGHT` rows of dots."""
+        """Return the luma of one line of `text`: one row of pixels for each of its `GLYPH_HEIGHT` rows of dots."""
         return (b"".join(self._rows[character][line] for character in text) for line in range(GLYPH_HEIGHT))

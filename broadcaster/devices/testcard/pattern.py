@@ -21,7 +21,7 @@ from broadcaster.devices.testcard import strip
 from broadcaster.devices.testcard.font import ADVANCE, GLYPH_HEIGHT, Font
 
 FLASH = 0.1
-"""Seconds that flash and beep last, from each full second of the wall clock."""
+"""Duration of flash and beep in seconds, from each full second of the wall clock."""
 _COLUMNS = 12
 """Characters in a line: TEST and seven digits, or HH:MM:SS.mmm."""
 _DOTS_ACROSS = 120
@@ -36,7 +36,7 @@ _NOISE = NormalDist(128, 40)
 
 
 class Pattern:
-    """Draws the test picture at `width` x `height` (both even), `fps` pictures a second."""
+    """Draws the test picture at `width` x `height` (both even) and `fps` frames per second."""
 
     def __init__(self, width: int, height: int, fps: float, *, noise: bool = False) -> None:
         scale = max(1, min(width // _DOTS_ACROSS, height // _DOTS_DOWN // 3))
@@ -50,7 +50,7 @@ class Pattern:
         self._noise = _noise(round(height * _NOISE_SHARE) * self._stride if noise else 0)
 
     def draw(self, number: int, unix: float) -> VideoFrame:
-        """The next picture, as frame `number`, captured at `unix` seconds of the wall clock."""
+        """Return the next picture, as frame `number`, captured at `unix` seconds of the wall clock."""
         picture = self._graph.vpull()
         luma = memoryview(picture.planes[0])
         self._bands[unix % 1.0 < self._flash].draw(luma, number, unix)
@@ -61,7 +61,7 @@ class Pattern:
 
 
 class Band:
-    """The top of the picture with the text, in one of its two looks."""
+    """The text band at the top of the picture, white on black or inverted."""
 
     def __init__(self, scale: int, width: int, stride: int, *, flash: bool) -> None:
         ink, paper = (strip.BLACK, strip.WHITE) if flash else (strip.WHITE, strip.BLACK)
@@ -97,7 +97,7 @@ def _put(luma: memoryview, offset: int, block: bytes) -> int:
 
 
 def _graph(width: int, height: int, fps: float, top: int, bottom: int) -> Graph:
-    """A filter graph that gives the moving background with black room above and below.
+    """Return a filter graph that produces the moving background with black bars above and below.
 
     The rows of `top` and `bottom` are not drawn, which saves a third of the cost; `pad` lets the source
     draw into the padded picture, so nothing is copied.

@@ -17,14 +17,14 @@ from broadcaster.ports import Clock, VideoSink, VideoTraits
 log = logging.getLogger(__name__)
 
 CAMERA_BUFFER = 0.7
-"""Seconds of the bit rate that a keyframe may draw on with `camera_like`: the encoders of cameras hardly bound them."""
+"""VBV buffer in seconds of the bit rate with `camera_like`: cameras' encoders hardly bound the size of keyframes."""
 
 
 class TestCard(EncoderMixin):
     """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
 
-    Pictures are numbered as they are made. If drawing and encoding take longer than a picture lasts,
-    whole pictures are left out, never delayed. With `camera_like`, keyframes are about ten times as large as other
+    Pictures are numbered in the order of drawing. If drawing and encoding take longer than the frame interval,
+    pictures are skipped, never delayed. With `camera_like`, keyframes are about ten times as large as other
     pictures, as those of a camera, instead of twice.
     """
 
@@ -41,7 +41,7 @@ class TestCard(EncoderMixin):
         keyframe_interval: float,
         camera_like: bool = False,
     ) -> None:
-        """Pixels (even), pictures a second, bits a second, seconds."""
+        """Units: pixels (even), frames per second, bits per second, seconds."""
         self._clock = clock
         self._size = width, height
         self._fps = fps
@@ -97,7 +97,7 @@ class TestCard(EncoderMixin):
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
             if count := skips.add(skipped, now):
-                log.warning("this machine is too busy: %d test pictures left out", count)
+                log.warning("overloaded: %d test pictures skipped", count)
             if not thread.pause(pace.due(index) - now):
                 return
             self._make(thread, pattern, encoder, number)

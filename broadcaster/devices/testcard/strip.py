@@ -1,7 +1,7 @@
 """The machine-readable strip along the bottom edge of the test picture. Pure.
 
-From it any test reads loss, order, freeze and true latency off a decoded picture. The strip is 1/18 of the
-picture's height and 40 equal cells over its full width, white (luma 235) = 1, black (16) = 0:
+Tests read it from decoded pictures to measure loss, order, freezes and true latency. The strip is 1/18 of the
+picture's height and has 40 equal cells over its full width, white (luma 235) = 1, black (16) = 0:
 
 | cells | meaning, highest bit first |
 |---|---|
@@ -20,7 +20,7 @@ from itertools import pairwise
 
 CELLS = 40
 HEIGHT_SHARE = 18
-"""The strip is one part in this many of the picture's height."""
+"""Picture height divided by strip height."""
 NUMBER_BITS = 16
 TIME_BITS = 20
 WHITE = 235
@@ -32,26 +32,26 @@ _THRESHOLD = (WHITE + BLACK) // 2
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a strip says: `number` modulo 2^16, `unix_ms` modulo 2^20."""
+    """The content of a strip: `number` modulo 2^16, `unix_ms` modulo 2^20."""
 
     number: int
     unix_ms: int
 
 
 def height(picture_height: int) -> int:
-    """Rows of the strip in a picture of that height."""
+    """Return the strip's height in rows, for a picture of that height."""
     return picture_height // HEIGHT_SHARE
 
 
 def cells(number: int, unix_ms: int) -> list[bool]:
-    """The 40 cells for a frame number and a capture time in Unix milliseconds."""
+    """Return the 40 cells for a frame number and a capture time in Unix milliseconds."""
     payload = _bits(number, NUMBER_BITS) + _bits(unix_ms, TIME_BITS)
     parity = sum(payload) % 2 == 1
     return [True, False, *payload, parity, not parity]
 
 
 def luma_row(number: int, unix_ms: int, width: int) -> bytes:
-    """One row of luma of the strip, `width` pixels; all its rows are alike."""
+    """Return one row of luma of the strip, `width` pixels; all its rows are equal."""
     edges = [width * cell // CELLS for cell in range(CELLS + 1)]
     return b"".join(
         bytes([WHITE if cell else BLACK]) * (right - left)
@@ -60,7 +60,7 @@ def luma_row(number: int, unix_ms: int, width: int) -> bytes:
 
 
 def read(row: Sequence[int]) -> Reading | None:
-    """What a decoded luma row from the middle of the strip says, or None if it is no strip or damaged."""
+    """Decode a luma row from the middle of the strip; None if it is not a strip or is damaged."""
     found = [row[len(row) * (2 * cell + 1) // (2 * CELLS)] > _THRESHOLD for cell in range(CELLS)]
     number = _value(found[2 : 2 + NUMBER_BITS])
     unix_ms = _value(found[2 + NUMBER_BITS : CELLS - 2])

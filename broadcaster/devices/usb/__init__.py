@@ -1,6 +1,6 @@
-"""USB cameras, and all else that is a plain V4L2 capture device: found, asked what they can, chosen, read, encoded.
+"""USB cameras and other plain V4L2 capture devices.
 
-linuxpy, which asks and reads them, is loaded when a camera is wanted: its licence makes it an extra of its own, `usb`.
+linuxpy, which accesses them, is loaded only when needed: because of its licence it is an optional extra, `usb`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def usb_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
 
 
 def why_none(device: str) -> str:
-    """Look for the USB camera that `video.device` means, blocking: why there is none, or nothing."""
+    """Look for the USB camera that `video.device` means; return why there is none, or "". Blocking."""
     try:
         with _linuxpy():
             from broadcaster.devices.usb.find import why_none as look  # noqa: PLC0415
@@ -37,7 +37,7 @@ def why_none(device: str) -> str:
 
 @contextmanager
 def _linuxpy() -> Iterator[None]:
-    """Inside it may turn out that linuxpy is missing, and nothing else may be."""
+    """Convert a missing linuxpy to `SourceError`; any other missing module is a bug."""
     try:
         yield
     except ModuleNotFoundError as error:

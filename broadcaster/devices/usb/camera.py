@@ -1,4 +1,4 @@
-"""One open V4L2 capture device, and the only place for linuxpy. Everything here blocks, and raises plain `OSError`."""
+"""An open V4L2 capture device; the only module that uses linuxpy. Everything blocks, and raises plain `OSError`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from linuxpy.video.device import Device, VideoCapture, read_capabilities, set_co
 from broadcaster.devices.usb.modes import Mode, Wanted, nearest_rate, nearest_size
 
 BUFFERS = 4
-"""Pictures that the driver may fill ahead: one is being read, and a late moment of ours costs none."""
+"""Buffers of the driver: while one is being read, the others absorb scheduling delays."""
 _LOST = select.POLLERR | select.POLLHUP | select.POLLNVAL
 _TIMESTAMP_MASK = 0xE000
 _TIMESTAMP_MONOTONIC = 0x2000
 """V4L2_BUF_FLAG_TIMESTAMP_MASK and …_MONOTONIC (videodev2.h)."""
 _STAMP_RANGE = 1.0
-"""Seconds that a picture may lie in the driver before its time is not believed."""
+"""Maximum plausible age of a driver timestamp in seconds."""
 _CAPTURE = raw.BufType.VIDEO_CAPTURE
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A device node as it names itself: path, driver, card (a name for people), bus, and what this node is for."""
+    """A device node: path, driver, card (display name), bus, and V4L2 capabilities."""
 
     path: str
     driver: str
@@ -39,15 +39,15 @@ class Node:
 
     @property
     def number(self) -> int:
-        """The number in its path."""
+        """The number in the path."""
         return int(device_number(self.path) or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
-    """One picture as the camera gives it, the monotonic time of its capture in seconds, and the driver's number of it.
+    """A picture as the camera delivers it, its capture time in monotonic seconds, and the driver's sequence number.
 
-    A gap in the numbers is a picture that was lost, or too broken to be read.
+    A gap in the numbers means that a picture was lost, or was too damaged to be read.
     """
 
     data: bytes
@@ -56,7 +56,7 @@ class CapturedFrame:
 
 
 def read_node(path: str) -> Node:
-    """Ask a device node what it is; works while others use it."""
+    """Query the identity of a device node; works while others use it."""
     with IO.open(path, True) as file:
         found = read_capabilities(file)
     driver, card, bus = (bytes(text).decode(errors="replace") for text in (found.driver, found.card, found.bus_info))
@@ -64,12 +64,12 @@ def read_node(path: str) -> Node:
 
 
 def capture_time(stamp: float, *, monotonic: bool, now: float) -> float:
-    """The time of capture by the driver's stamp; `now` where that is of another clock, or cannot be."""
+    """Return the driver's timestamp; `now` where it is of another clock or implausible."""
     return stamp if monotonic and now - _STAMP_RANGE < stamp <= now else now
 
 
 class Camera:
-    """Opened by the constructor, set by `start`, read by `read`, and let go by `close`."""
+    """A camera: opened by the constructor, configured by `start`, read by `read`, and released by `close`."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -86,11 +86,11 @@ class Camera:
 
     @property
     def stride(self) -> int:
-        """Bytes of a line of the first plane, padding and all; 0 for compressed pictures."""
+        """Bytes per line of the first plane, including padding; 0 for compressed pictures."""
         return self._stride
 
     def modes(self, wanted: Wanted) -> list[Mode]:
-        """All modes with sizes of their own, and of those with a range the one nearest to `wanted`."""
+        """Return all discrete modes, and of each range the mode nearest to `wanted`."""
         return [
             Mode(name, width, height, fps)
             for name in self._formats()
@@ -99,7 +99,7 @@ class Camera:
         ]
 
     def start(self, mode: Mode) -> Mode:
-        """Begin to deliver pictures; returns what the camera has made of `mode`."""
+        """Start capturing; return the mode that the camera has actually set."""
         self._device.set_format(_CAPTURE, mode.width, mode.height, mode.pixel_format)
         with contextlib.suppress(OSError):  # a camera with one rate only need not take it (VIDIOC_S_PARM)
             self._device.set_fps(_CAPTURE, mode.fps)
@@ -110,7 +110,7 @@ class Camera:
         return Mode(got.pixel_format.human_str(), got.width, got.height, self._rate(mode.fps))
 
     def stop(self) -> None:
-        """Deliver no more; `start` may follow."""
+        """Stop capturing; `start` may follow."""
         capture, self._capture = self._capture, None
         if capture and capture.buffer:
             with contextlib.suppress(OSError):  # gone already
@@ -122,14 +122,14 @@ class Camera:
                 capture.free_buffers(raw.Memory.MMAP)
 
     def is_ready(self, seconds: float = 0.0) -> bool:
-        """Wait that long for a picture. Raises OSError when the camera is gone."""
+        """Wait up to `seconds` for a picture; return whether one is ready. Raises OSError when the camera is gone."""
         events = self._poll.poll(seconds * 1000)
         if events and events[0][1] & _LOST:
             raise OSError(errno.ENODEV, "the camera does not answer any more")
         return bool(events)
 
     def read(self, now: float) -> CapturedFrame | None:
-        """Take the next picture; None if there is none, or if it is broken. `now` is in monotonic seconds."""
+        """Return the next picture; None if there is none, or if it is damaged. `now` is in monotonic seconds."""
         assert self._capture is not None
         try:
             frame = self._capture.buffer.raw_read()
@@ -144,11 +144,11 @@ class Camera:
         )
 
     def has(self, control: int) -> bool:
-        """Whether the camera has a control, one of V4L2's numbers."""
+        """Return whether the camera has a control, given by its V4L2 id."""
         return control in self.controls.values()
 
     def set(self, control: int, value: int) -> bool:
-        """Set a control; False where the camera refuses."""
+        """Set a control; return false where the camera refuses."""
         try:
             set_control(self._device, control, value)
         except OSError as error:
@@ -158,7 +158,7 @@ class Camera:
         return True
 
     def close(self) -> None:
-        """Let go of the device; idempotent."""
+        """Release the device; idempotent."""
         self.stop()
         with contextlib.suppress(OSError):
             self._device.close()
@@ -190,5 +190,5 @@ class Camera:
 
 
 def _plain(name: bytes) -> str:
-    """`White Balance, Automatic` as people type it: `white_balance_automatic`."""
+    """Return a control's name as v4l2-ctl shows it: `white_balance_automatic` for `White Balance, Automatic`."""
     return re.sub(r"[^a-z0-9]+", "_", name.decode(errors="replace").lower()).strip("_")

@@ -1,4 +1,4 @@
-"""What a camera is told beside its mode: which way round it stands, and the controls of the settings."""
+"""Controls of a camera: flips, and `video.controls`."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from broadcaster.devices.usb.camera import Camera
 log = logging.getLogger(__name__)
 
 HFLIP, VFLIP = "hflip", "vflip"
-"""Mirrored left to right, and upside down; the names of libav's filters too."""
+"""Mirror horizontally and vertically; also the names of libav's filters."""
 _CONTROLS = {HFLIP: v4l2.HFLIP, VFLIP: v4l2.VFLIP}
 
 
 def flips_of(rotation: int, flip: str) -> frozenset[str]:
-    """What `video.rotation` (0 or 180 degrees) and `video.flip` (none, horizontal, vertical) make together."""
+    """Combine `video.rotation` (0 or 180 degrees) and `video.flip` (none, horizontal, vertical)."""
     turned = {HFLIP, VFLIP} if rotation == 180 else set()
     mirrored = {"horizontal": {HFLIP}, "vertical": {VFLIP}}.get(flip, set())
     return frozenset(turned ^ mirrored)
 
 
 def flip_in_camera(camera: Camera, flips: frozenset[str]) -> bool:
-    """Let the camera stand so, or as it is for none; False where it cannot, and it is as it is."""
+    """Let the camera apply `flips`; return false, with no flip set, where it cannot."""
     if all(camera.has(_CONTROLS[flip]) for flip in flips):
         there = [flip for flip in _CONTROLS if camera.has(_CONTROLS[flip])]
         if all(camera.set(_CONTROLS[flip], int(flip in flips)) for flip in there):
             return True
-    for control in _CONTROLS.values():  # half of it would be a mirror
+    for control in _CONTROLS.values():  # one of two flips would mirror the picture
         if camera.has(control):
             camera.set(control, 0)
     return not flips
 
 
 def set_controls(camera: Camera, controls: Iterable[tuple[str, object]]) -> None:
-    """Set the controls of `video.controls`, in their order: what sets itself must be told not to before it is set."""
+    """Set `video.controls`, in order: an automatic mode must be switched off before its value can be set."""
     for name, value in controls:
         number = camera.controls.get(name)
         if number is None:

@@ -1,4 +1,4 @@
-"""A camera's pictures, raw or JPEG or H.264, made into libav's."""
+"""Decoding of a camera's raw, JPEG or H.264 pictures to libav's frames."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from broadcaster.devices.usb.modes import Mode
 from broadcaster.errors import StreamReason
 
 _TIME_BASE = Fraction(1, 1_000_000)
-"""Filters ask for one; the time itself goes beside the picture."""
+"""Required by filters; the capture time itself is passed separately."""
 
 
 class Decoding:
-    """Decodes the pictures of one mode, each at once; `stride` is the bytes of a raw picture's first plane's line."""
+    """Decodes the pictures of one mode without delay; `stride` is the bytes per line of a raw picture's first plane."""
 
     def __init__(self, mode: Mode, stride: int) -> None:
         self._mode = mode
@@ -27,7 +27,7 @@ class Decoding:
             self._codec = _new_codec(mode)
 
     def decode(self, data: bytes) -> VideoFrame | None:
-        """One picture; None if it is broken, as happens on every USB cable now and then."""
+        """Return one decoded picture; None if it is damaged, as happens occasionally over USB."""
         if self._mode.pixel_format in RAW:
             data = without_padding(data, self._mode.pixel_format, self._mode.width, self._mode.height, self._stride)
         try:
@@ -44,7 +44,7 @@ def _new_codec(mode: Mode) -> VideoCodecContext:
     name = "mjpeg" if mode.pixel_format in JPEG else "h264" if mode.pixel_format == H264 else "rawvideo"
     codec = av.CodecContext.create(name, "r")
     assert isinstance(codec, VideoCodecContext)
-    codec.thread_count = 1  # with threads of frames each would come some pictures late
+    codec.thread_count = 1  # frame threads would delay each picture by several frames
     if mode.pixel_format in RAW:
         codec.width, codec.height, codec.pix_fmt = mode.width, mode.height, RAW[mode.pixel_format].name
     if name == "h264":

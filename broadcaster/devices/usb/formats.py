@@ -1,6 +1,6 @@
-"""The pixel formats of V4L2 that can be used, what they cost, and what they are called in libav.
+"""The supported V4L2 pixel formats, their costs, and their names in libav.
 
-Pure tables; the names are V4L2's four letters (videodev2.h).
+Pure tables; keys are V4L2's four-character codes (videodev2.h).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 H264 = "H264"
 JPEG = frozenset({"MJPG", "JPEG"})
 LAST_RESORT = 9.0
-"""Cost of decoding a camera's H.264 only to encode it anew."""
+"""Cost of decoding a camera's H.264 only to encode it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One plane of a raw picture, its lines measured in parts of the first plane's: bytes a pixel, lines a line."""
+    """One plane of a raw picture: bytes per pixel, and lines per line of the picture."""
 
     bytes: float
     lines: float
@@ -23,7 +23,7 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A raw format: libav's name for it, and its planes in their order."""
+    """A raw format: libav's name of it, and its planes in order."""
 
     name: str
     planes: tuple[Plane, ...]
@@ -53,13 +53,13 @@ COST = {
     **dict.fromkeys(("RGB3", "BGR3", "GREY"), 3.0),
     **dict.fromkeys(sorted(JPEG), 4.0),
 }
-"""What it costs to make its pictures ready to send, from cheap to dear; a format that is not here cannot be used."""
+"""Relative cost of making pictures ready to send; formats that are not listed cannot be used."""
 
 
 def without_padding(data: bytes, pixel_format: str, width: int, height: int, stride: int) -> bytes:
-    """A raw picture without what a camera puts behind each line; `stride` is the bytes of its first plane's lines.
+    """Return a raw picture without the padding after each line; `stride` is the bytes per line of its first plane.
 
-    What is too short for a whole picture comes back too short.
+    Truncated data yields a truncated picture.
     """
     planes = RAW[pixel_format].planes
     if stride <= round(width * planes[0].bytes):

@@ -1,6 +1,6 @@
-"""Which of a camera's modes to use: formats, sizes and rates in, one of them and the reason out.
+"""Choice of a camera's mode (format, size and frame rate), with the reason.
 
-Pure: no device is asked anything here.
+Pure: no device is accessed.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from broadcaster.devices.usb.formats import COLOURLESS, COST, H264, LAST_RESORT
 
 _STEPS = 50
-"""Steps of quality: modes that differ by less than 2 % are alike, and the cheaper one is better."""
+"""Steps of quality: of modes that differ by less than 2 % the cheaper one is better."""
 _ALIKE = 0.99
-"""Share of the wanted rate that counts as the rate: 29.97 is 30."""
+"""Fraction of the requested frame rate that counts as equal: 29.97 is 30."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What a camera can be set to: a V4L2 pixel format (four letters), pixels, pictures a second."""
+    """A mode of a camera: V4L2 pixel format (four-character code), size in pixels, frames per second."""
 
     pixel_format: str
     width: int
@@ -32,7 +32,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the settings ask for: pixels, pictures a second."""
+    """The requested size in pixels and frame rate in fps."""
 
     width: int
     height: int
@@ -44,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The mode to use; whether its pictures are sent as they come, and why it is this one, for people."""
+    """The mode to use, whether its pictures pass through, and why it was chosen, as text for the log."""
 
     mode: Mode
     passes: bool
@@ -71,23 +71,23 @@ def choose_mode(modes: Sequence[Mode], wanted: Wanted, obstacle: str | None = No
 
 
 def nearest_size(low: int, high: int, step: int, wanted: int) -> int:
-    """The size from `low` to `high` by `step` that is nearest to `wanted`, for cameras that name a range."""
+    """Return the size from `low` to `high` by `step` that is nearest to `wanted`, for cameras with a range of sizes."""
     steps = round((wanted - low) / max(1, step))
     return min(high, low + max(0, steps) * max(1, step))
 
 
 def nearest_rate(low: float, high: float, wanted: float) -> float:
-    """The rate from `low` to `high` that is nearest to `wanted`; `wanted` itself where the camera names none."""
+    """Return the rate from `low` to `high` nearest to `wanted`; `wanted` itself where the camera reports no rates."""
     return min(max(low, wanted), high) if high > 0 else wanted
 
 
 def shown_share(mode: Mode, wanted: Wanted) -> float:
-    """By how much a picture is scaled so that it fits what is wanted; never up."""
+    """Return the factor that scales a picture to fit the requested size; at most 1."""
     return min(1.0, wanted.width / mode.width, wanted.height / mode.height)
 
 
 def _passes(mode: Mode, wanted: Wanted, obstacle: str | None) -> bool:
-    """Whether its pictures can go out as they come: nothing makes them smaller on the way."""
+    """Return whether pictures of this mode can pass through; they must fit, because nothing scales them."""
     return mode.pixel_format == H264 and obstacle is None and shown_share(mode, wanted) == 1.0
 
 

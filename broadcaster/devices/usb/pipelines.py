@@ -1,4 +1,4 @@
-"""How a camera's pictures become access units: as they come, or decoded, made to fit and encoded."""
+"""Pipelines from a camera's pictures to access units: passthrough, or decoding, scaling and encoding."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PASSING = "none (H.264 passes through)"
 
 
 class Pipeline(Protocol):
-    """From a camera's picture to access units; all but the two requests belongs to the source's thread."""
+    """Converts pictures to access units, in the source's thread; only the two requests may come from others."""
 
     @property
     def encoder(self) -> str:
@@ -43,23 +43,23 @@ class Pipeline(Protocol):
 
     @property
     def may_leave_out(self) -> bool:
-        """Whether a picture that comes too late may be left out."""
+        """Whether a late picture may be skipped."""
 
     def request_keyframe(self) -> None:
         """Make one of the next pictures a keyframe."""
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the rate."""
+        """Change the bit rate."""
 
     def units(self, shot: CapturedFrame) -> list[AccessUnit]:
-        """What becomes of a picture: mostly one access unit. Raises `SourceError`, and OSError of the camera."""
+        """Return a picture's access units, usually one. Raises `SourceError`, and OSError of the camera."""
 
 
 class Passthrough:
-    """The camera's own H.264, with the parameter sets repeated where it does not.
+    """Passes the camera's own H.264 through, and adds parameter sets to keyframes that lack them.
 
-    It begins with a keyframe, and after a lost picture it goes on with one: what follows refers to what was lost.
-    What it can be asked for while running goes to the camera between two pictures, on the source's thread.
+    It starts with a keyframe, and resumes with one after a lost picture, to which later pictures may refer.
+    Requests are passed to the camera between two pictures, on the source's thread.
     """
 
     encoder = PASSING
@@ -98,7 +98,7 @@ class Passthrough:
 
 
 class PictureEncoder(Protocol):
-    """What `Transcoder` needs of an encoder."""
+    """The interface of an encoder as `Transcoder` needs it."""
 
     @property
     def name(self) -> str:
@@ -108,14 +108,14 @@ class PictureEncoder(Protocol):
         """Make the next picture a keyframe."""
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Aim at another rate."""
+        """Set the target bit rate."""
 
     def encode(self, picture: VideoFrame, captured: float) -> AccessUnit | Iterable[AccessUnit]:
         """Encode one yuv420p picture."""
 
 
 class Transcoder:
-    """Decoded, turned, made to fit and encoded; all pictures that the camera gives, or those that `thinning` takes."""
+    """Decodes, flips, scales and encodes pictures: all of them, or those that `thinning` selects."""
 
     can_force_keyframe = can_set_bitrate = may_leave_out = True
 
@@ -137,7 +137,7 @@ class Transcoder:
             return []
         picture = self._decoding.decode(shot.data)
         if count := self._broken.add(int(picture is None), shot.captured):
-            log.warning("broken pictures from the camera, left out: %d (a bad cable or hub?)", count)
+            log.warning("%d damaged pictures from the camera skipped (bad cable or hub?)", count)
         if picture is None:
             return []
         with libav_errors(StreamReason.ENCODER, "scaling"):
@@ -147,30 +147,30 @@ class Transcoder:
 
 
 class FrameDecimator:
-    """Leaves pictures of a camera that is much faster out, evenly, so that `fps` a second are left."""
+    """Drops pictures of a camera that is much too fast, evenly, so that `fps` frames per second remain."""
 
     def __init__(self, fps: float) -> None:
         self._period = 1 / fps
         self._due = float("-inf")
 
     def takes(self, captured: float) -> bool:
-        """Whether to take the picture of that moment."""
+        """Return whether to keep the picture captured at `captured`."""
         if captured < self._due - self._period / 4:
             return False
         late = captured - self._due
-        # A grid of due times, so that 30 of 50 pictures a second are 30 and not 25; begun anew after a pause.
+        # A grid of due times, so that 50 fps become 30 and not 25; it restarts after a pause.
         self._due = (captured if late > self._period else self._due) + self._period
         return True
 
 
 def make_encoder(board: Board, *, width: int, height: int, fps: float, bitrate: int, interval: float) -> PictureEncoder:
-    """The board's hardware encoder where it has one that takes such pictures, else libx264; the log says why not."""
+    """Return the board's hardware encoder if it has one for this size, else libx264; the reason is logged."""
     obstacle = hardware_obstacle(width, height)
     if board.h264_encoder and obstacle is None:
         try:
             return HardwareEncoder(width=width, height=height, fps=fps, bitrate=bitrate, keyframe_interval=interval)
         except SourceError as error:
-            log.warning("the hardware encoder does not work, libx264 takes its place: %s", error.detail)
+            log.warning("hardware encoder failed; using libx264 instead: %s", error.detail)
     elif board.h264_encoder:
         log.info("encoding with libx264: %s", obstacle)
     return Encoder(width=width, height=height, fps=fps, bitrate=bitrate, keyframe_interval=interval)

@@ -1,4 +1,4 @@
-"""The errors of V4L2 in our words: what is wrong, and what to do."""
+"""Conversion of V4L2's errors to `SourceError`: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SILENT = frozenset({errno.ETIMEDOUT, errno.EPROTO, errno.EPIPE, errno.EILSEQ, e
 
 @contextmanager
 def camera_errors(node: Node) -> Iterator[None]:
-    """Turn what V4L2 raises inside the block into `SourceError`."""
+    """Convert OSError raised inside the block to `SourceError`."""
     try:
         yield
     except OSError as error:
