@@ -1,4 +1,4 @@
-"""What arecord is told, and what its words mean. Pure."""
+"""Command lines of arecord, and the meaning of its output. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PLACE = re.compile(r"^arecord: \w+:\d+: *")
 
 
 def recording(pcm: str, channels: int) -> list[str]:
-    """The command that records until it is ended, 16-bit samples to its standard output."""
+    """Return the command that records 16-bit samples to standard output until it is terminated."""
     return ["arecord", "-q", *_format(pcm, channels), f"--period-size={PERIOD}", f"--buffer-size={BUFFER}"]
 
 
 def asking(pcm: str) -> list[str]:
-    """The command that tells what the device can do, and ends."""
+    """Return the command that prints the capabilities of the device and exits."""
     return ["arecord", "--dump-hw-params", "--samples=1", f"--period-size={PERIOD}", *_format(pcm, 1)]
 
 

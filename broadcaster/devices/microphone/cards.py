@@ -1,7 +1,4 @@
-"""Which capture devices there are, and which of them `audio.device` means. Pure: the kernel's texts come in.
-
-The texts are those of /proc/asound/cards and /proc/asound/pcm, which `arecord -l` shows in other words.
-"""
+"""ALSA capture devices, from /proc/asound/cards and /proc/asound/pcm, and which of them `audio.device` names."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _HARDWARE = re.compile(r"(?:plug)?hw:(?:CARD=)?([^,]+)(?:,(?:DEV=)?(\d+))?(?:,.*
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A capture device: numbers of card and device, the card's name for ALSA, and its name for people."""
+    """A capture device: numbers of card and device, the card's ALSA id, and its display name."""
 
     card: int
     device: int
@@ -28,7 +25,7 @@ class Capture:
 
     @property
     def hardware(self) -> str:
-        """The device itself, in ALSA's words; by name, for numbers move when something else is plugged in."""
+        """The device's ALSA name; by card id, because card numbers change when other devices are plugged in."""
         return f"hw:CARD={self.name},DEV={self.device}"
 
     @property
@@ -39,14 +36,14 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What arecord is to open: an ALSA PCM, and the capture device behind it where we know it."""
+    """What arecord opens: an ALSA PCM, and the capture device behind it where it is known."""
 
     pcm: str
     capture: Capture | None = None
 
     @property
     def unconverted(self) -> str:
-        """The PCM whose channels are those of the hardware: without plug, which offers any number."""
+        """The PCM without the plug plugin, which would offer any number of channels instead of the hardware's."""
         return self.pcm.removeprefix("plug") if self.pcm.startswith("plughw:") else self.pcm
 
     @property
@@ -101,12 +98,12 @@ PROC = Path("/proc")
 
 
 def find_captures(proc: Path = PROC) -> list[Capture]:
-    """The capture devices that are there now."""
+    """Return the capture devices that are present now."""
     return captures(read_text(proc / "asound/cards"), read_text(proc / "asound/pcm"))
 
 
 def find_holder(capture: Capture | None, proc: Path = PROC) -> str:
-    """Who has the device open, such as "pipewire (process 812)"; empty if nobody has, or the kernel does not say."""
+    """Return the process that has the device open, such as "pipewire (process 812)"; empty if none is known."""
     if capture is None:
         return ""
     folder = proc / f"asound/card{capture.card}/pcm{capture.device}c"

@@ -1,4 +1,4 @@
-"""A child process of which one reads: its output as it comes, its complaints kept, its end certain."""
+"""A child process whose output is read as it arrives, whose error output is kept, and which is always terminated."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from types import TracebackType
 
 PATIENCE = 0.3
-"""Seconds between asking the child to end and ending it; one that waits for its device does not hear the question."""
+"""Seconds between SIGTERM and SIGKILL; a child that waits for its device does not react to SIGTERM."""
 _READ = 1 << 16
 _REMEMBERED = 4096
-"""Bytes of complaints that are kept, the last ones."""
+"""Bytes of error output that are kept, the last ones."""
 
 
 class Child:
@@ -28,8 +28,8 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},  # its complaints are read, by us
-            start_new_session=True,  # Ctrl-C is for us, who end it in good order
+            env={**os.environ, "LC_ALL": "C"},  # its error messages are parsed
+            start_new_session=True,  # Ctrl-C must reach only the daemon, which terminates the child in order
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
@@ -51,11 +51,11 @@ class Child:
 
     @property
     def complaints(self) -> str:
-        """What it has said on its standard error, the last 4 KiB."""
+        """The last 4 KiB of its standard error."""
         return self._complaints.decode("utf-8", "replace")
 
     def read(self, seconds: float) -> bytes | None:
-        """What it has written; None if that is nothing for so long, empty once it has closed its output."""
+        """Return new output; None if there is none within `seconds`, empty once the child has closed its output."""
         for descriptor, _ in self._poll.poll(seconds * 1000):
             if descriptor == self._err.fileno():
                 if not self._listen():
@@ -65,7 +65,7 @@ class Child:
         return None
 
     def close(self) -> None:
-        """End it, kindly at first; idempotent."""
+        """Terminate the child, with SIGTERM first, then SIGKILL; idempotent."""
         self._out.close()
         if self._process.poll() is None:
             self._process.terminate()
@@ -78,7 +78,7 @@ class Child:
             self._err.close()
 
     def _listen(self) -> bool:
-        """Take what it says; false once it can say nothing more."""
+        """Read its error output; return false at its end."""
         said = self._err.read(_READ)
         self._complaints = (self._complaints + (said or b""))[-_REMEMBERED:]
         return said != b""

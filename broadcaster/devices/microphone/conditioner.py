@@ -1,4 +1,4 @@
-"""Samples as they come from the card, made fit for the encoder: gain, exactly 48000 a second, 20 ms at a time."""
+"""Conversion of a card's samples for the encoder: gain, exactly 48 kHz, frames of 20 ms; and silence detection."""
 
 from __future__ import annotations
 
@@ -78,17 +78,17 @@ def _graph(layout: str, gain: float) -> Graph:
 
 
 LIMIT = 10.0
-"""Seconds of nothing but zeros after which there is no sound."""
+"""Seconds of only zero samples that count as silence."""
 
 
 class Silence:
-    """Watches for samples that are all zero."""
+    """Detects long runs of zero samples."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def lasts(self, pcm: bytes, now: float) -> bool:
-        """Whether, with these samples, there have been only zeros for `LIMIT`."""
+        """Return whether, including these samples, there have been only zeros for `LIMIT` seconds."""
         if pcm.count(0) != len(pcm):
             self._since = None
             return False

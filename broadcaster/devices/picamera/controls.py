@@ -10,7 +10,7 @@ from broadcaster.settings.kinds import did_you_mean
 from broadcaster.settings.table import Pairs, Value
 
 Range = tuple[Any, Any, Any]
-"""Least, most and default of a control, as picamera2's `camera_controls` has them."""
+"""Minimum, maximum and default of a control, as in picamera2's `camera_controls`."""
 
 Words = Callable[[str], Mapping[str, int]]
 """The words that libcamera has for the numbers of a control, and their numbers; none for most."""

@@ -82,10 +82,10 @@ class Session:
         return explained(error, self._step)
 
     def close(self) -> None:
-        """Let go of everything; idempotent. Raises what picamera2 raises, after having tried all there is to do."""
+        """Release everything; idempotent. Raises what picamera2 raises, after all steps have been tried."""
         with ExitStack() as ending:
-            # What libcamera has open (/dev/video*, /dev/media*) it lets go of with the last object that knows it, and
-            # picamera2's objects know each other in circles.
+            # libcamera closes its devices (/dev/video*, /dev/media*) with the last reference to them, and picamera2's
+            # objects form reference cycles.
             ending.callback(gc.collect)
             if self._camera is not None:
                 ending.callback(self._camera.close)

@@ -1,4 +1,4 @@
-"""How the camera is set up: size, rate, orientation, buffers."""
+"""Configuration of the camera: size, frame rate, orientation, buffers."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def configuration(camera: Any, transform: Any, settings: VideoSettings, board: B
 
 
 def rate_of(camera: Any, fps: float) -> float:
-    """Pictures a second that a configured camera gives when `fps` are wanted; its sensor's mode has a limit."""
+    """Return the fps of a configured camera when `fps` are requested; the sensor mode sets the limit."""
     shortest = camera.camera_controls["FrameDurationLimits"][0]
     return min(fps, 1_000_000 / shortest) if shortest else fps
