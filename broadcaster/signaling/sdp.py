@@ -1,8 +1,8 @@
-"""The answer screen: an SDP answer is taken apart before any parser of the peer connection sees it.
+"""SDP: completes our offers, and filters viewers' answers before the peer connection parses them.
 
-What comes out is built anew from the lines that we understand: the one transport that all m-lines share,
-and for each m-line the codecs and extensions that it takes of those offered. A legal-looking answer of
-116 KiB keeps aiortc's parser busy for ten seconds, so size and lines are counted first.
+A filtered answer is built anew from the lines that we understand: the one transport that all m-lines share, and for
+each m-line the codecs and extensions that it takes of those offered. A legal-looking answer of 116 KiB keeps aiortc's
+parser busy for ten seconds, so size and lines are counted first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from broadcaster.errors import BadAnswer
+
+OPUS_PARAMETERS = "useinbandfec=1"
+STEREO = "sprop-stereo=1"
+"""RFC 7587 §6.1: the receiver may lose packets; the sender is likely to send two channels."""
 
 MOST_BYTES = 16 * 1024
 MOST_LINES = 300
@@ -65,6 +69,22 @@ class _Media:
     formats: tuple[str, ...]
     codecs: dict[str, str]
     extensions: dict[str, str]
+
+
+def complete_offer(sdp: str, *, stereo: bool) -> str:
+    """Return `sdp` with sha-256 fingerprints only, and with parameters for Opus, which aiortc leaves out.
+
+    Some clients warn about several fingerprints of one certificate, and one is enough (RFC 8122 §5).
+    """
+    lines: list[str] = []
+    for line in sdp.splitlines():
+        if line.startswith("a=fingerprint:") and not line.startswith("a=fingerprint:sha-256 "):
+            continue
+        lines.append(line)
+        if line.startswith("a=rtpmap:") and " opus/" in line:
+            number = line.removeprefix("a=rtpmap:").split()[0]
+            lines.append(f"a=fmtp:{number} {f'{STEREO};' if stereo else ''}{OPUS_PARAMETERS}")
+    return "\r\n".join([*lines, ""])
 
 
 def screen_answer(offer: str, answer: str) -> ScreenedAnswer:

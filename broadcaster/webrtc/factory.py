@@ -1,20 +1,26 @@
-"""Makes peer connections that carry the stream."""
+"""Peer connections that offer the stream, and their factory."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from aiortc import RTCIceCandidate, RTCSessionDescription
+from aiortc.exceptions import InternalError, InvalidStateError, OperationError
+
+from broadcaster.errors import BadAnswer
 from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.media.rtx import RtxStream
+from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerListener, RtpDelivery
 from broadcaster.settings import IceSettings
+from broadcaster.signaling.sdp import complete_offer
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
-from broadcaster.webrtc.offering import OfferingPeer
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, own_servers, to_browser
@@ -35,6 +41,52 @@ def make_streams() -> tuple[RtpStream, RtpStream]:
     """The identities of video and audio, the same for every viewer while the daemon runs."""
     video_ssrc, audio_ssrc = random.sample(range(1, 1 << 32), 2)
     return RtpStream(video_ssrc, _H264_PAYLOAD_TYPE, "0"), RtpStream(audio_ssrc, _OPUS_PAYLOAD_TYPE, "1")
+
+
+class OfferingPeer(PeerConnection):
+    """Offers the stream, and connects when the answer comes (`ports.Peer`)."""
+
+    def __init__(
+        self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
+    ) -> None:
+        super().__init__(viewer, listener, context, closed)
+        self.add_media()
+
+    async def offer(self) -> Offer:
+        """Gather candidates and make the offer."""
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        return Offer(
+            sdp=complete_offer(self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo),
+            ice_servers=self.context.ice_servers,
+            clock=self.context.delivery.reference,
+            addresses=self.ice.own_addresses,
+        )
+
+    async def answer(self, sdp: str) -> None:
+        """Apply a screened answer, and start connecting. Raises `BadAnswer`."""
+        try:
+            await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        except (ValueError, InternalError, InvalidStateError, OperationError) as error:
+            raise BadAnswer(str(error)) from error
+        if not self.is_closed:
+            self.context.delivery.expect(self.viewer)
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        """Add a screened remote candidate; everything is bundled on the first m-line."""
+        await self.pc.addIceCandidate(
+            RTCIceCandidate(
+                component=candidate.component,
+                foundation=candidate.foundation,
+                ip=candidate.address,
+                port=candidate.port,
+                priority=candidate.priority,
+                protocol=candidate.protocol,
+                type=candidate.type,
+                relatedAddress=candidate.related_address,
+                relatedPort=candidate.related_port,
+                sdpMLineIndex=0,
+            )
+        )
 
 
 class AiortcPeers:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster.signaling.offer_sdp import complete_offer
+from broadcaster.signaling.sdp import complete_offer
 
 OFFER = (Path(__file__).parent / "sdp" / "offer.sdp").read_bytes().decode()
 
