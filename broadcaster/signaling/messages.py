@@ -170,13 +170,8 @@ DaemonMessage = (
 """`candidate` is reserved: today all candidates of the daemon are in the offer."""
 
 
-def _by_type(union: Any) -> dict[str, type[Struct]]:
-    return {str(struct.__struct_config__.tag): struct for struct in get_args(union)}
-
-
-VIEWER_MESSAGES = _by_type(ViewerMessage)
-DAEMON_MESSAGES = _by_type(DaemonMessage)
-"""`type` → struct; the page's tables of names are compared with these."""
+VIEWER_MESSAGES = {str(struct.__struct_config__.tag): struct for struct in get_args(ViewerMessage)}
+"""`type` → struct."""
 
 
 class Refusal(BroadcasterError):

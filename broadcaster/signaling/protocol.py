@@ -7,6 +7,9 @@ from enum import IntEnum, StrEnum
 
 SUBPROTOCOL = "broadcaster.v1"
 
+NO_STATUS = 1005
+"""A close frame without a code (RFC 6455 §7.4.1), as a page's `close()` sends it."""
+
 
 class ByeReason(StrEnum):
     """Why a peer connection is over."""

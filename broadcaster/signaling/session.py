@@ -26,10 +26,7 @@ from broadcaster.signaling.messages import (
     stream_object,
 )
 from broadcaster.signaling.negotiation import Negotiation
-from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
-
-NO_STATUS = 1005
-"""A close frame without a code (RFC 6455 §7.4.1): what a page's `close()` sends."""
+from broadcaster.signaling.protocol import NO_STATUS, CloseCode, ErrorCode, Timings
 
 _LEAVING = (CloseCode.NORMAL, CloseCode.GOING_AWAY, NO_STATUS)
 _LINK_EXPIRED = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import Capacity
@@ -18,7 +18,6 @@ from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.accept import Acceptor, Room
 from broadcaster.web.certificate import Certificate
-from broadcaster.web.http_log import http_logger
 from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.routes import Routes
 
@@ -156,3 +155,23 @@ def _reload(certificate: Certificate) -> None:
             log.info("certificate renewed")
     except BroadcasterError as error:
         log.warning("new certificate is invalid, keeping the current one: %s", error)
+
+
+def http_logger(outside: RateLimitedLogger) -> logging.Logger:
+    """Return the logger for aiohttp's server, which passes everything on to `outside`.
+
+    A malformed request is logged by its kind only: aiohttp's messages quote what could not be parsed, which may be a
+    cookie, a token or a password.
+    """
+
+    def pass_on(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, http_exceptions.HttpProcessingError):
+            outside.info("http", f"refused a malformed request ({type(error).__name__})")
+        elif not isinstance(error, ConnectionError):  # the client is gone: nothing to report
+            outside.error("http server", record.getMessage(), error)
+        return False
+
+    logger = logging.Logger("broadcaster.web.http", logging.WARNING)
+    logger.addFilter(pass_on)
+    return logger

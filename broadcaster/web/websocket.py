@@ -13,7 +13,7 @@ import struct
 
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
-from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode
+from broadcaster.signaling.protocol import NO_STATUS, SUBPROTOCOL, CloseCode
 from broadcaster.web.access import plain_address
 from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
@@ -178,7 +178,7 @@ def is_too_big(message: WSMessage) -> bool:
 
 
 def close_code(message: WSMessage) -> int | None:
-    """The code of the viewer's close frame, 1005 where it has none (RFC 6455 §7.1.5); None without a close frame."""
+    """Return the code of the viewer's close frame, `NO_STATUS` if it has none; None without a close frame."""
     if message.type is not WSMsgType.CLOSE:
         return None
-    return int(message.data) or 1005
+    return int(message.data) or NO_STATUS

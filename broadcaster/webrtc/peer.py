@@ -23,6 +23,7 @@ from broadcaster.media.rtp import PacketFormat, Packetizer
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
+from broadcaster.signaling.protocol import Timings
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.feedback import Feedback, lost_packets
 from broadcaster.webrtc.ice import IceConnection
@@ -32,8 +33,8 @@ from broadcaster.webrtc.udp_port import DropReason
 
 log = logging.getLogger(__name__)
 
-SILENCE_LIMIT = 5.0
-"""Seconds without an authenticated datagram after which no more pictures are sent: nobody is there."""
+SILENCE_LIMIT = Timings().alive
+"""Seconds without an authenticated datagram after which no more pictures are sent."""
 
 LOSSY = 0.02
 """Share of lost packets above which a viewer waits for repeats; the page's own limit, too."""

@@ -1,12 +1,13 @@
 """The names of the signaling protocol are one set in Python and in the page's JavaScript."""
 
 import re
+from typing import get_args
 
 import pytest
 
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import AudioState, StreamState
-from broadcaster.signaling.messages import DAEMON_MESSAGES, VIEWER_MESSAGES
+from broadcaster.signaling.messages import VIEWER_MESSAGES, DaemonMessage
 from broadcaster.signaling.protocol import SUBPROTOCOL, ByeReason, CloseCode, ErrorCode, RestartReason
 from tests.house.project import read
 
@@ -44,7 +45,9 @@ def test_a_type_of_words_is_the_same_on_both_sides(name, words):
 def test_the_page_reads_all_that_the_daemon_sends():
     found = re.search(r"^const FIELDS = \{\n(.*?)^\};", PAGE, re.DOTALL | re.MULTILINE)
     assert found
-    assert set(re.findall(r"^  (\w+):", found[1], re.MULTILINE)) == set(DAEMON_MESSAGES)
+    assert set(re.findall(r"^  (\w+):", found[1], re.MULTILINE)) == {
+        message.__struct_config__.tag for message in get_args(DaemonMessage)
+    }
 
 
 def test_close_codes_are_the_same_on_both_sides():

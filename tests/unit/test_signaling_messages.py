@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from broadcaster.errors import BadMessage, StreamReason
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.messages import (
-    DAEMON_MESSAGES,
     VIEWER_MESSAGES,
     Answer,
     Bye,
@@ -204,5 +203,4 @@ STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, AudioState.LOST, Stre
 def test_writes_every_message(message: DaemonMessage, fields: dict[str, object]) -> None:
     text = serialize(message)
     assert json.loads(text) == fields
-    assert fields["type"] in DAEMON_MESSAGES
     assert msgspec.json.decode(text, type=DaemonMessage) == message
