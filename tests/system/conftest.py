@@ -1,4 +1,4 @@
-"""One container for all tests here: they are one story, told in order."""
+"""One container for all tests of a release: they are one story, told in order."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import shutil
 import pytest
 
 from tests.system.container import Container
+from tests.system.trees import RELEASES, make_tree
 
 
-@pytest.fixture(scope="session")
-def container(tmp_path_factory):
+@pytest.fixture(scope="session", params=RELEASES)
+def container(request, tmp_path_factory):
     """A clean system, booted, with the checkout in it and nothing installed."""
     if os.geteuid() != 0:
         pytest.skip("systemd in a container needs root: sudo make test-system")
     missing = [program for program in ("mmdebstrap", "systemd-nspawn", "nsenter") if shutil.which(program) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)}: not on this machine; make test-system installs what there is")
-    folder = tmp_path_factory.mktemp("system")
+    folder = tmp_path_factory.mktemp(request.param)
     system = Container(folder / "tree")
     try:
-        system.build()
+        make_tree(system.root, request.param, extra=("locales",))
         system.boot()
         yield system
     finally:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.house.project import ROOT
+from tests.system.registries import folders_of_packages
+from tests.system.trees import CHECKOUT, EMULATION, run
 
-CHECKOUT = "/root/broadcaster"
-PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "make", "python3", "ca-certificates")
-"""What a system has on which somebody types `sudo make install`; the rest is the installer's business."""
-
-BUILD_LIMIT = 300.0
 BOOT_LIMIT = 60.0
-_SUITE = "bookworm"
 FETCH = """
 import sys, urllib.request
 address, body = sys.argv[1:]
@@ -30,43 +25,23 @@ with urllib.request.urlopen(request, timeout=3) as answer:
 
 
 class Container:
-    """Built into `folder` by `build`, started by `boot`, ended by `close`."""
+    """The system in `folder`, started by `boot`, ended by `close`; `emulated` when it is of another architecture."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, emulated: bool = False) -> None:
         self.root = folder
-        self.log = ""
+        self._slowness = EMULATION if emulated else 1
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._init = 0
-
-    def build(self) -> None:
-        """Make the system, and put the checkout into it."""
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", _SUITE]
-        _run([*command, str(self.root)], BUILD_LIMIT)
-        for path in _this_machines_ways_out():
-            target = self.root / path.relative_to("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-        self.put_checkout()
-        # Without it there is nothing that could be waited for: the network is empty.
-        (self.root / "etc/systemd/system/systemd-networkd-wait-online.service").symlink_to("/dev/null")
-
-    def put_checkout(self) -> None:
-        """Copy the project's files, committed or not, and nothing that git ignores."""
-        listed = _run(["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], 30)
-        target = self.root / CHECKOUT.lstrip("/")
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).exists():
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, target / name)
 
     def boot(self) -> None:
         """Start it, and wait until systemd has come up."""
         script = str(Path(__file__).with_name("boot.sh"))
-        command = ["unshare", "--mount", "--propagation", "private", script, str(self.root)]
+        binds = [f"--bind-ro={folder}" for folder in folders_of_packages()]
+        command = ["unshare", "--mount", "--propagation", "private", script, str(self.root), *binds]
         # A file, not a pipe: nobody reads while it runs.
         with (self.root.parent / "console").open("wb") as console:
             self._nspawn = subprocess.Popen(command, stdout=console, stderr=console, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + BOOT_LIMIT
+        deadline = time.monotonic() + BOOT_LIMIT * self._slowness
         while self.try_run("systemctl", "is-system-running", "--wait").strip() not in ("running", "degraded"):
             assert time.monotonic() < deadline, f"it does not boot:\n{self.console}"
             assert self._nspawn.poll() is None, f"it does not boot:\n{self.console}"
@@ -79,19 +54,25 @@ class Container:
 
     def run(self, *command: str, limit: float = 60, outside: bool = False) -> str:
         """Run a command in it and return what it writes; `outside`: with this machine's network."""
-        return _run([*self._enter(outside), *command], limit)
+        return run([*self._enter(outside), *command], limit * self._slowness)
 
     def try_run(self, *command: str) -> str:
         """Run a command in it and return what it writes, failed or not, also while it is not up yet."""
         self._init = self._init or self._find_init()
         if not self._init:
             return ""
-        done = subprocess.run([*self._enter(False), *command], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [*self._enter(False), *command], capture_output=True, text=True, timeout=60 * self._slowness
+        )
         return done.stdout
 
-    def make(self, *arguments: str) -> str:
-        """`make` in the checkout, as root, with this machine's network for apt and pip."""
-        return self.run("make", "--directory", CHECKOUT, *arguments, limit=600, outside=True)
+    def make(self, *arguments: str, language: Mapping[str, str] | None = None) -> str:
+        """`make` in the checkout, as root, with this machine's network for apt and pip.
+
+        `language` are the variables of a user's locale, such as LANG; C.UTF-8 without.
+        """
+        variables = [] if language is None else ["env", "--unset=LC_ALL", *map("=".join, language.items())]
+        return self.run(*variables, "make", "--directory", CHECKOUT, *arguments, limit=600, outside=True)
 
     def show(self, name: str) -> str:
         """A property of the service."""
@@ -111,7 +92,7 @@ class Container:
             return
         self.try_run("systemctl", "poweroff", "--no-block")
         try:
-            self._nspawn.wait(20)
+            self._nspawn.wait(20 * self._slowness)
         except subprocess.TimeoutExpired:
             self._nspawn.kill()
             if self._init:
@@ -137,25 +118,3 @@ def remove_control_group(pid: int) -> None:
     script = f"mount -t cgroup2 none /sys/fs/cgroup && exec find {group} -depth -type d -exec rmdir {{}} +"
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
     subprocess.run(command, capture_output=True, check=False, timeout=20)
-
-
-def _this_machines_ways_out() -> list[Path]:
-    """How names are resolved, whom to trust and where pip looks, as set up on this machine."""
-    pip = ["/etc/pip.conf", "/root/.config/pip/pip.conf", "/root/.pip/pip.conf"]
-    paths = ["/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt", *pip]
-    return [Path(path) for path in paths if Path(path).is_file()]
-
-
-def _run(command: list[str], limit: float) -> str:
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root"}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=limit,
-        env=os.environ | environment,
-    )
-    if done.returncode:
-        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done.stdout

@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from tests.system.container import CHECKOUT, FETCH, Container
+from tests.system.container import FETCH, Container
+from tests.system.trees import CHECKOUT
 
 pytestmark = pytest.mark.long
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.system.container import CHECKOUT, Container
+from tests.system.container import Container
+from tests.system.trees import CHECKOUT
 
 pytestmark = pytest.mark.long
 

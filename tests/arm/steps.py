@@ -1,0 +1,97 @@
+"""What is tried on aarch64, step by step; each returns what it found, or raises `AssertionError`."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import tomllib
+from collections.abc import Callable
+
+from tests.arm.tree import ENVIRONMENT, Tree
+from tests.house.project import read
+from tests.system.container import Container
+from tests.system.trees import RELEASES
+
+PYTHON = f"{ENVIRONMENT}/bin/python"
+TEST_PACKAGES = ("hypothesis", "pytest", "pytest-asyncio")
+"""Of the development dependencies those that the pure tests need; the others are not for this architecture to show."""
+
+_VERSIONS = """
+import json, platform
+from importlib.metadata import distributions
+tags = {found.name: found.read_text("WHEEL") or "" for found in distributions()}
+native = sorted(name for name, tag in tags.items() if "aarch64" in tag)
+print(json.dumps([platform.machine(), platform.python_version(), len(tags), native]))
+"""
+_PRIVATE_NAMES = """
+from importlib.metadata import version
+from broadcaster.webrtc import internals
+internals.check()
+print(", ".join(f"{name} {version(name)}" for name in ("aiortc", "aioice", "pylibsrtp")))
+"""
+
+
+def system(tree: Tree) -> str:
+    """Make the tree; its release, architecture and Python."""
+    tree.make()
+    release = tree.run("cat", "/etc/debian_version").strip()
+    machine, python = tree.run("python3", "-c", "import platform as p; print(p.machine(), p.python_version())").split()
+    assert machine == "aarch64"
+    assert python.startswith(RELEASES[tree.release] + ".")
+    return f"Debian {release}, {machine}, Python {python}"
+
+
+def pip_install(tree: Tree) -> str:
+    """Install the project with its dependencies, all of them as wheels: nothing is compiled on a Raspberry Pi."""
+    tree.run("python3", "-m", "venv", ENVIRONMENT)
+    wanted = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]["dev"]
+    tests = [line for line in wanted if re.split(r"[<>=]", line)[0] in TEST_PACKAGES]
+    tree.run(PYTHON, "-m", "pip", "install", "--quiet", "--only-binary=:all:", ".[usb]", *tests, limit=120)
+    _, _, number, native = json.loads(tree.run(PYTHON, "-c", _VERSIONS))
+    assert {"av", "pylibsrtp", "cryptography", "aiohttp", "msgspec"} <= set(native), native
+    return f"{number} wheels, {len(native)} of them for aarch64"
+
+
+def pure_tests(tree: Tree) -> str:
+    """tests/unit."""
+    return _pytest(tree, "tests/unit", limit=180)
+
+
+def private_names(tree: Tree) -> str:
+    """Every private name of the WebRTC library that we use is there."""
+    return tree.run(PYTHON, "-c", _PRIVATE_NAMES).strip()
+
+
+def srtp_and_offload(tree: Tree) -> str:
+    """Bursts protected by libsrtp and cut by the kernel, then aiortc's peers over loopback."""
+    peers = "tests/edges/test_webrtc_peer.py::test_a_viewer_decrypts_and_decodes_everything"
+    return _pytest(tree, "tests/edges/test_webrtc_offload.py", peers, limit=60)
+
+
+def make_install(tree: Tree) -> str:
+    """`make install` in a container with systemd as PID 1; what it does there, in words."""
+    container = Container(tree.root, emulated=True)
+    try:
+        container.boot()
+        container.make("install", "SOURCE=test")
+        assert container.show("ActiveState") == "active"
+        container.run("broadcaster", "live", "on")
+        return f"active, {container.show('StatusText')}, started by systemd {_systemd(container)}"
+    finally:
+        container.close()
+
+
+def _systemd(container: Container) -> str:
+    return container.run("systemctl", "--version").split()[1]
+
+
+def _pytest(tree: Tree, *arguments: str, limit: float) -> str:
+    began = time.monotonic()
+    written = tree.run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, limit=limit)
+    summary = written.strip().splitlines()[-1]
+    assert re.search(r"\d+ passed", summary), summary
+    return f"{re.sub(r' in .*', '', summary)} in {time.monotonic() - began:.0f} s"
+
+
+Step = Callable[[Tree], str]

@@ -1,0 +1,96 @@
+"""Viewers on this machine of a daemon that runs in a tree: a light one that counts packets, and Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+from playwright.async_api import async_playwright
+
+from tests.arm.tree import Tree
+from tests.rigs.browser import Viewer, find_chromium, launch, missing
+from tests.rigs.daemon import free_port
+from tests.rigs.healthy import HealthyViewer
+
+START_LIMIT = 180.0
+WATCHED = 20.0
+PICTURES = 100
+SETTINGS = {
+    "video.source": "test",
+    "audio.source": "test",
+    "video.width": 320,
+    "video.height": 180,
+    "video.fps": 10,
+    "video.bitrate": 500_000,
+    "web.host": "127.0.0.1",
+    "stream.state_dir": "/root/state",
+}
+"""A picture that an emulated encoder keeps up with."""
+
+
+def watch(tree: Tree) -> str:
+    """Watch for some seconds; every packet must come, and Chromium must show pictures."""
+    return asyncio.run(_watch(tree))
+
+
+async def _watch(tree: Tree) -> str:
+    port = free_port()
+    settings = [f"--set={name}={value}" for name, value in {**SETTINGS, "web.port": port}.items()]
+    with tree.running("broadcaster", "run", "--live", *settings):
+        await _until_live(port)
+        found = [await _watch_light(port)]
+        if find_chromium() is None:
+            found.append("no Chromium on this machine")
+        else:
+            found.append(await _watch_chromium(port))
+    return "; ".join(found)
+
+
+async def _until_live(port: int) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    async with aiohttp.ClientSession() as http:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(f"http://127.0.0.1:{port}/api/status") as answer:
+                    if (await answer.json())["stream"]["state"] == "live":
+                        return
+            assert time.monotonic() < deadline, f"not live within {START_LIMIT:.0f} s"
+            await asyncio.sleep(0.5)
+
+
+async def _watch_light(port: int) -> str:
+    async with HealthyViewer(port) as viewer:
+        await viewer.keyframe(60)
+        viewer.forget_pauses()
+        before, audio = viewer.packets, viewer.sounds
+        await asyncio.sleep(WATCHED)
+        packets, audio = viewer.packets - before, viewer.sounds - audio
+        assert viewer.gaps == 0, f"{viewer.gaps} packets are missing"
+        assert viewer.longest_pause < 2, f"nothing came for {viewer.longest_pause:.1f} s"
+        assert audio > 0.9 * 50 * WATCHED, f"{audio} packets of audio"
+    return f"{packets} packets of video and {audio} of audio in {WATCHED:.0f} s, 0 missing"
+
+
+@contextlib.asynccontextmanager
+async def _page(port: int) -> AsyncIterator[Viewer]:
+    async with async_playwright() as playwright:
+        browser = await launch(playwright)
+        try:
+            viewer = Viewer(await browser.new_page())
+            await viewer.open(f"http://127.0.0.1:{port}/")
+            yield viewer
+        finally:
+            await browser.close()
+
+
+async def _watch_chromium(port: int) -> str:
+    async with _page(port) as viewer:
+        await viewer.state("live", limit=60)
+        pictures = await viewer.sees(PICTURES, limit=60)
+        lost = (await viewer.inbound("video"))["packetsLost"]
+    assert lost == 0, f"Chromium misses {lost} packets"
+    assert missing(list(pictures)) == 0, f"Chromium left out {missing(list(pictures))} pictures"
+    return f"Chromium shows {len(pictures)} pictures in a row"

@@ -1,0 +1,71 @@
+"""A protected burst through the real libsrtp and the real kernel: one system call, cut by UDP segmentation offload."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from types import SimpleNamespace
+
+import pytest
+from pylibsrtp import Policy, Session
+
+from broadcaster.media.rtp import RtpFrame, RtpStream, packet_format
+from broadcaster.webrtc.datagrams import Datagrams
+from broadcaster.webrtc.internals import Scratch, Srtp
+
+SSRC = 0x1234ABCD
+PAYLOADS = [bytes([number]) * 1100 for number in range(40)] + [b"the last one is shorter"]
+PROFILES = {
+    b"SRTP_AES128_CM_SHA1_80": (Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 30),
+    b"SRTP_AEAD_AES_128_GCM": (Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
+}
+"""Each with the bytes of its key and salt (RFC 3711 §8.2, RFC 7714 §12)."""
+
+
+def sessions(name: bytes) -> tuple[Srtp, Session]:
+    """The sending side as a DTLS transport has it, and the receiving side of the same keys."""
+    profile, length = PROFILES[name]
+    key = os.urandom(length)
+    outgoing = Session(Policy(key, Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
+    incoming = Session(Policy(key, Policy.SSRC_ANY_INBOUND, srtp_profile=profile))
+    transport = SimpleNamespace(_tx_srtp=outgoing, _ssl=SimpleNamespace(get_selected_srtp_profile=lambda: name))
+    return Srtp(transport), incoming
+
+
+@contextlib.contextmanager
+def loopback():
+    """A sender whose nominated pair leads to the receiving socket."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving,
+    ):
+        receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiving.bind(("127.0.0.1", 0))
+        receiving.settimeout(10)
+        transport = SimpleNamespace(get_extra_info=lambda name: sending)
+        pair = SimpleNamespace(
+            protocol=SimpleNamespace(transport=transport),
+            remote_addr=receiving.getsockname(),
+            local_candidate=SimpleNamespace(type="host"),
+        )
+        datagrams = Datagrams(SimpleNamespace(_nominated={1: pair}))
+        yield datagrams, receiving
+        datagrams.close()
+
+
+@pytest.mark.parametrize("name", PROFILES, ids=bytes.decode)
+def test_packets_of_a_burst_arrive_singly_and_decrypt(name):
+    srtp, incoming = sessions(name)
+    frame = RtpFrame(RtpStream(SSRC, 101, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
+    burst = frame.image(packet_format(tag=srtp.tag)).burst(0, len(PAYLOADS))
+    scratch = Scratch()
+    scratch.protect(srtp, burst, 65_520, None)
+    with loopback() as (datagrams, receiving):
+        datagrams.send_batches(scratch.view, burst.batches)
+        received = [incoming.unprotect(receiving.recv(65_536)) for _ in PAYLOADS]
+        assert datagrams._offload, "the kernel refused segmentation offload, so packets were sent singly"
+    assert [packet[12:] for packet in received] == PAYLOADS
+    numbers = [int.from_bytes(packet[2:4], "big") for packet in received]
+    assert numbers == [(65_520 + index) & 0xFFFF for index in range(len(PAYLOADS))]
+    assert {packet[8:12] for packet in received} == {SSRC.to_bytes(4, "big")}
