@@ -7,7 +7,8 @@
 # make bench  measure joining time, latency and CPU time
 # sudo make install       install or update the service, and start it; SOURCE=test: with the test picture
 # sudo make uninstall     remove the service; settings and films stay
-# sudo make test-system   install the service in a container with systemd, and test it there
+# sudo make test-system   install the service in containers with systemd, and test it there
+# sudo make test-arm      install and run it on emulated aarch64, Debian Bookworm and Trixie; on a PC
 # sudo make test-vm       test a V4L2 camera and a sound card in a virtual machine; on a PC
 
 PYTHON ?= python3
@@ -66,6 +67,10 @@ test-system: $(BIN)/pytest
 	@tests/tools.sh container
 	$(BIN)/pytest -m long tests/system $(ARGS)
 
+test-arm: $(BIN)/pytest
+	@tests/tools.sh container emulator
+	$(BIN)/python -m tests.arm $(ARGS)
+
 .venv: $(BIN)/broadcaster
 
 # Created when missing or older than pyproject.toml.
@@ -82,4 +87,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults test-system test-vm check fuzz soak bench install uninstall .venv
+.PHONY: run test test-faults test-system test-vm test-arm check fuzz soak bench install uninstall .venv

@@ -43,6 +43,9 @@ for tool; do
         container)
             any_of mmdebstrap || packages="$packages mmdebstrap"
             any_of systemd-nspawn || packages="$packages systemd-container" ;;
+        emulator)
+            any_of qemu-aarch64-static qemu-aarch64 || packages="$packages qemu-user-static"
+            any_of arch-test || packages="$packages arch-test" ;; # mmdebstrap asks it
     esac
 done
 
