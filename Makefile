@@ -65,7 +65,7 @@ uninstall:
 
 test-system: $(BIN)/pytest
 	@tests/tools.sh container
-	$(BIN)/pytest -m long tests/system $(ARGS)
+	$(BIN)/pytest -m long -o faulthandler_timeout=0 tests/system $(ARGS)
 
 test-arm: $(BIN)/pytest
 	@tests/tools.sh container emulator

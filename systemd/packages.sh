@@ -25,9 +25,12 @@ absent() {
     done
 }
 
+# apt's whole answer is read first: piped into `grep -q`, which stops at the first match, apt could die of SIGPIPE,
+# and `pipefail` would take that for a package that does not exist.
 known() {
-    local package
+    local package policy
     for package; do
-        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then echo "$package"; fi
+        policy=$(apt-cache policy "$package" 2>/dev/null) || continue
+        if grep -q 'Candidate: [^(]' <<<"$policy"; then echo "$package"; fi
     done
 }

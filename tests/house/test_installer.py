@@ -11,7 +11,7 @@ import pytest
 from tests.house.project import ROOT
 
 APT_CACHE = """#!/bin/sh
-# As gettext does it: LANGUAGE counts in every locale but C itself.
+# As gettext does it: LANGUAGE counts in every locale but C itself. The table of versions follows a moment later.
 locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
 language=${LANGUAGE:-$locale}
 case $locale in C | POSIX) language=C ;; esac
@@ -20,6 +20,8 @@ case $language in
     zh_CN*) echo "$2:"; echo "  已安装：(无)"; echo "  候选：  0.3.32-1" ;;
     *) echo "$2:"; echo "  Installed: (none)"; echo "  Candidate: 0.3.32-1" ;;
 esac
+sleep 0.1
+for version in 0.3.31-1 0.3.30-1; do echo "     $version 500"; done
 """
 APT_GET = """#!/bin/sh
 echo "$@" >>"$LOG"
