@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from pylibsrtp import Policy, Session
 
-from broadcaster.media.rtp import RtpFrame, RtpStream, packet_format
+from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream
 from broadcaster.webrtc.datagrams import Datagrams
 from broadcaster.webrtc.internals import Scratch, Srtp
 
@@ -58,7 +58,7 @@ def loopback():
 def test_packets_of_a_burst_arrive_singly_and_decrypt(name):
     srtp, incoming = sessions(name)
     frame = RtpFrame(RtpStream(SSRC, 101, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
-    burst = frame.image(packet_format(tag=srtp.tag)).burst(0, len(PAYLOADS))
+    burst = frame.image(PacketFormat(tag=srtp.tag)).burst(0, len(PAYLOADS))
     scratch = Scratch()
     scratch.protect(srtp, burst, 65_520, None)
     with loopback() as (datagrams, receiving):
