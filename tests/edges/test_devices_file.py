@@ -9,7 +9,7 @@ import pytest
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.file.audio import FileAudio
-from broadcaster.devices.file.media_file import PATIENCE, MediaFile
+from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.opus import FRAME_SAMPLES
 from broadcaster.devices.scaler import Scaler
@@ -57,7 +57,7 @@ async def test_anything_else_is_encoded_through_two_loops_without_a_jump(tmp_pat
         True,
         True,
     )
-    assert f"{path}: encoded anew as {WIDTH}x{HEIGHT}, because its profile is High" in caplog.text
+    assert f"{path}: encoded as {WIDTH}x{HEIGHT}, because its profile is High" in caplog.text
 
 
 async def test_pictures_come_when_they_are_due_not_earlier(tmp_path):
@@ -138,7 +138,8 @@ async def test_opus_passes_through_as_it_is(tmp_path, caplog):
 
 async def test_sound_that_ends_before_the_picture_is_followed_by_silence(tmp_path):
     path = make_file(tmp_path / "a.mp4", audio="aac", seconds=0.6, sound_seconds=0.2)
-    async with opened(FileAudio(SystemClock(), MediaFile(path))) as sink:
+    file = MediaFile(path)
+    async with opened(video_of(file)), opened(FileAudio(SystemClock(), file)) as sink:
         frames = (await sink.until(40))[:40]
     loud = [loudness > 0.01 for loudness in loudnesses(frames)]
     assert all(loud[1:9])
@@ -175,17 +176,6 @@ async def test_playing_begins_anew_when_all_have_left(tmp_path):
             first.append((await sink.until(5))[0])
     assert first[0].data == first[1].data
     assert first[1].captured > first[0].captured
-
-
-def test_lost_time_is_given_up_for_picture_and_sound_alike():
-    file = MediaFile("unused")
-    file.enter(100.0)
-    start = file.due(0.0)
-    assert file.lateness(1.0, start + 1.0 + PATIENCE) == pytest.approx(PATIENCE)
-    assert file.lateness(1.0, start + 0.5) == pytest.approx(-0.5)
-    assert file.lateness(1.0, start + 61.0) == 0.0
-    assert file.due(1.0) == pytest.approx(start + 61.0)
-    assert file.lateness(1.0, start + 61.0) == pytest.approx(0.0)
 
 
 async def test_close_is_prompt_and_nothing_follows(tmp_path):

@@ -1,269 +1,206 @@
-"""What a media file holds, how long one loop of it is, and whether it can be sent without encoding."""
+"""What a media file holds, and whether it can be sent without encoding: a bounded look at its beginning."""
 
 from __future__ import annotations
 
-import contextlib
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
-import av
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
-from av.container import InputContainer
-from av.frame import Frame
-from av.packet import Packet
-from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from broadcaster.devices.file.opening import demuxed, open_media
+from broadcaster.devices.file.demuxer import AnyPacket, Demuxer, decoded, rate_of
+from broadcaster.devices.file.passing import PassCheck, header_obstacle
+from broadcaster.devices.file.timestamps import Stamps
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.devices.orientation import display_matrix, upright_filters
 from broadcaster.devices.scaler import shown_size
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.opus import packet_samples
-from broadcaster.stream.rendition import LARGEST, LONGEST
 
-SCAN_LIMIT = 128 * 1024 * 1024
-"""Bytes read to learn about a file: 3 s on a slow SD card. What lies behind is taken to be alike."""
-_ROUNDING = 0.001
-"""Seconds by which times of some containers are off."""
-_DEFAULT_FPS = 25.0
-"""Libav's guess for pictures that come without a rate."""
+LOOK = 2.5
+"""Seconds of the film that are looked at: more than keyframes may be apart that pass through."""
+LOOK_LIMIT = 2.0
+"""Seconds that the look may take once there is a picture; what it has not seen is checked while it plays."""
+BYTES_LIMIT = 128 * 1024 * 1024
+"""Bytes within which there must be a picture."""
+EARLY = 0.1
+"""Seconds by which the sound may begin before the picture without counting: encoders' delay."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A file's picture: `width` and `height` as shown; `obstacle` says why it must be encoded anew, None if not."""
+    """A file's picture: `width` and `height` as shown; `obstacle` says why it must be encoded, None if not.
+
+    The first picture that is shown lies at `start` in the file's own seconds.
+    """
 
     codec: str
     width: int
     height: int
     fps: float
     obstacle: str | None
+    start: float
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """A file's sound; it `passes` if it is Opus in frames of 20 ms."""
+    """A file's sound; it `passes` if it is Opus in frames of 20 ms. `start` is None if it begins late in the file."""
 
     codec: str
     passes: bool
+    start: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file holds. One loop begins at `start` in the file's own seconds and lasts `length` seconds.
+    """What a file holds.
 
-    Both are those of the picture, or of the sound where there is none.
+    `length` in seconds is what it says itself, 0 if it does not. Opening it and decoding its first picture took
+    `preparation` seconds.
     """
 
-    start: float
     length: float
+    preparation: float
     video: VideoTrack | None
     audio: AudioTrack | None
 
+    def start(self, *, sounding: bool) -> float:
+        """Where a loop begins in the file's own seconds: with the picture, or with sound that begins well before it.
 
-def seconds(count: int | None, time_base: Fraction | None) -> float | None:
-    """A count of libav's in seconds; None where the file does not say."""
-    return None if count is None or time_base is None else float(count * time_base)
-
-
-class Stamps:
-    """Times of packets or frames in the file's seconds; counted on where the file has none (raw H.264)."""
-
-    def __init__(self, step: float) -> None:
-        """`step` is the length in seconds of an item that does not say its own."""
-        self._step = step
-        self.end = 0.0
-
-    def of(self, item: Packet[Stream] | Frame) -> float:
-        """The time of `item`; afterwards `end` is where it ends."""
-        stamp = item.pts if item.pts is not None else item.dts
-        time = seconds(stamp, item.time_base)
-        time = self.end if time is None else time
-        self.end = time + (seconds(item.duration, item.time_base) or self._step)
-        return time
-
-
-def video_of(container: InputContainer) -> VideoStream | None:
-    """The stream that is the picture, if there is one that libav can decode; the cover of an album is none."""
-    stream = container.streams.best("video")
-    if not isinstance(stream, VideoStream) or stream.codec_context is None:
-        return None
-    if stream.disposition & Disposition.attached_pic:
-        return None
-    return stream
-
-
-def audio_of(container: InputContainer) -> AudioStream | None:
-    """The stream that is the sound, if there is one that libav can decode."""
-    stream = container.streams.best("audio")
-    return stream if isinstance(stream, AudioStream) and stream.codec_context is not None else None
-
-
-def rate_of(video: VideoStream) -> float:
-    """Pictures a second as the file says."""
-    return float(video.average_rate or video.guessed_rate or _DEFAULT_FPS)
+        `sounding`: whether the sound is played too.
+        """
+        sound = self.audio.start if self.audio else None
+        if self.video is None:
+            return sound or 0.0
+        if sounding and sound is not None and sound < self.video.start - EARLY:
+            return sound
+        return self.video.start
 
 
 def read_media_info(path: str) -> MediaInfo:
     """Look into a file, blocking. Raises `SourceError` with reason `file`."""
-    with open_media(path) as container:
-        video = _VideoScan.of(container)
-        audio = _AudioScan.of(container)
-        scans: list[_Scan] = [scan for scan in (video, audio) if scan]
-        if not scans:
-            raise SourceError(StreamReason.FILE, f"{path}: has neither picture nor sound")
-        complete = _scan(path, container, scans)
-        leader = scans[0]
-        if leader.start is None:
+    started = time.monotonic()
+    with closing(Demuxer(path)) as demuxer:
+        video = _VideoScan(demuxer.video) if demuxer.video else None
+        audio = _AudioScan(demuxer.audio) if demuxer.audio else None
+        if not video and not audio:
+            raise SourceError(StreamReason.FILE, f"{path}: has neither picture nor sound that can be decoded")
+        complete = _scan(demuxer, video, audio)
+        video_track = video.track(path, sounding=audio is not None and audio.start is not None) if video else None
+        audio_track = audio.track(complete=complete) if audio else None
+        if not video_track and not audio_track:
             raise SourceError(StreamReason.FILE, f"{path}: nothing in it can be read")
-        length = leader.end - leader.start if complete else _declared_length(container, leader)
-        return MediaInfo(
-            leader.start,
-            length,
-            video.track(path, length, complete=complete) if video else None,
-            audio.track() if audio else None,
-        )
+        return MediaInfo(demuxer.length, time.monotonic() - started, video_track, audio_track)
 
 
-def _scan(path: str, container: InputContainer, scans: list[_Scan]) -> bool:
-    """Read packets up to `SCAN_LIMIT`, or to the end where the file says no length; whether the end was reached."""
-    by_index = {scan.stream.index: scan for scan in scans}
+def _scan(demuxer: Demuxer, video: _VideoScan | None, audio: _AudioScan | None) -> bool:
+    """Read packets until enough is known; whether the end of the file was reached."""
     size = 0
-    for packet in demuxed(path, container, [scan.stream for scan in scans]):
-        if packet.size:
-            by_index[packet.stream.index].add(packet)
+    deadline: float | None = None
+    for packet in demuxer.packets():
+        if video and packet.stream is video.stream:
+            video.add(packet)
+        elif audio and packet.stream is audio.stream:
+            audio.add(packet)
         size += packet.size
-        if size > SCAN_LIMIT and container.duration:
+        if (video is None or video.picture) and deadline is None:
+            deadline = time.monotonic() + LOOK_LIMIT
+        enough = (video is None or video.done) and (audio is None or audio.done or bool(video and video.waited_enough))
+        if enough or size > BYTES_LIMIT or (deadline is not None and time.monotonic() > deadline):
             return False
+    if video:
+        video.finish()
     return True
 
 
-def _declared_length(container: InputContainer, leader: _Scan) -> float:
-    return seconds(leader.stream.duration, leader.stream.time_base) or (container.duration or 0) / av.time_base
-
-
-class _Scan:
-    """What the packets of one stream tell."""
-
-    def __init__(self, stream: Stream, step: float) -> None:
-        self.stream = stream
-        self.start: float | None = None
-        self.end = 0.0
-        self._stamps = Stamps(step)
-
-    def add(self, packet: Packet[Stream]) -> None:
-        """Look at one packet."""
-        self.look(packet, self.time_of(packet))
-
-    def time_of(self, packet: Packet[Stream]) -> float:
-        """The time of the packet, which widens the stream."""
-        time = self._stamps.of(packet)
-        self.start = time if self.start is None else min(self.start, time)
-        self.end = max(self.end, self._stamps.end)
-        return time
-
-    def look(self, packet: Packet[Stream], time: float) -> None:
-        """Look at a packet of that time; what for is the business of each kind of stream."""
-        raise NotImplementedError
-
-
-class _VideoScan(_Scan):
-    """Looks for whatever keeps a browser, or the cache of the last keyframe, from taking the pictures as they are.
-
-    An IDR picture without SPS and PPS in front, which only a raw or transport stream can have, is no keyframe.
-    """
+class _VideoScan:
+    """Decodes the first picture, and checks whether the access units can pass."""
 
     def __init__(self, stream: VideoStream) -> None:
-        super().__init__(stream, 1 / rate_of(stream))
-        self._video = stream
-        self._picture: VideoFrame | None = None
+        self.stream = stream
+        self.picture: VideoFrame | None = None
+        self.start = 0.0
+        self._seen = float("-inf")
         self._count = 0
-        self._obstacle = _obstacle_of(stream)
+        self._packets, self._frames = Stamps(1 / rate_of(stream)), Stamps(1 / rate_of(stream))
+        self._obstacle = header_obstacle(stream)
+        self._check = PassCheck()
         self._annexb = None if self._obstacle else BitStreamFilterContext("h264_mp4toannexb", stream)
-        self._latest = float("-inf")
-        self._keyframe: float | None = None
-        self._size = 0
 
-    @classmethod
-    def of(cls, container: InputContainer) -> _VideoScan | None:
-        """A scan of the file's picture, if it has one."""
-        stream = video_of(container)
-        return cls(stream) if stream else None
+    @property
+    def done(self) -> bool:
+        """Whether nothing more needs to be known."""
+        return self.picture is not None and (self._obstacle is not None or self._seen > self.start + LOOK)
 
-    def look(self, packet: Packet[Stream], time: float) -> None:
-        """Decode until there is a picture, and check the order, the keyframes, and what lies between them."""
+    @property
+    def waited_enough(self) -> bool:
+        """Whether sound that has not begun by now is not waited for."""
+        return self.picture is not None and self._seen > self.start + 2 * LOOK
+
+    def add(self, packet: AnyPacket) -> None:
+        """Look at one packet."""
         self._count += 1
-        if self._picture is None:
-            self._picture = _first_picture(self._video, packet)
-        if self._annexb:
+        at = self._packets.of(packet)
+        self._seen = max(self._seen, at)
+        if self.picture is None:
+            self._decode(packet)
+        if self._annexb and self._obstacle is None:
+            shown = not packet.is_discard  # the filter empties the packet
             for unit in self._annexb.filter(packet):
-                self._check(bytes(unit), time)
+                self._obstacle = self._obstacle or self._check.obstacle(bytes(unit), at, shown=shown)
 
-    def _check(self, unit: bytes, time: float) -> None:
-        if is_keyframe(unit):
-            self._keyframe, self._size = time, 0
-        self._size += len(unit)
-        if self._keyframe is None:
-            self._obstacle = self._obstacle or "it does not begin with a keyframe"
-        elif time - self._keyframe > LONGEST + _ROUNDING or self._size > LARGEST:
-            self._obstacle = self._obstacle or f"keyframes are more than {LONGEST:g} s or {LARGEST >> 20} MiB apart"
-        if time <= self._latest:
-            self._obstacle = self._obstacle or "its pictures are not in the order of their times"
-        self._latest = time
+    def finish(self) -> None:
+        """The end of the file: the decoder may still hold the only picture."""
+        if self.picture is None and self._count:
+            self._decode(None)
 
-    def track(self, path: str, length: float, *, complete: bool) -> VideoTrack:
-        """What was found. Raises `SourceError` if not a single picture can be decoded."""
-        if self._picture is None:
-            raise SourceError(
-                StreamReason.FILE, f"{path}: its picture ({self._video.codec_context.name}) is unreadable"
-            )
-        aspect = self._video.sample_aspect_ratio or Fraction(1)
-        width, height = shown_size(self._picture, aspect)
-        if upright_filters(display_matrix(self._picture)) or width != self._picture.width:
+    def _decode(self, packet: AnyPacket | None) -> None:
+        for frame in decoded(self.stream, packet):
+            if self.picture is None and isinstance(frame, VideoFrame):
+                self.picture, self.start = frame, self._frames.of(frame)
+
+    def track(self, path: str, *, sounding: bool) -> VideoTrack | None:
+        """What was found, None if the track is empty. Raises `SourceError` if no picture can be decoded."""
+        codec = self.stream.codec_context.name
+        if self.picture is None:
+            if not self._count and sounding:
+                return None
+            raise SourceError(StreamReason.FILE, f"{path}: its picture ({codec}) cannot be decoded")
+        aspect = self.stream.sample_aspect_ratio or Fraction(1)
+        width, height = shown_size(self.picture, aspect)
+        if upright_filters(display_matrix(self.picture)) or width != self.picture.width:
             self._obstacle = self._obstacle or "players must turn, mirror or stretch it"
-        fps = self._count / length if complete and length > 0 else rate_of(self._video)
-        return VideoTrack(self._video.codec_context.name, width, height, fps, self._obstacle)
+        return VideoTrack(codec, width, height, rate_of(self.stream), self._obstacle, self.start)
 
 
-class _AudioScan(_Scan):
-    """Looks whether all is Opus in frames of 20 ms."""
+class _AudioScan:
+    """Looks whether the sound is Opus in frames of 20 ms."""
 
     def __init__(self, stream: AudioStream) -> None:
-        super().__init__(stream, FRAME)
-        self._codec = stream.codec_context.name
-        self._passes = self._codec in ("opus", "libopus") and stream.codec_context.channels <= 2
+        self.stream = stream
+        self.start: float | None = None
+        self._seen = 0.0
+        self._stamps = Stamps(FRAME)
+        self._passes = stream.codec_context.name in ("opus", "libopus") and stream.codec_context.channels <= 2
 
-    @classmethod
-    def of(cls, container: InputContainer) -> _AudioScan | None:
-        """A scan of the file's sound, if it has any."""
-        stream = audio_of(container)
-        return cls(stream) if stream else None
+    @property
+    def done(self) -> bool:
+        """Whether nothing more needs to be known."""
+        return self.start is not None and (not self._passes or self._seen > self.start + LOOK)
 
-    def look(self, packet: Packet[Stream], time: float) -> None:
+    def add(self, packet: AnyPacket) -> None:
         """Check the length of the packet."""
+        self._seen = self._stamps.of(packet)
+        if self.start is None and not packet.is_discard:
+            self.start = self._seen
         self._passes = self._passes and packet_samples(bytes(packet)) == FRAME_SAMPLES
 
-    def track(self) -> AudioTrack:
-        """What was found."""
-        return AudioTrack(self._codec, self._passes)
-
-
-def _obstacle_of(stream: VideoStream) -> str | None:
-    """What the headers say against passing the pictures through."""
-    if stream.codec_context.name != "h264":
-        return f"it is {stream.codec_context.name}"
-    if stream.codec_context.profile != "Constrained Baseline":
-        return f"its profile is {stream.codec_context.profile}"
-    if stream.pix_fmt != "yuv420p":
-        return f"its pixels are {stream.pix_fmt}"
-    return None
-
-
-def _first_picture(stream: VideoStream, packet: Packet[Stream] | None) -> VideoFrame | None:
-    with contextlib.suppress(av.error.InvalidDataError):
-        return next((frame for frame in stream.codec_context.decode(packet)), None)
-    return None
+    def track(self, *, complete: bool) -> AudioTrack | None:
+        """What was found; None if the track is empty."""
+        if self.start is None and complete:
+            return None
+        return AudioTrack(self.stream.codec_context.name, self._passes and self.start is not None, self.start)

@@ -23,6 +23,11 @@ class Tape:
         self._end = start
         self._pending = bytearray()
 
+    @property
+    def end(self) -> int:
+        """The place after the last sample that has been laid down."""
+        return self._end
+
     def lay(self, place: int, piece: bytes, limit: int) -> Iterator[tuple[int, bytes]]:
         """Lay down `piece` at `place`, but nothing from `limit` on; yields the frames that are now complete."""
         if place > self._end + TOLERANCE:

@@ -1,0 +1,90 @@
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+
+from broadcaster.devices.file.timestamps import ClockCorrection, Stamps, seconds
+
+VIDEO, AUDIO = 0, 1
+
+
+@dataclass
+class Item:
+    pts: int | None
+    dts: int | None = None
+    duration: int | None = None
+    time_base: Fraction | None = Fraction(1, 100)
+
+
+def corrected(times, *, may_jump, stream=VIDEO, step=0.04):
+    clock = ClockCorrection(may_jump=may_jump)
+    return clock, [time + clock.shift(stream, time, step) for time in times]
+
+
+def test_items_without_times_follow_each_other():
+    stamps = Stamps(0.04)
+    items = [Item(None), Item(None), Item(50, duration=10), Item(None), Item(None, dts=200)]
+    assert [stamps.of(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
+    assert stamps.end == pytest.approx(2.04)
+    assert seconds(None, Fraction(1, 2)) is seconds(1, None) is None
+
+
+@pytest.mark.parametrize("may_jump", [True, False])
+def test_a_clock_that_starts_again_goes_on(may_jump):
+    clock, times = corrected([3600.0, 3600.04, 3600.08, 0.0, 0.04, 0.08], may_jump=may_jump)
+    assert times == pytest.approx([3600 + index * 0.04 for index in range(6)])
+    assert clock.jumped
+
+
+def test_a_jump_forward_is_no_pause_where_the_clock_may_jump():
+    _, times = corrected([0.0, 0.04, 5000.0, 5000.04], may_jump=True)
+    assert times == pytest.approx([0.0, 0.04, 0.08, 0.12])
+
+
+@pytest.mark.parametrize("may_jump", [True, False])
+def test_a_pause_is_kept(may_jump):
+    clock, times = corrected([0.0, 0.04, 8.0, 8.04], may_jump=may_jump)
+    assert times == [0.0, 0.04, 8.0, 8.04]
+    assert not clock.jumped
+
+
+def test_slides_minutes_apart_are_pauses_where_the_clock_cannot_jump():
+    assert corrected([0.0, 300.0, 600.0], may_jump=False)[1] == [0.0, 300.0, 600.0]
+
+
+def test_a_little_step_back_is_jitter():
+    clock, times = corrected([0.0, 0.04, 0.03, 0.12], may_jump=True)
+    assert times == [0.0, 0.04, 0.03, 0.12]
+    assert not clock.jumped
+
+
+@pytest.mark.parametrize("may_jump", [True, False])
+def test_sound_that_still_follows_the_clock_before_the_jump_stays_in_step(may_jump):
+    clock = ClockCorrection(may_jump=may_jump)
+    packets = [
+        (VIDEO, 99.96),
+        (AUDIO, 99.90),
+        (VIDEO, 0.0),  # here the picture starts again
+        (AUDIO, 99.94),
+        (VIDEO, 0.04),
+        (AUDIO, 99.98),
+        (AUDIO, 0.02),
+        (VIDEO, 0.08),
+    ]
+    times = [time + clock.shift(stream, time, 0.04) for stream, time in packets]
+    assert times == pytest.approx([99.96, 99.90, 100.0, 99.94, 100.04, 99.98, 100.02, 100.08])
+
+
+def test_packets_without_times_follow_the_clock_of_the_others():
+    clock = ClockCorrection(may_jump=True)
+    clock.shift(VIDEO, 500.0, 0.04)
+    assert clock.shift(AUDIO, None, 0.02) == 0.0
+    assert clock.shift(VIDEO, 10.0, 0.04) == pytest.approx(490.04)
+    assert clock.shift(AUDIO, None, 0.02) == pytest.approx(490.04)
+
+
+def test_a_stream_that_begins_later_keeps_its_distance():
+    clock = ClockCorrection(may_jump=False)
+    clock.shift(AUDIO, 0.0, 0.02)
+    assert clock.shift(VIDEO, 12.0, 0.04) == 0.0
+    assert not clock.jumped
