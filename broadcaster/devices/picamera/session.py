@@ -85,8 +85,9 @@ class Session:
         """Release everything; idempotent. Raises what picamera2 raises, after all steps have been tried."""
         with ExitStack() as ending:
             # libcamera closes its devices (/dev/video*, /dev/media*) with the last reference to them, and picamera2's
-            # objects form reference cycles.
+            # objects form reference cycles. Objects that were frozen meanwhile (service/garbage.py) are not collected.
             ending.callback(gc.collect)
+            ending.callback(gc.unfreeze)
             if self._camera is not None:
                 ending.callback(self._camera.close)
                 if self._encoding is not None:
