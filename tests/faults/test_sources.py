@@ -114,7 +114,7 @@ async def test_row_12_without_a_microphone_there_is_a_picture(measured):
         offers = sum(message["type"] == "offer" for message in viewer.messages)
         assert told["sound"] == "none"
         assert offers == 1
-        assert daemon.log.count("no sound") == 1
+        assert daemon.log.count("no audio") == 1
         measured("12", f"none at first: sound {took:.1f} s after there is one, video: {seen}")
 
 
