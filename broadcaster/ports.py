@@ -208,10 +208,10 @@ class Peer(Protocol):
         """Gather candidates and make the offer; once."""
 
     async def answer(self, sdp: str) -> None:
-        """Apply a screened answer, and start connecting. Raises `BadAnswer`."""
+        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a screened remote candidate; after `answer` only."""
+        """Add a filtered remote candidate; after `answer` only."""
 
     def request_keyframe(self) -> None:
         """Request a keyframe, because the viewer cannot decode the video."""

@@ -1,4 +1,4 @@
-"""Rate limits: of messages, new sessions and wrong tokens. Time is an argument."""
+"""Rate limits for messages, new sessions and wrong tokens; time is an argument."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class Rate:
 MESSAGE_RATE = Rate(30, 10.0)
 BAD_MESSAGE_COST = 3
 RESUME_COST = 3
-"""Each may bring a new peer connection; a page comes back once a second at most."""
+"""Resuming may take a new peer connection; a page reconnects at most once per second."""
 CANDIDATES_AN_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
 NETWORK_RATE = Rate(20, 60.0)
 ADMISSIONS_SECONDS = 10.0
 ADMISSIONS_A_VIEWER = 4
 SPARE_ADMISSIONS = 16
-"""For one place where there is room for few: somebody who loads the page again and again."""
-_PLACES = 4096
-"""Places remembered for what was done from there: bounded, since an attacker may have many."""
+"""With a small `max_viewers`, one person may still reload the page often."""
+_MOST_NETWORKS = 4096
+"""Networks that are remembered; bounded, because an attacker may have many."""
 
 
 class SlidingWindow:
-    """A sliding window over what one viewer says."""
+    """A sliding window over the messages of one viewer."""
 
     def __init__(self, rate: Rate = MESSAGE_RATE) -> None:
         self._rate = rate
         self._spent: deque[float] = deque()
 
     def spend(self, now: float, cost: int = 1) -> bool:
-        """Take `cost`; False when that is more than there is."""
+        """Charge `cost`; False when the limit is exceeded."""
         self._forget(now)
         self._spent.extend([now] * cost)
         return len(self._spent) <= self._rate.limit
@@ -57,7 +57,7 @@ class SlidingWindow:
 
 
 class TokenBucket:
-    """So much a second on average, and a second's worth at once: for what comes too often to be noted one by one."""
+    """A token bucket of `rate` per second that holds one second's worth, for events too frequent to remember."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -65,7 +65,7 @@ class TokenBucket:
         self._at = 0.0
 
     def take(self, amount: float, now: float) -> bool:
-        """Take `amount`; False, and nothing is taken, when there is less."""
+        """Take `amount`; False, without taking any, when there is less."""
         self._left = min(self._rate, self._left + max(0.0, now - self._at) * self._rate)
         self._at = now
         if amount > self._left:
@@ -75,32 +75,32 @@ class TokenBucket:
 
 
 class NetworkLimiter:
-    """Budgets of places: of an address or a network, and of the wider one that has it, each with its own rate."""
+    """Rate limits by network: for an address or network and for the wider one around it, each with its own rate."""
 
     def __init__(self, *rates: Rate) -> None:
         self._rates = rates
         self._budgets: dict[str, SlidingWindow] = {}
 
-    def spend(self, places: Sequence[str], now: float) -> None:
-        """Take one of each place, the narrowest first."""
-        for place, rate in zip(places, self._rates, strict=False):
-            budget = self._budgets.pop(place, None) or SlidingWindow(rate)
+    def spend(self, networks: Sequence[str], now: float) -> None:
+        """Charge each of these networks, the narrowest first."""
+        for network, rate in zip(networks, self._rates, strict=False):
+            budget = self._budgets.pop(network, None) or SlidingWindow(rate)
             budget.spend(now)
-            self._budgets[place] = budget
-            if len(self._budgets) > _PLACES:
+            self._budgets[network] = budget
+            if len(self._budgets) > _MOST_NETWORKS:
                 del self._budgets[next(iter(self._budgets))]
 
-    def is_empty(self, places: Sequence[str], now: float) -> bool:
-        """Whether nothing is left for one of them."""
-        budgets = (self._budgets.get(place) for place in places)
+    def is_empty(self, networks: Sequence[str], now: float) -> bool:
+        """Whether one of them has reached its limit."""
+        budgets = (self._budgets.get(network) for network in networks)
         return any(budget is not None and budget.is_empty(now) for budget in budgets)
 
 
 def admissions(max_viewers: int) -> NetworkLimiter:
-    """How many new sessions one place may have: each is a peer connection to make, and costs more than it says.
+    """Return the limiter of new sessions: each needs a peer connection, which costs far more than a message.
 
-    All viewers may be behind one address and come back together, after a restart: that has room several times over.
-    Who says `hello` and `bye` by turns has not.
+    After a restart all viewers may reconnect at once from one address, several times over. A client that sends `hello`
+    and `bye` in a loop is limited.
     """
     limit = ADMISSIONS_A_VIEWER * max_viewers + SPARE_ADMISSIONS
     return NetworkLimiter(Rate(limit, ADMISSIONS_SECONDS), Rate(2 * limit, ADMISSIONS_SECONDS))
@@ -118,20 +118,20 @@ class TokenAttempts:
     """Checks tokens, and rate-limits wrong ones by network, from the narrowest to the widest.
 
     After five wrong tokens in a minute an address is refused until they are a minute old, and after twenty the wider
-    network. What is refused is not counted, so nobody is locked out for ever.
+    network. Refused attempts are not counted, so the refusal always ends.
     """
 
     def __init__(self) -> None:
         self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
 
-    def check(self, given: str, expected: str, places: Sequence[str], now: float) -> TokenResult:
+    def check(self, given: str, expected: str, networks: Sequence[str], now: float) -> TokenResult:
         """Compare a token from those networks with the expected one; where that is empty, every token is wrong.
 
         The right token is rate-limited too, or the limit would tell whether a guess was right.
         """
-        if self._wrong.is_empty(places, now):
+        if self._wrong.is_empty(networks, now):
             return TokenResult.RATE_LIMITED
         if expected and tokens_match(given, expected):
             return TokenResult.ACCEPTED
-        self._wrong.spend(places, now)
+        self._wrong.spend(networks, now)
         return TokenResult.WRONG

@@ -24,7 +24,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class IceCandidate:
-    """A remote ICE candidate that passed the screen (RFC 8839 §5.1)."""
+    """A remote ICE candidate that passed the filter (RFC 8839 §5.1)."""
 
     foundation: str
     component: int

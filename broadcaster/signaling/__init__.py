@@ -1,1 +1,1 @@
-"""PURE: what is said. Messages, heartbeat, a viewer's session, screening of SDP and candidates; no I/O, no asyncio."""
+"""PURE: the WebSocket protocol: messages, session, negotiation, heartbeat, filters for SDP and candidates."""

@@ -1,8 +1,8 @@
-"""The candidate screen: which remote ICE candidates may be told to ICE.
+"""Filter for remote ICE candidates.
 
-A viewer must not be able to aim our packets at others, nor make us resolve names: a candidate that is
-not a plain UDP address of another machine is dropped. Browsers that hide their addresses (`.local`) lose
-nothing: their checks reach us, and ICE learns where they come from.
+A viewer must not be able to direct our packets at others, or make us resolve names: only plain UDP addresses of other
+machines pass. Browsers that hide their addresses (`.local`) lose nothing: their connectivity checks reach us, and ICE
+learns their addresses from those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CANDIDATE = re.compile(
 """RFC 8839 §5.1."""
 
 FIRST_OPEN_PORT = 1024
-"""Below it are the services of machines, never a browser's media."""
+"""Ports below are for system services; browsers never use them for media."""
 _UNSPECIFIED = ip_network("0.0.0.0/8")  # "this network", RFC 6890
 _RESERVED = ip_network("240.0.0.0/4")  # with the broadcast address, RFC 6890
 
@@ -30,7 +30,7 @@ class Dropped(Exception):
     """A candidate that must not reach ICE, with the reason."""
 
 
-def screen_candidate(text: str, own: frozenset[str]) -> IceCandidate:
+def filter_candidate(text: str, own: frozenset[str]) -> IceCandidate:
     """Read one candidate line; `own` are our addresses. Raises `Dropped`."""
     match = _CANDIDATE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
@@ -39,7 +39,7 @@ def screen_candidate(text: str, own: frozenset[str]) -> IceCandidate:
         raise Dropped("not UDP")
     if match["component"] != "1":
         raise Dropped("not component 1")  # RTCP is multiplexed
-    address = _screen_address(match["address"], own)
+    address = _check_address(match["address"], own)
     port = int(match["port"])
     if not FIRST_OPEN_PORT <= port < 65536:
         raise Dropped("port below 1024 or above 65535")
@@ -49,11 +49,11 @@ def screen_candidate(text: str, own: frozenset[str]) -> IceCandidate:
     )
 
 
-def _screen_address(text: str, own: frozenset[str]) -> str:
+def _check_address(text: str, own: frozenset[str]) -> str:
     try:
         address = ip_address(text)
     except ValueError:
-        raise Dropped("a name") from None
+        raise Dropped("a host name") from None
     reason = _refused(address)
     if reason is not None:
         raise Dropped(reason)
@@ -63,9 +63,9 @@ def _screen_address(text: str, own: frozenset[str]) -> str:
 
 
 def _refused(address: IPv4Address | IPv6Address) -> str | None:
-    """Why no packet may go there, if so."""
+    """Return why no packet may be sent there, or None."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return "an IPv4 address in IPv6's clothes"
+        return "an IPv4-mapped address"
     if address.is_loopback:
         return "loopback"
     if address.is_multicast:
@@ -83,7 +83,7 @@ def _priority(digits: str) -> int:
 
 
 def _related(rest: list[str]) -> tuple[str | None, int | None]:
-    """Where the candidate was learnt from: only for diagnosis, so that what is odd is left out."""
+    """Return the related address, which is for diagnosis only; None where it is invalid."""
     extensions = dict(zip(rest[::2], rest[1::2], strict=True))
     try:
         return str(ip_address(extensions["raddr"])), int(extensions["rport"][:5])

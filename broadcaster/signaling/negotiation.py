@@ -18,7 +18,7 @@ from broadcaster.signaling.actions import (
     RequestKeyframe,
     Send,
 )
-from broadcaster.signaling.candidates import Dropped, screen_candidate
+from broadcaster.signaling.candidates import Dropped, filter_candidate
 from broadcaster.signaling.messages import (
     Answer,
     ByeMessage,
@@ -29,7 +29,7 @@ from broadcaster.signaling.messages import (
     Restart,
 )
 from broadcaster.signaling.protocol import ByeReason, ErrorCode, Timings
-from broadcaster.signaling.sdp import screen_answer
+from broadcaster.signaling.sdp import filter_answer
 
 _NOT_LIVE = (StreamState.OFFLINE, StreamState.STOPPING)
 
@@ -110,12 +110,12 @@ class Negotiation:
         if peer is None or peer.answered:
             return []
         try:
-            screened = screen_answer(peer.offer.sdp, message.sdp)
+            filtered = filter_answer(peer.offer.sdp, message.sdp)
         except BadAnswer as error:
             return self.refused(peer.id, str(error))
         peer.answered = True
-        actions: list[Action] = [ApplyAnswer(peer.id, screened.sdp)]
-        for text in screened.candidates:
+        actions: list[Action] = [ApplyAnswer(peer.id, filtered.sdp)]
+        for text in filtered.candidates:
             actions += self._take_candidate(peer, text)
         for text in peer.early_candidates:
             actions += self._filter(peer, text)
@@ -233,7 +233,7 @@ class Negotiation:
         if not text:
             return []
         try:
-            return [AddCandidate(peer.id, screen_candidate(text, peer.offer.addresses))]
+            return [AddCandidate(peer.id, filter_candidate(text, peer.offer.addresses))]
         except Dropped:
             self.candidates_dropped += 1
             return []

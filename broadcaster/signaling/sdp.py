@@ -1,6 +1,6 @@
 """SDP: completes our offers, and filters viewers' answers before the peer connection parses them.
 
-A filtered answer is built anew from the lines that we understand: the one transport that all m-lines share, and for
+A filtered answer is rebuilt from the lines that we understand: the one transport that all m-lines share, and for
 each m-line the codecs and extensions that it takes of those offered. A legal-looking answer of 116 KiB keeps aiortc's
 parser busy for ten seconds, so size and lines are counted first.
 """
@@ -35,8 +35,8 @@ _NUMBERS = ("apt", "max-fr", "max-fs", "maxplaybackrate", "minptime", "stereo", 
 
 
 @dataclass(frozen=True, slots=True)
-class ScreenedAnswer:
-    """An answer without candidates, and the candidate lines that were in it (not screened yet)."""
+class FilteredAnswer:
+    """An answer without candidates, and the candidate lines that were in it (not filtered yet)."""
 
     sdp: str
     candidates: tuple[str, ...]
@@ -87,19 +87,19 @@ def complete_offer(sdp: str, *, stereo: bool) -> str:
     return "\r\n".join([*lines, ""])
 
 
-def screen_answer(offer: str, answer: str) -> ScreenedAnswer:
-    """Take an answer apart and build it anew. Raises `BadAnswer`."""
+def filter_answer(offer: str, answer: str) -> FilteredAnswer:
+    """Filter an answer. Raises `BadAnswer`."""
     _count(answer)
     offered, answered = _sections(offer), _sections(answer)
     _count_codecs(answered)
     _require(len(offered) == len(answered), "other m-lines than offered")
-    media = [_screen_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
-    _screen_bundle(answered[0], media)
+    media = [_check_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
+    _check_bundle(answered[0], media)
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", *_transport(answered, media)]
     for section, its in zip(answered[1:], media, strict=True):
         lines += _rebuild(section, its)
     candidates = [value for section in answered for value in section.all("candidate")]
-    return ScreenedAnswer("\r\n".join([*lines, ""]), tuple(f"candidate:{value}" for value in candidates))
+    return FilteredAnswer("\r\n".join([*lines, ""]), tuple(f"candidate:{value}" for value in candidates))
 
 
 def _require(condition: bool, otherwise: str) -> None:
@@ -160,7 +160,7 @@ def _pairs(pattern: re.Pattern[str], values: Iterable[str], name: str) -> dict[s
     return pairs
 
 
-def _screen_media(answer: _Media, offer: _Media) -> _Media:
+def _check_media(answer: _Media, offer: _Media) -> _Media:
     """Refuse what is not a part of what was offered."""
     same = (answer.kind, answer.mid, answer.profile) == (offer.kind, offer.mid, offer.profile)
     _require(same, "other m-lines than offered")
@@ -176,7 +176,7 @@ def _screen_media(answer: _Media, offer: _Media) -> _Media:
     return answer
 
 
-def _screen_bundle(session: _Section, media: list[_Media]) -> None:
+def _check_bundle(session: _Section, media: list[_Media]) -> None:
     groups = [value.split() for value in session.all("group") if value.startswith("BUNDLE ")]
     mids = [its.mid for its in media]
     _require(groups == [["BUNDLE", *mids]], "all m-lines must be bundled on one transport, in their order")
@@ -218,13 +218,11 @@ def _rebuild(section: _Section, media: _Media) -> list[str]:
     lines += ["a=rtcp-mux", "a=recvonly"]
     lines += [f"a=extmap:{number} {uri}" for number, uri in media.extensions.items()]
     lines += [f"a=rtpmap:{number} {codec}" for number, codec in media.codecs.items()]
-    lines += [f"a=fmtp:{value}" for value in map(str.strip, section.all("fmtp")) if _screen_fmtp(value, media)]
-    return lines + [
-        f"a=rtcp-fb:{value}" for value in map(str.strip, section.all("rtcp-fb")) if _screen_fb(value, media)
-    ]
+    lines += [f"a=fmtp:{value}" for value in map(str.strip, section.all("fmtp")) if _check_fmtp(value, media)]
+    return lines + [f"a=rtcp-fb:{value}" for value in map(str.strip, section.all("rtcp-fb")) if _check_fb(value, media)]
 
 
-def _screen_fmtp(value: str, media: _Media) -> bool:
+def _check_fmtp(value: str, media: _Media) -> bool:
     match = _FMTP.fullmatch(value)
     if match is None or match[1] not in media.codecs:
         raise BadAnswer("an a=fmtp that cannot be read, or for no codec of its m-line")
@@ -236,7 +234,7 @@ def _screen_fmtp(value: str, media: _Media) -> bool:
     return True
 
 
-def _screen_fb(value: str, media: _Media) -> bool:
+def _check_fb(value: str, media: _Media) -> bool:
     match = _RTCP_FB.fullmatch(value)
     if match is None or match[1] not in (*media.codecs, "*"):
         raise BadAnswer("an a=rtcp-fb that cannot be read, or for no codec of its m-line")

@@ -15,21 +15,21 @@ _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/@]+)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOME_SUFFIXES = ("", ".local", ".lan", ".home.arpa", ".fritz.box")
 _FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-ip|true-client-ip", re.IGNORECASE)
-_IPV6_HOUSEHOLD = 64
-"""Bits of an IPv6 address that one network shares (RFC 4291 §2.5.4): a machine in it may use all the others."""
+_IPV6_NETWORK = 64
+"""Prefix length of one IPv6 network (RFC 4291 §2.5.4): a machine in it may use any address of it."""
 _IPV6_SITE = 48
-"""Bits that one customer shares at most (RFC 6177): who rents a server often has so many networks to itself."""
+"""Shortest prefix that one customer gets (RFC 6177); many hosting providers assign that much."""
 
 
 def own_names(system: Iterable[str], hosts: Iterable[str]) -> frozenset[str]:
-    """Names by which this machine may be called: localhost, its own with the suffixes of home networks, `web.hosts`."""
+    """Return the names of this machine: localhost, its host names with the suffixes of home networks, `web.hosts`."""
     full = {name for name in map(ascii_name, system) if name}
     short = {f"{name.split('.')[0]}{suffix}" for name in full for suffix in _HOME_SUFFIXES}
     return frozenset({"localhost", *full, *short, *map(ascii_name, hosts)})
 
 
 def own_host(host: str, names: frozenset[str]) -> str | None:
-    """Return a `Host` header in ASCII if it means us. Any IP address does: DNS rebinding needs a name."""
+    """Return a `Host` header in ASCII if it names this machine. Any IP address does: DNS rebinding needs a name."""
     name, colon, port = host.partition(":") if host[:1] != "[" else (host, "", "")
     plain = f"{ascii_name(name)}{colon}{port}" if not host.isascii() else host
     match = _HOST.fullmatch(plain)
@@ -60,13 +60,13 @@ def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
 
 
 def same_name(origin: str, host: str) -> bool:
-    """Whether an origin and a `Host` header are of one name, whatever their ports."""
+    """Whether an origin and a `Host` header have the same name, whatever their ports."""
     theirs, ours = _split_origin(origin), _HOST.fullmatch(host)
     return theirs is not None and ours is not None and theirs[1] == ascii_name(ours["name"])
 
 
 def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from this machine itself, and was not forwarded by a proxy on it."""
+    """Whether a request comes from this machine, and was not forwarded by a proxy on it."""
     match = _HOST.fullmatch(host)
     name = "" if match is None else ascii_name(match["name"]).strip("[]")
     forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
@@ -74,7 +74,7 @@ def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> boo
 
 
 def is_loopback(address: str) -> bool:
-    """Whether this is an IP address of the machine to itself."""
+    """Whether this is a loopback address."""
     try:
         return ip_address(address).is_loopback
     except ValueError:
@@ -82,7 +82,7 @@ def is_loopback(address: str) -> bool:
 
 
 def plain_address(remote: str | None) -> str:
-    """A peer address as people write it: no zone id, and IPv4 as IPv4."""
+    """Return a peer address without zone id, and IPv4-mapped addresses as IPv4."""
     text = (remote or "").split("%")[0]
     try:
         address = ip_address(text)
@@ -93,14 +93,14 @@ def plain_address(remote: str | None) -> str:
 
 
 def networks(address: str) -> tuple[str, ...]:
-    """Where an address is from, the narrowest first: itself, or of IPv6 the household and the site."""
+    """Return the networks that limits count for an address, narrowest first: itself, or an IPv6 network and site."""
     if ":" not in address:
         return (address,)
-    return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_HOUSEHOLD, _IPV6_SITE))
+    return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_NETWORK, _IPV6_SITE))
 
 
 def _split_origin(origin: str) -> tuple[str, str, int] | None:
-    """Scheme, name and port of an origin (RFC 6454 §6.2); None for `null` and what is none."""
+    """Return scheme, name and port of an origin (RFC 6454 §6.2); None for `null` and invalid ones."""
     match = _ORIGIN.fullmatch(origin)
     host = match and _HOST.fullmatch(match["host"])
     if match is None or host is None:

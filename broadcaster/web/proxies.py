@@ -64,8 +64,8 @@ class Proxies:
     def _viewer(self, peer: str, chain: list[str]) -> str:
         """Return the rightmost address that is no proxy of ours; of none, or where one is no address, the last good."""
         address = peer
-        for said in reversed(chain[-_LONGEST_CHAIN:]):
-            named = _address(said)
+        for entry in reversed(chain[-_LONGEST_CHAIN:]):
+            named = _address(entry)
             if named is None:
                 return address
             address = named
@@ -79,13 +79,13 @@ def _split(values: Sequence[str]) -> list[str]:
     return [part.strip().lower() for value in values for part in value.split(",") if part.strip()]
 
 
-def _address(said: str) -> str | None:
+def _address(text: str) -> str | None:
     """Read one address as proxies write it: plain, or with a port."""
-    host, _, port = said.rpartition(":")
-    candidates = [said, host.strip("[]") if port.isdigit() else "", said.strip("[]")]
-    for text in map(access.plain_address, candidates):
+    host, _, port = text.rpartition(":")
+    candidates = [text, host.strip("[]") if port.isdigit() else "", text.strip("[]")]
+    for candidate in map(access.plain_address, candidates):
         try:
-            return str(ip_address(text))
+            return str(ip_address(candidate))
         except ValueError:
             continue
     return None

@@ -31,7 +31,7 @@ _PLAYOUT_DELAY_NUMBER = 4
 _H264_PAYLOAD_TYPE = 101
 _RTX_PAYLOAD_TYPE = 102
 _OPUS_PAYLOAD_TYPE = 96
-"""aiortc's numbers; the screen refuses answers that change them, and a contract test compares."""
+"""aiortc's numbers; the filter refuses answers that change them, and a contract test compares."""
 
 _ANY_WAY = IceSettings()
 """No servers, every interface and every port."""
@@ -63,7 +63,7 @@ class OfferingPeer(PeerConnection):
         )
 
     async def answer(self, sdp: str) -> None:
-        """Apply a screened answer, and start connecting. Raises `BadAnswer`."""
+        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
         except (ValueError, InternalError, InvalidStateError, OperationError) as error:
@@ -72,7 +72,7 @@ class OfferingPeer(PeerConnection):
             self.context.delivery.expect(self.viewer)
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a screened remote candidate; everything is bundled on the first m-line."""
+        """Add a filtered remote candidate; everything is bundled on the first m-line."""
         await self.pc.addIceCandidate(
             RTCIceCandidate(
                 component=candidate.component,

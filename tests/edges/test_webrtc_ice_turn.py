@@ -15,7 +15,7 @@ from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import IceServer, IceSettings
-from broadcaster.signaling.candidates import screen_candidate
+from broadcaster.signaling.candidates import filter_candidate
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import gather
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
@@ -108,7 +108,7 @@ async def join(rig: WebRtcRig, configuration: RTCConfiguration | None = None):
             # All are on this one machine, where a viewer's address may be loopback or ours.
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("broadcaster.signaling.candidates._refused", lambda _: None)
-                await ours.add_candidate(screen_candidate(line, frozenset()))
+                await ours.add_candidate(filter_candidate(line, frozenset()))
     await asyncio.wait_for(listener.connected.wait(), 5)
     return ours, theirs, offer
 

@@ -108,7 +108,7 @@ def without_rtx(sdp: str) -> str:
 
 
 def without_candidates(sdp: str) -> str:
-    """As the screen passes it on: the viewer's own checks must be enough to find it."""
+    """As the filter passes it on: the viewer's own checks must be enough to find it."""
     lines = sdp.split("\r\n")
     return "\r\n".join(line for line in lines if not line.startswith(("a=candidate", "a=end-of-candidates")))
 

@@ -19,7 +19,7 @@ import pytest
 
 from broadcaster.errors import BadAnswer
 from broadcaster.signaling.protocol import SUBPROTOCOL
-from broadcaster.signaling.sdp import screen_answer
+from broadcaster.signaling.sdp import filter_answer
 from broadcaster.webrtc.sockets import open_socket
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.faults.test_viewers import assert_clean
@@ -249,7 +249,7 @@ async def test_bad_answers_are_refused_at_once(measured):
         await assert_clean(daemon, before)
         assert max(screening) < 5
         assert statistics.median(times) < 50, "with both ways, on a machine that is shared"
-    refused = f"refused by the screen in {statistics.median(screening):.2f} ms, longest {max(screening):.2f} ms"
+    refused = f"refused by the filter in {statistics.median(screening):.2f} ms, longest {max(screening):.2f} ms"
     measured("answer", f"{len(times)} kinds {refused}; told after {statistics.median(times):.1f} ms, both ways; clean")
 
 
@@ -257,7 +257,7 @@ def screened(offer: str, answer: str) -> float:
     """Milliseconds until it is refused."""
     began = time.perf_counter()
     with pytest.raises(BadAnswer):
-        screen_answer(offer, answer)
+        filter_answer(offer, answer)
     return (time.perf_counter() - began) * 1000
 
 

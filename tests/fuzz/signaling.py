@@ -13,10 +13,10 @@ from broadcaster.auth.links import Link, is_name, read_link, sign_link
 from broadcaster.errors import BadAnswer
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, ClosePeer, OpenPeer, Send
-from broadcaster.signaling.candidates import Dropped, screen_candidate
+from broadcaster.signaling.candidates import Dropped, filter_candidate
 from broadcaster.signaling.messages import serialize
 from broadcaster.signaling.protocol import Timings
-from broadcaster.signaling.sdp import MOST_BYTES, screen_answer
+from broadcaster.signaling.sdp import MOST_BYTES, filter_answer
 from broadcaster.signaling.session import Session
 from tests.unit.signaling_samples import OFFER
 from tests.unit.test_signaling_session import Offered
@@ -75,12 +75,12 @@ def messages(data: bytes) -> None:
 def answer(data: bytes) -> None:
     """What passes the screen is read by aiortc's parser, and carries no candidate."""
     try:
-        screened = screen_answer(OFFER, data.decode("utf-8", "replace"))
+        filtered = filter_answer(OFFER, data.decode("utf-8", "replace"))
     except BadAnswer:
         return
-    assert len(screened.sdp) <= 2 * MOST_BYTES
-    assert "a=candidate" not in screened.sdp
-    _parse(screened.sdp)
+    assert len(filtered.sdp) <= 2 * MOST_BYTES
+    assert "a=candidate" not in filtered.sdp
+    _parse(filtered.sdp)
 
 
 def _parse(sdp: str) -> None:
@@ -92,7 +92,7 @@ def _parse(sdp: str) -> None:
 def candidate(data: bytes) -> None:
     """What passes the screen is a place that we may send to, and ICE takes it."""
     try:
-        one = screen_candidate(data.decode("utf-8", "replace"), OWN)
+        one = filter_candidate(data.decode("utf-8", "replace"), OWN)
     except Dropped:
         return
     address = ip_address(one.address)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcaster.model.offers import IceCandidate
-from broadcaster.signaling.candidates import Dropped, screen_candidate
+from broadcaster.signaling.candidates import Dropped, filter_candidate
 
 OWN = frozenset({"192.168.1.2", "fd00::2"})
 
@@ -16,7 +16,7 @@ def line(address: str = "192.168.1.9", port: object = 50000, protocol: str = "ud
 
 @pytest.mark.parametrize("address", ["192.168.1.9", "10.0.0.1", "169.254.3.4", "203.0.113.7", "fd00::9", "2001:db8::1"])
 def test_addresses_of_other_machines_pass(address: str) -> None:
-    assert screen_candidate(line(address), OWN) == IceCandidate(
+    assert filter_candidate(line(address), OWN) == IceCandidate(
         "842163049", 1, "udp", 1677729535, address, 50000, "host"
     )
 
@@ -26,7 +26,7 @@ def test_reads_what_browsers_send() -> None:
         "candidate:1 1 UDP 1677729535 203.0.113.7 61000 typ srflx raddr 192.168.1.9 rport 50000"
         " generation 0 ufrag 5/9E network-id 1 network-cost 10"
     )
-    assert screen_candidate(text, OWN) == IceCandidate(
+    assert filter_candidate(text, OWN) == IceCandidate(
         "1", 1, "udp", 1677729535, "203.0.113.7", 61000, "srflx", "192.168.1.9", 50000
     )
 
@@ -43,10 +43,10 @@ def test_reads_what_browsers_send() -> None:
         (line(port=123456), "unparsable"),
         (line(protocol="tcp", rest=" tcptype active"), "not UDP"),
         (line().replace(" 1 udp", " 2 udp"), "not component 1"),
-        (line("89eb1ca4-d12e-4701-b5d3-8a5a0391860f.local"), "a name"),
-        (line("example.org"), "a name"),
-        (line("1.2.3"), "a name"),
-        (line("010.0.0.1"), "a name"),
+        (line("89eb1ca4-d12e-4701-b5d3-8a5a0391860f.local"), "a host name"),
+        (line("example.org"), "a host name"),
+        (line("1.2.3"), "a host name"),
+        (line("010.0.0.1"), "a host name"),
         (line(port=1023), "port"),
         (line(port=0), "port"),
         (line(port=65536), "port"),
@@ -68,7 +68,7 @@ def test_reads_what_browsers_send() -> None:
 )
 def test_drops_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Dropped, match=reason):
-        screen_candidate(text, OWN)
+        filter_candidate(text, OWN)
 
 
 @settings(max_examples=200, deadline=None)
@@ -81,7 +81,7 @@ def test_drops_with_the_reason(text: str, reason: str) -> None:
 )
 def test_what_passes_is_a_place_we_may_send_to(text: str) -> None:
     try:
-        candidate = screen_candidate(text, OWN)
+        candidate = filter_candidate(text, OWN)
     except Dropped:
         return
     assert 1024 <= candidate.port < 65536

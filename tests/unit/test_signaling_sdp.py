@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcaster.errors import BadAnswer
-from broadcaster.signaling.sdp import screen_answer
+from broadcaster.signaling.sdp import filter_answer
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
 
 SDP = Path(__file__).parent / "sdp"
@@ -24,8 +24,8 @@ FINGERPRINT = next(line for line in CHROMIUM.splitlines() if line.startswith("a=
     ids=["chromium", "pion", "newlines"],
 )
 def test_real_answers_pass_and_keep_their_meaning(answer: str) -> None:
-    screened, given = SessionDescription.parse(screen_answer(OFFER, answer).sdp), SessionDescription.parse(answer)
-    for ours, theirs in zip(screened.media, given.media, strict=True):
+    filtered, given = SessionDescription.parse(filter_answer(OFFER, answer).sdp), SessionDescription.parse(answer)
+    for ours, theirs in zip(filtered.media, given.media, strict=True):
         assert (ours.kind, ours.rtp.muxId, ours.fmt) == (theirs.kind, theirs.rtp.muxId, theirs.fmt)
         assert ours.rtp.codecs == theirs.rtp.codecs
         assert ours.rtp.headerExtensions == theirs.rtp.headerExtensions
@@ -54,36 +54,36 @@ def recorded(name: str) -> str:
     ],
 )
 def test_answers_of_other_stacks_pass(stack: str, rtx: bool, extensions: list[int], candidates: int) -> None:
-    screened = screen_answer(recorded("offer"), recorded(stack))
-    video, audio = SessionDescription.parse(screened.sdp).media
+    filtered = filter_answer(recorded("offer"), recorded(stack))
+    video, audio = SessionDescription.parse(filtered.sdp).media
     assert [codec.name.upper() for codec in video.rtp.codecs] == ["H264", *(["RTX"] if rtx else [])]
     assert [codec.name.lower() for codec in audio.rtp.codecs] == ["opus"]
     assert [extension.id for extension in video.rtp.headerExtensions] == extensions
-    assert len(screened.candidates) == candidates
+    assert len(filtered.candidates) == candidates
     assert {media.dtls.role for media in (video, audio) if media.dtls} == {"client"}
 
 
 def test_an_answer_without_h264_is_refused() -> None:
     with pytest.raises(BadAnswer, match="video was refused"):
-        screen_answer(recorded("offer"), recorded("libwebrtc-without-h264"))
+        filter_answer(recorded("offer"), recorded("libwebrtc-without-h264"))
 
 
 def test_an_answer_that_wants_stereo_keeps_saying_so() -> None:
     stereo = recorded("libwebrtc").replace("useinbandfec=1", "useinbandfec=1;stereo=1")
-    assert "a=fmtp:96 minptime=10;useinbandfec=1;stereo=1" in screen_answer(recorded("offer"), stereo).sdp
+    assert "a=fmtp:96 minptime=10;useinbandfec=1;stereo=1" in filter_answer(recorded("offer"), stereo).sdp
 
 
 def test_a_space_at_the_end_does_not_hide_feedback_from_the_parser_behind() -> None:
-    video = SessionDescription.parse(screen_answer(OFFER, PION).sdp).media[0]
+    video = SessionDescription.parse(filter_answer(OFFER, PION).sdp).media[0]
     feedback = [(each.type, each.parameter) for each in video.rtp.codecs[0].rtcpFeedback]
     assert feedback == [("nack", None), ("nack", "pli"), ("goog-remb", None)]
 
 
 def test_candidates_are_taken_out() -> None:
-    screened = screen_answer(OFFER, PION)
-    assert "candidate" not in screened.sdp
-    assert screened.candidates[0] == "candidate:2070692838 1 udp 2130706431 192.0.2.2 56512 typ host"
-    assert len(screened.candidates) == 4
+    filtered = filter_answer(OFFER, PION)
+    assert "candidate" not in filtered.sdp
+    assert filtered.candidates[0] == "candidate:2070692838 1 udp 2130706431 192.0.2.2 56512 typ host"
+    assert len(filtered.candidates) == 4
 
 
 def without(prefix: str, answer: str = CHROMIUM) -> str:
@@ -139,7 +139,7 @@ def more(line: str, times: int) -> str:
 )
 def test_refuses_with_the_reason(answer: str, why: str) -> None:
     with pytest.raises(BadAnswer, match=why):
-        screen_answer(OFFER, answer)
+        filter_answer(OFFER, answer)
 
 
 def test_the_worst_answer_takes_less_than_five_milliseconds() -> None:
@@ -154,7 +154,7 @@ def test_the_worst_answer_takes_less_than_five_milliseconds() -> None:
         for _ in range(3):
             began = time.perf_counter()
             with pytest.raises(BadAnswer):
-                screen_answer(OFFER, answer)
+                filter_answer(OFFER, answer)
             times.append(time.perf_counter() - began)
         assert min(times) < 0.005
 
@@ -183,9 +183,9 @@ def test_what_passes_is_read_by_the_parser_behind(changes: list[tuple[int, str, 
             "swap": changed[at % len(changed)],
         }[how]
     try:
-        screened = screen_answer(OFFER, "\r\n".join([*changed, ""]))
+        filtered = filter_answer(OFFER, "\r\n".join([*changed, ""]))
     except BadAnswer:
         return
-    description = SessionDescription.parse(screened.sdp)
+    description = SessionDescription.parse(filtered.sdp)
     assert [media.kind for media in description.media] == ["video", "audio"]
     assert all(media.ice.password and media.dtls.fingerprints for media in description.media)
