@@ -235,7 +235,7 @@ def bad_answers() -> list[str]:
 
 
 async def test_bad_answers_are_refused_at_once(measured):
-    times, screening = [], []
+    times, filtering = [], []
     async with watched() as daemon:
         before = await daemon.held()
         for bad in bad_answers():
@@ -245,15 +245,15 @@ async def test_bad_answers_are_refused_at_once(measured):
                 await talk.say("answer", id=offer["id"], sdp=bad)
                 assert (await talk.hear("error"))["code"] == "bad-answer"
                 times.append((time.perf_counter() - began) * 1000)
-                screening.append(min(screened(offer["sdp"], bad) for _ in range(3)))
+                filtering.append(min(filtering_time(offer["sdp"], bad) for _ in range(3)))
         await assert_clean(daemon, before)
-        assert max(screening) < 5
+        assert max(filtering) < 5
         assert statistics.median(times) < 50, "with both ways, on a machine that is shared"
-    refused = f"refused by the filter in {statistics.median(screening):.2f} ms, longest {max(screening):.2f} ms"
+    refused = f"refused by the filter in {statistics.median(filtering):.2f} ms, longest {max(filtering):.2f} ms"
     measured("answer", f"{len(times)} kinds {refused}; told after {statistics.median(times):.1f} ms, both ways; clean")
 
 
-def screened(offer: str, answer: str) -> float:
+def filtering_time(offer: str, answer: str) -> float:
     """Milliseconds until it is refused."""
     began = time.perf_counter()
     with pytest.raises(BadAnswer):
