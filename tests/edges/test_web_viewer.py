@@ -291,6 +291,20 @@ async def test_a_lost_peer_connection_is_told() -> None:
         assert (await talk.hear("bye"))["reason"] == "lost"
 
 
+async def test_an_illegal_event_is_logged_with_its_traceback_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as rig:
+        talk = await rig.talk()
+        await talk.play()
+        listener = rig.peers.made[0].listener
+        type(listener)(listener._viewer, 99).peer_connected()  # a peer connection that was never requested
+        (record,) = [record for record in caplog.records if "illegal event ignored" in record.message]
+        assert record.levelname == "ERROR"
+        assert record.exc_info
+        await talk.say("heartbeat")
+        await talk.hear("heartbeat")
+        assert rig.peers.open == rig.peers.made
+
+
 async def test_a_bad_answer_ends_only_its_peer_connection() -> None:
     async with served() as rig:
         rig.peers.breaks = BadAnswer("codec of the moon")
