@@ -18,6 +18,9 @@ OPEN_LIMIT = 10.0
 """Seconds for an audio source to open; most open at once and report errors to the sink."""
 _FRAME = 0.02
 """Seconds of a frame."""
+GRACE = 0.3
+"""Seconds to wait before lost audio is reported: if the video fails for the same cause (a film on a stick that was
+removed), only that is reported."""
 QUIET_LIMIT = 3.0
 """Seconds without a frame after which an open source counts as lost; noticed after twice that at most."""
 
@@ -99,8 +102,10 @@ class AudioSupervisor:
                 self._last_cause = ""
             if isinstance(error, SourceBug):
                 self._bugs.add(error.where, error.bug)
-            # A device that was there and was removed counts as lost.
-            absent = isinstance(error, SourceAbsent) and not self._frames
+            if worked:
+                await asyncio.sleep(GRACE)
+            # A device that was there and was removed counts as lost; a film that was replaced by a silent one does not.
+            absent = isinstance(error, SourceAbsent) and (not self._frames or error.reason is StreamReason.FILE)
             self._log_cause(error, logging.INFO if absent else logging.WARNING)
             self._set(AudioState.NONE if absent else AudioState.LOST)
             self._back_off.failed(worked or None)

@@ -9,7 +9,7 @@ import pytest
 
 from broadcaster.errors import SourceAbsent, SourceBug, SourceError, StreamReason
 from broadcaster.model.stream import AudioState, OpusFrame
-from broadcaster.stream.audio import OPEN_LIMIT, QUIET_LIMIT, AudioSupervisor
+from broadcaster.stream.audio import GRACE, OPEN_LIMIT, QUIET_LIMIT, AudioSupervisor
 from broadcaster.stream.backoff import STEADY
 from broadcaster.stream.bug_log import BugLog
 from tests.rigs.timetravel import TravelClock, travel
@@ -160,7 +160,7 @@ def test_a_bug_in_the_source_is_lost_sound_that_is_tried_again_and_its_traceback
         await asyncio.sleep(2)
         await rig.source.give(1)
         rig.source.sink.failed(SourceBug("microphone", LookupError("a bug")))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(GRACE + 0.1)
         assert rig.told == [AudioState.LOST, AudioState.ON, AudioState.LOST]
         assert rig.bugs.count == 5
         await rig.keeper.close()
@@ -200,6 +200,20 @@ def test_sound_that_breaks_soon_after_each_start_backs_off_until_it_was_steady()
                 await asyncio.sleep(0.01)
             delays.append(round(clock.now - failed))
         assert delays == [1, 2, 4, 1]
+        await rig.keeper.close()
+
+    travel(scenario)
+
+
+def test_a_film_that_is_replaced_by_a_silent_one_has_no_audio_and_lost_none():
+    async def scenario(clock: TravelClock) -> None:
+        rig = SupervisorRig()
+        rig.keeper.open()
+        await asyncio.sleep(0)
+        await rig.source.give(1)
+        rig.source.sink.failed(SourceAbsent(StreamReason.FILE, "a.mp4 has no sound"))
+        await asyncio.sleep(GRACE + 0.1)
+        assert rig.told == [AudioState.NONE]
         await rig.keeper.close()
 
     travel(scenario)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from broadcaster.errors import DeviceHung, SourceBug, SourceError, StreamReason
 from broadcaster.model.stream import AccessUnit, AudioState, OpusFrame, StreamState
 from broadcaster.ports import VideoTraits
+from broadcaster.stream.audio import GRACE
 from broadcaster.stream.backoff import LONGEST_DELAY, STEADY
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import OPEN_LIMIT, StreamController
@@ -427,7 +428,7 @@ def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog)
                     rig.microphone.give(clock)
                 await asyncio.sleep(0.1)
             rig.microphone.sink.failed(SourceError("internal", "unplugged"))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(GRACE + 0.1)
 
     caplog.set_level("INFO", "broadcaster.stream.stream_log")
     travel(scenario)
@@ -436,6 +437,25 @@ def test_a_change_of_sound_is_a_line_of_its_own_while_there_is_a_picture(caplog)
         "stream is live, audio lost",
         "stream is still live, now with audio",
         "stream is still live, now audio lost",
+    ]
+
+
+def test_what_ends_picture_and_sound_together_is_said_once(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        rig = ControllerRig(clock)
+        async with rig.running():
+            await rig.go_live()
+            await asyncio.sleep(0.1)
+            rig.microphone.give(clock)
+            rig.microphone.sink.failed(SourceError("file", "film.mp4: Input/output error"))
+            await asyncio.sleep(GRACE / 2)
+            rig.camera.sink.failed(SourceError("file", "film.mp4: Input/output error"))
+            await asyncio.sleep(1)
+            assert [sound for _, _, sound in rig.told] == ["on"] * len(rig.told)
+
+    travel(scenario)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "video: film.mp4: Input/output error; retrying"
     ]
 
 
