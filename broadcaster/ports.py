@@ -145,6 +145,10 @@ class StoredFlag(Protocol):
 class MediaSender(Protocol):
     """Sends RTP to one viewer, as the fan-out sees it."""
 
+    @property
+    def network(self) -> str:
+        """Where the viewer is: its IPv4 address or IPv6 network, as ICE found it; empty while that is unknown."""
+
     def is_listening(self, now: float) -> bool:
         """Return whether an authenticated datagram came from the viewer recently; otherwise nothing is sent."""
 

@@ -6,8 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import ip_network
 
 from broadcaster.auth.tokens import tokens_match
+
+_IPV6_NETWORK = 64
+"""Prefix length of one IPv6 network (RFC 4291 §2.5.4): a machine in it may use any address of it."""
+_IPV6_SITE = 48
+"""Shortest prefix that one customer gets (RFC 6177); many hosting providers assign that much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +141,10 @@ class TokenAttempts:
             return TokenResult.ACCEPTED
         self._wrong.spend(networks, now)
         return TokenResult.WRONG
+
+
+def networks(address: str) -> tuple[str, ...]:
+    """Return the networks that limits count for an address, narrowest first: itself, or an IPv6 network and site."""
+    if ":" not in address:
+        return (address,)
+    return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_NETWORK, _IPV6_SITE))

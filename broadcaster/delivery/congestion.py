@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from broadcaster.delivery.bandwidth_probe import FEW, MUCH_LOSS, BandwidthProbe
+from broadcaster.delivery.ramp_up import RampUp
 from broadcaster.media.rtp import MAX_PACKET
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
@@ -80,6 +81,7 @@ class CongestionController:
         self.health = ViewerHealth.WELL
         self._remb: int | None = None
         self._is_doubted = False
+        self._ramp_up = RampUp()
         self._loss = LossMeter()
         self._probe = BandwidthProbe(0, 0, 0)
         self._probed_at = float("-inf")
@@ -95,8 +97,8 @@ class CongestionController:
 
     @property
     def bandwidth_estimate(self) -> int | None:
-        """REMB in bits per second; None if there is none, or while it has not recovered from a pause."""
-        return None if self._is_doubted else self._remb
+        """REMB in bits per second; None if there is none, while it ramps up, or has not recovered from a pause."""
+        return self._remb if self._ramp_up.is_over and not self._is_doubted else None
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> bool:
         """Take a REMB that came between reports and is lower than before, in a stream of `rate`.
@@ -104,6 +106,7 @@ class CongestionController:
         True if the waiting pictures are to be skipped.
         """
         self._remb, self._is_doubted = remb, False
+        self._ramp_up.take(remb, rate, now)
         return self._collapses(remb, rate, now)
 
     def is_draining(self, now: float) -> bool:
@@ -122,6 +125,8 @@ class CongestionController:
         self._watch_flight(report, now)
         self._loss.add(report.lost, rate, now)
         low_long = self._is_low_long(report.remb, now)
+        if report.remb is not None:
+            self._ramp_up.take(report.remb, rate, now)
         if report.remb is not None and self._collapses(report.remb, rate, now):
             return True
         if self.health is ViewerHealth.WELL:

@@ -73,10 +73,18 @@ class Fanout:
         return self._reference
 
     def bandwidth_estimates(self) -> list[int]:
-        """Return what each viewer can receive in bits per second, ascending: those that keep up, else all of them."""
+        """Return what viewers can receive in bits per second, ascending: of those that keep up, else of all of them.
+
+        Each network has one vote, its highest: a viewer that lies about its bandwidth decides neither by many sessions,
+        nor for others in the same household.
+        """
         queues = self._viewers.values()
-        heard = [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues
-        return sorted(queue.bandwidth_estimate for queue in heard if queue.bandwidth_estimate is not None)
+        votes: dict[str, int] = {}
+        for queue in [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues:
+            if queue.bandwidth_estimate is not None:
+                network = queue.sender.network
+                votes[network] = max(votes.get(network, 0), queue.bandwidth_estimate)
+        return sorted(votes.values())
 
     def queue_stats(self, viewer: str) -> QueueStats | None:
         """Return the state of the viewer's send queue; None when it is not subscribed."""

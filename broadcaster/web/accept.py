@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from broadcaster.auth.rate_limits import networks
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web import access
 from broadcaster.web.connection import Connection, Tls
@@ -72,7 +73,7 @@ class Room:
                 del self._at[place]
 
     def _places(self, address: str) -> tuple[str, ...]:
-        return () if self._is_own(address) else access.networks(address)
+        return () if self._is_own(address) else networks(address)
 
 
 class Acceptor:

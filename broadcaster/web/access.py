@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 
 from broadcaster.settings.host_names import ascii_name
 
@@ -15,10 +15,6 @@ _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/@]+)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOME_SUFFIXES = ("", ".local", ".lan", ".home.arpa", ".fritz.box")
 _FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-ip|true-client-ip", re.IGNORECASE)
-_IPV6_NETWORK = 64
-"""Prefix length of one IPv6 network (RFC 4291 §2.5.4): a machine in it may use any address of it."""
-_IPV6_SITE = 48
-"""Shortest prefix that one customer gets (RFC 6177); many hosting providers assign that much."""
 
 
 def own_names(system: Iterable[str], hosts: Iterable[str]) -> frozenset[str]:
@@ -90,13 +86,6 @@ def plain_address(remote: str | None) -> str:
         return text
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
-
-
-def networks(address: str) -> tuple[str, ...]:
-    """Return the networks that limits count for an address, narrowest first: itself, or an IPv6 network and site."""
-    if ":" not in address:
-        return (address,)
-    return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_NETWORK, _IPV6_SITE))
 
 
 def _split_origin(origin: str) -> tuple[str, str, int] | None:

@@ -8,7 +8,7 @@ from collections import Counter
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
-from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admissions
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admissions, networks
 from broadcaster.errors import BadMessage
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -114,7 +114,7 @@ class Endpoint:
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
         """Get this WebSocket its session; None when it is refused or closed."""
-        places = access.networks(socket.address)
+        places = networks(socket.address)
         self._pending_at.update(places)
         self._pending[socket.number] = socket
         try:
@@ -180,7 +180,7 @@ class Endpoint:
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
         """Give this WebSocket its session. Raises `Refusal`."""
         grant = self._auth.admit(hello.token, socket.address)
-        places, now = access.networks(socket.address), self._clock.monotonic()
+        places, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
         if is_new and not _is_own(socket) and self._admissions.is_empty(places, now):
             raise too_many("new viewers")

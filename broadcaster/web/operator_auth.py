@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from broadcaster.auth.rate_limits import TokenAttempts, TokenResult
+from broadcaster.auth.rate_limits import TokenAttempts, TokenResult, networks
 from broadcaster.auth.tokens import bearer_token, tokens_match
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -35,7 +35,7 @@ class OperatorAuth:
         """Whether this request is the operator's. Raises HTTP errors for a wrong token."""
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
         if token is not None and (self._token or self._made_token):
-            self._check(token, access.networks(request[CALLER].address))
+            self._check(token, networks(request[CALLER].address))
             return True
         peer = access.plain_address(request.remote)
         local = access.is_local_request(peer, request.headers.get(hdrs.HOST, ""), request.headers)

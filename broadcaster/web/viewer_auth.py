@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from broadcaster.auth.links import OPEN_GRANT, Grant, Link, read_link
-from broadcaster.auth.rate_limits import TokenAttempts, TokenResult
+from broadcaster.auth.rate_limits import TokenAttempts, TokenResult, networks
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode
 from broadcaster.storage.secrets import SecretFile, WatchedSecret
-from broadcaster.web import access
 
 
 class ViewerAuth:
@@ -47,7 +46,7 @@ class ViewerAuth:
         link = read_link(token, self._key.value) if self._key is not None and self._key.value else None
         if link is not None:
             return self._grant(link, now)
-        match self._attempts.check(token, self._viewer_token, access.networks(address), now):
+        match self._attempts.check(token, self._viewer_token, networks(address), now):
             case TokenResult.RATE_LIMITED:
                 raise too_many("wrong tokens")
             case TokenResult.WRONG:

@@ -52,6 +52,12 @@ class Datagrams:
             return ""
         return "relayed" if pair.local_candidate.type == "relay" else "direct"
 
+    @property
+    def remote_address(self) -> str:
+        """The address to which packets go now; empty without a way."""
+        pair = nominated_pair(self._connection)
+        return "" if pair is None else str(pair.remote_addr[0])
+
     def is_full(self) -> bool:
         """Whether the socket still refuses what it did not take the last time; what it takes now is sent."""
         if not self._held:

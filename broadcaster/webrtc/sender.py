@@ -9,6 +9,7 @@ from random import randrange
 
 from aiortc import RTCDtlsTransport
 
+from broadcaster.auth.rate_limits import networks
 from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
@@ -87,6 +88,11 @@ class ViewerSender:
     def tag(self) -> int:
         """Bytes that SRTP adds to each packet."""
         return self._srtp.tag
+
+    @property
+    def network(self) -> str:
+        """Where the viewer is: its IPv4 address or IPv6 network; empty while there is no way to it."""
+        return networks(self.datagrams.remote_address)[0]
 
     def start_video(self, kind: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
         """The viewer takes video, in packets of that kind, and lost ones on the RTX stream, or again as they were."""

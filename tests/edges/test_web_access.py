@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from broadcaster.auth.rate_limits import networks
 from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.web import access
 
@@ -84,9 +85,9 @@ def test_addresses() -> None:
     assert access.plain_address("::ffff:192.0.2.1") == "192.0.2.1"
     assert access.plain_address("fe80::1%eth0") == "fe80::1"
     assert access.plain_address(None) == ""
-    assert access.networks("192.0.2.1") == ("192.0.2.1",)
-    assert access.networks("2001:db8:1:2:3::4") == access.networks("2001:db8:1:2::9")
-    assert access.networks("2001:db8:1:2::9") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
+    assert networks("192.0.2.1") == ("192.0.2.1",)
+    assert networks("2001:db8:1:2:3::4") == networks("2001:db8:1:2::9")
+    assert networks("2001:db8:1:2::9") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
 
 
 def test_log_text_is_escaped_and_cut() -> None:

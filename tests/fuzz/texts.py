@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broadcaster.auth.rate_limits import networks
 from broadcaster.auth.tokens import bearer_token
 from broadcaster.devices.microphone.arecord import explain, offered_channels
 from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, listed
@@ -62,7 +63,7 @@ def headers(data: bytes) -> None:
         assert not set(own) & set(" ;,'\"\r\n%/@")
     access.is_allowed_origin(origin, host, ["https://site.example"])
     caller = PROXIES.caller("10.0.0.1", [host], [origin], secure=False)
-    assert access.networks(caller.address)
+    assert networks(caller.address)
     bearer_token(text)
     line = quoted(text)
     assert line.isprintable()

@@ -240,6 +240,8 @@ class Simulation:
         self.network.tally = Tally(self.now)
         return self.network.tally
 
+    network = "192.0.2.1"
+
     def is_listening(self, now: float) -> bool:
         return True
 

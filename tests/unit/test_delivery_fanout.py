@@ -1,12 +1,14 @@
 """The fan-out: who gets which pictures, and in what order."""
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
 
 from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.fanout import VIEWERS_AT_ONCE, Fanout
+from broadcaster.delivery.ramp_up import GROWS_WITHIN
 from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import AccessUnit, OpusFrame
@@ -26,6 +28,9 @@ class Clock:
         return self.now
 
 
+_hosts = itertools.count(1)
+
+
 @dataclass
 class Sender:
     """Notes the number that `picture` put into each picture."""
@@ -35,6 +40,7 @@ class Sender:
     sounds: int = 0
     broken: bool = False
     told: int = 0
+    network: str = field(default_factory=lambda: f"192.0.2.{next(_hosts)}")
 
     def is_listening(self, now: float) -> bool:
         return self.listening
@@ -290,14 +296,29 @@ def test_the_viewers_that_keep_up_decide_and_where_none_does_all_of_them(rig):
     for viewer in ("slow", "well", "silent"):
         rig.join(viewer)
     rig.picture(key=True)
-    rig.fanout.report("slow", ReceiverReport(0.0, 0, 400_000))
-    rig.fanout.report("well", ReceiverReport(0.0, 0, 5_000_000))
+    for _ in range(2):  # the first estimates ramp up
+        rig.fanout.report("slow", ReceiverReport(0.0, 0, 400_000))
+        rig.fanout.report("well", ReceiverReport(0.0, 0, 5_000_000))
+        rig.clock.now += GROWS_WITHIN
     rig.fanout._viewers["slow"]._congestion.health = ViewerHealth.SKIPPING
     assert rig.fanout.bandwidth_estimates() == [5_000_000]
     rig.fanout.unsubscribe("well", rig.fanout._viewers["well"].sender)
     assert rig.fanout.bandwidth_estimates() == [], "a viewer that keeps up and says nothing counts"
     rig.fanout.unsubscribe("silent", rig.fanout._viewers["silent"].sender)
     assert rig.fanout.bandwidth_estimates() == [400_000]
+
+
+def test_each_network_has_one_vote_the_highest_of_its_viewers(rig):
+    estimates = {"a": 900_000, "b": 3_000_000, "c": 2_000_000}
+    networks = {"a": "192.0.2.1", "b": "192.0.2.1", "c": "2001:db8::/64"}
+    for viewer, network in networks.items():
+        rig.join(viewer).network = network
+    rig.picture(key=True)
+    for _ in range(2):
+        for viewer, estimate in estimates.items():
+            rig.fanout.report(viewer, ReceiverReport(0.0, 0, estimate))
+        rig.clock.now += GROWS_WITHIN
+    assert rig.fanout.bandwidth_estimates() == [2_000_000, 3_000_000]
 
 
 async def test_after_a_failure_of_its_own_it_subscribes_again_and_viewers_go_on(rig, monkeypatch):

@@ -23,6 +23,7 @@ class Sender:
     """Takes packets as long as it has room; checks that pictures are whole and in order."""
 
     def __init__(self) -> None:
+        self.network = "192.0.2.1"
         self.room = 10**9
         self.listening = True
         self.packets = 0
