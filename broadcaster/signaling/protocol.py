@@ -83,6 +83,9 @@ class Timings:
     """A peer connection is alive if an authenticated datagram arrived within this time."""
     resume_timeout: float = 10
     """How long a session without a WebSocket can be resumed."""
+    unconnected_limit: float = 60
+    """How long a session keeps its place in a full house while the stream is live and no peer connection of it is
+    connected; heartbeats alone are not watching."""
     viewers_interval: float = 1
     """Between two `viewers` messages."""
     close_timeout: float = 0.5

@@ -12,7 +12,7 @@ from enum import Enum
 from broadcaster.auth.rate_limits import RESUME_COST
 from broadcaster.errors import IllegalEvent
 from broadcaster.model.offers import Offer
-from broadcaster.model.stream import StreamStatus
+from broadcaster.model.stream import StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
 from broadcaster.signaling.dispatch import Dispatcher, EndSession, too_many_messages
 from broadcaster.signaling.heartbeat import HeartbeatMissed, HeartbeatMonitor, RequestHeartbeat, SendPing
@@ -55,6 +55,7 @@ class Session:
         self._socket = 0
         self._resumable_until = math.inf
         self._alive_until = math.inf
+        self._unconnected_since = math.inf
         self._viewers_sent = 0
         self._heartbeat = HeartbeatMonitor(now, timings)
         self._negotiation = Negotiation(timings)
@@ -69,6 +70,11 @@ class Session:
     def is_detached(self) -> bool:
         """Whether it has no WebSocket and can be resumed."""
         return self.state is SessionState.DETACHED
+
+    @property
+    def unconnected_since(self) -> float:
+        """Since when no peer connection is connected though the stream is live; infinite if that is not so."""
+        return self._unconnected_since
 
     @property
     def resumable_until(self) -> float:
@@ -102,6 +108,7 @@ class Session:
         if resumed and not self._dispatcher.spend(now, RESUME_COST):
             return [*replaced, *self._end_by(too_many_messages(), now)]
         negotiated = self._negotiation.resumed() if resumed else self._negotiation.stream_changed(self._status.state)
+        self._watch_connection(now)
         return [*replaced, Send(self._welcome(resumed, viewers)), *negotiated]
 
     def receive(self, socket: int, text: str, now: float) -> list[Action]:
@@ -226,11 +233,18 @@ class Session:
 
     def _finish(self, actions: list[Action], now: float) -> list[Action]:
         """A detached session depends on its peer connection: without one it ends, and nothing can be sent."""
+        self._watch_connection(now)
         if not self.is_detached:
             return actions
         if not self._negotiation.has_peer:
             actions = [*actions, *self._end("peer connection ended while detached", now)]
         return [action for action in actions if not isinstance(action, Send | Ping)]
+
+    def _watch_connection(self, now: float) -> None:
+        if self._status.state is not StreamState.LIVE or self._negotiation.is_connected:
+            self._unconnected_since = math.inf
+        else:
+            self._unconnected_since = min(self._unconnected_since, now)
 
     def _end_by(self, end: EndSession, now: float) -> list[Action]:
         error: list[Action] = []

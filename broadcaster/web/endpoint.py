@@ -139,7 +139,7 @@ class Endpoint:
         staying = sum(not other.is_closing for other in self._sockets.values())
         if staying > self._viewers.sessions.limit + SPARE_SOCKETS:
             oldest = next(other for other in self._pending.values() if not other.is_closing)
-            self._refuse(oldest, self._viewers.sessions.full() or too_many("connections"))
+            self._refuse(oldest, self._viewers.sessions.full(self._clock.monotonic()) or too_many("connections"))
 
     def _refuse(self, socket: WebSocket, refusal: Refusal) -> None:
         self._log.info("refused", f"refused {socket.address}: {refusal}")

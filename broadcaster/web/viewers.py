@@ -24,7 +24,7 @@ from broadcaster.web.websocket import WebSocket
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A session for a viewer, and the detached one, if any, that it displaces."""
+    """A session for a viewer, and the one, if any, that it displaces."""
 
     session: Session
     displaced: Session | None = None
@@ -62,7 +62,7 @@ class Sessions:
             return Admission(session)
         if self.refuses_newcomers:
             raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded and takes no more viewers now")
-        displaced = self._displace() if len(self) >= self.limit else None
+        displaced = self._displace(now) if len(self) >= self.limit else None
         self._admitted += 1
         session = Session(f"v{self._admitted}", self._make_secret(), self._timings, status, now)
         self._by_resume[session.resume] = session
@@ -72,10 +72,14 @@ class Sessions:
         """The session is over; idempotent."""
         self._by_resume.pop(session.resume, None)
 
-    def full(self) -> Refusal | None:
-        """Return the refusal of a new viewer, if no place is free and no detached session can be displaced."""
-        if len(self) < self.limit or any(session.is_detached for session in self):
+    def full(self, now: float) -> Refusal | None:
+        """Return the refusal of a new viewer, if no place is free and no session can be displaced."""
+        if len(self) < self.limit or self._displaceable(now) is not None:
             return None
+        return self.refusal()
+
+    def refusal(self) -> Refusal:
+        """Return what a viewer without a place is told."""
         return Refusal(ErrorCode.FULL, CloseCode.FULL, f"all {self.limit} places are taken", limit=self.limit)
 
     def announcement(self, now: float) -> int | None:
@@ -90,15 +94,22 @@ class Sessions:
         """When `announcement` is due again."""
         return math.inf if len(self) == self._announced else self._next_announcement
 
-    def _displace(self) -> Session:
-        """Forget the session that was detached first. Raises `Refusal`."""
-        full = self.full()
-        if full is not None:
-            raise full
-        detached = (session for session in self if session.is_detached)
-        oldest = min(detached, key=lambda session: session.resumable_until)
-        self.forget(oldest)
-        return oldest
+    def _displace(self, now: float) -> Session:
+        """Forget a session that gives its place to a new viewer. Raises `Refusal`."""
+        session = self._displaceable(now)
+        if session is None:
+            raise self.refusal()
+        self.forget(session)
+        return session
+
+    def _displaceable(self, now: float) -> Session | None:
+        """Return the session that was detached first, or has been without a peer connection for too long."""
+        detached = [session for session in self if session.is_detached]
+        if detached:
+            return min(detached, key=lambda session: session.resumable_until)
+        oldest = min(self, key=lambda session: session.unconnected_since, default=None)
+        is_idle = oldest is not None and now - oldest.unconnected_since >= self._timings.unconnected_limit
+        return oldest if is_idle else None
 
 
 class Viewers:
@@ -148,7 +159,8 @@ class Viewers:
         """Attach this WebSocket to its session. Raises `Refusal` when there is no place."""
         admission = self.sessions.admit(resume, self._stream.status, self._clock.monotonic())
         if admission.displaced is not None:
-            self._viewers[admission.displaced.viewer].end("displaced by a new viewer", CloseCode.FULL)
+            displaced, full = self._viewers[admission.displaced.viewer], self.sessions.refusal()
+            displaced.end("displaced by a new viewer", full.close, full.error)
         viewer = self._viewer_of(admission.session)
         viewer.attach(socket, len(self), grant)
         self._announce_number()

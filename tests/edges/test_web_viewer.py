@@ -146,6 +146,25 @@ async def test_a_full_house_says_so_and_a_kept_session_gives_way() -> None:
         assert rig.peers.made[0].closed
 
 
+async def test_heartbeats_without_a_peer_connection_do_not_keep_a_place_for_ever() -> None:
+    timings = Timings(unconnected_limit=0.2, close_timeout=0.1)
+    async with served(timings=timings, max_viewers=1) as rig:
+        first = await rig.talk()
+        await first.say("hello")
+        await first.hear("offer")
+        second = await rig.talk()
+        await second.say("hello")
+        assert (await second.hear("error"))["code"] == "full"
+        await asyncio.sleep(0.2)
+        await first.say("heartbeat")
+        third = await rig.talk()
+        await third.say("hello")
+        assert (await third.hear("welcome"))["viewers"] == 1
+        error = await first.hear("error")
+        assert (error["code"], error["limit"]) == ("full", 1)
+        assert await first.close_code() == 4003
+
+
 async def test_newcomers_are_refused_while_the_machine_cannot_keep_up() -> None:
     async with served() as rig:
         first = await rig.talk()

@@ -1,6 +1,7 @@
 """Who is let in, who comes back, who gives way; and the first words of a WebSocket."""
 
 import itertools
+import json
 
 import pytest
 
@@ -10,6 +11,7 @@ from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.web.endpoint import Opening
 from broadcaster.web.viewers import Sessions
+from tests.unit.signaling_samples import CHROMIUM
 from tests.unit.test_signaling_session import Offered, status
 
 
@@ -76,6 +78,40 @@ def test_the_longest_kept_gives_its_place() -> None:
     assert len(sessions) == 3
     assert three not in list(sessions)
     assert one in list(sessions)
+
+
+def test_who_has_no_peer_connection_for_a_minute_gives_its_place() -> None:
+    sessions = make(3)
+    one, two, three = (admit(sessions, now) for now in (0.0, 10.0, 20.0))
+    one.offered(1, Offered(), 1.0)
+    one.receive(1, json.dumps({"type": "answer", "id": 1, "sdp": CHROMIUM}), 1.0)
+    one.connected(1, 2.0)
+    assert sessions.full(69.9) is not None
+    with pytest.raises(Refusal):
+        sessions.admit("", status(StreamState.LIVE), 69.9)
+    assert sessions.full(70.0) is None
+    assert sessions.admit("", status(StreamState.LIVE), 70.0).displaced is two
+    with pytest.raises(Refusal):
+        sessions.admit("", status(StreamState.LIVE), 70.1)
+    assert sessions.admit("", status(StreamState.LIVE), 80.0).displaced is three
+    assert one in list(sessions)
+
+
+def test_a_lost_peer_connection_begins_the_minute_and_time_off_air_does_not_count() -> None:
+    sessions = make(1)
+    session = admit(sessions)
+    session.stream_changed(status(StreamState.OFFLINE), 10.0)
+    assert sessions.full(100.0) is not None
+    session.stream_changed(status(StreamState.LIVE), 100.0)
+    session.offered(2, Offered(), 101.0)
+    session.receive(1, json.dumps({"type": "answer", "id": 2, "sdp": CHROMIUM}), 101.0)
+    session.connected(2, 102.0)
+    assert sessions.full(500.0) is not None
+    session.lost(2, 500.0)
+    for now in range(501, 560):
+        session.receive(1, json.dumps({"type": "heartbeat"}), float(now))
+    assert sessions.full(559.9) is not None
+    assert sessions.admit("", status(StreamState.LIVE), 560.0).displaced is session
 
 
 def test_the_number_is_told_at_once_and_then_once_a_second() -> None:
