@@ -50,7 +50,7 @@ def pip_install(tree: Tree) -> str:
     tree.run("python3", "-m", "venv", ENVIRONMENT)
     wanted = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]["dev"]
     tests = [line for line in wanted if re.split(r"[<>=]", line)[0] in TEST_PACKAGES]
-    tree.run(PYTHON, "-m", "pip", "install", "--quiet", "--only-binary=:all:", ".[usb]", *tests, limit=120)
+    tree.run(PYTHON, "-m", "pip", "install", "--quiet", "--only-binary=:all:", ".[usb]", *tests, limit=360)
     _, _, number, native = json.loads(tree.run(PYTHON, "-c", _VERSIONS))
     assert {"av", "pylibsrtp", "cryptography", "aiohttp", "msgspec"} <= set(native), native
     return f"{number} wheels, {len(native)} of them for aarch64"
@@ -58,7 +58,7 @@ def pip_install(tree: Tree) -> str:
 
 def pure_tests(tree: Tree) -> str:
     """tests/unit."""
-    return _pytest(tree, "tests/unit", limit=180)
+    return _pytest(tree, "tests/unit", limit=360)
 
 
 def private_names(tree: Tree) -> str:
