@@ -191,6 +191,11 @@ def too_many(what: str) -> Refusal:
 _encoder = json.Encoder()
 _viewer_message = json.Decoder(ViewerMessage)
 _object = json.Decoder(dict[str, Raw])
+_type = json.Decoder(str)
+_fields = {
+    name: [(field.name, field.required, json.Decoder(field.type)) for field in structs.fields(struct)]
+    for name, struct in VIEWER_MESSAGES.items()
+}
 
 
 def serialize(message: DaemonMessage) -> bytes:
@@ -219,20 +224,20 @@ def _unknown(text: str, error: ValidationError) -> Unknown:
         raise BadMessage("type", "not an object") from error
     except (DecodeError, RecursionError):
         raise BadMessage("type", "not JSON") from error
-    type = str(_read(fields, "type", str))
+    type = str(_read(fields, "type", _type))
     if type not in VIEWER_MESSAGES:
         return Unknown(type)
-    for field in structs.fields(VIEWER_MESSAGES[type]):
-        if field.required or field.name in fields:
-            _read(fields, field.name, field.type)
+    for name, required, decoder in _fields[type]:
+        if required or name in fields:
+            _read(fields, name, decoder)
     raise BadMessage("type", _detail(error)) from error  # such as a field that is there twice
 
 
-def _read(fields: Mapping[str, Raw], name: str, type: Any) -> object:
+def _read(fields: Mapping[str, Raw], name: str, decoder: json.Decoder[Any]) -> object:
     if name not in fields:
         raise BadMessage(name, f"{name} is missing")
     try:
-        return json.decode(fields[name], type=type)
+        return decoder.decode(fields[name])
     except DecodeError as error:
         raise BadMessage(name, f"{name}: {_detail(error)}") from error
 
