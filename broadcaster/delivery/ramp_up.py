@@ -1,24 +1,24 @@
-"""A newcomer's bandwidth estimate, which says nothing about its network while it still ramps up.
+"""The ramp-up of a new viewer's bandwidth estimate, during which it says nothing about the network.
 
-A browser's first REMB is 0.86 to 0.93 of what it has received so far, and grows by 8 % a second from there, until it
-is well above what is sent or finds the network's limit (libwebrtc, measured with Chromium: 2230 kbit/s of 2520 at
-first, 2540 after 1.5 s). Taken at its word it would lower the bit rate for everybody whenever somebody joins.
+A browser's first REMB is 0.86 to 0.93 of the rate received so far. From there it grows by 8 % a second, until it is well
+above the sent rate or reaches the network's limit (libwebrtc; measured with Chromium: first 2230 kbit/s of 2520, and 2540
+after 1.5 s). If it counted, every new viewer would lower the bit rate for all.
 """
 
 from __future__ import annotations
 
 FIRST_SHARE = 0.7
-"""Fraction of what is sent that a first estimate reaches where the network is wide enough."""
+"""Fraction of the sent rate below which an estimate counts even during the ramp-up."""
 
 GROWTH = 1.05
-"""Factor by which the estimate grows within `GROWS_WITHIN` while it ramps up."""
+"""Factor by which the estimate grows within `GROWS_WITHIN` during the ramp-up."""
 
 GROWS_WITHIN = 2.25
-"""Seconds; while it ramps up the estimate also rests for up to half a second."""
+"""Seconds; the estimate pauses for up to half a second during the ramp-up."""
 
 
 class RampUp:
-    """Tells from the first estimates of one viewer when they begin to count; rates in bits per second."""
+    """Detects the end of one viewer's ramp-up; rates in bits per second."""
 
     def __init__(self) -> None:
         self.is_over = False
@@ -27,7 +27,7 @@ class RampUp:
         self._marked_at = 0.0
 
     def take(self, estimate: int, rate: float, now: float) -> None:
-        """Take an estimate while `rate` is sent; the ramp ends when it is low, falls, or has not grown for a while."""
+        """Take an estimate; the ramp-up ends if it is far below the sent `rate`, falls, or stops growing."""
         if self.is_over:
             return
         self._highest = max(self._highest, estimate)

@@ -1,13 +1,13 @@
-"""When Python looks for reference cycles: not while viewers join.
+"""When the garbage collector runs: never a full collection while viewers join.
 
-Reference counts free nearly everything here at once, a viewer that has left included (`webrtc.internals.break_cycles`).
-What is left are some 20 objects for each viewer, and what libraries leave. But Python's collector walks all objects
-that exist to find them, on the event loop's thread: 60 to 90 ms for the 66 000 objects of imported modules, right
-when many viewers join, because they make new objects. A picture lasts 33 ms.
+Nearly everything is freed by reference counting, viewers that have left included (`webrtc.internals.break_cycles`);
+each leaves about 10 to 20 objects in cycles, and libraries leave some. A full collection walks every tracked object on
+the event loop's thread: 60 to 90 ms for the 66 000 objects of imported modules, triggered by the objects that new
+viewers create. A frame lasts 33 ms.
 
-So: what start-up made is frozen, which takes it out of every collection. Young objects are collected as usual, in
-1 to 2 ms. Old objects are collected only by this file, when no viewer has come or gone for a while; while nobody
-watches, everything is looked through, and what is left is frozen again.
+So the objects of start-up are frozen, which excludes them from collections. Young generations are collected as usual
+(about 1 ms). Full collections run only from here, when no viewer has joined or left for a while (1 to 2 ms with a few
+viewers). While nobody watches, everything is unfrozen, collected and frozen again.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import gc
 from broadcaster.model.stream import StreamState, StreamStatus
 
 QUIET = 5.0
-"""Seconds without a viewer that comes or goes after which old objects are collected."""
+"""Seconds without a join or leave before a full collection."""
 
 LATEST = 60.0
-"""Seconds from the first viewer that came or went until they are collected in any case."""
+"""Longest delay of a full collection in seconds, from the first join or leave."""
 
 REGULAR = 600.0
-"""Seconds between two collections while no viewer comes or goes: HTTP requests leave cycles too."""
+"""Seconds between full collections without any join or leave: HTTP requests leave cycles, too."""
 
 _NEVER = 1_000_000
-"""Collections of the middle generation before Python collects old objects by itself."""
+"""Threshold of the oldest generation: Python itself never starts a full collection."""
 
 
 class GarbageCollection:

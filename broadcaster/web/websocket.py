@@ -26,7 +26,7 @@ _GONE = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 class _Response(web.WebSocketResponse):
-    """aiohttp's response, which keeps what went wrong while closing: with its traceback that is a reference circle."""
+    """aiohttp's response, without the reference cycle through the traceback of an error raised while closing."""
 
     async def write_eof(self) -> None:  # type: ignore[override]
         """End the response, when its handler has returned."""

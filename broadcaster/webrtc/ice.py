@@ -91,7 +91,7 @@ class IceConnection(Connection):
         self._reception.take_rtcp = take
 
     async def close(self) -> None:
-        """Close it, and let go of whoever takes RTCP: a reference in a circle."""
+        """Close the connection, and drop the reference to the RTCP handler, which is part of a cycle."""
         await super().close()
         self._reception.take_rtcp = refuse_rtcp
 

@@ -92,7 +92,7 @@ def receive_nothing(receiver: RTCRtpReceiver) -> None:
 
 
 def break_cycles(transport: RTCDtlsTransport) -> None:
-    """Cut the references that lead in a circle through a closed peer connection, so that it is freed at once.
+    """Break the reference cycles through a closed peer connection, so that it is freed at once.
 
     aiortc's transports refer to the peer connection by their listeners, and aioice's candidate pairs to the connection
     by their ports.
