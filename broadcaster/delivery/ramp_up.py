@@ -1,8 +1,8 @@
 """The ramp-up of a new viewer's bandwidth estimate, during which it says nothing about the network.
 
-A browser's first REMB is 0.86 to 0.93 of the rate received so far. From there it grows by 8 % a second, until it is well
-above the sent rate or reaches the network's limit (libwebrtc; measured with Chromium: first 2230 kbit/s of 2520, and 2540
-after 1.5 s). If it counted, every new viewer would lower the bit rate for all.
+A browser's first REMB is 0.86 to 0.98 of the rate received so far. From there it grows by 8 % a second, until it is
+well above the sent rate or reaches the network's limit (libwebrtc; measured with Chromium: first 2230 kbit/s of 2520,
+and 2540 after 1.5 s). If it counted, every new viewer would lower the bit rate for all.
 """
 
 from __future__ import annotations
