@@ -25,7 +25,7 @@ from broadcaster.devices.file.video import FileVideo
 from broadcaster.errors import SourceAbsent, SourceError, StreamReason
 from broadcaster.ports import AudioSource, VideoSource
 from broadcaster.settings import AudioSettings, VideoSettings
-from tests.edges.devices_rig import Sink, decoded, make_file, opened
+from tests.edges.devices_rig import FPS, Sink, decoded, make_file, opened
 
 HIGH = {"profile": "high", "preset": "veryfast", "bf": "2"}
 
@@ -308,3 +308,31 @@ async def test_a_copy_that_takes_the_place_of_an_equal_file_is_another_file(tmp_
     shutil.copy2(path, tmp_path / "copy.mp4")
     os.replace(tmp_path / "copy.mp4", path)
     assert opening.version_of(path) != before
+
+
+def cut_up(data: bytes) -> bytes:
+    """A film of which some pictures near the end have impossible lengths (ISO/IEC 14496-15 §5.3.3)."""
+    start = data.index(b"mdat") + len(data) * 8 // 10
+    return data[:start] + b"\xff" * 4000 + data[start + 4000 :]
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.0], ids=["seen at first", "seen later"])
+async def test_a_damaged_picture_of_a_film_that_passes_has_it_encoded(tmp_path, caplog, seconds):
+    caplog.set_level("INFO")
+    path = make_file(tmp_path / "a.mp4", seconds=seconds)
+    rewrite(path, cut_up)
+    async with opened(video_of(path)) as sink:
+        await sink.until(round(seconds * FPS * 1.2))
+    assert "a picture in it is damaged" in caplog.text
+
+
+async def test_a_stick_that_is_removed_while_its_film_passes_is_told_as_such(tmp_path, monkeypatch):
+    path = make_file(tmp_path / "a.mp4", seconds=4.0)
+    rewrite(path, cut_up)  # libav hands on what it could not read as if it were damaged
+
+    def removed(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(opening, "_try_reading", removed)
+    error = await failure_of(video_of(path))
+    assert (error.reason, error.detail) == ("file", f"{path}: Input/output error")

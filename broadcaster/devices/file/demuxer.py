@@ -16,9 +16,10 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from broadcaster.devices.file.opening import demuxed, explained, open_media, version_of
+from broadcaster.devices.file.opening import demuxed, explained, open_media, storage_error, version_of
 from broadcaster.devices.file.timestamps import ClockCorrection, seconds
 from broadcaster.devices.opus import FRAME
+from broadcaster.errors import SourceError
 
 _DEFAULT_FPS = 25.0
 """Libav's guess for pictures that come without a rate."""
@@ -118,6 +119,10 @@ class Demuxer:
             if packet.size:
                 self._correct(packet)
                 yield packet
+
+    def storage_error(self) -> SourceError | None:
+        """Why the file cannot be read any more, if that is so."""
+        return storage_error(self._path, self._version)
 
     def seek(self, target: float) -> None:
         """Go on from the last keyframe before `target` seconds; raises libav's errors where that is not possible."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from av.audio.stream import AudioStream
-from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from broadcaster.devices.file.demuxer import AnyPacket, Demuxer, decoded, rate_of
-from broadcaster.devices.file.passing import PassCheck, header_obstacle
+from broadcaster.devices.file.passing import AnnexB, Damaged, PassCheck, header_obstacle
 from broadcaster.devices.file.timestamps import Stamps
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.devices.orientation import display_matrix, upright_filters
@@ -129,7 +128,12 @@ class _VideoScan:
         self._packets, self._frames = Stamps(1 / rate_of(stream)), Stamps(1 / rate_of(stream))
         self._obstacle = header_obstacle(stream)
         self._check = PassCheck()
-        self._annexb = None if self._obstacle else BitStreamFilterContext("h264_mp4toannexb", stream)
+        self._annexb: AnnexB | None = None
+        if self._obstacle is None:
+            try:
+                self._annexb = AnnexB(stream)
+            except Damaged as damage:
+                self._obstacle = str(damage)
 
     @property
     def done(self) -> bool:
@@ -149,9 +153,16 @@ class _VideoScan:
         if self.picture is None:
             self._decode(packet)
         if self._annexb and self._obstacle is None:
-            shown = not packet.is_discard  # the filter empties the packet
-            for unit in self._annexb.filter(packet):
-                self._obstacle = self._obstacle or self._check.obstacle(bytes(unit), at, shown=shown)
+            self._obstacle = self._obstacle_in(self._annexb, packet, at)
+
+    def _obstacle_in(self, annexb: AnnexB, packet: AnyPacket, at: float) -> str | None:
+        shown = not packet.is_discard  # the filter empties the packet
+        try:
+            units = annexb.units(packet)
+        except Damaged as damage:
+            return str(damage)
+        obstacles = (self._check.obstacle(unit, at, shown=shown) for unit in units)
+        return next((obstacle for obstacle in obstacles if obstacle), None)
 
     def finish(self) -> None:
         """The end of the file: the decoder may still hold the only picture."""

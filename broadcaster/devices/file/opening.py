@@ -86,6 +86,17 @@ def demuxed(path: str, container: InputContainer, streams: Sequence[Stream]) -> 
 
 def explained(path: str, version: Version, error: Exception) -> SourceError:
     """Say what an error while reading a file of that version means; libav's own words often name a consequence."""
+    if cause := storage_error(path, version):
+        return cause
+    if isinstance(error, av.error.ExitError):
+        return _failure(path, f"no answer within {ANSWER_LIMIT:g} s; is its storage too slow, or disconnected?")
+    if isinstance(error, av.error.InvalidDataError) and (incomplete := _incomplete(path)):
+        return _failure(path, incomplete)
+    return _failure(path, getattr(error, "strerror", None) or str(error))
+
+
+def storage_error(path: str, version: Version) -> SourceError | None:
+    """Return why a file of that version cannot be read any more; None if it can, and libav's complaint is about it."""
     try:
         if version_of(path) != version:
             return changed(path)
@@ -94,11 +105,7 @@ def explained(path: str, version: Version, error: Exception) -> SourceError:
         return cause
     except OSError as cause:
         return _failure(path, cause.strerror or str(cause))
-    if isinstance(error, av.error.ExitError):
-        return _failure(path, f"no answer within {ANSWER_LIMIT:g} s; is its storage too slow, or disconnected?")
-    if isinstance(error, av.error.InvalidDataError) and (incomplete := _incomplete(path)):
-        return _failure(path, incomplete)
-    return _failure(path, getattr(error, "strerror", None) or str(error))
+    return None
 
 
 def changed(path: str) -> SourceError:

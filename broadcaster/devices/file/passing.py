@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import av
+from av.bitstream import BitStreamFilterContext
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from broadcaster.media.h264 import is_keyframe
@@ -22,6 +26,28 @@ def header_obstacle(stream: VideoStream) -> str | None:
     if stream.pix_fmt != "yuv420p":
         return f"its pixels are {stream.pix_fmt}"
     return None
+
+
+class Damaged(Exception):
+    """Libav cannot make access units of it; the text is an obstacle like those of `PassCheck`."""
+
+
+class AnnexB:
+    """Access units as they are sent: with start codes, and with SPS and PPS in front of keyframes (H.264 annex B)."""
+
+    def __init__(self, stream: Stream) -> None:
+        """Raises `Damaged`."""
+        try:
+            self._filter = BitStreamFilterContext("h264_mp4toannexb", stream)
+        except av.FFmpegError as error:
+            raise Damaged("its H.264 has no valid header") from error
+
+    def units(self, packet: Packet[Stream]) -> list[bytes]:
+        """What a packet holds; this empties the packet. Raises `Damaged`."""
+        try:
+            return [bytes(unit) for unit in self._filter.filter(packet)]
+        except av.FFmpegError as error:
+            raise Damaged("a picture in it is damaged") from error
 
 
 class PassCheck:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
-from av.bitstream import BitStreamFilterContext
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.encoder import Encoder
-from broadcaster.devices.file.passing import PassCheck
+from broadcaster.devices.file.passing import AnnexB, Damaged, PassCheck
 from broadcaster.devices.file.run import Run
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
@@ -79,16 +78,17 @@ class Passthrough:
 
     def pictures(self, run: Run) -> Iterator[tuple[bytes, float]]:
         """See `Pipeline.pictures`."""
-        annexb = BitStreamFilterContext("h264_mp4toannexb", run.stream)
         check = PassCheck()
-        for packet, position in run.packets():
-            shown = not packet.is_discard  # the filter empties the packet
-            with libav_errors(StreamReason.FILE, "h264_mp4toannexb"):
-                units = [bytes(unit) for unit in annexb.filter(packet)]
-            for unit in units:
-                if obstacle := check.obstacle(unit, position, shown=shown):
-                    raise CannotPass(obstacle)
-                yield unit, position
+        try:
+            annexb = AnnexB(run.stream)
+            for packet, position in run.packets():
+                shown = not packet.is_discard  # the filter empties the packet
+                for unit in annexb.units(packet):
+                    if obstacle := check.obstacle(unit, position, shown=shown):
+                        raise CannotPass(obstacle)
+                    yield unit, position
+        except Damaged as damage:
+            raise run.storage_error() or CannotPass(str(damage)) from damage
 
     def leaves_out(self, late: float) -> bool:
         """See `Pipeline.leaves_out`."""

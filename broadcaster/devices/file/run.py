@@ -15,7 +15,7 @@ from broadcaster.devices.file.demuxer import AnyPacket, Demuxer, decoded
 from broadcaster.devices.file.media_info import MediaInfo
 from broadcaster.devices.file.timeline import Kind
 from broadcaster.devices.file.timestamps import Stamps
-from broadcaster.errors import SourceError, StreamReason
+from broadcaster.errors import SourceAbsent, SourceError, StreamReason
 
 SEEK_FROM = 1.0
 """Seconds into a loop from which it is quicker to seek than to read."""
@@ -35,7 +35,9 @@ class Run:
         stream = self._demuxer.video if kind == "video" else self._demuxer.audio
         if stream is None:
             self.close()
-            raise SourceError(StreamReason.FILE, f"{path}: its {kind} is gone")
+            if kind == "audio":
+                raise SourceAbsent(StreamReason.FILE, f"{path} has no sound")
+            raise SourceError(StreamReason.FILE, f"{path}: has no picture")
         self.stream: Stream = stream
         self.kind = kind
         self.info = info
@@ -75,6 +77,10 @@ class Run:
     def is_starved(self) -> bool:
         """Whether reading takes most of the time: the storage is slow, not the decoder."""
         return self._demuxer.read_time > _STARVED * self._step
+
+    def storage_error(self) -> SourceError | None:
+        """Why the file cannot be read any more, if that is so."""
+        return self._demuxer.storage_error()
 
     def prepare(self) -> bool:
         """Read and decode one packet; whether the first frame is there, or the end of the file."""
