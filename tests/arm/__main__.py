@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ def main() -> int:
     releases = parser.parse_args().releases or list(RELEASES)
     if os.geteuid() != 0:
         sys.exit("Building a system for another processor needs root. Please type: sudo make test-arm")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # by way of all clean-up
     failed, rows = False, {}
     with aarch64():
         for release in releases:

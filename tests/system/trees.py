@@ -57,7 +57,10 @@ def _archive(release: str, architecture: str, packages: Sequence[str]) -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "broadcaster-trees"
     folder.mkdir(parents=True, exist_ok=True)
     archive, unfinished = folder / f"{name}.tar", folder / f"{name}.{os.getpid()}.tar"
-    if archive.exists() and time.time() - archive.stat().st_mtime < _MAX_AGE:
+    for old in folder.glob("*.tar"):
+        if time.time() - old.stat().st_mtime > _MAX_AGE:
+            old.unlink()
+    if archive.exists():
         return archive
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
     command += [f"--aptopt={line}" for line in apt_settings()]
