@@ -8,16 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.microphone import conditioner, recorder, sample_clock
+from broadcaster.devices.microphone import child, conditioner, recorder, sample_clock
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
-from broadcaster.errors import SourceAbsent
+from broadcaster.errors import SourceAbsent, SourceError
 from broadcaster.media.opus import packet_samples
 from broadcaster.model.stream import AudioState, OpusFrame
 from broadcaster.settings import AudioSettings
@@ -165,6 +166,32 @@ async def test_a_card_that_hangs_when_it_is_opened_is_left(fifo):
     assert time.monotonic() - began < LATE
     assert arecords(os.getpid()) == []
     assert sink.errors == []
+
+
+async def test_a_recording_that_cannot_be_ended_costs_one_thread_however_often_it_is_tried(fifo, monkeypatch):
+    """A process that waits for its device in the kernel cannot be killed."""
+    monkeypatch.setattr("broadcaster.devices.thread.JOIN_LIMIT", 0.1)
+    ours, ended, asked = child.Child.close, threading.Event(), []
+
+    def hang(self: child.Child) -> None:
+        asked.append(self)
+        assert ended.wait(60)
+        ours(self)
+
+    source = microphone()
+    with fifo().running():
+        async with opened(source) as sink:
+            await sink.until(3)
+            monkeypatch.setattr(child.Child, "close", hang)
+        for _ in range(3):
+            with pytest.raises(SourceError, match="hangs: unplug it and plug it in again"):
+                await source.open(Sink())
+            await source.close()
+        assert len(asked) == 1
+        ended.set()
+        await until(lambda: source._thread is None or not source._thread.is_running)
+        async with opened(source) as sink:
+            await sink.until(3)
 
 
 async def test_a_wrong_name_lists_what_there_is():

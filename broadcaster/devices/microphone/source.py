@@ -45,15 +45,20 @@ class Microphone:
         return self._name
 
     async def open(self, sink: AudioSink) -> None:
-        """Start delivering into `sink`, which hears of every error."""
+        """Start delivering into `sink`, which hears of nearly every error.
+
+        Raises `SourceError` while the last recording has not ended: each try would leave one more thread behind.
+        """
+        if self._thread and self._thread.is_running:
+            raise failure(f"microphone {self._name} hangs: unplug it and plug it in again")
         self._thread = SourceThread("microphone", self._run, sink.frame, sink.failed)
         self._thread.start()
 
     async def close(self) -> None:
         """Stop delivering, and end arecord; idempotent."""
-        thread, self._thread = self._thread, None
-        if thread:
-            await thread.close()
+        if self._thread:
+            await self._thread.close()
+            self._thread = self._thread if self._thread.is_running else None
 
     def _run(self, thread: SourceThread[OpusFrame]) -> None:
         device = self._find()
