@@ -336,3 +336,25 @@ async def test_a_stick_that_is_removed_while_its_film_passes_is_told_as_such(tmp
     monkeypatch.setattr(opening, "_try_reading", removed)
     error = await failure_of(video_of(path))
     assert (error.reason, error.detail) == ("file", f"{path}: Input/output error")
+
+
+def test_a_recording_in_which_sound_appears_later_is_read_to_its_end(tmp_path):
+    """Libav finds a new stream while it reads, which PyAV 18 does not expect."""
+    silent = Path(make_file(tmp_path / "silent.ts", seconds=0.4, options=HIGH)).read_bytes()
+    sounding = Path(make_file(tmp_path / "sounding.ts", seconds=0.4, audio="aac", options=HIGH)).read_bytes()
+    path = tmp_path / "a.ts"
+    copies = 6_000_000 // len(silent)  # libav looks at 5 MB at the beginning, and at some of the end
+    path.write_bytes(silent * copies + sounding + silent * copies)
+    for _ in range(10):  # whether PyAV stumbles is a matter of what lies in its memory
+        with opening.open_media(str(path)) as container:
+            before = len(container.streams)
+            packets = sum(packet.size > 0 for packet in opening.demuxed(str(path), container, container.streams.video))
+        assert (before, packets) == (1, (2 * copies + 1) * 10)
+
+
+@pytest.mark.parametrize("length", [b"\x7f" * 8, b"\xff" * 8, bytes(8)])
+async def test_a_file_with_impossible_boxes_says_that_it_is_invalid(tmp_path, length):
+    path = tmp_path / "a.mp4"
+    await asyncio.to_thread(path.write_bytes, b"\0\0\0\1ftyp" + length + bytes(100))
+    error = await failure_of(video_of(path))
+    assert (error.reason, error.detail.startswith(f"{path}: ")) == ("file", True)

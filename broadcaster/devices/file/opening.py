@@ -82,6 +82,9 @@ def demuxed(path: str, container: InputContainer, streams: Sequence[Stream]) -> 
     except av.error.InvalidDataError as error:
         _try_reading(path, os.stat(path).st_size)
         log.debug("%s: read only in part: %s", path, error)
+    except IndexError:
+        # PyAV has read everything, and stumbles over a stream that was not there at the beginning (recordings of TV).
+        return
 
 
 def explained(path: str, version: Version, error: Exception) -> SourceError:
@@ -140,6 +143,8 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
     """Types and ends of a file's top-level boxes (ISO/IEC 14496-12 §4.2), as far as it has such."""
     start = 0
     for _ in range(_MOST_BOXES):
+        if start >= size:
+            return
         file.seek(start)
         head = file.read(16)
         if len(head) < 8:
