@@ -83,6 +83,18 @@ def test_packets_without_times_follow_the_clock_of_the_others():
     assert clock.shift(AUDIO, None, 0.02) == pytest.approx(490.04)
 
 
+@pytest.mark.parametrize("may_jump", [True, False])
+@pytest.mark.parametrize("distance", [-0.7, 0.7])
+def test_streams_need_not_begin_together(may_jump, distance):
+    """A transport stream may hold several pictures before the first sound, which belongs to the first of them."""
+    clock = ClockCorrection(may_jump=may_jump)
+    for index in range(10):
+        clock.shift(VIDEO, 5 + index * 0.04, 0.04)
+    assert clock.shift(AUDIO, 5.4 + distance, 0.02) == 0.0
+    assert clock.shift(VIDEO, 5.4, 0.04) == 0.0
+    assert not clock.jumped
+
+
 def test_a_stream_that_begins_later_keeps_its_distance():
     clock = ClockCorrection(may_jump=False)
     clock.shift(AUDIO, 0.0, 0.02)

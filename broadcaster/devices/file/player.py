@@ -129,7 +129,8 @@ class Player:
 
     def _count_left_out(self, pipeline: Pipeline, position: float, left_out: bool, now: float) -> None:
         """Count this picture if it is left out, and those that the decoder left out before it."""
-        skipped = round((position - self._position) / pipeline.period) - 1 if self._late > pipeline.period else 0
+        is_late = self._late > pipeline.period and self._position >= 0
+        skipped = round((position - self._position) / pipeline.period) - 1 if is_late else 0
         pipeline.count_left_out(max(0, skipped) + left_out, now)
 
     def _lateness(self, run: Run, pipeline: Pipeline, position: float, now: float) -> float:

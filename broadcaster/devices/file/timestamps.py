@@ -71,17 +71,16 @@ class ClockCorrection:
         """Seconds to add to the times of the next packet of that stream, which is decoded at `time`."""
         if time is None:
             return self._shift
-        shift = self._fitting(self._expectation(stream), time)
+        shift = self._fitting(stream, time)
         self._expected[stream] = time + shift + duration
         return shift
 
-    def _expectation(self, stream: int) -> float | None:
-        """When the stream should go on: after its last packet, or with the other streams at its first."""
-        return self._expected.get(stream, max(self._expected.values(), default=None))
-
-    def _fitting(self, expected: float | None, time: float) -> float:
-        if expected is None:
-            return self._shift
+    def _fitting(self, stream: int, time: float) -> float:
+        expected = self._expected.get(stream)
+        if expected is None:  # its first packet goes roughly with those of the other streams
+            expected = max(self._expected.values(), default=time + self._shift)
+            if abs(time + self._shift - expected) <= JUMP:
+                return self._shift
         for shift in (self._shift, self._earlier):
             if -BACKWARD <= time + shift - expected <= JUMP:
                 return shift
