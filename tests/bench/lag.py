@@ -32,7 +32,7 @@ class LagMeter:
 
 
 class PauseMeter:
-    """Notes each garbage collection of this process: its generation, and how many ms it took."""
+    """Notes each garbage collection of this process: its generation, and how many ms of CPU time it took."""
 
     def __init__(self) -> None:
         self._pauses: list[tuple[int, float]] = []
@@ -46,6 +46,6 @@ class PauseMeter:
 
     def _collecting(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
-            self._began = time.perf_counter()
+            self._began = time.thread_time()
         else:
-            self._pauses.append((info["generation"], round((time.perf_counter() - self._began) * 1000, 2)))
+            self._pauses.append((info["generation"], round((time.thread_time() - self._began) * 1000, 2)))
