@@ -12,6 +12,7 @@ import segno
 from broadcaster import __version__
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings
+from broadcaster.settings.paths import without_password
 
 QR_CHARACTERS = "█▀▄"
 """What a QR code is drawn with; not every terminal's encoding has them."""
@@ -75,7 +76,7 @@ def qr_code(link: str) -> str:
 def _source(settings: Settings, report: StreamReport) -> str:
     """Say what is shown; a file's size and rate are its own, and known when it is opened."""
     if settings.video.source == "file":
-        return f"{report.video_source}, {settings.video.file}"
+        return f"{report.video_source}, {without_password(settings.video.file)}"
     return f"{report.video_source}, {report.width}×{report.height}, {report.fps:g} pictures a second"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 
 def expand(path: str) -> str:
@@ -19,3 +20,8 @@ def absolute(path: str) -> str:
     Libav takes what precedes a colon for a protocol (`cam:1.mp4`), and lgpio changes the working directory.
     """
     return path if not path or "://" in path else os.path.abspath(expand(path))
+
+
+def without_password(path: str) -> str:
+    """Return a path for a log line: if it is a URL, without user name and password."""
+    return re.sub(r"://[^/]*@", "://…@", path)

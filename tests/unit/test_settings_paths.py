@@ -9,7 +9,7 @@ from broadcaster.cli import main
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.fakes import FakeClock
 from broadcaster.settings import AudioSettings, VideoSettings
-from broadcaster.settings.paths import absolute, expand
+from broadcaster.settings.paths import absolute, expand, without_password
 from broadcaster.storage.state_file import WITHOUT_HOME, state_folder
 
 
@@ -72,3 +72,9 @@ def test_without_a_home_directory_state_is_kept_where_services_keep_it(monkeypat
 def test_without_a_home_directory_check_says_where_state_is_kept(capfd):
     assert main(["check", "--as-me", "disk"]) in (0, 1)
     assert "bug" not in capfd.readouterr().out
+
+
+def test_the_password_in_a_url_is_hidden_and_other_paths_stay_as_they_are():
+    assert without_password("rtsp://me:hush@cam/1") == "rtsp://…@cam/1"
+    for path in ("/films/a@b.mp4", "rtsp://cam/1", ""):
+        assert without_password(path) == path

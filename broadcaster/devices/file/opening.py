@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from av.stream import Stream
 
 from broadcaster import sandbox
 from broadcaster.errors import SourceError, StreamReason
+from broadcaster.settings.paths import without_password
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,7 @@ Version = tuple[int, int, int]
 def version_of(path: str) -> Version:
     """Return the version of a regular file. Raises `SourceError` if there is none, or something else than a file."""
     if "://" in path:
-        name = re.sub(r"://[^/]*@", "://…@", path)  # without a password
-        raise _failure(name, "is a network address; only files on this machine can be played")
+        raise _failure(without_password(path), "is a network address; only files on this machine can be played")
     try:
         status = os.stat(path)
     except OSError as error:
