@@ -17,4 +17,4 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-exec chroot "$root" "$@"
+chroot "$root" "$@" # not by exec: process 1 is special, and the command should not be

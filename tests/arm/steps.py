@@ -17,6 +17,9 @@ PYTHON = f"{ENVIRONMENT}/bin/python"
 TEST_PACKAGES = ("hypothesis", "pytest", "pytest-asyncio")
 """Of the development dependencies those that the pure tests need; the others are not for this architecture to show."""
 
+_DISTURBED = ["test_cli_streams.py::test_a_closed_descriptor_is_never_given_to_a_file_of_the_program"]
+"""The kernel opens each program for qemu, at the lowest descriptor that is free, before the program starts."""
+
 _NO_SPAWNING = "Failed to spawn executor: Invalid argument"
 """What systemd 254 and later says for each service: qemu-user refuses clone(2) with CLONE_PIDFD."""
 
@@ -57,8 +60,9 @@ def pip_install(tree: Tree) -> str:
 
 
 def pure_tests(tree: Tree) -> str:
-    """tests/unit."""
-    return _pytest(tree, "tests/unit", limit=360)
+    """tests/unit, but for what the emulator itself disturbs."""
+    left_out = [f"--deselect=tests/unit/{name}" for name in _DISTURBED]
+    return _pytest(tree, "tests/unit", *left_out, limit=360)
 
 
 def private_names(tree: Tree) -> str:
