@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from broadcaster.delivery.congestion import ViewerHealth
-from tests.unit.simulated_viewer import Link, Simulation, Stream, Tally
+from tests.unit.simulated_network import Link, Tally
+from tests.unit.simulated_viewer import Simulation, Stream
 
 ALL = [(True, 2.0), (True, 30.0), (False, 0.5), (False, 1.0), (False, 2.0), (False, 5.0), (False, 10.0)]
 """Whether keyframes can be forced, and the seconds between periodic ones."""
