@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from broadcaster.devices.blocking import call_aside
+from broadcaster.devices.blocking import in_thread
 from broadcaster.ports import VideoSink, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
 
@@ -30,7 +30,7 @@ class AutoCamera:
         """Start delivering into `sink`. Raises `SourceError`."""
         if self._camera is None or self._stale:
             self._camera = None
-            self._camera = await call_aside("cameras", self._find)
+            self._camera = await in_thread("cameras", self._find)
         self._stale = True
         await self._camera.open(sink)
         self._stale = False

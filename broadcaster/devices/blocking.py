@@ -105,7 +105,7 @@ class Worker:
         return DeviceHung(f"{self._what} hangs and cannot be closed; only a new process can open it again")
 
 
-async def call_aside(what: str, function: Callable[[], Result]) -> Result:
+async def in_thread(what: str, function: Callable[[], Result]) -> Result:
     """Run `function` in a thread of its own, named `what`; return what it returns, or raise what it raises.
 
     Unlike `asyncio.to_thread`, a call that hangs delays neither cancellation nor the exit of the process.

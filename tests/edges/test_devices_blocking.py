@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from broadcaster.devices.blocking import Overdue, Worker, call_aside
+from broadcaster.devices.blocking import Overdue, Worker, in_thread
 from broadcaster.errors import DeviceHung
 
 
@@ -93,9 +93,9 @@ async def test_what_a_close_or_a_posted_call_raises_is_logged(caplog):
     ]
 
 
-async def test_a_call_aside_keeps_nobody_waiting_who_is_cancelled():
+async def test_cancelling_in_thread_does_not_wait_for_the_call():
     with hanging() as release:
-        call = asyncio.create_task(call_aside("file", release.wait))
+        call = asyncio.create_task(in_thread("file", release.wait))
         await asyncio.sleep(0.01)
         call.cancel()
         async with asyncio.timeout(1):
