@@ -29,7 +29,7 @@ from broadcaster.service.uncaught import uncaught_errors
 from broadcaster.settings import AudioSettings, Settings, VideoSettings, every_setting
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
-from broadcaster.stream.adaptation import Adaptation
+from broadcaster.stream.bitrate import BitrateControl
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
 from broadcaster.stream.hub import Hub
@@ -91,7 +91,7 @@ class Daemon:
         self._stream = StreamController(
             video, audio, hub, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
         )
-        self._adaptation = Adaptation(
+        self._bitrate = BitrateControl(
             self._fanout.bandwidth_estimates, video, settings.video.bitrate_min, settings.video.bitrate
         )
         self._lag = LoopLag()
@@ -100,7 +100,7 @@ class Daemon:
         self._server = WebServer(
             settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
-        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._adaptation, self._server.refuse_newcomers)
+        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._bitrate, self._server.refuse_newcomers)
         self._garbage = GarbageCollection()
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
@@ -129,7 +129,7 @@ class Daemon:
         return [
             component("loop lag", self._lag.start, self._lag.close),
             component("load shedding", self._shedding.start, self._shedding.close),
-            component("bit rate", lambda: self._stream.watch(self._adaptation.stream_changed), self._adaptation.close),
+            component("bit rate", lambda: self._stream.watch(self._bitrate.stream_changed), self._bitrate.close),
             component("RTP fan-out", self._fanout.open, self._fanout.close),
             Component("power", close=self._power.close),
             *([] if panel is None else [component("panel", panel.open, panel.close)]),
@@ -186,7 +186,7 @@ class Daemon:
     def _capacity(self) -> Capacity:
         return Capacity(
             bitrate=round(self._rendition.meter.rate),
-            bitrate_wanted=self._adaptation.rate,
+            bitrate_wanted=self._bitrate.rate,
             loop_lag_p99=round(self._lag.quantile(0.99) * 1000, 1),
             loop_lag_max=round(self._lag.quantile(1) * 1000, 1),
             overloaded=self._shedding.refuses,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from broadcaster.model.stats import Traffic
-from broadcaster.stream.adaptation import Adaptation
+from broadcaster.stream.bitrate import BitrateControl
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class LoadSample:
 
     lag: float
     refused: float
-    can_ease: bool
+    can_fall: bool
 
 
 class LoadRule:
@@ -99,7 +99,7 @@ class LoadRule:
         else:
             self._bad, self._good = 0, self._good + 1
         self.overloaded = self._bad >= PATIENCE
-        if self.overloaded and not sample.can_ease:
+        if self.overloaded and not sample.can_fall:
             self.refuses = True
         elif self._good >= RELIEF:
             self.refuses = False
@@ -112,11 +112,11 @@ class LoadShedder:
     """
 
     def __init__(
-        self, lag: LoopLag, traffic: Callable[[], Traffic], adaptation: Adaptation, refuse: Callable[[bool], None]
+        self, lag: LoopLag, traffic: Callable[[], Traffic], bitrate: BitrateControl, refuse: Callable[[bool], None]
     ) -> None:
         self._lag = lag
         self._traffic = traffic
-        self._adaptation = adaptation
+        self._bitrate = bitrate
         self._refuse = refuse
         self._rule = LoadRule()
         self._last = Traffic()
@@ -140,8 +140,8 @@ class LoadShedder:
     def _sample(self) -> None:
         self.start()
         refused_before = self._rule.refuses
-        self._rule.step(LoadSample(self._lag.recent(INTERVAL), self._refused_packets(), self._adaptation.can_ease))
-        self._adaptation.overloaded = self._rule.overloaded
+        self._rule.step(LoadSample(self._lag.recent(INTERVAL), self._refused_packets(), self._bitrate.can_fall))
+        self._bitrate.overloaded = self._rule.overloaded
         if self._rule.refuses is refused_before:
             return
         if self._rule.refuses:

@@ -5,7 +5,7 @@ import pytest
 from broadcaster.delivery.congestion import CongestionController
 from broadcaster.delivery.ramp_up import GROWS_WITHIN, RampUp
 from broadcaster.model.stats import ReceiverReport
-from broadcaster.stream.bitrate import RateRule
+from broadcaster.stream.bitrate import BitrateRule
 
 WIDE_2500 = [
     (0.00, 2230, 2524), (0.20, 2265, 2485), (0.41, 2300, 2492), (0.63, 2340, 2502), (0.83, 2377, 2497),
@@ -33,7 +33,7 @@ def heard(trace: list[tuple[float, float, float]]) -> list[int | None]:
 
 @pytest.mark.parametrize(("trace", "rate"), [(WIDE_2500, 2500), (WIDE_1000, 1000), (QUIET_PICTURE, 1000)])
 def test_a_newcomer_on_a_wide_network_lowers_nobodys_rate(trace, rate):
-    rule = RateRule(300_000, rate * 1000)
+    rule = BitrateRule(300_000, rate * 1000)
     for estimate in heard(trace):
         estimates = [] if estimate is None else [estimate]
         assert rule.fall(estimates) is None

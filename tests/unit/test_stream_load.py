@@ -6,10 +6,10 @@ import pytest
 
 from broadcaster.stream.load import MAX_LAG, MAX_REFUSED, PATIENCE, RELIEF, LoadRule, LoadSample
 
-EASY = LoadSample(lag=MAX_LAG, refused=MAX_REFUSED, can_ease=True)
-LATE_LOOP = LoadSample(lag=MAX_LAG * 1.1, refused=0.0, can_ease=True)
-FULL_SOCKETS = LoadSample(lag=0.0, refused=MAX_REFUSED * 1.1, can_ease=True)
-AT_THE_END = LoadSample(lag=1.0, refused=0.0, can_ease=False)
+EASY = LoadSample(lag=MAX_LAG, refused=MAX_REFUSED, can_fall=True)
+LATE_LOOP = LoadSample(lag=MAX_LAG * 1.1, refused=0.0, can_fall=True)
+FULL_SOCKETS = LoadSample(lag=0.0, refused=MAX_REFUSED * 1.1, can_fall=True)
+AT_THE_END = LoadSample(lag=1.0, refused=0.0, can_fall=False)
 
 
 def after(*looks: LoadSample) -> LoadRule:

@@ -15,10 +15,10 @@ from tests.rigs.timetravel import TravelClock, travel
 class LoadShedderRig:
     def __init__(self) -> None:
         self.lag = LoopLag()
-        self.adaptation = SimpleNamespace(overloaded=False, can_ease=True)
+        self.bitrate = SimpleNamespace(overloaded=False, can_fall=True)
         self.traffic = Traffic()
         self.told: list[bool] = []
-        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.adaptation, self.told.append)
+        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.bitrate, self.told.append)
 
     async def __aenter__(self) -> LoadShedderRig:
         self.lag.start()
@@ -43,17 +43,17 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
     async def scenario(clock: TravelClock) -> None:
         async with LoadShedderRig() as rig:
             await asyncio.sleep(5)
-            assert not rig.adaptation.overloaded
+            assert not rig.bitrate.overloaded
             await hold_up(clock, 3 * PATIENCE, 0.5)
-            assert rig.adaptation.overloaded
+            assert rig.bitrate.overloaded
             assert rig.told == []
-            rig.adaptation.can_ease = False
+            rig.bitrate.can_fall = False
             await hold_up(clock, 3 * PATIENCE, 0.5)
             assert rig.told == [True]
             assert rig.shedding.refuses
             await asyncio.sleep(RELIEF + 3)
             assert rig.told == [True, False]
-            assert not rig.adaptation.overloaded
+            assert not rig.bitrate.overloaded
 
     travel(scenario)
 
@@ -62,7 +62,7 @@ def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
 def test_packets_that_the_kernel_refuses_count_as_load(refused):
     async def scenario(clock: TravelClock) -> None:
         async with LoadShedderRig() as rig:
-            rig.adaptation.can_ease = False
+            rig.bitrate.can_fall = False
             for second in range(1, PATIENCE + 2):
                 rig.traffic = Traffic(packets=second * 1000, **{refused: second * 200})
                 await asyncio.sleep(1)
