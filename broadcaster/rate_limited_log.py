@@ -22,7 +22,7 @@ def quoted(text: str) -> str:
     ]
 
 
-class _LineLimiter:
+class _EventLimiter:
     """So many a second of each kind; what is more than that is counted."""
 
     def __init__(self, a_second: int) -> None:
@@ -50,12 +50,12 @@ class Line:
     error: BaseException | None
 
 
-class Bound:
+class LineLimiter:
     """What may be written of one kind: ten lines a second, one of them with the traceback of a bug."""
 
     def __init__(self) -> None:
-        self._lines = _LineLimiter(_LINES_A_SECOND)
-        self._tracebacks = _LineLimiter(_TRACEBACKS_A_SECOND)
+        self._lines = _EventLimiter(_LINES_A_SECOND)
+        self._tracebacks = _EventLimiter(_TRACEBACKS_A_SECOND)
 
     def line(self, kind: str, text: str, error: BaseException | None, now: float) -> Line | None:
         """Return the line to write, if it may be written; without its traceback it names the error."""
@@ -74,7 +74,7 @@ class RateLimitedLogger:
     def __init__(self, logger: logging.Logger, clock: Clock) -> None:
         self._logger = logger
         self._clock = clock
-        self._bound = Bound()
+        self._bound = LineLimiter()
 
     def info(self, kind: str, text: str) -> None:
         """One change in the life of something outside."""

@@ -15,13 +15,13 @@ import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
-LONGEST_NAME = 40
+MAX_NAME_LENGTH = 40
 """Characters: a link must fit into a QR code that a phone can read from a screen."""
 
-LONGEST = 366 * 24 * 3600
+MAX_LIFETIME = 366 * 24 * 3600
 """Longest lifetime in seconds."""
 
-EARLIEST = 1_767_225_600.0
+EARLIEST_CLOCK = 1_767_225_600.0
 """2026-01-01 in Unix seconds: a clock that shows an earlier time is not set."""
 
 _PURPOSE = b"broadcaster viewer link 1\n"
@@ -29,7 +29,7 @@ _SIGNATURE = 16
 """Bytes of the truncated HMAC-SHA256: half, the minimum of RFC 2104 §5."""
 
 _TIMES = struct.Struct("!II")
-_LONGEST_TOKEN = 4 * (_SIGNATURE + _TIMES.size + 4 * LONGEST_NAME) // 3 + 3
+_LONGEST_TOKEN = 4 * (_SIGNATURE + _TIMES.size + 4 * MAX_NAME_LENGTH) // 3 + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,16 @@ class Link:
     """A link's content: the viewer's name, creation time in Unix seconds, and lifetime in seconds."""
 
     name: str
-    made: int
+    created: int
     seconds: int
 
-    def left(self, unix: float) -> float:
+    def remaining(self, unix: float) -> float:
         """Return the seconds until it expires, at most its lifetime: a slow clock makes no link last longer."""
-        return min(self.made + self.seconds - unix, float(self.seconds))
+        return min(self.created + self.seconds - unix, float(self.seconds))
 
-    def is_of_the_future(self, unix: float) -> bool:
+    def is_from_the_future(self, unix: float) -> bool:
         """Whether it was made more than a minute after now, so that this machine's clock must be wrong."""
-        return unix < self.made - 60
+        return unix < self.created - 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Grant:
     """A viewer's permission to watch: the name in its link, and the monotonic time when that expires."""
 
     name: str = ""
-    ends_at: float = math.inf
+    expires_at: float = math.inf
     by_link: bool = False
 
 
@@ -64,12 +64,12 @@ OPEN_GRANT = Grant()
 
 def is_name(name: str) -> bool:
     """Whether a link can carry this name: printable and short, or empty."""
-    return len(name) <= LONGEST_NAME and name.isprintable()
+    return len(name) <= MAX_NAME_LENGTH and name.isprintable()
 
 
 def sign_link(link: Link, key: str) -> str:
     """Return the token of `link`: visible ASCII that needs no escaping in a URL."""
-    content = _TIMES.pack(link.made, link.seconds) + unicodedata.normalize("NFC", link.name).encode()
+    content = _TIMES.pack(link.created, link.seconds) + unicodedata.normalize("NFC", link.name).encode()
     return urlsafe_b64encode(_signature(content, key) + content).decode().rstrip("=")
 
 

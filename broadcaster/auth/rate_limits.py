@@ -28,11 +28,11 @@ MESSAGE_RATE = Rate(30, 10.0)
 BAD_MESSAGE_COST = 3
 RESUME_COST = 3
 """Resuming may take a new peer connection; a page reconnects at most once per second."""
-CANDIDATES_AN_OFFER = 20
+CANDIDATES_PER_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
 NETWORK_RATE = Rate(20, 60.0)
 ADMISSIONS_SECONDS = 10.0
-ADMISSIONS_A_VIEWER = 4
+ADMISSIONS_PER_VIEWER = 4
 SPARE_ADMISSIONS = 16
 """With a small `max_viewers`, one person may still reload the page often."""
 _MOST_NETWORKS = 4096
@@ -52,7 +52,7 @@ class SlidingWindow:
         self._spent.extend([now] * cost)
         return len(self._spent) <= self._rate.limit
 
-    def is_empty(self, now: float) -> bool:
+    def is_exhausted(self, now: float) -> bool:
         """Whether nothing is left to spend."""
         self._forget(now)
         return len(self._spent) >= self._rate.limit
@@ -85,30 +85,30 @@ class NetworkLimiter:
 
     def __init__(self, *rates: Rate) -> None:
         self._rates = rates
-        self._budgets: dict[str, SlidingWindow] = {}
+        self._windows: dict[str, SlidingWindow] = {}
 
     def spend(self, networks: Sequence[str], now: float) -> None:
         """Charge each of these networks, the narrowest first."""
         for network, rate in zip(networks, self._rates, strict=False):
-            budget = self._budgets.pop(network, None) or SlidingWindow(rate)
+            budget = self._windows.pop(network, None) or SlidingWindow(rate)
             budget.spend(now)
-            self._budgets[network] = budget
-            if len(self._budgets) > _MOST_NETWORKS:
-                del self._budgets[next(iter(self._budgets))]
+            self._windows[network] = budget
+            if len(self._windows) > _MOST_NETWORKS:
+                del self._windows[next(iter(self._windows))]
 
-    def is_empty(self, networks: Sequence[str], now: float) -> bool:
+    def is_exhausted(self, networks: Sequence[str], now: float) -> bool:
         """Whether one of them has reached its limit."""
-        budgets = (self._budgets.get(network) for network in networks)
-        return any(budget is not None and budget.is_empty(now) for budget in budgets)
+        budgets = (self._windows.get(network) for network in networks)
+        return any(budget is not None and budget.is_exhausted(now) for budget in budgets)
 
 
-def admissions(max_viewers: int) -> NetworkLimiter:
+def admission_limiter(max_viewers: int) -> NetworkLimiter:
     """Return the limiter of new sessions: each needs a peer connection, which costs far more than a message.
 
     After a restart all viewers may reconnect at once from one address, several times over. A client that sends `hello`
     and `bye` in a loop is limited.
     """
-    limit = ADMISSIONS_A_VIEWER * max_viewers + SPARE_ADMISSIONS
+    limit = ADMISSIONS_PER_VIEWER * max_viewers + SPARE_ADMISSIONS
     return NetworkLimiter(Rate(limit, ADMISSIONS_SECONDS), Rate(2 * limit, ADMISSIONS_SECONDS))
 
 
@@ -135,7 +135,7 @@ class TokenAttempts:
 
         The right token is rate-limited too, or the limit would tell whether a guess was right.
         """
-        if self._wrong.is_empty(networks, now):
+        if self._wrong.is_exhausted(networks, now):
             return TokenResult.RATE_LIMITED
         if expected and tokens_match(given, expected):
             return TokenResult.ACCEPTED

@@ -8,13 +8,13 @@ import re
 import secrets
 import string
 
-SHORTEST = 20
+MIN_LENGTH = 20
 """Characters of a token: few enough for words, too many to be found by guessing.
 
 Twenty letters of words chosen by dice are 50 bits (Diceware: 12.9 bits a word of five letters). A hundred thousand
 addresses that try five tokens a minute each would need two thousand years for half of those.
 """
-LONGEST = 256
+MAX_LENGTH = 256
 _BYTES = 18
 """Random bytes of a token that we make: 24 characters, 144 bits."""
 _WEAK = 48.0

@@ -6,7 +6,7 @@ import argparse
 from urllib.parse import urlsplit
 
 from broadcaster import __version__
-from broadcaster.auth.links import LONGEST, LONGEST_NAME, is_name
+from broadcaster.auth.links import MAX_LIFETIME, MAX_NAME_LENGTH, is_name
 from broadcaster.doctor.names import NAMES
 from broadcaster.settings.paths import expand
 
@@ -63,15 +63,15 @@ def _hours(text: str) -> float:
         hours = float(text)
     except ValueError:
         hours = 0.0
-    if 1 <= hours * 3600 <= LONGEST:  # NaN is none of it
+    if 1 <= hours * 3600 <= MAX_LIFETIME:  # NaN is none of it
         return hours
-    raise argparse.ArgumentTypeError(f"must be a number of hours up to {LONGEST // 3600}, such as 2 or 0.5")
+    raise argparse.ArgumentTypeError(f"must be a number of hours up to {MAX_LIFETIME // 3600}, such as 2 or 0.5")
 
 
 def _name(text: str) -> str:
     if is_name(text):
         return text
-    raise argparse.ArgumentTypeError(f"must be at most {LONGEST_NAME} printable characters")
+    raise argparse.ArgumentTypeError(f"must be at most {MAX_NAME_LENGTH} printable characters")
 
 
 def _address(text: str) -> str:

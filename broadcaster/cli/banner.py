@@ -19,7 +19,7 @@ QR_CHARACTERS = "█▀▄"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BannerContext:
     """What the block tells besides the settings and the stream.
 
     `links` are the page's addresses, the one for viewers first; `link_command` is what makes a link for a viewer;
@@ -34,7 +34,7 @@ class Surroundings:
     qr: bool = True
 
 
-def start_block(settings: Settings, report: StreamReport, around: Surroundings) -> str:
+def start_block(settings: Settings, report: StreamReport, around: BannerContext) -> str:
     """Return the block: where the page is, what is shown on it, who may watch, and who may start and stop.
 
     Only a terminal gets the viewer token, as part of each link, and the QR code of the first link: what is printed
@@ -54,7 +54,7 @@ def start_block(settings: Settings, report: StreamReport, around: Surroundings) 
     return "\n".join([*lines, "", *([qr_code(links[0])] if links and around.terminal and around.qr else [])])
 
 
-def _links(settings: Settings, around: Surroundings) -> list[str]:
+def _links(settings: Settings, around: BannerContext) -> list[str]:
     """The page's addresses, with the viewer token on a terminal; with web.links, only those that let somebody in."""
     if settings.web.viewer_token and around.terminal:
         return [with_token(link, settings.web.viewer_token) for link in around.links]

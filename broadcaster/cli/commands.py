@@ -23,13 +23,13 @@ from broadcaster.auth.tokens import make_token
 from broadcaster.cli import links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
-from broadcaster.cli.banner import QR_CHARACTERS, Surroundings, start_block
+from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_block
 from broadcaster.cli.install import install, uninstall
 from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport
-from broadcaster.service.signals import has_terminal, ignore_button, ignore_ending
+from broadcaster.service.signals import has_terminal, ignore_toggle_signal, ignore_stop_signals
 from broadcaster.settings import Settings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import state_folder
@@ -84,12 +84,12 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     if logs.is_journal(sys.stderr, os.environ):
         streams.write_utf8(sys.stderr)
     logs.set_up(effective.log.level, sys.stderr, os.environ, settings.secret_values(effective))
-    sys.unraisablehook = logs.tell_unraisable
+    sys.unraisablehook = logs.log_unraisable
     faulthandler.enable(_STDERR)
     raise_descriptor_limit()
     for name in settings.weak_tokens(effective):
         _log.warning("%s is easy to guess; `broadcaster token` prints a better one", name)
-    ignore_button()
+    ignore_toggle_signal()
     # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
     from broadcaster.app import serve  # noqa: PLC0415
 
@@ -100,7 +100,7 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
             announce = partial(_announce, parsed, effective)
             await serve(effective, live=parsed.live, announce=announce, read_settings=_reread(parsed), **chosen)
         finally:
-            ignore_ending()
+            ignore_stop_signals()
 
     asyncio.run(serve_to_the_end())
 
@@ -151,7 +151,7 @@ def _link(parsed: argparse.Namespace) -> None:
     if parsed.revoke:
         print(links.revoke(target.link_key))
         return
-    asked = links.Asked(parsed.hours * 3600, parsed.name, parsed.address)
+    asked = links.LinkRequest(parsed.hours * 3600, parsed.name, parsed.address)
     terminal, qr = sys.stdout.isatty(), _draws_qr_codes()
     print(links.make(target.settings, target.link_key, asked, time.time(), terminal=terminal, qr=qr))
 
@@ -199,7 +199,7 @@ def _read(parsed: argparse.Namespace) -> Settings:
 def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
     made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
-    around = Surroundings(
+    around = BannerContext(
         links=page_addresses(effective.web, port),
         link_command=links.command(sys.argv[0], parsed.settings, parsed.set, service="INVOCATION_ID" in os.environ),
         token_file=str(made) if made.exists() else "",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from broadcaster.auth.links import EARLIEST, Link, sign_link
+from broadcaster.auth.links import EARLIEST_CLOCK, Link, sign_link
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.banner import qr_code, with_token
 from broadcaster.errors import BroadcasterError
@@ -22,7 +22,7 @@ _OF_A_LINK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LinkRequest:
     """What kind of link is wanted; `address` is where the page is, None where viewers reach this machine directly."""
 
     seconds: float
@@ -30,7 +30,7 @@ class Asked:
     address: str | None
 
 
-def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, terminal: bool, qr: bool = True) -> str:
+def make(settings: Settings, key: SecretFile, asked: LinkRequest, unix: float, *, terminal: bool, qr: bool = True) -> str:
     """Return the link under every address of the page.
 
     A `terminal` also gets for whom, until when and by which key, and a QR code if its encoding can draw one (`qr`).
@@ -44,7 +44,7 @@ def make(settings: Settings, key: SecretFile, asked: Asked, unix: float, *, term
         )
     _check_clock(unix)
     link = Link(asked.name, int(unix), round(asked.seconds))
-    token = sign_link(link, key.made())
+    token = sign_link(link, key.read_or_create())
     links = [with_token(address, token) for address in _addresses(settings, asked)]
     drawn = [qr_code(links[0])] if qr else []
     return "\n".join([*links, *([*_about(link, key), *drawn] if terminal else [])])
@@ -73,7 +73,7 @@ def revoke(key: SecretFile) -> str:
 
 
 def _check_clock(unix: float) -> None:
-    if unix < EARLIEST:
+    if unix < EARLIEST_CLOCK:
         shown = datetime.fromtimestamp(unix, UTC)
         raise BroadcasterError(
             f"this machine's clock was never set: it says {shown:%Y-%m-%d %H:%M} UTC, and no link made now would end "
@@ -81,7 +81,7 @@ def _check_clock(unix: float) -> None:
         )
 
 
-def _addresses(settings: Settings, asked: Asked) -> list[str]:
+def _addresses(settings: Settings, asked: LinkRequest) -> list[str]:
     if asked.address is not None:
         return [asked.address]
     if settings.web.port == 0:
@@ -90,6 +90,6 @@ def _addresses(settings: Settings, asked: Asked) -> list[str]:
 
 
 def _about(link: Link, key: SecretFile) -> list[str]:
-    end = datetime.fromtimestamp(link.made + link.seconds).astimezone()
+    end = datetime.fromtimestamp(link.created + link.seconds).astimezone()
     rows = [("For", link.name or "a guest"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
     return ["", *(f"  {name:9}{text}" for name, text in rows), ""]

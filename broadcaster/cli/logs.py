@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import TextIO
 
-from broadcaster.rate_limited_log import Bound
+from broadcaster.rate_limited_log import LineLimiter
 
 _python = logging.getLogger("python")
 
@@ -62,7 +62,7 @@ class TerminalFormatter(_Formatter):
         return f"{time} {record.levelname.lower():8}{super().format(record)}"
 
 
-class ThirdParties(logging.Filter):
+class LibraryLogLimiter(logging.Filter):
     """Lets through what libraries say, a little of it: what makes them say it comes from outside, and may be a flood.
 
     Ours know their own measure.
@@ -70,7 +70,7 @@ class ThirdParties(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._bound = Bound()
+        self._bound = LineLimiter()
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -88,7 +88,7 @@ class ThirdParties(logging.Filter):
         return True
 
 
-def tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+def log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Log what Python could raise nowhere (`sys.unraisablehook`), which otherwise is written past the log.
 
     Some of it is for strangers to bring about: a TLS handshake that names a server by letters which are not ASCII.
@@ -102,7 +102,7 @@ def set_up(level: str, stream: TextIO, environ: Mapping[str, str], secrets: Coll
     """Send log lines of `level` (`log.level`) and above to `stream`, without `secrets`."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter((JournalFormatter if is_journal(stream, environ) else TerminalFormatter)(secrets))
-    handler.addFilter(ThirdParties())
+    handler.addFilter(LibraryLogLimiter())
     logging.getLogger().handlers = [handler]
     set_level(level)
     for name in _QUIET:

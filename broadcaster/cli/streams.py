@@ -80,7 +80,7 @@ def _escape(letter: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-WANTED = 65536
+DESCRIPTOR_LIMIT = 65536
 """As in systemd/broadcaster.service: enough for a thousand viewers whose pages all load at once."""
 
 
@@ -90,7 +90,7 @@ def raise_descriptor_limit() -> None:
     The soft one is 1024 for the sake of programs that use select(2); here nothing does.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+    wanted = DESCRIPTOR_LIMIT if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTOR_LIMIT)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     with contextlib.suppress(OSError, ValueError):  # the service's sandbox, which has raised it itself

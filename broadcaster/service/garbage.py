@@ -17,13 +17,13 @@ import gc
 
 from broadcaster.model.stream import StreamState, StreamStatus
 
-QUIET = 5.0
+QUIET_TIME = 5.0
 """Seconds without a join or leave before a full collection."""
 
-LATEST = 60.0
+LONGEST_DELAY = 60.0
 """Longest delay of a full collection in seconds, from the first join or leave."""
 
-REGULAR = 600.0
+INTERVAL = 600.0
 """Seconds between full collections without any join or leave: HTTP requests leave cycles, too."""
 
 _NEVER = 1_000_000
@@ -45,7 +45,7 @@ class GarbageCollection:
         gc.freeze()
         young, middle, _ = self._thresholds
         gc.set_threshold(young, middle, _NEVER)
-        self._schedule(REGULAR)
+        self._schedule(INTERVAL)
 
     def close(self) -> None:
         """Leave everything as it was found; idempotent."""
@@ -66,7 +66,7 @@ class GarbageCollection:
         now = asyncio.get_running_loop().time()
         if self._changed_at is None:
             self._changed_at = now
-        self._schedule(min(QUIET, self._changed_at + LATEST - now))
+        self._schedule(min(QUIET_TIME, self._changed_at + LONGEST_DELAY - now))
 
     def _schedule(self, delay: float) -> None:
         if self._timer is not None:
@@ -81,4 +81,4 @@ class GarbageCollection:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-        self._schedule(REGULAR)
+        self._schedule(INTERVAL)

@@ -29,7 +29,7 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """What can be seen of the stream from outside: its state, how many pictures it ever gave, how often its
     sources were opened."""
 
@@ -38,8 +38,8 @@ class Seen:
     openings: int
 
 
-class Progress:
-    """Judges a trace of `Seen`: each state has one thing that must happen again within its limit.
+class ProgressMonitor:
+    """Judges a trace of `Snapshot`: each state has one thing that must happen again within its limit.
 
     Live: a picture. Failed: another retry. Starting and stopping: they must end. Offline: nothing.
     """
@@ -48,7 +48,7 @@ class Progress:
         self._evidence: tuple[StreamState, int] | None = None
         self._since = now
 
-    def stuck(self, seen: Seen, now: float) -> str | None:
+    def stuck(self, seen: Snapshot, now: float) -> str | None:
         """What has not happened for too long, for the log; None while all goes well."""
         evidence = (seen.state, _count(seen))
         if evidence != self._evidence:
@@ -67,7 +67,7 @@ _MISSING = {
 }
 
 
-def _count(seen: Seen) -> int:
+def _count(seen: Snapshot) -> int:
     """The number that must grow in this state."""
     if seen.state is StreamState.LIVE:
         return seen.pictures

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-def ignore_button() -> None:
+def ignore_toggle_signal() -> None:
     """Ignore SIGUSR1 until the event loop handles it: its default action would kill the process."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-def ignore_ending() -> None:
+def ignore_stop_signals() -> None:
     """Ignore further signals while the process exits: a second SIGTERM must not kill it."""
     for number in (*ENDING, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from broadcaster.model.stream import AudioState
 from broadcaster.ports import Clock, StreamControl
 from broadcaster.service.notify import NotifySocket
-from broadcaster.service.progress import Progress, Seen
+from broadcaster.service.progress import ProgressMonitor, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Service:
         self._live = live
         self._viewers = viewers
         self._clock = clock
-        self._progress = Progress(clock.monotonic())
+        self._progress = ProgressMonitor(clock.monotonic())
         self._feed_at = clock.monotonic()
         self._ready = False
         self._told = ""
@@ -78,7 +78,7 @@ class Service:
     def _makes_progress(self, now: float) -> bool:
         """Whether it does; said once when it does not, because the next lines are systemd's."""
         figures = self._live.report()
-        stuck = self._progress.stuck(Seen(self._live.status.state, figures.pictures, figures.openings), now)
+        stuck = self._progress.stuck(Snapshot(self._live.status.state, figures.pictures, figures.openings), now)
         if stuck and not self._stuck:
             end = "" if self._interval is None else ": systemd's watchdog ends this daemon and starts another"
             log.error("the stream is stuck (%s)%s", stuck, end)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from broadcaster.auth.tokens import LONGEST, SHORTEST
+from broadcaster.auth.tokens import MAX_LENGTH, MIN_LENGTH
 from broadcaster.settings.host_names import HostName, Origin
 from broadcaster.settings.ice import IceServer, IceServers, Ports
 from broadcaster.settings.kinds import (
@@ -45,8 +45,8 @@ _CAMERA = Text("an index, a name or a path; empty: the first camera", PRINTABLE)
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
 # A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
 _TOKEN = Secret(
-    f"empty, or {SHORTEST} to {LONGEST} visible ASCII characters; `broadcaster token` prints a good one",
-    rf"([!-~]{{{SHORTEST},{LONGEST}}})?",
+    f"empty, or {MIN_LENGTH} to {MAX_LENGTH} visible ASCII characters; `broadcaster token` prints a good one",
+    rf"([!-~]{{{MIN_LENGTH},{MAX_LENGTH}}})?",
 )
 _SECRET = Secret("up to 256 visible ASCII characters", r"[!-~]{0,256}")
 _INTERFACE = Text("the name of a network interface such as eth0", r"[0-9A-Za-z_.:@-]{1,15}")  # IFNAMSIZ, if.h

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from broadcaster.auth.rate_limits import CANDIDATES_AN_OFFER
+from broadcaster.auth.rate_limits import CANDIDATES_PER_OFFER
 from broadcaster.errors import BadAnswer, BadMessage, IllegalEvent
 from broadcaster.model.offers import Offer
 from broadcaster.model.stream import StreamState
@@ -130,7 +130,7 @@ class Negotiation:
     def expects(self, message: Candidate) -> bool:
         """Whether this candidate is within the number that is allowed for each offer."""
         peer = self._peer
-        return peer is not None and peer.id == message.id and peer.candidates < CANDIDATES_AN_OFFER
+        return peer is not None and peer.id == message.id and peer.candidates < CANDIDATES_PER_OFFER
 
     def restart(self, message: Restart, now: float) -> list[Action]:
         """Make a new offer, unless a newer one is on its way. Raises `BadMessage`."""
@@ -220,7 +220,7 @@ class Negotiation:
 
     def _take_candidate(self, peer: _OfferedPeer, text: str) -> list[Action]:
         peer.candidates += 1
-        if peer.candidates > CANDIDATES_AN_OFFER:
+        if peer.candidates > CANDIDATES_PER_OFFER:
             self.candidates_dropped += 1
             return []
         if not peer.answered:

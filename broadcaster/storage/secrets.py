@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.auth.tokens import SHORTEST
+from broadcaster.auth.tokens import MIN_LENGTH
 from broadcaster.errors import BroadcasterError
 
 _BYTES = 32
@@ -29,11 +29,11 @@ class SecretFile:
                 text = file.read(_LARGEST).decode("ascii", "replace").strip()
         except OSError as error:
             raise BroadcasterError(f"{self.path} cannot be read: {error.strerror}") from error
-        if len(text) < SHORTEST or not all("!" <= letter <= "~" for letter in text):
-            raise BroadcasterError(f"{self.path} must hold one line of {SHORTEST} or more visible ASCII characters")
+        if len(text) < MIN_LENGTH or not all("!" <= letter <= "~" for letter in text):
+            raise BroadcasterError(f"{self.path} must hold one line of {MIN_LENGTH} or more visible ASCII characters")
         return text
 
-    def made(self) -> str:
+    def read_or_create(self) -> str:
         """Return the secret, which is made if there is no such file. Raises `BroadcasterError`."""
         try:
             return self.read()
@@ -84,7 +84,7 @@ class WatchedSecret:
         """
         before, problem = self.value, ""
         try:
-            self.value = self._file.made()
+            self.value = self._file.read_or_create()
         except BroadcasterError as error:
             problem = str(error)
             self.value = before if isinstance(error.__cause__, OSError) else ""

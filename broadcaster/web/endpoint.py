@@ -8,7 +8,7 @@ from collections import Counter
 
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 
-from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admissions, networks
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admission_limiter, networks
 from broadcaster.errors import BadMessage
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -81,7 +81,7 @@ class Endpoint:
         self._sockets: dict[int, WebSocket] = {}
         self._pending: dict[int, WebSocket] = {}
         self._pending_at: Counter[str] = Counter()
-        self._admissions = admissions(viewers.sessions.limit)
+        self._admissions = admission_limiter(viewers.sessions.limit)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket from handshake to end. Host and Origin were checked before."""
@@ -182,7 +182,7 @@ class Endpoint:
         grant = self._auth.admit(hello.token, socket.address)
         places, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
-        if is_new and not _is_own(socket) and self._admissions.is_empty(places, now):
+        if is_new and not _is_own(socket) and self._admissions.is_exhausted(places, now):
             raise too_many("new viewers")
         viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:

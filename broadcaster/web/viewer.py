@@ -72,7 +72,7 @@ class Viewer:
         self._log(event, f"{event} by the link of {grant.name or 'a guest'}" if grant.by_link else event)
         self._socket = self._sockets[socket.number] = socket
         self._reached_at = socket.reached_at
-        self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.ends_at))
+        self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at))
 
     def receive(self, socket: WebSocket, message: WSMessage) -> None:
         """Take one frame of that WebSocket, other than its end."""
@@ -133,7 +133,7 @@ class Viewer:
         """The name in the viewer's link, and the seconds until it expires; None without a link."""
         if not self.grant.by_link:
             return None
-        left = self.grant.ends_at - self._context.clock.monotonic()
+        left = self.grant.expires_at - self._context.clock.monotonic()
         return {"name": self.grant.name, "ends_in": round(left, 1)}
 
     def _input(self, step: Callable[[float], list[Action]]) -> None:

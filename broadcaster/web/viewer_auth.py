@@ -56,14 +56,14 @@ class ViewerAuth:
     def _grant(self, link: Link, now: float) -> Grant:
         """Admit by a link. Raises `Refusal` when it has expired."""
         unix = self._clock.unix()
-        if link.is_of_the_future(unix):
+        if link.is_from_the_future(unix):
             shown = datetime.fromtimestamp(unix, UTC)
             self._log.warning(
                 "clock",
                 f"this machine's clock says {shown:%Y-%m-%d %H:%M} UTC, before the link of {link.name or 'a guest'} "
                 f"was made: is it set? The link lasts its {link.seconds / 3600:.3g} h from now",
             )
-        left = link.left(unix)
+        left = link.remaining(unix)
         if left <= 0:
             raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link's time has ended")
         return Grant(link.name, now + left, by_link=True)

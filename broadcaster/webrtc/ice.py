@@ -47,7 +47,7 @@ class IceContext:
     def warn(self, text: str) -> None:
         """Say what is wrong, but not at every offer."""
         now = self.clock.monotonic()
-        if not self.warnings.is_empty(now):
+        if not self.warnings.is_exhausted(now):
             self.warnings.spend(now)
             log.warning("ICE: %s", text)
 

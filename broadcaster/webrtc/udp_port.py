@@ -90,7 +90,7 @@ class Reception:
     def may_refuse(self) -> bool:
         """Whether one more stranger may be told that it is one."""
         now = self._clock.monotonic()
-        return not self._refusals.is_empty(now) and self._refusals.spend(now)
+        return not self._refusals.is_exhausted(now) and self._refusals.spend(now)
 
 
 class FilteredUdpPort(StunProtocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from broadcaster.service.garbage import QUIET
+from broadcaster.service.garbage import QUIET_TIME
 from tests.bench.figures import Figure
 from tests.bench.measured import Measured
 from tests.bench.options import Options
@@ -29,7 +29,7 @@ async def measure(options: Options) -> list[Figure]:
             for _ in range(rounds):
                 await _round(engine, viewers, others=1)
             joining = await engine.pauses()
-            await asyncio.sleep(QUIET + 2)
+            await asyncio.sleep(QUIET_TIME + 2)
             quiet = await engine.pauses()
             after = engine.footprint.memory
         await engine.until(lambda moment: moment.peers == 0, GONE)

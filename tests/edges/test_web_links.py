@@ -22,7 +22,7 @@ def key(tmp_path: Path) -> SecretFile:
 
 def token(key: SecretFile, name: str = "Anna", left: float = 3600, seconds: int = ALL) -> str:
     """A link that lasts a week in all, of which so many seconds are left."""
-    return sign_link(Link(name, round(time.time() + left - seconds), seconds), key.made())
+    return sign_link(Link(name, round(time.time() + left - seconds), seconds), key.read_or_create())
 
 
 async def test_only_a_link_lets_in(key: SecretFile) -> None:
@@ -67,7 +67,7 @@ async def test_who_watches_when_the_link_ends_is_told_and_goes(
     key: SecretFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A wall clock that stands still: half a second is left, however long the way to the daemon takes.
-    given = sign_link(Link("Anna", 1_800_000_000, 3600), key.made())
+    given = sign_link(Link("Anna", 1_800_000_000, 3600), key.read_or_create())
     monkeypatch.setattr("tests.edges.web_rig.RealClock.unix", lambda self: 1_800_003_599.5)
     async with served(links=True, link_key=key) as rig:
         talk = await rig.talk()
@@ -138,7 +138,7 @@ async def test_a_key_that_is_gone_counts_no_more(key: SecretFile, how: str, monk
 async def test_a_clock_that_was_never_set_is_said_and_the_link_lasts_its_time(
     key: SecretFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given = sign_link(Link("Anna", round(time.time()), 7200), key.made())
+    given = sign_link(Link("Anna", round(time.time()), 7200), key.read_or_create())
     monkeypatch.setattr("tests.edges.web_rig.RealClock.unix", lambda self: 100.0)
     async with served(links=True, link_key=key, operator_token="op") as rig:
         talk = await rig.talk()

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from broadcaster.cli.logs import tell_unraisable
+from broadcaster.cli.logs import log_unraisable
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stream import StreamState
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
@@ -160,7 +160,7 @@ async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatc
 async def test_a_server_s_name_that_is_not_ascii_is_a_line_in_the_log(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "unraisablehook", tell_unraisable)
+    monkeypatch.setattr(sys, "unraisablehook", log_unraisable)
     async with secured(pair) as rig:
         for _ in range(3):
             reader, writer = await asyncio.open_connection("localhost", rig.server.port)

@@ -117,7 +117,7 @@ def link(data: bytes) -> None:
     token = sign_link(Link(name, made, 3600), KEY)
     found = read_link(token, KEY)
     assert found is not None
-    assert (found.made, found.seconds) == (made, 3600)
+    assert (found.created, found.seconds) == (made, 3600)
     at = (data[0] if data else 0) % len(token)
     changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
     assert read_link(changed, KEY) is None

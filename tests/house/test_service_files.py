@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from broadcaster.cli.streams import WANTED
+from broadcaster.cli.streams import DESCRIPTOR_LIMIT
 from broadcaster.settings import template
 from tests.house.project import ROOT, read
 
@@ -22,7 +22,7 @@ def test_the_settings_file_is_the_code_s():
 
 
 def test_the_unit_gives_as_many_descriptors_as_the_daemon_wants():
-    assert f"LimitNOFILE={WANTED}\n" in UNIT.read_text("utf-8")
+    assert f"LimitNOFILE={DESCRIPTOR_LIMIT}\n" in UNIT.read_text("utf-8")
 
 
 def test_the_service_may_listen_on_ports_below_1024_and_has_no_other_capability():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, TokenResult, admissions
+from broadcaster.auth.rate_limits import SlidingWindow, TokenAttempts, TokenBucket, TokenResult, admission_limiter
 
 
 def test_thirty_messages_in_ten_seconds_and_not_one_more() -> None:
@@ -76,17 +76,17 @@ def test_addresses_do_not_pile_up() -> None:
     attempts = TokenAttempts()
     for index in range(5000):
         guess(attempts, [f"192.0.2.{index}"], 0.0)
-    assert len(attempts._wrong._budgets) == 4096
+    assert len(attempts._wrong._windows) == 4096
 
 
 @pytest.mark.parametrize("viewers", [1, 20, 1000])
 def test_all_viewers_of_one_place_may_come_back_together_and_a_loop_may_not(viewers: int) -> None:
-    let_in = admissions(viewers)
+    let_in = admission_limiter(viewers)
     places = ("192.0.2.1",)
     came = 0
-    while not let_in.is_empty(places, 0.0):
+    while not let_in.is_exhausted(places, 0.0):
         let_in.spend(places, 0.0)
         came += 1
     assert came == 4 * viewers + 16
-    assert not let_in.is_empty(("192.0.2.2",), 0.0)
-    assert not let_in.is_empty(places, 10.1)
+    assert not let_in.is_exhausted(("192.0.2.2",), 0.0)
+    assert not let_in.is_exhausted(places, 10.1)

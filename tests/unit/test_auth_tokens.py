@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from broadcaster.auth.tokens import SHORTEST, bearer_token, is_weak, make_token, tokens_match
+from broadcaster.auth.tokens import MIN_LENGTH, bearer_token, is_weak, make_token, tokens_match
 
 
 def test_tokens_are_compared_whole() -> None:
@@ -32,7 +32,7 @@ def test_a_bearer_token_is_read_from_its_header() -> None:
     ],
 )
 def test_these_are_easy_to_guess(token: str) -> None:
-    assert len(token) >= SHORTEST
+    assert len(token) >= MIN_LENGTH
     assert is_weak(token)
 
 
@@ -46,4 +46,4 @@ def test_these_are_not(token: str) -> None:
 def test_a_token_of_ours_is_good_needs_no_escaping_and_is_new_each_time() -> None:
     tokens = {make_token() for _ in range(200)}
     assert len(tokens) == 200
-    assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{SHORTEST},}}", token) and not is_weak(token) for token in tokens)
+    assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},}}", token) and not is_weak(token) for token in tokens)

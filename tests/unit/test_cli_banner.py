@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcaster.cli.banner import Surroundings, qr_code, start_block, with_token
+from broadcaster.cli.banner import BannerContext, qr_code, start_block, with_token
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings, VideoSettings, WebSettings
 
@@ -14,7 +14,7 @@ TOKEN = "/var/lib/broadcaster/operator_token"
 
 
 def block(settings, *, report=REPORT, token_file=TOKEN, terminal):
-    return start_block(settings, report, Surroundings(LINKS, "sudo broadcaster link", token_file, terminal))
+    return start_block(settings, report, BannerContext(LINKS, "sudo broadcaster link", token_file, terminal))
 
 
 def test_an_open_house_in_a_journal():

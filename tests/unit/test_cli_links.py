@@ -8,14 +8,14 @@ import pytest
 
 from broadcaster.auth.links import Link, read_link
 from broadcaster.cli import links, main
-from broadcaster.cli.links import Asked
+from broadcaster.cli.links import LinkRequest
 from broadcaster.doctor.unit import Service
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings, read
 from broadcaster.storage.secrets import SecretFile, state_secrets
 
 NOW = 1_800_000_000.5
-ASKED = Asked(7200, "Anna", None)
+REQUEST = LinkRequest(7200, "Anna", None)
 
 
 def closed(folder: Path, *more: str) -> Settings:
@@ -36,37 +36,37 @@ def token_of(link: str) -> str:
 
 
 def test_the_link_is_signed_with_the_daemon_s_key(tmp_path):
-    (link,) = make(tmp_path, ASKED, NOW, terminal=False).splitlines()
+    (link,) = make(tmp_path, REQUEST, NOW, terminal=False).splitlines()
     assert link.startswith("http://192.0.2.7:8080/#t=")
     assert read_link(token_of(link), link_key(tmp_path).read()) == Link("Anna", 1_800_000_000, 7200)
 
 
 def test_a_terminal_gets_the_end_and_a_qr_code(tmp_path):
-    said = make(tmp_path, ASKED, NOW, terminal=True)
+    said = make(tmp_path, REQUEST, NOW, terminal=True)
     assert re.search(r"For +Anna\n +Until +2027-01-15 \d\d:00 \w+\n", said)
     assert set("█▀▄") < set(said)
 
 
 def test_under_the_address_that_was_said(tmp_path):
-    said = make(tmp_path, Asked(60, "", "https://cam.example.org/live/"), NOW, terminal=False)
+    said = make(tmp_path, LinkRequest(60, "", "https://cam.example.org/live/"), NOW, terminal=False)
     assert said.startswith("https://cam.example.org/live/#t=")
     assert "\n" not in said
 
 
 def test_it_would_open_nothing_where_links_do_not_count(tmp_path):
     with pytest.raises(BroadcasterError, match=r"web\.links is false"):
-        links.make(Settings(), link_key(tmp_path), ASKED, NOW, terminal=False)
+        links.make(Settings(), link_key(tmp_path), REQUEST, NOW, terminal=False)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_clock_that_was_never_set_makes_no_links(tmp_path):
     with pytest.raises(BroadcasterError, match=r"clock was never set: it says 1970-01-01 00:00 UTC"):
-        make(tmp_path, ASKED, 7.0, terminal=False)
+        make(tmp_path, REQUEST, 7.0, terminal=False)
 
 
 def test_a_port_that_only_the_daemon_knows(tmp_path):
     with pytest.raises(BroadcasterError, match=r"web\.port is 0.*--address"):
-        make(tmp_path, "web.port=0", ASKED, NOW, terminal=False)
+        make(tmp_path, "web.port=0", REQUEST, NOW, terminal=False)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_makes_a_link_for_a_daemon(program, file, assignments, service, com
 
 def test_revoking_makes_another_key(tmp_path):
     key = link_key(tmp_path)
-    before = key.made()
+    before = key.read_or_create()
     assert str(key.path) in links.revoke(key)
     assert key.read() != before
 

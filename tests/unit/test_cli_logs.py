@@ -122,7 +122,7 @@ def test_our_own_lines_are_as_they_were_written(written):
 
 
 def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "unraisablehook", logs.tell_unraisable)
+    monkeypatch.setattr(sys, "unraisablehook", logs.log_unraisable)
 
     class Breaks:
         def __del__(self):

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.service.garbage import LATEST, QUIET, REGULAR, GarbageCollection
+from broadcaster.service.garbage import LONGEST_DELAY, QUIET_TIME, INTERVAL, GarbageCollection
 from tests.rigs.timetravel import TravelClock, travel
 
 
@@ -56,9 +56,9 @@ def test_it_waits_until_no_viewer_comes_or_goes():
         with watched(clock) as (garbage, times):
             for count in range(1, 4):
                 garbage.viewers_changed(count)
-                await asyncio.sleep(QUIET - 1)
-            await asyncio.sleep(QUIET)
-            assert times == [2 * (QUIET - 1) + QUIET]
+                await asyncio.sleep(QUIET_TIME - 1)
+            await asyncio.sleep(QUIET_TIME)
+            assert times == [2 * (QUIET_TIME - 1) + QUIET_TIME]
 
     travel(scenario)
 
@@ -66,11 +66,11 @@ def test_it_waits_until_no_viewer_comes_or_goes():
 def test_it_does_not_wait_for_ever():
     async def scenario(clock):
         with watched(clock) as (garbage, times):
-            for _ in range(round(LATEST)):
+            for _ in range(round(LONGEST_DELAY)):
                 garbage.viewers_changed(1)
                 await asyncio.sleep(1)
             await asyncio.sleep(0.1)
-            assert times == [LATEST]
+            assert times == [LONGEST_DELAY]
 
     travel(scenario)
 
@@ -78,8 +78,8 @@ def test_it_does_not_wait_for_ever():
 def test_what_others_leave_is_collected_now_and_then():
     async def scenario(clock):
         with watched(clock) as (_, times):
-            await asyncio.sleep(2 * REGULAR + 1)
-            assert times == [REGULAR, 2 * REGULAR]
+            await asyncio.sleep(2 * INTERVAL + 1)
+            assert times == [INTERVAL, 2 * INTERVAL]
 
     travel(scenario)
 
@@ -93,7 +93,7 @@ def test_only_while_nobody_watches_everything_is_looked_through():
                 remains = weakref.ref(cycle)
                 del cycle
                 garbage.viewers_changed(count)
-                await asyncio.sleep(QUIET + 0.1)
+                await asyncio.sleep(QUIET_TIME + 0.1)
                 assert (remains() is None) is everything
 
     travel(scenario)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import StreamState
-from broadcaster.service.progress import LIVE_LIMIT, RETRY_LIMIT, STOPPING_LIMIT, Progress, Seen
+from broadcaster.service.progress import LIVE_LIMIT, RETRY_LIMIT, STOPPING_LIMIT, ProgressMonitor, Snapshot
 from broadcaster.stream.machine import STARTING_LIMIT, STATES, Action, Event, Phase, StreamMachine
 from broadcaster.stream.stall_watch import STALL_LIMIT
 
@@ -14,60 +14,60 @@ GRACE = 2.0
 
 def first_stuck(trace, until, step=0.5):
     """When `trace`, a function of the time, is first said to be stuck; None if not before `until`."""
-    progress = Progress(0.0)
+    progress = ProgressMonitor(0.0)
     times = (number * step for number in range(int(until / step) + 1))
     return next((now for now in times if progress.stuck(trace(now), now)), None)
 
 
 def test_offline_needs_nothing():
-    assert first_stuck(lambda now: Seen(StreamState.OFFLINE, 0, 0), until=100_000, step=10) is None
+    assert first_stuck(lambda now: Snapshot(StreamState.OFFLINE, 0, 0), until=100_000, step=10) is None
 
 
 def test_live_needs_pictures():
-    assert first_stuck(lambda now: Seen(StreamState.LIVE, int(now * 30), 1), until=3600) is None
-    assert first_stuck(lambda now: Seen(StreamState.LIVE, int(now / 4), 1), until=3600) is None
+    assert first_stuck(lambda now: Snapshot(StreamState.LIVE, int(now * 30), 1), until=3600) is None
+    assert first_stuck(lambda now: Snapshot(StreamState.LIVE, int(now / 4), 1), until=3600) is None
 
 
 def test_live_whose_pictures_stopped_and_that_never_turned_failed_is_stuck():
-    found = first_stuck(lambda now: Seen(StreamState.LIVE, min(int(now * 30), 900), 1), until=3600)
+    found = first_stuck(lambda now: Snapshot(StreamState.LIVE, min(int(now * 30), 900), 1), until=3600)
     assert 30 + LIVE_LIMIT < found <= 30 + LIVE_LIMIT + 1
     assert LIVE_LIMIT > STALL_LIMIT + GRACE, "the stream itself has its turn first"
 
 
 def test_a_start_that_neither_succeeds_nor_fails_is_stuck():
-    found = first_stuck(lambda now: Seen(StreamState.STARTING, 0, 1), until=3600)
+    found = first_stuck(lambda now: Snapshot(StreamState.STARTING, 0, 1), until=3600)
     assert STARTING_LIMIT < found <= STARTING_LIMIT + GRACE + 1
 
 
 def test_a_stop_that_never_ends_is_stuck():
-    found = first_stuck(lambda now: Seen(StreamState.STOPPING, 900, 1), until=3600)
+    found = first_stuck(lambda now: Snapshot(StreamState.STOPPING, 900, 1), until=3600)
     assert STOPPING_LIMIT < found <= STOPPING_LIMIT + GRACE + 1
 
 
 def test_failed_for_ever_with_its_retries_is_well():
-    assert first_stuck(lambda now: Seen(StreamState.FAILED, 0, int(now / 45)), until=3600) is None
+    assert first_stuck(lambda now: Snapshot(StreamState.FAILED, 0, int(now / 45)), until=3600) is None
 
 
 def test_a_retry_that_never_comes_is_stuck():
-    found = first_stuck(lambda now: Seen(StreamState.FAILED, 0, min(int(now / 40), 5)), until=3600)
+    found = first_stuck(lambda now: Snapshot(StreamState.FAILED, 0, min(int(now / 40), 5)), until=3600)
     assert 200 + RETRY_LIMIT < found <= 200 + RETRY_LIMIT + GRACE + 1
 
 
 def test_what_moves_again_is_stuck_no_more():
-    progress = Progress(0.0)
-    seen = Seen(StreamState.LIVE, 5, 1)
+    progress = ProgressMonitor(0.0)
+    seen = Snapshot(StreamState.LIVE, 5, 1)
     assert progress.stuck(seen, 0) is None
     assert "no picture for 60 s" in progress.stuck(seen, 60)
-    assert progress.stuck(Seen(StreamState.LIVE, 6, 1), 61) is None
-    assert progress.stuck(Seen(StreamState.FAILED, 6, 1), 62) is None
+    assert progress.stuck(Snapshot(StreamState.LIVE, 6, 1), 61) is None
+    assert progress.stuck(Snapshot(StreamState.FAILED, 6, 1), 62) is None
 
 
 def test_each_state_has_its_time_from_its_own_beginning():
-    progress = Progress(0.0)
-    assert progress.stuck(Seen(StreamState.OFFLINE, 0, 0), 0) is None
-    assert progress.stuck(Seen(StreamState.STARTING, 0, 1), 5000) is None
-    assert progress.stuck(Seen(StreamState.LIVE, 1, 1), 5009) is None
-    assert progress.stuck(Seen(StreamState.STOPPING, 1, 1), 5010) is None
+    progress = ProgressMonitor(0.0)
+    assert progress.stuck(Snapshot(StreamState.OFFLINE, 0, 0), 0) is None
+    assert progress.stuck(Snapshot(StreamState.STARTING, 0, 1), 5000) is None
+    assert progress.stuck(Snapshot(StreamState.LIVE, 1, 1), 5009) is None
+    assert progress.stuck(Snapshot(StreamState.STOPPING, 1, 1), 5010) is None
 
 
 class Show:
@@ -77,7 +77,7 @@ class Show:
         self.now = 0.0
         self.machine = StreamMachine(0.0)
         self.openings = self.pictures = 0
-        self.progress = Progress(0.0)
+        self.progress = ProgressMonitor(0.0)
         self.stuck = []
 
     def step(self, event):
@@ -90,7 +90,7 @@ class Show:
             self.pictures += self.machine.phase is Phase.LIVE
             self._do(self.machine.tick(self.now))
             state = STATES[self.machine.phase]
-            self.stuck.append(self.progress.stuck(Seen(state, self.pictures, self.openings), self.now))
+            self.stuck.append(self.progress.stuck(Snapshot(state, self.pictures, self.openings), self.now))
 
     def _do(self, action):
         if action is Action.OPEN:
