@@ -30,7 +30,9 @@ class LinkRequest:
     address: str | None
 
 
-def make(settings: Settings, key: SecretFile, asked: LinkRequest, unix: float, *, terminal: bool, qr: bool = True) -> str:
+def make(
+    settings: Settings, key: SecretFile, asked: LinkRequest, unix: float, *, terminal: bool, qr: bool = True
+) -> str:
     """Return the link under every address of the page.
 
     A `terminal` also gets for whom, until when and by which key, and a QR code if its encoding can draw one (`qr`).
