@@ -29,7 +29,7 @@ from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
 from broadcaster.errors import BroadcasterError, DeviceHung, SettingsError
 from broadcaster.model.stats import StreamReport
-from broadcaster.service.signals import has_terminal, ignore_toggle_signal, ignore_stop_signals
+from broadcaster.service.signals import has_terminal, ignore_stop_signals, ignore_toggle_signal
 from broadcaster.settings import Settings
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import state_folder

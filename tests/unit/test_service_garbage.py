@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.service.garbage import LONGEST_DELAY, QUIET_TIME, INTERVAL, GarbageCollection
+from broadcaster.service.garbage import INTERVAL, LONGEST_DELAY, QUIET_TIME, GarbageCollection
 from tests.rigs.timetravel import TravelClock, travel
 
 
