@@ -100,7 +100,7 @@ class Daemon:
         self._server = WebServer(
             settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
-        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._bitrate, self._server.refuse_newcomers)
+        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._bitrate, self._server.refuse_new_viewers)
         self._garbage = GarbageCollection()
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))

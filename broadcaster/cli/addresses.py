@@ -12,7 +12,7 @@ import ifaddr
 from broadcaster.settings import WebSettings
 from broadcaster.settings.host_names import ascii_name
 from broadcaster.settings.paths import expand
-from broadcaster.web.listen import EVERYWHERE, versions
+from broadcaster.web.listen import WILDCARD_HOSTS, available_ip_versions
 from broadcaster.webrtc import interfaces
 
 _AVAHI = Path("/run/avahi-daemon/socket")
@@ -35,9 +35,9 @@ def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
 
     The first is one by IPv4, where there is one: not every phone can look up this machine's names.
     """
-    if host not in EVERYWHERE:
+    if host not in WILDCARD_HOSTS:
         return page_urls([host], port, secure=secure)
-    listening = versions(host)
+    listening = available_ip_versions(host)
     own = [address for address in own_addresses() if ipaddress.ip_address(address).version in listening]
     addresses = for_others(own, first=address_towards_others())
     first = [address for address in addresses if "." in address][:1]

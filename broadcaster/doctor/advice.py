@@ -9,7 +9,7 @@ from broadcaster.errors import StreamReason
 from broadcaster.sandbox import FILMS
 from broadcaster.settings import VideoSettings
 from broadcaster.settings.paths import expand
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 
 def change(advice: str) -> str:
@@ -24,7 +24,7 @@ def unhide(film: str) -> str:
     """Advice for a film that the service's sandbox hides."""
     seen = f"{FILMS}/{os.path.basename(film)}"
     copy = shlex.join(["sudo", "install", "-D", "-m", "644", expand(film), seen])
-    return f"Copy it to where the service sees it:\n  {copy}\n{change(f'Then set [video] file = {spell(seen)}')}"
+    return f"Copy it to where the service sees it:\n  {copy}\n{change(f'Then set [video] file = {to_toml(seen)}')}"
 
 
 INSTALL_AGAIN = "Install again, from the folder with the source:\n  sudo make install"

@@ -8,7 +8,7 @@ from functools import lru_cache
 import idna
 
 from broadcaster.settings.kinds import NotAllowed, Problem, Text
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 _LONGEST = 253
 """Letters of a host name (RFC 1035 §2.3.4); longer ones, from outside, would only cost time."""
@@ -66,4 +66,4 @@ def _checked(name: str, given: str, allowed: str) -> str:
     """Return `name`, which ends up in response headers. Raises `NotAllowed` if it could not be made ASCII."""
     if name.isascii():
         return name
-    raise NotAllowed(Problem("", spell(given), f"must be {allowed}"))
+    raise NotAllowed(Problem("", to_toml(given), f"must be {allowed}"))

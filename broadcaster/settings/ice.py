@@ -19,7 +19,7 @@ from broadcaster.settings.kinds import (
     read_each,
     read_parts,
 )
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 
 class _Uri(Text):
@@ -28,7 +28,7 @@ class _Uri(Text):
     __slots__ = ()
 
     def show(self, value: object) -> str:
-        return MASKED if "@" in str(value) else spell(value)
+        return MASKED if "@" in str(value) else to_toml(value)
 
 
 # RFC 7064 §3.1 and RFC 7065 §3.1: scheme, host, port, and for TURN the transport.
@@ -77,12 +77,12 @@ class Ports(Plain):
         match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", value) if isinstance(value, str) else None
         first, last = map(int, match.groups()) if match else (0, 0)
         if not _LOWEST_PORT <= first <= last <= _HIGHEST_PORT:
-            raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+            raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
         return range(first, last + 1)
 
     def show(self, value: object) -> str:
         """See `Kind`."""
-        return spell(f"{value[0]}-{value[-1]}" if isinstance(value, range) and value else "")
+        return to_toml(f"{value[0]}-{value[-1]}" if isinstance(value, range) and value else "")
 
 
 class IceServers:
@@ -98,7 +98,7 @@ class IceServers:
 
     def show(self, value: tuple[IceServer, ...]) -> str:
         """See `Kind`."""
-        return spell([_shown(server) for server in value])
+        return to_toml([_shown(server) for server in value])
 
     def secret(self, value: tuple[IceServer, ...]) -> bool:
         """See `Kind`."""

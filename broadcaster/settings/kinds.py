@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 MASKED = "(set)"
 """What stands for a secret wherever settings are shown."""
@@ -67,7 +67,7 @@ class Plain:
 
     def show(self, value: object) -> str:
         """See `Kind`."""
-        return spell(value)
+        return to_toml(value)
 
     def secret(self, value: object) -> bool:
         """See `Kind`."""
@@ -90,7 +90,7 @@ class Enum(Plain):
         if isinstance(value, str) and value in self.choices:
             return value
         hint = did_you_mean(value, self.choices) if isinstance(value, str) else ""
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}{hint}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}{hint}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Secret(Text):
 
     def show(self, value: object) -> str:
         """See `Kind`."""
-        return MASKED if value else spell(value)
+        return MASKED if value else to_toml(value)
 
     def secret(self, value: object) -> bool:
         """See `Kind`."""
@@ -131,12 +131,12 @@ class Texts(Plain):
     @property
     def allowed(self) -> str:
         """See `Kind`."""
-        return f"a list such as {spell([self.example])}"
+        return f"a list such as {to_toml([self.example])}"
 
     def read(self, value: object) -> tuple[str, ...]:
         """See `Kind`."""
         if not isinstance(value, list):
-            raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+            raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
         return tuple(read_each(self.each, value))
 
 
@@ -160,7 +160,7 @@ class Int(Plain):
         # Not `isinstance`: true and false are no numbers here.
         if type(value) is int and self.low <= value <= self.high and value % self.step == 0:
             return value
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class IntEnum(Plain):
         """See `Kind`."""
         if type(value) is int and value in self.choices:
             return value
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class Float(Plain):
         # NaN fails the comparison; true and false are no numbers here.
         if isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high:
             return float(value)
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class Bool(Plain):
         """See `Kind`."""
         if isinstance(value, bool):
             return value
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +228,11 @@ class Pin(Plain):
         # Not `isinstance`: true and false are no numbers here.
         if type(value) is int and 0 <= value <= _LAST_PIN:
             return value
-        raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
 
     def show(self, value: object) -> str:
         """See `Kind`."""
-        return spell("off" if value is None else value)
+        return to_toml("off" if value is None else value)
 
 
 def read_each(kind: Kind, values: Sequence[object]) -> list[Any]:
@@ -283,7 +283,7 @@ class Network(Text):
         try:
             return str(ip_network(text) if "/" in text else ip_address(text))
         except ValueError as error:
-            raise NotAllowed(Problem("", spell(text), f"must be {self.allowed}{_hint(text, error)}")) from None
+            raise NotAllowed(Problem("", to_toml(text), f"must be {self.allowed}{_hint(text, error)}")) from None
 
 
 def _hint(text: str, error: ValueError) -> str:

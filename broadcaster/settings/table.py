@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from broadcaster.settings.kinds import NotAllowed, Plain, Problem
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 Value = bool | int | float | str | tuple["Value", ...]
 """What one name may have: as TOML has it, lists as tuples."""
@@ -25,14 +25,14 @@ class Table(Plain):
     @property
     def allowed(self) -> str:
         """See `Kind`."""
-        return f"a table such as {spell({self.name: self.value})}"
+        return f"a table such as {to_toml({self.name: self.value})}"
 
     def read(self, value: object) -> Pairs:
         """See `Kind`."""
         if not isinstance(value, Mapping):
-            raise NotAllowed(Problem("", spell(value), f"must be {self.allowed}"))
+            raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
         problems = [
-            Problem(f".{name}", spell(part), "must be true or false, a number, a text, or a list of them")
+            Problem(f".{name}", to_toml(part), "must be true or false, a number, a text, or a list of them")
             for name, part in value.items()
             if not _is_value(part)
         ]
@@ -43,7 +43,7 @@ class Table(Plain):
     def show(self, value: object) -> str:
         """See `Kind`."""
         assert isinstance(value, tuple)
-        return spell(dict(value))
+        return to_toml(dict(value))
 
 
 def _is_value(value: object) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 
-def spell(value: object) -> str:
+def to_toml(value: object) -> str:
     """Return `value` as TOML 1.0 spells it on one line: texts, truth values, numbers, lists and inline tables."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -17,9 +17,9 @@ def spell(value: object) -> str:
     if isinstance(value, str):
         return _spell_text(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_spell_key(key)} = {spell(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{_spell_key(key)} = {to_toml(part)}" for key, part in value.items()) + "}"
     if isinstance(value, Sequence):
-        return "[" + ", ".join(spell(part) for part in value) + "]"
+        return "[" + ", ".join(to_toml(part) for part in value) + "]"
     return str(value)
 
 

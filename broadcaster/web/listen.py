@@ -17,13 +17,13 @@ A WebSocket's heartbeat is faster; this is for who asks for pages and does not r
 """
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
-EVERYWHERE = {"": (4, 6), "::": (4, 6), "0.0.0.0": (4,)}
+WILDCARD_HOSTS = {"": (4, 6), "::": (4, 6), "0.0.0.0": (4,)}
 """What `web.host` says for all addresses, and the IP versions that it stands for."""
 _WILDCARDS = {4: (socket.AF_INET, "0.0.0.0"), 6: (socket.AF_INET6, "::")}
 
 
 async def open_listeners(host: str, port: int) -> list[socket.socket]:
-    """Listen on `host` (see `EVERYWHERE`) and `port` (0: any free one, the same for all).
+    """Listen on `host` (see `WILDCARD_HOSTS`) and `port` (0: any free one, the same for all).
 
     An IP version that the machine does not have is left out. Raises `BroadcasterError`, naming the setting to change.
     """
@@ -47,13 +47,13 @@ def describe(listeners: Iterable[socket.socket], host: str) -> str:
     addresses = [listener.getsockname() for listener in listeners]
     shown = [f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}" for ip, port, *_ in addresses]
     found = {6 if ":" in ip else 4 for ip, *_ in addresses}
-    missing = [f"IPv{version}" for version in EVERYWHERE.get(host, ()) if version not in found]
+    missing = [f"IPv{version}" for version in WILDCARD_HOSTS.get(host, ()) if version not in found]
     return " and ".join(shown) + (f" (this machine has no {missing[0]})" if missing else "")
 
 
-def versions(host: str) -> frozenset[int]:
+def available_ip_versions(host: str) -> frozenset[int]:
     """Return the IP versions on which a daemon listens whose `web.host` stands for all addresses."""
-    return frozenset(version for version in EVERYWHERE[host] if _has(version))
+    return frozenset(version for version in WILDCARD_HOSTS[host] if _has(version))
 
 
 def _has(version: int) -> bool:
@@ -67,8 +67,8 @@ def _has(version: int) -> bool:
 
 
 async def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    if host in EVERYWHERE:
-        return [_WILDCARDS[version] for version in EVERYWHERE[host]]
+    if host in WILDCARD_HOSTS:
+        return [_WILDCARDS[version] for version in WILDCARD_HOSTS[host]]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))

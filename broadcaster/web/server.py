@@ -80,9 +80,9 @@ class WebServer:
         """Call `listener` with the number of sessions when it has changed, at most once a second."""
         self._routes.viewers.watch(listener)
 
-    def refuse_newcomers(self, refused: bool) -> None:
+    def refuse_new_viewers(self, refused: bool) -> None:
         """Admit no new viewers, whatever the limit."""
-        self._routes.viewers.sessions.refuses_newcomers = refused
+        self._routes.viewers.sessions.refuses_new_viewers = refused
 
     async def start(self) -> None:
         """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""

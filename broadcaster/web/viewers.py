@@ -31,14 +31,14 @@ class Admission:
 
 
 class Sessions:
-    """The open sessions: at most `limit`, and no new ones while `refuses_newcomers`; time is an argument.
+    """The open sessions: at most `limit`, and no new ones while `refuses_new_viewers`; time is an argument.
 
     `make_secret` returns a new `resume` value.
     """
 
     def __init__(self, limit: int, make_secret: Callable[[], str], timings: Timings) -> None:
         self.limit = limit
-        self.refuses_newcomers = False
+        self.refuses_new_viewers = False
         self._make_secret = make_secret
         self._timings = timings
         self._by_resume: dict[str, Session] = {}
@@ -60,7 +60,7 @@ class Sessions:
         session = self._by_resume.get(resume)
         if session is not None:
             return Admission(session)
-        if self.refuses_newcomers:
+        if self.refuses_new_viewers:
             raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded and takes no more viewers now")
         displaced = self._displace(now) if len(self) >= self.limit else None
         self._admitted += 1

@@ -169,13 +169,13 @@ async def test_newcomers_are_refused_while_the_machine_cannot_keep_up() -> None:
     async with served() as rig:
         first = await rig.talk()
         await first.play()
-        rig.server.refuse_newcomers(True)
+        rig.server.refuse_new_viewers(True)
         second = await rig.talk()
         await second.say("hello")
         assert (await second.hear("error"))["code"] == "full"
         assert await second.close_code() == 4003
         assert rig.server.viewers == 1
-        rig.server.refuse_newcomers(False)
+        rig.server.refuse_new_viewers(False)
         third = await rig.talk()
         await third.say("hello")
         assert (await third.hear("welcome"))["viewers"] == 2

@@ -18,7 +18,7 @@ from broadcaster.settings import (
 )
 from broadcaster.settings.kinds import Bool, Enum, Float, Int, IntEnum
 from broadcaster.settings.model import every_setting
-from broadcaster.settings.toml import spell
+from broadcaster.settings.toml import to_toml
 
 _PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40)
 
@@ -109,7 +109,7 @@ def test_secrets_are_masked_and_their_lines_are_comments():
     )
 )
 def test_spelled_values_are_toml(value):
-    assert tomllib.loads(f"value = {spell(value)}") == {"value": value}
+    assert tomllib.loads(f"value = {to_toml(value)}") == {"value": value}
 
 
 def test_the_template_changes_nothing_until_a_mark_is_taken_away():

@@ -50,14 +50,14 @@ def test_resume_finds_the_session_even_in_a_full_house() -> None:
 def test_a_machine_that_cannot_keep_up_lets_nobody_new_in_and_keeps_who_is_there() -> None:
     sessions = make(2)
     session = admit(sessions)
-    sessions.refuses_newcomers = True
+    sessions.refuses_new_viewers = True
     with pytest.raises(Refusal) as caught:
         admit(sessions)
     told = caught.value.error
     assert (told.code, caught.value.close) == ("full", CloseCode.FULL)
     assert told.limit is None, "it is not the limit that was reached"
     assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
-    sessions.refuses_newcomers = False
+    sessions.refuses_new_viewers = False
     assert admit(sessions) is not session
 
 

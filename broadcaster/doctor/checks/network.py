@@ -12,7 +12,7 @@ from broadcaster.doctor.advice import change
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
-from broadcaster.web.listen import EVERYWHERE, open_listeners
+from broadcaster.web.listen import WILDCARD_HOSTS, open_listeners
 
 _PORT = Subject("port", "Browsers open the page there.")
 _ADDRESSES = Subject("addresses", "Under these the page opens in browsers on the same network.")
@@ -87,7 +87,7 @@ def _denied(port: Port) -> CheckResult:
 def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
     """At least one must mean something on other machines; names alone do not make a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
-    if host not in EVERYWHERE:
+    if host not in WILDCARD_HOSTS:
         if all(map(is_own, hosts)):
             fix = change('Right behind a proxy on this machine; for others: [web] host = ""')
             return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
