@@ -74,7 +74,7 @@ def test_the_first_address_is_one_by_ipv4_that_a_phone_can_open(own, first, monk
     """It is the one in the QR code; not every phone can look up names of home networks."""
     monkeypatch.setattr(addresses, "own_addresses", lambda: own)
     monkeypatch.setattr(addresses, "address_towards_others", lambda: "10.0.0.2")
-    monkeypatch.setattr(addresses, "versions", lambda host: {4, 6})
+    monkeypatch.setattr(addresses, "available_ip_versions", lambda host: {4, 6})
     monkeypatch.setattr("socket.gethostname", lambda: "pi")
     assert reachable_at("", 8080)[0] == first
 
