@@ -1,4 +1,4 @@
-"""First bandwidth estimates of a newcomer: Chromium's on a network without limits, and those of narrow networks."""
+"""First bandwidth estimates of a new viewer: recorded from Chromium on an unlimited network, and of narrow networks."""
 
 import pytest
 
@@ -18,12 +18,12 @@ WIDE_1000 = [
     (1.30, 968, 939), (1.53, 985, 925), (1.76, 1003, 912), (1.97, 1019, 892), (2.20, 1037, 866), (2.42, 1056, 849),
     (2.63, 1072, 845), (2.86, 1092, 879), (3.09, 1111, 835), (3.30, 1129, 831), (3.53, 1149, 833), (3.76, 1170, 844),
 ]  # fmt: skip
-QUIET_PICTURE = [(at, remb * 0.65, sent * 0.65) for at, remb, sent in WIDE_1000]
-"""A picture that needs only 650 of 1000 kbit/s: then the estimate is small for want of packets."""
+STATIC_SCENE = [(at, remb * 0.65, sent * 0.65) for at, remb, sent in WIDE_1000]
+"""A scene that needs only 650 of 1000 kbit/s: the estimate is then low because few packets are sent."""
 
 
-def heard(trace: list[tuple[float, float, float]]) -> list[int | None]:
-    """What counts of a viewer after each report: time in seconds, estimate and rate in kbit/s."""
+def bandwidth_estimates(trace: list[tuple[float, float, float]]) -> list[int | None]:
+    """The estimate in use after each report of `trace`: time in seconds, REMB and send rate in kbit/s."""
     controller, estimates = CongestionController(), []
     for at, remb, sent in trace:
         controller.report(ReceiverReport(0.0, 0, round(remb * 1000)), sent * 1000, at)
@@ -31,47 +31,47 @@ def heard(trace: list[tuple[float, float, float]]) -> list[int | None]:
     return estimates
 
 
-@pytest.mark.parametrize(("trace", "rate"), [(WIDE_2500, 2500), (WIDE_1000, 1000), (QUIET_PICTURE, 1000)])
-def test_a_newcomer_on_a_wide_network_lowers_nobodys_rate(trace, rate):
+@pytest.mark.parametrize(("trace", "rate"), [(WIDE_2500, 2500), (WIDE_1000, 1000), (STATIC_SCENE, 1000)])
+def test_ramp_up_on_a_wide_network_does_not_lower_the_rate(trace, rate):
     rule = BitrateRule(300_000, rate * 1000)
-    for estimate in heard(trace):
+    for estimate in bandwidth_estimates(trace):
         estimates = [] if estimate is None else [estimate]
         assert rule.fall(estimates) is None
         assert rule.step(estimates) is None
 
 
-def test_a_narrow_network_counts_at_once_when_it_is_much_too_narrow():
-    assert heard([(0.0, 1200, 2500)]) == [1_200_000]
+def test_estimate_far_below_the_rate_is_used_at_once():
+    assert bandwidth_estimates([(0.0, 1200, 2500)]) == [1_200_000]
 
 
-def test_it_counts_as_soon_as_the_estimate_falls():
-    assert heard([(0.0, 2200, 2500), (0.2, 2240, 2500), (0.4, 1900, 2500)]) == [None, None, 1_900_000]
+def test_falling_estimate_is_used_at_once():
+    assert bandwidth_estimates([(0.0, 2200, 2500), (0.2, 2240, 2500), (0.4, 1900, 2500)]) == [None, None, 1_900_000]
 
 
-def test_it_counts_when_the_estimate_has_stopped_growing():
+def test_estimate_that_stops_growing_is_used():
     flat = [(0.2 * step, 2000 + step, 2500) for step in range(20)]
-    first = next(index for index, estimate in enumerate(heard(flat)) if estimate is not None)
+    first = next(index for index, estimate in enumerate(bandwidth_estimates(flat)) if estimate is not None)
     assert 0.2 * (first - 1) < GROWS_WITHIN <= 0.2 * first + 1e-9
 
 
-def test_what_counts_once_counts_for_good():
+def test_estimate_stays_in_use_once_ramp_up_is_over():
     trace = [
         (0.0, 2200, 2500),
         (0.2, 1900, 2500),
         *((0.4 + 0.2 * step, 1900 * 1.016**step, 2500) for step in range(20)),
     ]
-    assert heard(trace)[0] is None
-    assert None not in heard(trace)[1:]
+    assert bandwidth_estimates(trace)[0] is None
+    assert None not in bandwidth_estimates(trace)[1:]
 
 
-def test_an_estimate_between_reports_that_is_lower_counts():
+def test_lower_estimate_between_reports_is_used():
     controller = CongestionController()
     controller.report(ReceiverReport(0.0, 0, 2_200_000), 2_500_000, 0.0)
     controller.bandwidth_dropped(1_900_000, 2_500_000, 0.1)
     assert controller.bandwidth_estimate == 1_900_000
 
 
-def test_small_dips_are_not_the_end_of_the_ramp():
+def test_small_dips_do_not_end_the_ramp_up():
     ramp = RampUp()
     for step, estimate in enumerate((2200, 2180, 2250, 2330, 2300, 2400)):
         ramp.take(estimate, 2500, 0.2 * step)

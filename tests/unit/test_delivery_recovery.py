@@ -1,4 +1,4 @@
-"""A skipped viewer recovers with its network, and a narrow network is not flooded: traces in simulated time."""
+"""Recovery of skipped viewers when their network recovers, and load on narrow networks, in simulated time."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from broadcaster.delivery.congestion import ViewerHealth
 from tests.unit.simulated_network import Link, Tally
 from tests.unit.simulated_viewer import Simulation, Stream
 
-ALL = [(True, 2.0), (True, 30.0), (False, 0.5), (False, 1.0), (False, 2.0), (False, 5.0), (False, 10.0)]
-"""Whether keyframes can be forced, and the seconds between periodic ones."""
+KEYFRAME_SOURCES = [(True, 2.0), (True, 30.0), (False, 0.5), (False, 1.0), (False, 2.0), (False, 5.0), (False, 10.0)]
+"""Whether keyframes can be forced, and the interval of periodic ones in seconds."""
 
-WITHIN = 6.0
-"""Seconds from the network's recovery, and a keyframe, until the viewer is well."""
+RECOVERY_LIMIT = 6.0
+"""Seconds from the recovery of the network and the next keyframe until the viewer is healthy."""
 
-BROWSER, SELDOM = 0.1, 1.0
-"""Seconds between reports: of a browser, and as seldom as RFC 3550 §6.2 has them for a video of this rate or more."""
+BROWSER_INTERVAL, LONG_INTERVAL = 0.1, 1.0
+"""Seconds between receiver reports: of a browser, and the longest of RFC 3550 §6.2 for video of this rate or more."""
 
 STREAMS = [
     Stream(fps, keyframe, interval, can_force)
-    for fps, keyframe, (can_force, interval) in itertools.product((10, 25, 60), (2, 8, 12, 30), ALL)
+    for fps, keyframe, (can_force, interval) in itertools.product((10, 25, 60), (2, 8, 12, 30), KEYFRAME_SOURCES)
 ]
 
 
 def longest_recovery(stream: Stream) -> float:
-    """Where keyframes cannot be forced, the next periodic one must be waited for."""
-    return WITHIN if stream.can_force else stream.interval + WITHIN
+    """Without forced keyframes, the viewer has to wait for the next periodic one."""
+    return RECOVERY_LIMIT if stream.can_force else stream.interval + RECOVERY_LIMIT
 
 
-@pytest.mark.parametrize("reports", [BROWSER, SELDOM])
+@pytest.mark.parametrize("reports", [BROWSER_INTERVAL, LONG_INTERVAL])
 @pytest.mark.parametrize("stream", STREAMS, ids=str)
-def test_a_viewer_that_was_skipped_is_well_again_and_stays_well(stream, reports):
+def test_skipped_viewer_recovers_and_stays_healthy(stream, reports):
     trace = Simulation(stream, report_interval=reports, audio=False)
     trace.run(3.3)
     trace.stall()
@@ -44,7 +44,7 @@ def test_a_viewer_that_was_skipped_is_well_again_and_stays_well(stream, reports)
 
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.3])
 @pytest.mark.parametrize("keyframe", [2, 10, 30])
-def test_a_long_round_trip_takes_longer_but_is_no_queue(keyframe, delay):
+def test_long_round_trip_time_is_not_taken_for_a_queue(keyframe, delay):
     trace = Simulation(Stream(keyframe=keyframe), Link(delay=delay))
     trace.run(4)
     trace.stall()
@@ -62,7 +62,7 @@ NARROW = [
 
 @pytest.mark.parametrize("link", NARROW, ids=str)
 @pytest.mark.parametrize("keyframe", [3, 10, 20])
-def test_when_a_bad_network_recovers_so_does_the_viewer(keyframe, link):
+def test_viewer_recovers_with_its_network(keyframe, link):
     trace = Simulation(Stream(keyframe=keyframe))
     trace.run(6)
     trace.network.link = link
@@ -74,8 +74,8 @@ def test_when_a_bad_network_recovers_so_does_the_viewer(keyframe, link):
     assert trace.health is ViewerHealth.WELL
 
 
-def on_a_narrow(link: Link, keyframe: float) -> tuple[Tally, float]:
-    """What goes into it in 24 s, once the stream from before its fall has left the queue; and those seconds."""
+def measure_after_drop(link: Link, keyframe: float) -> tuple[Tally, float]:
+    """Tally of 24 s on `link`, after the packets from before the drop have left its queue; and its exact duration."""
     trace = Simulation(Stream(keyframe=keyframe))
     trace.run(6)
     trace.network.link = link
@@ -87,24 +87,24 @@ def on_a_narrow(link: Link, keyframe: float) -> tuple[Tally, float]:
 
 @pytest.mark.parametrize("keyframe", [3, 10, 20])
 @pytest.mark.parametrize("rate", [200_000, 500_000])
-def test_a_deep_queue_is_not_kept_full(rate, keyframe):
-    """Its depth would be the round trip of everything else there."""
-    tally, seconds = on_a_narrow(Link(rate=rate, queue=3.0), keyframe)
+def test_deep_queue_is_not_kept_full(rate, keyframe):
+    """A full queue would delay all other traffic on that network."""
+    tally, seconds = measure_after_drop(Link(rate=rate, queue=3.0), keyframe)
     assert tally.waited / seconds < 1.2
     assert tally.dropped < 0.02 * tally.packets
 
 
 @pytest.mark.parametrize("keyframe", [3, 10, 20])
 @pytest.mark.parametrize("rate", [200_000, 500_000, 1_200_000])
-def test_a_shallow_queue_is_not_flooded(rate, keyframe):
-    tally, seconds = on_a_narrow(Link(rate=rate), keyframe)
+def test_shallow_queue_is_not_flooded(rate, keyframe):
+    tally, seconds = measure_after_drop(Link(rate=rate), keyframe)
     assert tally.bits / seconds < 1.15 * rate
     assert tally.dropped < 0.1 * tally.packets
 
 
 @pytest.mark.parametrize("rate", [500_000, 1_200_000])
 @pytest.mark.parametrize("keyframe", [3, 10])
-def test_on_a_narrow_network_there_is_a_picture_now_and_then(keyframe, rate):
+def test_narrow_network_shows_a_frame_at_least_every_five_seconds(keyframe, rate):
     trace = Simulation(Stream(keyframe=keyframe))
     trace.run(6)
     trace.network.link = Link(rate=rate)
@@ -115,12 +115,12 @@ def test_on_a_narrow_network_there_is_a_picture_now_and_then(keyframe, rate):
 
 @pytest.mark.parametrize("loss", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("keyframe", [3, 10])
-def test_a_viewer_that_was_skipped_recovers_though_its_radio_loses_packets(keyframe, loss):
+def test_skipped_viewer_recovers_despite_packet_loss(keyframe, loss):
     trace = Simulation(Stream(keyframe=keyframe))
     trace.run(6)
     trace.network.link = Link(loss=loss)
     trace.stall()
-    assert trace.until_well(WITHIN) is not None
+    assert trace.until_well(RECOVERY_LIMIT) is not None
     began, skipped = trace.now, trace.queue.skipped
     trace.run(15)
     assert trace.queue.skipped == skipped
@@ -129,7 +129,7 @@ def test_a_viewer_that_was_skipped_recovers_though_its_radio_loses_packets(keyfr
 
 @pytest.mark.parametrize("loss", [0.05, 0.1, 0.2])
 @pytest.mark.parametrize("keyframe", [3, 10])
-def test_loss_that_rtx_repairs_skips_nothing(keyframe, loss):
+def test_loss_repaired_by_rtx_causes_no_skipping(keyframe, loss):
     trace = Simulation(Stream(keyframe=keyframe), Link(loss=loss))
     trace.run(20)
     assert trace.queue.skipped == 0

@@ -1,4 +1,4 @@
-"""The sound beside the picture: what viewers are told, and when it is tried again."""
+"""The audio source beside the video source: its state, as viewers see it, and its retries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUSY = SourceError(StreamReason.INTERNAL, "busy")
 
 
 class Source:
-    """Fails with `fault` as soon as it is opened, on the sink as the microphone does."""
+    """Reports `fault` to its sink as soon as it is opened, as the microphone does."""
 
     name = "fake"
 
@@ -37,19 +37,19 @@ class Source:
     async def close(self) -> None:
         self.sink = None
 
-    async def give(self, seconds: float) -> None:
+    async def deliver(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.02)):
             self.sink.frame(OpusFrame(b"opus", 0.0))
             await asyncio.sleep(0.02)
 
 
-class SupervisorRig:
+class SupervisorDriver:
     def __init__(self) -> None:
         self.source = Source()
-        self.told: list[AudioState] = []
+        self.states: list[AudioState] = []
         self.bugs = BugLog()
-        self.keeper = AudioSupervisor(
-            self.source, lambda frame: None, lambda: self.told.append(self.keeper.state), self.bugs
+        self.supervisor = AudioSupervisor(
+            self.source, lambda frame: None, lambda: self.states.append(self.supervisor.state), self.bugs
         )
 
     def lines(self, caplog) -> list[tuple[int, str]]:
@@ -57,163 +57,163 @@ class SupervisorRig:
 
 
 @pytest.fixture(autouse=True)
-def _all_lines(caplog):
+def _info_level(caplog):
     caplog.set_level(logging.INFO)
 
 
-def test_a_source_that_gives_nothing_is_lost_until_it_gives_again():
+def test_silent_source_is_lost_until_it_delivers_again():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.supervisor.open()
         await asyncio.sleep(0.1)
-        await rig.source.give(3 * QUIET_LIMIT)
-        assert rig.told == []
+        await driver.source.deliver(3 * QUIET_LIMIT)
+        assert driver.states == []
         await asyncio.sleep(2 * QUIET_LIMIT)
-        assert rig.told == [AudioState.LOST]
-        await rig.source.give(0.1)
-        assert rig.told == [AudioState.LOST, AudioState.ON]
-        assert rig.source.opened == 1
-        await rig.keeper.close()
+        assert driver.states == [AudioState.LOST]
+        await driver.source.deliver(0.1)
+        assert driver.states == [AudioState.LOST, AudioState.ON]
+        assert driver.source.opened == 1
+        await driver.supervisor.close()
 
     travel(scenario)
 
 
-def test_one_that_never_was_is_no_fault_and_may_still_come(caplog):
+def test_absent_source_is_no_failure_and_is_retried(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.source.fault = ABSENT
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.source.fault = ABSENT
+        driver.supervisor.open()
         await asyncio.sleep(20)
-        assert rig.told == [AudioState.NONE]
-        assert rig.source.opened == 5
-        rig.source.fault = None
+        assert driver.states == [AudioState.NONE]
+        assert driver.source.opened == 5
+        driver.source.fault = None
         await asyncio.sleep(12)
-        await rig.source.give(0.1)
-        assert rig.told == [AudioState.NONE, AudioState.ON]
-        assert rig.lines(caplog) == [(logging.INFO, "no audio: no device; retrying")]
-        await rig.keeper.close()
+        await driver.source.deliver(0.1)
+        assert driver.states == [AudioState.NONE, AudioState.ON]
+        assert driver.lines(caplog) == [(logging.INFO, "no audio: no device; retrying")]
+        await driver.supervisor.close()
 
     travel(scenario)
 
 
-def test_one_that_is_taken_away_is_lost():
+def test_source_that_is_unplugged_is_lost():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.supervisor.open()
         await asyncio.sleep(0.1)
-        await rig.source.give(0.1)
-        rig.source.fault = ABSENT
-        rig.source.sink.failed(SourceError(StreamReason.INTERNAL, "unplugged"))
+        await driver.source.deliver(0.1)
+        driver.source.fault = ABSENT
+        driver.source.sink.failed(SourceError(StreamReason.INTERNAL, "unplugged"))
         await asyncio.sleep(10)
-        assert rig.told == [AudioState.LOST]
-        await rig.keeper.close()
-        assert rig.told == [AudioState.LOST, AudioState.ON]
+        assert driver.states == [AudioState.LOST]
+        await driver.supervisor.close()
+        assert driver.states == [AudioState.LOST, AudioState.ON]
 
     travel(scenario)
 
 
-def test_what_was_none_stays_none_off_air():
+def test_state_none_is_kept_while_the_source_is_closed():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.source.fault = ABSENT
+        driver = SupervisorDriver()
+        driver.source.fault = ABSENT
         for _ in range(2):
-            rig.keeper.open()
+            driver.supervisor.open()
             await asyncio.sleep(1)
-            await rig.keeper.close()
-        assert rig.told == [AudioState.NONE]
+            await driver.supervisor.close()
+        assert driver.states == [AudioState.NONE]
 
     travel(scenario)
 
 
-def test_each_cause_is_one_line(caplog):
+def test_each_cause_is_logged_once(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.source.fault = BUSY
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.source.fault = BUSY
+        driver.supervisor.open()
         await asyncio.sleep(100)
-        rig.source.fault = SourceError(StreamReason.INTERNAL, "unplugged")
+        driver.source.fault = SourceError(StreamReason.INTERNAL, "unplugged")
         await asyncio.sleep(100)
-        assert rig.source.opened > 7
-        assert rig.lines(caplog) == [
+        assert driver.source.opened > 7
+        assert driver.lines(caplog) == [
             (logging.WARNING, "no audio: busy; retrying"),
             (logging.WARNING, "no audio: unplugged; retrying"),
         ]
-        await rig.keeper.close()
+        await driver.supervisor.close()
 
     travel(scenario)
 
 
-def test_a_bug_in_the_source_is_lost_sound_that_is_tried_again_and_its_traceback_is_logged_once(caplog):
+def test_bug_in_the_source_is_retried_and_its_traceback_is_logged_once(caplog):
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
+        driver = SupervisorDriver()
 
         async def broken(*_: object) -> None:
             raise LookupError("a bug")
 
-        mended, rig.source.open = rig.source.open, broken
-        close, rig.source.close = rig.source.close, broken
-        rig.keeper.open()
+        working_open, driver.source.open = driver.source.open, broken
+        working_close, driver.source.close = driver.source.close, broken
+        driver.supervisor.open()
         await asyncio.sleep(2)
-        assert rig.told == [AudioState.LOST]
-        assert rig.bugs.count == 4, "two openings and two closings"
-        rig.source.open, rig.source.close = mended, close
+        assert driver.states == [AudioState.LOST]
+        assert driver.bugs.count == 4, "two calls of open and two of close"
+        driver.source.open, driver.source.close = working_open, working_close
         await asyncio.sleep(2)
-        await rig.source.give(1)
-        rig.source.sink.failed(SourceBug("microphone", LookupError("a bug")))
+        await driver.source.deliver(1)
+        driver.source.sink.failed(SourceBug("microphone", LookupError("a bug")))
         await asyncio.sleep(GRACE + 0.1)
-        assert rig.told == [AudioState.LOST, AudioState.ON, AudioState.LOST]
-        assert rig.bugs.count == 5
-        await rig.keeper.close()
+        assert driver.states == [AudioState.LOST, AudioState.ON, AudioState.LOST]
+        assert driver.bugs.count == 5
+        await driver.supervisor.close()
 
     travel(scenario)
     assert len([record for record in caplog.records if record.exc_info]) == 2
 
 
-def test_an_open_that_never_ends_is_lost_sound_and_tried_again():
+def test_hanging_open_is_lost_audio_and_is_retried():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        mended, rig.source.open = rig.source.open, lambda sink: asyncio.sleep(1e6)
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        working_open, driver.source.open = driver.source.open, lambda sink: asyncio.sleep(1e6)
+        driver.supervisor.open()
         await asyncio.sleep(OPEN_LIMIT + 0.5)
-        assert rig.told == [AudioState.LOST]
-        rig.source.open = mended
+        assert driver.states == [AudioState.LOST]
+        driver.source.open = working_open
         await asyncio.sleep(1)
-        await rig.source.give(1)
-        assert rig.told == [AudioState.LOST, AudioState.ON]
-        await rig.keeper.close()
+        await driver.source.deliver(1)
+        assert driver.states == [AudioState.LOST, AudioState.ON]
+        await driver.supervisor.close()
 
     travel(scenario)
 
 
-def test_sound_that_breaks_soon_after_each_start_backs_off_until_it_was_steady():
+def test_retries_back_off_until_the_source_has_been_steady():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.supervisor.open()
         delays = []
         for seconds in (1, 1, 1, STEADY):
-            while rig.source.sink is None:
+            while driver.source.sink is None:
                 await asyncio.sleep(0.01)
-            await rig.source.give(seconds)
-            rig.source.sink.failed(BUSY)
-            failed, opened = clock.now, rig.source.opened
-            while rig.source.opened == opened:
+            await driver.source.deliver(seconds)
+            driver.source.sink.failed(BUSY)
+            failed, opened = clock.now, driver.source.opened
+            while driver.source.opened == opened:
                 await asyncio.sleep(0.01)
             delays.append(round(clock.now - failed))
         assert delays == [1, 2, 4, 1]
-        await rig.keeper.close()
+        await driver.supervisor.close()
 
     travel(scenario)
 
 
-def test_a_film_that_is_replaced_by_a_silent_one_has_no_audio_and_lost_none():
+def test_source_without_audio_track_is_none_and_not_lost():
     async def scenario(clock: TravelClock) -> None:
-        rig = SupervisorRig()
-        rig.keeper.open()
+        driver = SupervisorDriver()
+        driver.supervisor.open()
         await asyncio.sleep(0)
-        await rig.source.give(1)
-        rig.source.sink.failed(SourceAbsent(StreamReason.FILE, "a.mp4 has no sound"))
+        await driver.source.deliver(1)
+        driver.source.sink.failed(SourceAbsent(StreamReason.FILE, "a.mp4 has no sound"))
         await asyncio.sleep(GRACE + 0.1)
-        assert rig.told == [AudioState.NONE]
-        await rig.keeper.close()
+        assert driver.states == [AudioState.NONE]
+        await driver.supervisor.close()
 
     travel(scenario)

@@ -1,4 +1,4 @@
-"""Bugs are counted, and each kind is logged with its traceback once."""
+"""The bug log counts every bug and logs the traceback of each kind once."""
 
 import logging
 
@@ -8,14 +8,14 @@ from broadcaster.stream import bug_log
 from broadcaster.stream.bug_log import BugLog
 
 
-def raised(divisor: int) -> Exception:
+def zero_division(divisor: int) -> Exception:
     try:
         return Exception(1 / divisor)
     except ZeroDivisionError as error:
         return error
 
 
-def misread(text: str) -> Exception:
+def value_error(text: str) -> Exception:
     try:
         return Exception(int(text))
     except ValueError as error:
@@ -26,11 +26,11 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_the_first_of_each_kind_is_logged_with_its_traceback_and_all_are_counted(caplog):
+def test_first_of_each_kind_is_logged_with_its_traceback_and_all_are_counted(caplog):
     bugs = BugLog()
     for _ in range(3):
-        bugs.add("file-video", raised(0))
-        bugs.add("file-audio", misread("x"))
+        bugs.add("file-video", zero_division(0))
+        bugs.add("file-audio", value_error("x"))
     assert bugs.count == 6
     assert [(record.exc_info[0], "file-" in record.message) for record in errors(caplog)] == [
         (ZeroDivisionError, True),
@@ -38,9 +38,9 @@ def test_the_first_of_each_kind_is_logged_with_its_traceback_and_all_are_counted
     ]
 
 
-def test_the_same_exception_from_another_line_is_another_kind(caplog):
+def test_same_exception_from_another_line_is_another_kind(caplog):
     bugs = BugLog()
-    bugs.add("a", raised(0))
+    bugs.add("a", zero_division(0))
     try:
         _ = 1 / 0
     except ZeroDivisionError as error:
@@ -48,14 +48,14 @@ def test_the_same_exception_from_another_line_is_another_kind(caplog):
     assert len(errors(caplog)) == 2
 
 
-def test_an_exception_that_was_never_raised_has_a_kind_too(caplog):
+def test_exception_without_traceback_has_a_kind(caplog):
     bugs = BugLog()
     bugs.add("a", KeyError("x"))
     bugs.add("a", KeyError("y"))
     assert (bugs.count, len(errors(caplog))) == (2, 1)
 
 
-def test_kinds_without_end_fill_neither_log_nor_memory(caplog, monkeypatch):
+def test_number_of_kinds_is_limited(caplog, monkeypatch):
     monkeypatch.setattr(bug_log, "MAX_KINDS", 2)
     bugs = BugLog()
     for number in range(5):

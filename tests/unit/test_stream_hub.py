@@ -1,4 +1,4 @@
-"""The hub: who gets which access units, and what becomes of a subscriber that cannot keep up or breaks."""
+"""The hub: delivery of access units to subscribers, including slow and failing ones."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Source:
 
 
 class Buffer:
-    """A subscriber with room for so many access units."""
+    """A subscriber that accepts `capacity` access units, then refuses; raises `bug` if one is set."""
 
-    def __init__(self, room: int = 100) -> None:
-        self.room = room
+    def __init__(self, capacity: int = 100) -> None:
+        self.capacity = capacity
         self.units: list[AccessUnit] = []
         self.frames: list[OpusFrame] = []
         self.changes = 0
@@ -32,24 +32,24 @@ class Buffer:
         self.error: Exception | None = None
 
     def source_changed(self) -> None:
-        self._break()
+        self._raise_bug()
         self.changes += 1
 
     def video(self, unit: AccessUnit, now: float) -> bool:
-        self._break()
-        if len(self.units) >= self.room:
+        self._raise_bug()
+        if len(self.units) >= self.capacity:
             return False
         self.units.append(unit)
         return True
 
     def audio(self, frame: OpusFrame, now: float) -> None:
-        self._break()
+        self._raise_bug()
         self.frames.append(frame)
 
     def ended(self, error: Exception) -> None:
         self.error = error
 
-    def _break(self) -> None:
+    def _raise_bug(self) -> None:
         if self.bug is not None:
             raise self.bug
 
@@ -72,16 +72,16 @@ def driver():
     return HubDriver()
 
 
-def test_every_subscriber_gets_the_same_access_units(driver):
+def test_every_subscriber_receives_the_same_access_units(driver):
     first, second = Buffer(), Buffer()
     driver.hub.subscribe("first", first)
     driver.hub.subscribe("second", second)
     units = [driver.publish(key=True), driver.publish()]
-    assert all(mine is theirs for mine, theirs in zip(first.units, units, strict=True))
+    assert all(received is published for received, published in zip(first.units, units, strict=True))
     assert first.units == second.units
 
 
-def test_a_new_subscriber_begins_with_the_cached_keyframe_while_it_is_fresh(driver):
+def test_new_subscriber_starts_with_a_fresh_cached_keyframe(driver):
     units = [driver.publish(key=True), driver.publish()]
     late = Buffer()
     driver.hub.subscribe("late", late)
@@ -89,7 +89,7 @@ def test_a_new_subscriber_begins_with_the_cached_keyframe_while_it_is_fresh(driv
     assert driver.source.requests == 0
 
 
-def test_a_new_subscriber_has_a_keyframe_forced_and_waits_for_it(driver):
+def test_new_subscriber_requests_a_keyframe_and_waits_for_it(driver):
     driver.publish(key=True)
     driver.publish(after=1.0)
     late = Buffer()
@@ -101,24 +101,24 @@ def test_a_new_subscriber_has_a_keyframe_forced_and_waits_for_it(driver):
     assert late.units == [driver.publish(key=True)]
 
 
-def test_a_full_subscriber_goes_on_at_the_next_keyframe_and_what_it_missed_is_counted(driver):
-    slow, other = Buffer(room=1), Buffer()
+def test_full_subscriber_resumes_at_the_next_keyframe_and_drops_are_counted(driver):
+    slow, other = Buffer(capacity=1), Buffer()
     subscription = driver.hub.subscribe("slow", slow)
     driver.hub.subscribe("other", other)
     first = driver.publish(key=True, after=10.0)
     driver.publish(after=1.0)
-    slow.room = 10
+    slow.capacity = 10
     driver.publish()
     assert slow.units == [first]
     assert subscription.dropped == 2
-    assert driver.source.requests > 0, "it needs a keyframe to go on"
+    assert driver.source.requests > 0, "it needs a keyframe to resume"
     key = driver.publish(key=True)
     assert slow.units == [first, key]
     assert len(other.units) == 4
 
 
 @pytest.mark.parametrize("call", ["video", "audio", "source"])
-def test_what_breaks_in_one_subscriber_ends_that_one(driver, call):
+def test_bug_in_one_subscriber_ends_only_that_subscription(driver, call):
     broken, other = Buffer(), Buffer()
     driver.hub.subscribe("broken", broken)
     driver.hub.subscribe("other", other)
@@ -137,7 +137,7 @@ def test_what_breaks_in_one_subscriber_ends_that_one(driver, call):
     assert other.units[-1].keyframe
 
 
-def test_another_source_lets_everybody_wait_for_its_keyframe(driver):
+def test_all_subscribers_wait_for_the_keyframe_of_a_new_source(driver):
     buffer = Buffer()
     driver.hub.subscribe("one", buffer)
     first = driver.publish(key=True)
@@ -148,7 +148,7 @@ def test_another_source_lets_everybody_wait_for_its_keyframe(driver):
     assert buffer.units == [first, second]
 
 
-def test_audio_is_handed_on_and_stops_with_the_subscription(driver):
+def test_audio_is_delivered_until_the_subscription_ends(driver):
     buffer = Buffer()
     subscription = driver.hub.subscribe("one", buffer)
     frame = OpusFrame(b"opus", 1.0)

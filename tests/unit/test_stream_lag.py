@@ -1,4 +1,4 @@
-"""The loop's lag, on a loop whose time is a number."""
+"""Lag of the event loop, measured on a loop with simulated time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from broadcaster.stream.load import LoopLag
 from tests.rigs.timetravel import TravelClock, travel
 
 
-def test_a_loop_with_nothing_to_do_is_never_late():
+def test_idle_loop_has_no_lag():
     async def scenario(clock: TravelClock) -> None:
         lag = LoopLag()
         assert lag.quantile(0.99) == 0.0
@@ -21,7 +21,7 @@ def test_a_loop_with_nothing_to_do_is_never_late():
     travel(scenario)
 
 
-def test_what_holds_the_loop_up_is_seen_and_forgotten_after_a_while():
+def test_blocked_loop_is_measured_and_forgotten_after_half_a_minute():
     async def scenario(clock: TravelClock) -> None:
         lag = LoopLag()
         lag.start()

@@ -1,4 +1,4 @@
-"""The stream's states, by a fake clock."""
+"""The state machine of the stream; time is an argument."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def machine_in(phase: Phase, now: float = 0.0) -> StreamMachine:
 
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("event", Event)
-def test_every_event_in_every_phase_does_what_the_table_says(phase, event):
+def test_every_event_in_every_phase_follows_the_table(phase, event):
     machine = machine_in(phase)
     expected, action = TABLE.get((phase, event), (phase, None))
     assert machine.step(event, 1.0, LOST) is action
@@ -38,7 +38,7 @@ def test_every_event_in_every_phase_does_what_the_table_says(phase, event):
 
 
 @pytest.mark.parametrize("phase", set(Phase) - {Phase.OFFLINE, Phase.STOPPING})
-def test_stop_is_allowed_everywhere_but_offline(phase):
+def test_stop_leads_to_offline_from_every_running_phase(phase):
     machine = machine_in(phase)
     machine.step(Event.STOP, 1.0)
     assert machine.phase is Phase.STOPPING
@@ -46,7 +46,7 @@ def test_stop_is_allowed_everywhere_but_offline(phase):
     assert machine.phase is Phase.OFFLINE
 
 
-def test_a_start_while_stopping_is_done_next():
+def test_start_while_stopping_opens_again_after_closing():
     machine = machine_in(Phase.STOPPING)
     assert machine.step(Event.START, 1.0) is None
     assert machine.shown.state is StreamState.STOPPING
@@ -54,7 +54,7 @@ def test_a_start_while_stopping_is_done_next():
     assert machine.shown.state is StreamState.STARTING
 
 
-def test_starting_lasts_ten_seconds_at_most():
+def test_starting_fails_after_ten_seconds():
     machine = machine_in(Phase.STARTING, now=100.0)
     assert machine.next_deadline == 100.0 + STARTING_LIMIT
     assert machine.tick(109.9) is None
@@ -62,7 +62,7 @@ def test_starting_lasts_ten_seconds_at_most():
     assert (machine.shown.state, machine.shown.reason) == (StreamState.FAILED, StreamReason.CAMERA_STALLED)
 
 
-def test_retries_back_off_and_the_shown_failure_does_not_flicker():
+def test_retries_back_off_and_the_public_state_does_not_flicker():
     machine = machine_in(Phase.FAILED, now=0.0)
     shown, now, delays = machine.shown, 0.0, []
     for _ in range(7):
@@ -75,7 +75,7 @@ def test_retries_back_off_and_the_shown_failure_does_not_flicker():
     assert delays == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_back_off_begins_anew_after_a_picture():
+def test_backoff_is_reset_by_a_keyframe():
     machine = machine_in(Phase.FAILED)
     machine.step(Event.RETRY_DUE, 1.0)
     machine.step(Event.FAILED, 1.0, LOST)
@@ -86,19 +86,19 @@ def test_back_off_begins_anew_after_a_picture():
     assert machine.next_deadline == 11.0
 
 
-def lives(machine: StreamMachine, seconds: float, now: float) -> float:
-    """Let a retry succeed and fail after so many seconds; the delay until the next retry."""
+def delay_after_live(machine: StreamMachine, seconds: float, now: float) -> float:
+    """Let a retry succeed, and fail after `seconds`; return the delay until the next retry."""
     machine.step(Event.RETRY_DUE, now)
     machine.step(Event.KEYFRAME, now)
     machine.step(Event.FAILED, now + seconds, LOST)
     return machine.next_deadline - now - seconds
 
 
-def test_a_source_that_fails_soon_after_each_start_backs_off_until_it_was_live_for_long():
+def test_backoff_grows_until_the_source_has_been_live_for_long():
     machine = machine_in(Phase.FAILED)
-    assert [lives(machine, 3.0, 100.0 * number) for number in range(4)] == [1, 2, 4, 8]
-    assert lives(machine, STEADY, 1000.0) == 1
-    assert lives(machine, STEADY - 1, 2000.0) == 2
+    assert [delay_after_live(machine, 3.0, 100.0 * number) for number in range(4)] == [1, 2, 4, 8]
+    assert delay_after_live(machine, STEADY, 1000.0) == 1
+    assert delay_after_live(machine, STEADY - 1, 2000.0) == 2
     machine.step(Event.STOP, 3000.0)
     machine.step(Event.CLOSED, 3000.0)
     machine.step(Event.START, 3000.0)
@@ -107,8 +107,8 @@ def test_a_source_that_fails_soon_after_each_start_backs_off_until_it_was_live_f
 
 
 @pytest.mark.parametrize("phase", [Phase.FAILED, Phase.RETRYING])
-def test_a_device_that_appears_is_tried_at_once_and_soon_again(phase):
-    """It may not be ready at the first try; until it was there, tries were half a minute apart."""
+def test_device_that_appears_is_opened_at_once_and_retried_soon(phase):
+    """The device may not be ready at the first attempt, and attempts are half a minute apart while it is absent."""
     machine, now = machine_in(Phase.FAILED), 0.0
     for _ in range(6):
         now = machine.next_deadline
@@ -123,5 +123,5 @@ def test_a_device_that_appears_is_tried_at_once_and_soon_again(phase):
     assert machine.next_deadline == now + 1
 
 
-def test_start_in_failed_retries_now():
+def test_start_while_failed_retries_at_once():
     assert machine_in(Phase.FAILED).step(Event.START, 0.1) is Action.OPEN

@@ -1,4 +1,4 @@
-"""The keyframe gate, by a fake clock."""
+"""The keyframe cache and the keyframe gate; time is an argument."""
 
 import itertools
 
@@ -16,14 +16,14 @@ from broadcaster.stream.rendition import (
 )
 
 
-def test_the_first_request_is_served_at_once():
+def test_first_request_is_served_at_once():
     gate = KeyframeGate()
     assert not gate.poll(0.0)
     gate.request("a")
     assert gate.poll(0.0)
 
 
-def test_requests_within_the_interval_are_merged_into_one():
+def test_requests_within_the_interval_are_merged():
     gate = KeyframeGate()
     gate.request("a")
     assert gate.poll(10.0)
@@ -38,7 +38,7 @@ def test_requests_within_the_interval_are_merged_into_one():
     assert gate.forced == 2
 
 
-def test_one_viewer_cannot_set_the_pace():
+def test_requests_of_one_viewer_are_limited():
     gate = KeyframeGate()
     gate.request("a")
     assert gate.poll(0.0)
@@ -48,7 +48,7 @@ def test_one_viewer_cannot_set_the_pace():
     assert gate.poll(2.0)
 
 
-def test_a_lost_request_is_repeated():
+def test_unanswered_request_is_repeated():
     gate = KeyframeGate()
     gate.request("a")
     assert gate.poll(0.0)
@@ -56,7 +56,7 @@ def test_a_lost_request_is_repeated():
     assert gate.poll(2.0)
 
 
-def test_newcomers_are_served_at_once_or_with_others():
+def test_new_viewer_is_served_at_once_or_with_others():
     gate = KeyframeGate()
     assert gate.serves("b", 0.0)
     gate.request("a")
@@ -65,10 +65,10 @@ def test_newcomers_are_served_at_once_or_with_others():
     gate.keyframe_published()
     assert not gate.serves("b", 0.4)
     assert gate.serves("b", 0.5)
-    assert not gate.serves("a", 0.5), "it was served a moment ago"
+    assert not gate.serves("a", 0.5), "it was served less than two seconds ago"
 
 
-def test_who_is_gone_waits_for_nothing():
+def test_request_of_a_forgotten_viewer_is_dropped():
     gate = KeyframeGate()
     gate.request("a")
     gate.forget("a")
@@ -76,17 +76,17 @@ def test_who_is_gone_waits_for_nothing():
     assert not gate.poll(0.0)
 
 
-def test_who_goes_and_comes_back_has_no_more_than_who_stays():
+def test_limit_also_holds_for_a_viewer_that_reconnects():
     gate, forced = KeyframeGate(), 0
-    for tenth in range(200):
+    for step in range(200):
         gate.request("a")
-        forced += gate.poll(tenth / 10)
+        forced += gate.poll(step / 10)
         gate.keyframe_published()
         gate.forget("a")
     assert forced == 10
 
 
-def test_the_books_are_kept_for_those_of_late_only():
+def test_only_recently_served_viewers_are_remembered():
     gate = KeyframeGate()
     for number in range(1000):
         gate.request(str(number))
@@ -96,27 +96,27 @@ def test_the_books_are_kept_for_those_of_late_only():
 
 
 ROUNDING = 1e-9
-"""Sums of floating-point delays are off by less than this."""
+"""Upper bound on the rounding error of summed floating-point delays."""
 
 
 @given(st.lists(st.tuples(st.floats(0, 0.3), st.sampled_from("abc"), st.booleans()), max_size=60))
-def test_intervals_hold_under_any_storm(steps):
-    gate, now, forced, mine = KeyframeGate(), 0.0, [], []
+def test_minimum_intervals_hold_for_any_sequence_of_requests(steps):
+    gate, now, forced, forced_by_a = KeyframeGate(), 0.0, [], []
     for delay, viewer, keyframe in steps:
         now += delay
         gate.request(viewer)
-        alone = gate._waiting == {"a"}
+        only_a = gate._waiting == {"a"}
         if gate.poll(now):
             forced.append(now)
-            if alone:
-                mine.append(now)
+            if only_a:
+                forced_by_a.append(now)
         if keyframe:
             gate.keyframe_published()
     assert all(b - a >= SHORTEST_INTERVAL - ROUNDING for a, b in itertools.pairwise(forced))
-    assert all(b - a >= SHORTEST_INTERVAL_PER_VIEWER - ROUNDING for a, b in itertools.pairwise(mine))
+    assert all(b - a >= SHORTEST_INTERVAL_PER_VIEWER - ROUNDING for a, b in itertools.pairwise(forced_by_a))
 
 
-def test_all_slow_viewers_together_are_tried_a_minimum_time_apart():
+def test_probes_of_all_slow_viewers_share_a_minimum_interval():
     gate = KeyframeGate()
     gate.request_probe()
     assert gate.poll(0.0)
@@ -127,7 +127,7 @@ def test_all_slow_viewers_together_are_tried_a_minimum_time_apart():
     assert gate.poll(SHORTEST_PROBE_INTERVAL)
 
 
-def test_the_cache_is_emptied_by_what_is_too_long_or_too_large():
+def test_cache_is_emptied_when_too_old_or_too_large():
     for size, after in ((LARGEST + 1, 0.1), (1, 2.5)):
         cache = KeyframeCache()
         cache.add(AccessUnit(b"key", 50.0, True), 50.0)
@@ -137,7 +137,7 @@ def test_the_cache_is_emptied_by_what_is_too_long_or_too_large():
         assert not cache.is_fresh(50.0 + after)
 
 
-def test_the_cache_holds_what_follows_the_last_keyframe():
+def test_cache_holds_the_units_since_the_last_keyframe():
     cache, key, delta = KeyframeCache(), AccessUnit(b"key", 1.0, True), AccessUnit(b"delta", 1.1, False)
     for unit in (delta, key, delta, key, delta):
         cache.add(unit, unit.captured)

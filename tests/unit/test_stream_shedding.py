@@ -1,4 +1,4 @@
-"""The load of the running daemon, on a loop whose time is a number."""
+"""Load shedding, on an event loop with simulated time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from broadcaster.stream.load import LAG_INTERVAL, PATIENCE, RELIEF, LoadShedder,
 from tests.rigs.timetravel import TravelClock, travel
 
 
-class LoadShedderRig:
+class LoadShedderDriver:
     def __init__(self) -> None:
         self.lag = LoopLag()
         self.bitrate = SimpleNamespace(overloaded=False, can_fall=True)
         self.traffic = Traffic()
-        self.told: list[bool] = []
-        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.bitrate, self.told.append)
+        self.refusals: list[bool] = []
+        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.bitrate, self.refusals.append)
 
-    async def __aenter__(self) -> LoadShedderRig:
+    async def __aenter__(self) -> LoadShedderDriver:
         self.lag.start()
         self.shedding.start()
         return self
@@ -31,43 +31,43 @@ class LoadShedderRig:
             part.close()
 
 
-async def hold_up(clock: TravelClock, seconds: float, each: float) -> None:
-    """Let the loop be late by `each` at every look for so long."""
+async def block_loop(clock: TravelClock, seconds: float, delay: float) -> None:
+    """Delay every measurement of the loop's lag by `delay` for `seconds`."""
     end = clock.now + seconds
     while clock.now < end:
         await asyncio.sleep(LAG_INTERVAL / 2)
-        clock.now += each
+        clock.now += delay
 
 
-def test_a_late_loop_lowers_the_rate_then_refuses_newcomers_then_lets_them_in():
+def test_lagging_loop_lowers_the_rate_then_refuses_new_viewers_until_relief():
     async def scenario(clock: TravelClock) -> None:
-        async with LoadShedderRig() as rig:
+        async with LoadShedderDriver() as driver:
             await asyncio.sleep(5)
-            assert not rig.bitrate.overloaded
-            await hold_up(clock, 3 * PATIENCE, 0.5)
-            assert rig.bitrate.overloaded
-            assert rig.told == []
-            rig.bitrate.can_fall = False
-            await hold_up(clock, 3 * PATIENCE, 0.5)
-            assert rig.told == [True]
-            assert rig.shedding.refuses
+            assert not driver.bitrate.overloaded
+            await block_loop(clock, 3 * PATIENCE, 0.5)
+            assert driver.bitrate.overloaded
+            assert driver.refusals == []
+            driver.bitrate.can_fall = False
+            await block_loop(clock, 3 * PATIENCE, 0.5)
+            assert driver.refusals == [True]
+            assert driver.shedding.refuses
             await asyncio.sleep(RELIEF + 3)
-            assert rig.told == [True, False]
-            assert not rig.bitrate.overloaded
+            assert driver.refusals == [True, False]
+            assert not driver.bitrate.overloaded
 
     travel(scenario)
 
 
 @pytest.mark.parametrize("refused", ["send_errors", "packets_held"])
-def test_packets_that_the_kernel_refuses_count_as_load(refused):
+def test_packets_refused_by_the_kernel_count_as_load(refused):
     async def scenario(clock: TravelClock) -> None:
-        async with LoadShedderRig() as rig:
-            rig.bitrate.can_fall = False
+        async with LoadShedderDriver() as driver:
+            driver.bitrate.can_fall = False
             for second in range(1, PATIENCE + 2):
-                rig.traffic = Traffic(packets=second * 1000, **{refused: second * 200})
+                driver.traffic = Traffic(packets=second * 1000, **{refused: second * 200})
                 await asyncio.sleep(1)
-            assert rig.told == [True]
+            assert driver.refusals == [True]
             await asyncio.sleep(RELIEF + 1)
-            assert rig.told == [True, False]
+            assert driver.refusals == [True, False]
 
     travel(scenario)

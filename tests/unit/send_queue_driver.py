@@ -1,0 +1,87 @@
+"""A send queue on a clock of its own, with a sender that checks the order of packets."""
+
+from __future__ import annotations
+
+from broadcaster.delivery.congestion import ViewerHealth
+from broadcaster.delivery.send_queue import TICK, SendQueue
+from broadcaster.media.rtp import RtpFrame, RtpStream
+from broadcaster.model.stats import ReceiverReport
+
+VIDEO = RtpStream(1, 101, "0")
+RATE = 2_500_000.0
+
+
+class OrderCheckingSender:
+    """Accepts as many packets as `capacity` says; asserts that frames are complete and in order."""
+
+    def __init__(self) -> None:
+        self.network = "192.0.2.1"
+        self.capacity = 10**9
+        self.listening = True
+        self.packets = 0
+        self.finished: list[RtpFrame] = []
+        self._next = 0
+
+    def is_listening(self, now: float) -> bool:
+        return self.listening
+
+    def broke(self) -> None:
+        raise AssertionError("the sender reports no error in these tests")
+
+    def send_audio(self, frame: RtpFrame) -> None:
+        raise AssertionError("a send queue carries no audio")
+
+    def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
+        assert first == self._next
+        end = min(end, first + self.capacity)
+        self.capacity -= end - first
+        self.packets += end - first
+        self._next = end % len(frame)
+        if end == len(frame):
+            self.finished.append(frame)
+        return end - first
+
+
+class SendQueueDriver:
+    """A send queue and the keyframes and probes that it requests."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.sender = OrderCheckingSender()
+        self.keyframes_requested = 0
+        self.probes_requested = 0
+        self.queue = SendQueue(self.sender, self._request_keyframe, self._request_probe)
+
+    def _request_keyframe(self) -> None:
+        self.keyframes_requested += 1
+
+    def _request_probe(self) -> None:
+        self.probes_requested += 1
+
+    def add(self, packets: int = 9, *, key: bool = False) -> RtpFrame:
+        frame = RtpFrame(VIDEO, [b"x"] * packets, 0, self.now, key)
+        self.queue.add(frame, self.now)
+        return frame
+
+    def ticks(self, seconds: float, pace: float = 4 * RATE) -> None:
+        for _ in range(round(seconds / TICK)):
+            self.now += TICK
+            if self.queue:
+                self.queue.tick(pace, TICK, self.now)
+
+    def probe(self) -> None:
+        """Probe over a network without queue or loss until the viewer is healthy again."""
+        self.add(13, key=True)
+        began = self.now
+        while self.queue.health is not ViewerHealth.WELL:
+            self.ticks(1 / 30)
+            self.add(9)
+            self.queue.report(ReceiverReport(0.0, 0, 20_000), RATE, self.now)
+            assert self.now - began < 3
+
+    def make_slow(self) -> None:
+        self.add(key=True)
+        for _ in range(4):
+            self.queue.report(ReceiverReport(0.0, 0, 200_000), RATE, self.now)
+            self.ticks(1)
+        assert self.queue.health is ViewerHealth.SKIPPING
