@@ -1,6 +1,6 @@
-"""Every setting of the daemon: typed, checked all at once, read from TOML and printed as TOML."""
+"""All settings of the daemon: typed, validated together, read from TOML and rendered as TOML."""
 
-from broadcaster.settings.crosschecks import weak_tokens
+from broadcaster.settings.constraints import weak_tokens
 from broadcaster.settings.ice import IceServer
 from broadcaster.settings.model import (
     AudioSettings,

@@ -1,4 +1,4 @@
-"""Host names and origins as settings, and as browsers send them."""
+"""Kinds of settings for host names and origins, which are stored in the form that browsers send."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from functools import lru_cache
 
 import idna
 
-from broadcaster.settings.kinds import NotAllowed, Problem, Text
+from broadcaster.settings.kinds import InvalidValue, Problem, Text
 from broadcaster.settings.toml import to_toml
 
-_LONGEST = 253
-"""Letters of a host name (RFC 1035 §2.3.4); longer ones, from outside, would only cost time."""
+_MAX_LENGTH = 253
+"""Characters of a host name (RFC 1035 §2.3.4). Longer ones in requests are not converted, which would cost time."""
 _NAME = r"\w(?:[\w.-]*\w)?"
 _ORIGIN = re.compile(rf"(https?://)({_NAME}|\[[0-9A-Fa-f:.]+\])((?::[0-9]{{1,5}})?)")  # RFC 6454 §6.1
 
 
 @lru_cache(maxsize=64)
 def ascii_name(name: str) -> str:
-    """Return a host name as browsers send it: lower case, no trailing dot, A-labels for other letters than ASCII's.
+    """Return a host name as browsers send it: lower case, no trailing dot, A-labels instead of non-ASCII characters.
 
-    The mapping is that of UTS #46, which the URL standard prescribes. What is no such name stays as it is.
+    The mapping is that of UTS #46, which the URL standard prescribes. A name that cannot be mapped is returned
+    in lower case.
     """
-    plain = name.lower().removesuffix(".")
-    if plain.isascii() or len(plain) > _LONGEST:
-        return plain
+    lower = name.lower().removesuffix(".")
+    if lower.isascii() or len(lower) > _MAX_LENGTH:
+        return lower
     try:
-        return idna.encode(plain, uts46=True).decode("ascii")
+        return idna.encode(lower, uts46=True).decode("ascii")
     except idna.IDNAError:
-        return plain
+        return lower
 
 
 class HostName(Text):
-    """A host name; it is kept as browsers send it."""
+    """A host name without port."""
 
     __slots__ = ()
 
@@ -42,11 +43,11 @@ class HostName(Text):
     def read(self, value: object) -> str:
         """See `Kind`."""
         text = super().read(value)
-        return text if text.isascii() else _checked(ascii_name(text), text, self.allowed)
+        return text if text.isascii() else _require_ascii(ascii_name(text), text, self.allowed)
 
 
 class Origin(Text):
-    """An origin (RFC 6454): its host name is kept as browsers send it."""
+    """An origin (RFC 6454)."""
 
     __slots__ = ()
 
@@ -59,11 +60,11 @@ class Origin(Text):
         match = _ORIGIN.fullmatch(text)
         assert match is not None
         scheme, name, port = match.groups()
-        return text if name.isascii() else _checked(f"{scheme}{ascii_name(name)}{port}", text, self.allowed)
+        return text if name.isascii() else _require_ascii(f"{scheme}{ascii_name(name)}{port}", text, self.allowed)
 
 
-def _checked(name: str, given: str, allowed: str) -> str:
-    """Return `name`, which ends up in response headers. Raises `NotAllowed` if it could not be made ASCII."""
-    if name.isascii():
-        return name
-    raise NotAllowed(Problem("", to_toml(given), f"must be {allowed}"))
+def _require_ascii(converted: str, original: str, allowed: str) -> str:
+    """Return `converted`, which is written into response headers. Raises `InvalidValue` if it is not ASCII."""
+    if converted.isascii():
+        return converted
+    raise InvalidValue(Problem("", to_toml(original), f"must be {allowed}"))

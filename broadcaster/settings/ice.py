@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from broadcaster.settings.kinds import (
     MASKED,
     PRINTABLE,
+    InvalidValue,
     Kind,
-    NotAllowed,
-    Plain,
     Problem,
+    PublicKind,
     Secret,
     Text,
     Texts,
-    read_each,
+    read_items,
     read_parts,
 )
 from broadcaster.settings.toml import to_toml
 
 
 class _Uri(Text):
-    """A URI; one with somebody's credential in it, which no STUN or TURN URI has, is not shown."""
+    """The URI of a server. STUN and TURN URIs carry no credential; one with an `@` probably has one, and is masked."""
 
     __slots__ = ()
 
@@ -48,7 +48,8 @@ _FIELDS: Mapping[str, Kind] = {
 class IceServer:
     """One STUN or TURN server.
 
-    `username` and `credential` are empty where it wants none, or where `ice.turn_secret` makes them.
+    `username` and `credential` are empty for a server that needs none, or whose credential is derived from
+    `ice.turn_secret`.
     """
 
     urls: tuple[str, ...]
@@ -56,8 +57,8 @@ class IceServer:
     credential: str = field(default="", repr=False)
 
     @property
-    def wants_credential(self) -> bool:
-        """Whether it relays, and has no credential yet."""
+    def needs_credential(self) -> bool:
+        """Whether it is a TURN server without a credential of its own."""
         return not self.credential and any(url.startswith("turn") for url in self.urls)
 
 
@@ -65,7 +66,7 @@ _LOWEST_PORT = 1024
 _HIGHEST_PORT = 65535
 
 
-class Ports(Plain):
+class PortRange(PublicKind):
     """A range of UDP ports, first and last included; the empty text is the empty range."""
 
     allowed = f'a range of ports from {_LOWEST_PORT} to {_HIGHEST_PORT} such as "50000-50100", or empty'
@@ -77,7 +78,7 @@ class Ports(Plain):
         match = re.fullmatch("([0-9]{1,5})-([0-9]{1,5})", value) if isinstance(value, str) else None
         first, last = map(int, match.groups()) if match else (0, 0)
         if not _LOWEST_PORT <= first <= last <= _HIGHEST_PORT:
-            raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+            raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
         return range(first, last + 1)
 
     def show(self, value: object) -> str:
@@ -86,60 +87,61 @@ class Ports(Plain):
 
 
 class IceServers:
-    """A list of tables, one for each server."""
+    """A list of tables, one per server."""
 
     allowed = 'a list of tables such as {urls = ["turn:turn.example.org"], username = "…", credential = "…"}'
 
     def read(self, value: object) -> tuple[IceServer, ...]:
         """See `Kind`."""
         if not isinstance(value, list):
-            raise NotAllowed(Problem("", "", f"must be {self.allowed}"))
-        return tuple(read_each(_Server(), value))
+            raise InvalidValue(Problem("", "", f"must be {self.allowed}"))
+        return tuple(read_items(_ServerTable(), value))
 
     def show(self, value: tuple[IceServer, ...]) -> str:
         """See `Kind`."""
-        return to_toml([_shown(server) for server in value])
+        return to_toml([_shown_fields(server) for server in value])
 
-    def secret(self, value: tuple[IceServer, ...]) -> bool:
+    def is_secret(self, value: tuple[IceServer, ...]) -> bool:
         """See `Kind`."""
         return any(server.credential for server in value)
 
 
-class _Server(Plain):
+class _ServerTable(PublicKind):
     """One table of the list."""
 
     allowed = 'a table such as {urls = ["stun:stun.example.org"]}'
 
     def read(self, value: object) -> IceServer:
         if not isinstance(value, dict):
-            raise NotAllowed(Problem("", "", f"must be {self.allowed}"))
-        parts = {"urls": [], **value}
-        fields = read_parts((f".{name}", _FIELDS.get(name, _Unknown(name)), part) for name, part in parts.items())
-        return _whole(IceServer(**dict(zip(parts, fields, strict=True))))
+            raise InvalidValue(Problem("", "", f"must be {self.allowed}"))
+        table = {"urls": [], **value}
+        fields = read_parts((f".{name}", _FIELDS.get(name, _UNKNOWN_FIELD), part) for name, part in table.items())
+        return _check_server(IceServer(**dict(zip(table, fields, strict=True))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unknown(Plain):
-    """A field that there is not; its value may be a misspelt credential, so it is not shown."""
+class _UnknownField(PublicKind):
+    """A field that does not exist. Its value is not shown: the name may be a misspelled `credential`."""
 
-    name: str
-    allowed: str = ""
+    allowed = ""
 
     def read(self, value: object) -> None:
-        raise NotAllowed(Problem("", "", f"no such field; there are {', '.join(_FIELDS)}"))
+        raise InvalidValue(Problem("", "", f"no such field; the fields are {', '.join(_FIELDS)}"))
 
 
-def _whole(server: IceServer) -> IceServer:
-    """Return `server` if its parts fit each other. Raises `NotAllowed`."""
+_UNKNOWN_FIELD = _UnknownField()
+
+
+def _check_server(server: IceServer) -> IceServer:
+    """Return `server` if its fields fit each other. Raises `InvalidValue`."""
     if not server.urls:
-        raise NotAllowed(Problem(".urls", "", "must name at least one server"))
+        raise InvalidValue(Problem(".urls", "", "must have at least one URI"))
     if bool(server.username) != bool(server.credential):
-        raise NotAllowed(Problem("", "", "username and credential belong together"))
+        raise InvalidValue(Problem("", "", "only one of username and credential is set; set both, or none"))
     return server
 
 
-def _shown(server: IceServer) -> dict[str, object]:
-    """The fields that are set, as `broadcaster settings` shows them."""
+def _shown_fields(server: IceServer) -> dict[str, object]:
+    """Return the fields that are set, as `broadcaster settings` shows them."""
     credential = MASKED if server.credential else ""
     fields = {"urls": server.urls, "username": server.username, "credential": credential}
     return {name: value for name, value in fields.items() if value}

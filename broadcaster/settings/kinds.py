@@ -1,10 +1,10 @@
-"""The kinds of values that a setting can have: what is allowed, in words for people, and the check."""
+"""The kinds of settings: each validates a value, and describes which values are allowed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
@@ -12,31 +12,30 @@ from typing import Any, Protocol
 from broadcaster.settings.toml import to_toml
 
 MASKED = "(set)"
-"""What stands for a secret wherever settings are shown."""
+"""Shown instead of a secret."""
 
 PRINTABLE = r"[^\x00-\x1f\x7f\ud800-\udfff]*"
-"""Text without control characters and surrogates: what a TOML file and a log line can carry as it stands."""
-
+"""Text without control characters and surrogates, which a TOML file and a log line can hold unescaped."""
 
 _LAST_PIN = 27
-"""The 40-pin header carries GPIO 0 to 27 on every board that has one."""
+"""The 40-pin header has GPIO 0 to 27 on all boards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with a value.
+    """One error in the value of a setting.
 
-    `at` is the path below the setting: "" is the setting itself, "[0].urls" a part of it. `shown` is the value
-    as people may see it, empty where there is none to show.
+    `path` is relative to the setting: "" for the setting itself, "[0].urls" for a part of it. `value` is the invalid
+    value as TOML, with secrets masked; empty if it is not to be shown.
     """
 
-    at: str
-    shown: str
-    wrong: str
+    path: str
+    value: str
+    message: str
 
 
-class NotAllowed(Exception):
-    """A value that its setting does not take, with all that is wrong with it."""
+class InvalidValue(Exception):
+    """A value that is not allowed for its setting, with all problems."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
@@ -44,24 +43,24 @@ class NotAllowed(Exception):
 
 
 class Kind(Protocol):
-    """What values a setting takes."""
+    """A set of allowed values."""
 
     @property
     def allowed(self) -> str:
-        """What is allowed, for people."""
+        """A description of the allowed values."""
 
     def read(self, value: object) -> Any:
-        """Turn a value as TOML has it into the setting's value. Raises `NotAllowed`."""
+        """Validate a value from TOML, and return the value of the setting. Raises `InvalidValue`."""
 
     def show(self, value: Any) -> str:
-        """Spell a setting's value as TOML, secrets masked."""
+        """Return the value of a setting as TOML, with secrets masked."""
 
-    def secret(self, value: Any) -> bool:
-        """Whether `value` holds a secret, so that `show` masks it."""
+    def is_secret(self, value: Any) -> bool:
+        """Whether `value` contains a secret, which `show` masks."""
 
 
-class Plain:
-    """A kind without secrets."""
+class PublicKind:
+    """The base of kinds without secrets."""
 
     __slots__ = ()
 
@@ -69,14 +68,14 @@ class Plain:
         """See `Kind`."""
         return to_toml(value)
 
-    def secret(self, value: object) -> bool:
+    def is_secret(self, value: object) -> bool:
         """See `Kind`."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Enum(Plain):
-    """One word of a closed set."""
+class Enum(PublicKind):
+    """One of a fixed set of words."""
 
     choices: tuple[str, ...]
 
@@ -90,12 +89,12 @@ class Enum(Plain):
         if isinstance(value, str) and value in self.choices:
             return value
         hint = did_you_mean(value, self.choices) if isinstance(value, str) else ""
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}{hint}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}{hint}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Plain):
-    """A text that matches `pattern` as a whole; `allowed` says in words what that is."""
+class Text(PublicKind):
+    """A text that matches all of `pattern`, which `allowed` describes."""
 
     allowed: str
     pattern: str
@@ -104,11 +103,11 @@ class Text(Plain):
         """See `Kind`."""
         if isinstance(value, str) and re.fullmatch(self.pattern, value):
             return value
-        raise NotAllowed(Problem("", self.show(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", self.show(value), f"must be {self.allowed}"))
 
 
 class Secret(Text):
-    """A text that is never shown."""
+    """A text that is always masked."""
 
     __slots__ = ()
 
@@ -116,16 +115,16 @@ class Secret(Text):
         """See `Kind`."""
         return MASKED if value else to_toml(value)
 
-    def secret(self, value: object) -> bool:
+    def is_secret(self, value: object) -> bool:
         """See `Kind`."""
         return bool(value)
 
 
 @dataclass(frozen=True, slots=True)
-class Texts(Plain):
-    """A list of texts, each of the kind `each`; `example` is one of them."""
+class Texts(PublicKind):
+    """A list of texts of kind `item`; `example` shows one."""
 
-    each: Text
+    item: Text
     example: str
 
     @property
@@ -136,12 +135,12 @@ class Texts(Plain):
     def read(self, value: object) -> tuple[str, ...]:
         """See `Kind`."""
         if not isinstance(value, list):
-            raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
-        return tuple(read_each(self.each, value))
+            raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
+        return tuple(read_items(self.item, value))
 
 
 @dataclass(frozen=True, slots=True)
-class Int(Plain):
+class Int(PublicKind):
     """A whole number of `unit` from `low` to `high`, a multiple of `step` (1 or 2)."""
 
     low: int
@@ -157,15 +156,15 @@ class Int(Plain):
 
     def read(self, value: object) -> int:
         """See `Kind`."""
-        # Not `isinstance`: true and false are no numbers here.
+        # Not `isinstance`: a bool is an int in Python.
         if type(value) is int and self.low <= value <= self.high and value % self.step == 0:
             return value
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
-class IntEnum(Plain):
-    """One number of a closed set."""
+class IntEnum(PublicKind):
+    """One of a fixed set of numbers."""
 
     choices: tuple[int, ...]
 
@@ -178,12 +177,12 @@ class IntEnum(Plain):
         """See `Kind`."""
         if type(value) is int and value in self.choices:
             return value
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Float(Plain):
-    """A number of `unit` from `low` to `high`, with or without decimals."""
+class Float(PublicKind):
+    """A number of `unit` from `low` to `high`, integer or not."""
 
     low: float
     high: float
@@ -196,15 +195,15 @@ class Float(Plain):
 
     def read(self, value: object) -> float:
         """See `Kind`."""
-        # NaN fails the comparison; true and false are no numbers here.
+        # NaN fails the comparison; a bool is an int in Python.
         if isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high:
             return float(value)
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Bool(Plain):
-    """Yes or no."""
+class Bool(PublicKind):
+    """True or false."""
 
     allowed: str = "true or false"
 
@@ -212,12 +211,12 @@ class Bool(Plain):
         """See `Kind`."""
         if isinstance(value, bool):
             return value
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
 
 
 @dataclass(frozen=True, slots=True)
-class Pin(Plain):
-    """A pin of the 40-pin header by its BCM number, or None for no pin, spelt "off"."""
+class Pin(PublicKind):
+    """A pin of the 40-pin header by its BCM number, or None, which is "off" in TOML."""
 
     allowed: str = 'a BCM number from 0 to 27, or "off"'
 
@@ -225,37 +224,37 @@ class Pin(Plain):
         """See `Kind`."""
         if value == "off":
             return None
-        # Not `isinstance`: true and false are no numbers here.
+        # Not `isinstance`: a bool is an int in Python.
         if type(value) is int and 0 <= value <= _LAST_PIN:
             return value
-        raise NotAllowed(Problem("", to_toml(value), f"must be {self.allowed}"))
+        raise InvalidValue(Problem("", to_toml(value), f"must be {self.allowed}"))
 
     def show(self, value: object) -> str:
         """See `Kind`."""
         return to_toml("off" if value is None else value)
 
 
-def read_each(kind: Kind, values: Sequence[object]) -> list[Any]:
-    """Read every value of a list by `kind`. Raises `NotAllowed` with all problems, placed in the list."""
+def read_items(kind: Kind, values: Sequence[object]) -> list[Any]:
+    """Read every value of a list by `kind`. Raises `InvalidValue` with the problems of all values."""
     return read_parts((f"[{index}]", kind, value) for index, value in enumerate(values))
 
 
 def read_parts(parts: Iterable[tuple[str, Kind, object]]) -> list[Any]:
-    """Read (place, kind, value) each. Raises `NotAllowed` with the problems of all parts."""
+    """Read each (path, kind, value). Raises `InvalidValue` with the problems of all parts."""
     read: list[Any] = []
     problems: list[Problem] = []
-    for at, kind, value in parts:
+    for path, kind, value in parts:
         try:
             read.append(kind.read(value))
-        except NotAllowed as refused:
-            problems += [Problem(at + problem.at, problem.shown, problem.wrong) for problem in refused.problems]
+        except InvalidValue as error:
+            problems += [replace(problem, path=path + problem.path) for problem in error.problems]
     if problems:
-        raise NotAllowed(*problems)
+        raise InvalidValue(*problems)
     return read
 
 
 def did_you_mean(word: str, known: Mapping[str, str] | Sequence[str]) -> str:
-    """Ask for the known word that is most like `word`, or for what a mapping has for it; empty if none is."""
+    """Return a question naming the known word (or its value in a mapping) most similar to `word`; empty if none is."""
     near = get_close_matches(word.lower(), list(known), n=1)
     if not near:
         return ""
@@ -266,16 +265,13 @@ def _of(unit: str) -> str:
     return f" of {unit}" if unit else ""
 
 
-_ALLOWED = "an IP address or network such as 192.168.1.0/24"
-
-
 class Network(Text):
-    """An IP address, or a network of them."""
+    """An IP address or network."""
 
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__(_ALLOWED, "[0-9A-Fa-f.:/]{1,49}")
+        super().__init__("an IP address or network such as 192.168.1.0/24", "[0-9A-Fa-f.:/]{1,49}")
 
     def read(self, value: object) -> str:
         """See `Kind`."""
@@ -283,11 +279,11 @@ class Network(Text):
         try:
             return str(ip_network(text) if "/" in text else ip_address(text))
         except ValueError as error:
-            raise NotAllowed(Problem("", to_toml(text), f"must be {self.allowed}{_hint(text, error)}")) from None
+            raise InvalidValue(Problem("", to_toml(text), f"must be {self.allowed}{_hint(text, error)}")) from None
 
 
 def _hint(text: str, error: ValueError) -> str:
-    """Say which network was meant, where an address has a length behind it (192.168.1.7/24)."""
+    """Suggest the network of an address with a prefix length (192.168.1.7/24)."""
     if "host bits" not in str(error):
         return ""
     return f"; did you mean {ip_network(text, strict=False)}?"

@@ -1,7 +1,7 @@
-"""Every setting: its table, type, default, what is allowed, and one line of documentation.
+"""Every setting: its table, type, default, allowed values, and one line of documentation.
 
-The tables here are what the daemon is built from, what `broadcaster settings` prints, and what the
-README's table is checked against.
+The daemon is built from these tables, `broadcaster settings` prints them, and a test checks the README's table
+against them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from broadcaster.auth.tokens import MAX_LENGTH, MIN_LENGTH
 from broadcaster.settings.host_names import HostName, Origin
-from broadcaster.settings.ice import IceServer, IceServers, Ports
+from broadcaster.settings.ice import IceServer, IceServers, PortRange
 from broadcaster.settings.kinds import (
     PRINTABLE,
     Bool,
@@ -40,10 +40,10 @@ Flip = Literal["none", "horizontal", "vertical"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _PATH = Text("a path, or empty", PRINTABLE)
-_SOUND_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
+_AUDIO_DEVICE = Text("a card such as Device, an ALSA name such as plughw:CARD=Device, or empty", PRINTABLE)
 _CAMERA = Text("an index, a name or a path; empty: the first camera", PRINTABLE)
 _ADDRESS = Text("an IP address, a host name, or empty", r"[0-9A-Za-z.:_%-]*")
-# A token travels in a link and in an `Authorization` header (RFC 9110 §5.5).
+# A token is sent in a link and in an `Authorization` header (RFC 9110 §5.5).
 _TOKEN = Secret(
     f"empty, or {MIN_LENGTH} to {MAX_LENGTH} visible ASCII characters; `broadcaster token` prints a good one",
     rf"([!-~]{{{MIN_LENGTH},{MAX_LENGTH}}})?",
@@ -154,7 +154,7 @@ class AudioSettings:
         "auto", Enum(get_args(AudioSourceName)), "Audio source; auto: the one that goes with the video source."
     )
     device: str = _setting(
-        "", _SOUND_DEVICE, "The microphone: card name as `arecord -l` shows it; empty: the first one found."
+        "", _AUDIO_DEVICE, "The microphone: card name as `arecord -l` shows it; empty: the first one found."
     )
     gain: float = _setting(0.0, Float(-30.0, 30.0, "decibels"), "Gain of the microphone in decibels.")
 
@@ -175,7 +175,7 @@ class IceSettings:
         "Network interfaces for media; empty: all except those of containers and virtual machines.",
     )
     ports: range = _setting(
-        range(0), Ports(), "UDP ports for media, one per viewer, for a firewall; empty: any free port."
+        range(0), PortRange(), "UDP ports for media, one per viewer, for a firewall; empty: any free port."
     )
 
 
@@ -225,7 +225,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting, as the classes above declare it."""
+    """The declaration of a setting."""
 
     table: str
     name: str
@@ -238,18 +238,18 @@ class Setting:
         return f"{self.table}.{self.name}"
 
     def of(self, settings: Settings) -> Any:
-        """Its value in `settings`."""
+        """Return its value in `settings`."""
         return getattr(getattr(settings, self.table), self.name)
 
 
 def every_setting() -> Iterator[Setting]:
-    """Every setting, in the order of this page."""
+    """Yield every setting, in the order of this file."""
     for table in fields(Settings):
         for item in fields(table.default):  # type: ignore[arg-type]
             yield Setting(table.name, item.name, item.default, item.metadata["about"])
 
 
 def secret_values(settings: Settings) -> frozenset[str]:
-    """All secrets in `settings`, which no log may show."""
+    """Return all secrets in `settings`, which must not appear in the log."""
     values = [item.of(settings) for item in every_setting() if isinstance(item.about.kind, Secret)]
     return frozenset([*values, *(server.credential for server in settings.ice.servers)]) - {""}

@@ -1,4 +1,4 @@
-"""Paths as people write them in settings and on the command line."""
+"""Paths in settings and on the command line."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import re
 
 
 def expand(path: str) -> str:
-    """Replace `~` and `~user` at the beginning by the home directory; unchanged where there is none.
+    """Replace a leading `~` or `~user` by the home directory; unchanged if there is none.
 
-    A shell does this only at the beginning of a word, so not in `--set video.file=~/film.mp4`.
+    A shell does this only at the beginning of a word, and thus not in `--set video.file=~/film.mp4`.
     """
     return os.path.expanduser(path)
 
 
 def absolute(path: str) -> str:
-    """Return the absolute path of a file; empty stays empty, and so does a URL, for the source to refuse it by name.
+    """Return the absolute path of a file. An empty path and a URL stay as they are; the source rejects the URL.
 
-    Libav takes what precedes a colon for a protocol (`cam:1.mp4`), and lgpio changes the working directory.
+    Paths are made absolute because libav takes a prefix with a colon for a protocol (`cam:1.mp4`), and lgpio changes
+    the working directory.
     """
     return path if not path or "://" in path else os.path.abspath(expand(path))
 

@@ -47,13 +47,13 @@ class Servers:
 
     def for_offer(self, viewer: str) -> tuple[IceServer, ...]:
         """The servers as this viewer and its peer connection may use them."""
-        if not any(server.wants_credential for server in self._servers):
+        if not any(server.needs_credential for server in self._servers):
             return self._servers
         now = self._clock.unix()
         self._look_at_clock(now)
         username, credential = turn_credential(self._secret, viewer, now)
         return tuple(
-            replace(server, username=username, credential=credential) if server.wants_credential else server
+            replace(server, username=username, credential=credential) if server.needs_credential else server
             for server in self._servers
         )
 

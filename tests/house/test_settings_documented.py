@@ -1,14 +1,14 @@
-"""The README's table of settings is the code's."""
+"""The README's table of settings matches the code."""
 
 from broadcaster.settings.model import Setting, every_setting
 from tests.house.project import read
 
 
-def test_the_readme_has_the_table():
+def test_the_readme_contains_the_table_of_settings():
     table = "\n".join(
         ["| setting | default | what it is | allowed |", "|---|---|---|---|", *map(_row, every_setting())]
     )
-    assert table in read("README.md"), f"this belongs into README.md:\n\n{table}\n"
+    assert table in read("README.md"), f"README.md must contain:\n\n{table}\n"
 
 
 def _row(setting: Setting) -> str:

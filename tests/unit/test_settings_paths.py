@@ -1,4 +1,4 @@
-"""Paths as people write them: `~`, relative ones, and users without a home directory."""
+"""Paths in settings: `~`, relative paths, URLs, and users without a home directory."""
 
 import pwd
 from pathlib import Path
@@ -23,7 +23,7 @@ def home(monkeypatch, tmp_path):
 
 @pytest.fixture
 def _no_home(monkeypatch, home):
-    """A user whom passwd does not know, as in a container."""
+    """A user without an entry in passwd, as in a container."""
     monkeypatch.delenv("HOME")
 
     def unknown(number):
@@ -32,7 +32,7 @@ def _no_home(monkeypatch, home):
     monkeypatch.setattr(pwd, "getpwuid", unknown)
 
 
-def test_a_tilde_is_the_home_directory(home):
+def test_a_tilde_expands_to_the_home_directory(home):
     assert expand("~/film.mp4") == f"{home}/film.mp4"
     assert absolute("~/film.mp4") == f"{home}/film.mp4"
     assert expand("~nobody-of-that-name/film.mp4") == "~nobody-of-that-name/film.mp4"
@@ -40,7 +40,7 @@ def test_a_tilde_is_the_home_directory(home):
     assert state_folder("") == home / ".local/state/broadcaster"
 
 
-def test_a_film_is_named_by_its_absolute_path(home, monkeypatch):
+def test_file_sources_use_the_absolute_path(home, monkeypatch):
     monkeypatch.chdir(home)
     for name, path in (("~/film.mp4", home / "film.mp4"), ("cam:1.mp4", home / "cam:1.mp4")):
         video, _ = make_sources(VideoSettings(source="file", file=name), AudioSettings(source="none"), FakeClock())
@@ -48,20 +48,20 @@ def test_a_film_is_named_by_its_absolute_path(home, monkeypatch):
     assert absolute("") == ""
 
 
-def test_settings_in_the_home_directory(home, capsys):
+def test_a_settings_file_may_be_in_the_home_directory_and_have_a_byte_order_mark(home, capsys):
     (home / "my.toml").write_bytes(b"\xef\xbb\xbf[web]\nport = 81\n")  # as Windows' Notepad writes it
     assert main(["settings", "--changed", "--settings=~/my.toml"]) == 0
     assert "port = 81\n" in capsys.readouterr().out
 
 
-def test_who_saved_it_in_another_encoding_learns_which_to_choose(home, capsys):
+def test_the_error_for_another_encoding_names_utf_8(home, capsys):
     (home / "my.toml").write_text("[web]\nport = 81\n", encoding="utf-16")
     assert main(["settings", "--settings=~/my.toml"]) == 2
     assert "save it with the encoding UTF-8" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_no_home")
-def test_without_a_home_directory_state_is_kept_where_services_keep_it(monkeypatch):
+def test_without_a_home_directory_the_state_folder_is_that_of_services(monkeypatch):
     assert state_folder("") == state_folder("~/state") == WITHOUT_HOME
     assert state_folder("/srv/state") == Path("/srv/state")
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/x:/var/lib/y")
@@ -69,12 +69,12 @@ def test_without_a_home_directory_state_is_kept_where_services_keep_it(monkeypat
 
 
 @pytest.mark.usefixtures("_no_home")
-def test_without_a_home_directory_check_says_where_state_is_kept(capfd):
+def test_check_works_without_a_home_directory(capfd):
     assert main(["check", "--as-me", "disk"]) in (0, 1)
     assert "bug" not in capfd.readouterr().out
 
 
-def test_the_password_in_a_url_is_hidden_and_other_paths_stay_as_they_are():
+def test_without_password_masks_urls_and_keeps_other_paths():
     assert without_password("rtsp://me:hush@cam/1") == "rtsp://…@cam/1"
     for path in ("/films/a@b.mp4", "rtsp://cam/1", ""):
         assert without_password(path) == path

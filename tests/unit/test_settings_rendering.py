@@ -1,4 +1,4 @@
-"""Settings out: commented TOML that reads back."""
+"""Rendering settings as commented TOML that can be read back."""
 
 import tomllib
 
@@ -24,7 +24,7 @@ _PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=40
 
 
 def _values(kind):
-    """Values that a setting of `kind` takes."""
+    """Return a strategy for valid values of a setting of `kind`, or None."""
     if isinstance(kind, Enum | IntEnum):
         return st.sampled_from(kind.choices)
     if isinstance(kind, Int):
@@ -45,7 +45,7 @@ _ASSIGNMENTS = st.fixed_dictionaries(
 
 
 @given(_ASSIGNMENTS)
-def test_what_is_rendered_reads_back_to_the_same_settings(chosen):
+def test_rendered_settings_read_back_unchanged(chosen):
     settings = read("", [f"{path}={value}" for path, value in chosen.items()])
     assert read(render(settings)) == settings
     assert read(render(settings, changed=True)) == settings
@@ -57,7 +57,7 @@ def test_lists_and_servers_read_back():
     assert read(render(settings)) == settings
 
 
-def test_controls_of_the_camera_read_back():
+def test_camera_controls_read_back():
     controls = (("AfMode", "Continuous"), ("AwbEnable", False), ("ColourGains", (1.5, 2.0)), ("odd name", 3))
     settings = Settings(video=VideoSettings(controls=controls))
     assert 'AfMode = "Continuous", AwbEnable = false, ColourGains = [1.5, 2.0], "odd name" = 3' in render(settings)
@@ -76,7 +76,7 @@ def test_ports_read_back():
     assert read(render(settings)) == settings
 
 
-def test_every_setting_is_there_with_its_documentation_and_what_is_allowed():
+def test_every_setting_is_rendered_with_its_documentation_and_allowed_values():
     text = render(Settings())
     for item in every_setting():
         kind = item.about.kind
@@ -84,13 +84,13 @@ def test_every_setting_is_there_with_its_documentation_and_what_is_allowed():
     assert "# Width of the video in pixels. (an even number of pixels from 160 to 3840)\nwidth = 1280\n" in text
 
 
-def test_changed_shows_only_what_differs():
+def test_changed_renders_only_settings_that_differ_from_their_default():
     assert render(Settings(), changed=True) == ""
     shown = render(Settings(video=VideoSettings(fps=15)), changed=True)
     assert tomllib.loads(shown) == {"video": {"fps": 15}}
 
 
-def test_secrets_are_masked_and_their_lines_are_comments():
+def test_secrets_are_masked_and_commented_out():
     server = IceServer(("turn:turn.example.org",), "me", "hush")
     secret = Settings(web=WebSettings(viewer_token="hush", operator_token="hush2"), ice=IceSettings((server,)))
     for text in (render(secret), render(secret, changed=True)):
@@ -108,11 +108,11 @@ def test_secrets_are_masked_and_their_lines_are_comments():
         ),
     )
 )
-def test_spelled_values_are_toml(value):
+def test_values_convert_to_valid_toml(value):
     assert tomllib.loads(f"value = {to_toml(value)}") == {"value": value}
 
 
-def test_the_template_changes_nothing_until_a_mark_is_taken_away():
+def test_the_template_changes_nothing_until_a_line_is_uncommented():
     text = template()
     assert read(text) == Settings()
     bare = "\n".join(line[1:] if line.startswith("#") and line[1] != " " else line for line in text.splitlines())
