@@ -1,4 +1,4 @@
-"""The project's own files, as the house rules read them."""
+"""The project's files, as the tests of the house rules read them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """Every module of the daemon."""
+    """Return every module of the daemon."""
     return tuple(_module(path) for path in sorted((ROOT / "broadcaster").rglob("*.py")))
 
 
 def read(path: str) -> str:
-    """The text of a file of the project."""
+    """Return the text of a file of the project."""
     return (ROOT / path).read_text(encoding="utf-8")
 
 

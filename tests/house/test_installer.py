@@ -1,4 +1,4 @@
-"""systemd/install.sh, step by step, with stand-ins for apt and for the installed command."""
+"""The functions of systemd/install.sh and uninstall.sh, with stand-ins for apt and the installed command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.house.project import ROOT
 
 APT_CACHE = """#!/bin/sh
-# As gettext does it: LANGUAGE counts in every locale but C itself. The table of versions follows a moment later.
+# Like gettext: LANGUAGE applies in every locale except C. The version table is printed with a delay.
 locale=${LC_ALL:-${LC_MESSAGES:-${LANG:-C}}}
 language=${LANGUAGE:-$locale}
 case $locale in C | POSIX) language=C ;; esac
@@ -35,7 +35,7 @@ LANGUAGES = [
 ]
 
 
-def put(folder: Path, name: str, text: str) -> Path:
+def write_program(folder: Path, name: str, text: str) -> Path:
     program = folder / name
     program.write_text(text, "utf-8")
     program.chmod(0o755)
@@ -43,10 +43,10 @@ def put(folder: Path, name: str, text: str) -> Path:
 
 
 def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run lines of bash with the functions of install.sh; programs in `folder` come first."""
+    """Run lines of bash with the functions of install.sh; programs in `folder` take precedence."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
     path = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": str(folder / "log")}
-    functions = "source <(grep -vx main install.sh)"  # all but the call at its end
+    functions = "source <(grep -vx main install.sh)"  # everything except the call at its end
     command = ["bash", "-c", f"{functions}\nmade={folder}/made settings={folder}/settings.toml\n{script}"]
     return subprocess.run(
         command, cwd=ROOT / "systemd", env=plain | path | environment, capture_output=True, text=True, timeout=30
@@ -54,10 +54,10 @@ def run(script: str, folder: Path, **environment: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=str)
-def test_the_libraries_of_a_board_are_installed_whatever_language_apt_speaks(language, tmp_path):
-    put(tmp_path, "apt-cache", APT_CACHE)
-    put(tmp_path, "apt-get", APT_GET)
-    put(tmp_path, "dpkg-query", "#!/bin/sh\nexit 1\n")
+def test_board_libraries_are_installed_in_every_language_of_apt(language, tmp_path):
+    write_program(tmp_path, "apt-cache", APT_CACHE)
+    write_program(tmp_path, "apt-get", APT_GET)
+    write_program(tmp_path, "dpkg-query", "#!/bin/sh\nexit 1\n")
     done = run("packages", tmp_path, **language)
     assert done.returncode == 0, done.stderr
     installed = (tmp_path / "log").read_text("utf-8").splitlines()[-1].split()
@@ -65,7 +65,7 @@ def test_the_libraries_of_a_board_are_installed_whatever_language_apt_speaks(lan
     assert {"python3-venv", "alsa-utils", "python3-picamera2", "python3-lgpio"} <= set(installed)
 
 
-CHECK_WITHOUT = """#!/bin/sh
+CHECK_WITHOUT_CAMERA = """#!/bin/sh
 cat <<'END'
 broadcaster 0.1.0, checked as user broadcaster, like the service
 
@@ -78,18 +78,18 @@ exit 2
 """
 
 
-def test_a_camera_that_gives_pictures_needs_no_hint(tmp_path):
-    command = put(tmp_path, "broadcaster", "#!/bin/sh\necho 'ok  camera'\n")
+def test_working_camera_prints_no_hint(tmp_path):
+    command = write_program(tmp_path, "broadcaster", "#!/bin/sh\necho 'ok  camera'\n")
     assert run(f"command={command}\nlook_for_camera", tmp_path).stdout == ""
 
 
-def test_without_a_camera_the_check_says_why_whatever_nodes_a_pi_has(tmp_path):
-    """Every Pi has /dev/video10 and more: its codecs."""
-    command = put(tmp_path, "broadcaster", CHECK_WITHOUT)
-    said = run(f"compgen() {{ echo /dev/video10; }}\ncommand={command}\nlook_for_camera", tmp_path).stdout
-    assert "no USB camera is plugged in" in said
-    assert "no-camera" in said
-    assert "1 of 1 broken" not in said
+def test_missing_camera_prints_the_result_of_the_check(tmp_path):
+    """Every Pi has /dev/video10 and others, which belong to its codecs."""
+    command = write_program(tmp_path, "broadcaster", CHECK_WITHOUT_CAMERA)
+    output = run(f"compgen() {{ echo /dev/video10; }}\ncommand={command}\nlook_for_camera", tmp_path).stdout
+    assert "no USB camera is plugged in" in output
+    assert "no-camera" in output
+    assert "1 of 1 broken" not in output
 
 
 SETTINGS = """#!/bin/sh
@@ -115,8 +115,8 @@ END
 """
 
 
-def test_effective_settings_are_read_table_by_table(tmp_path):
-    command = put(tmp_path, "broadcaster", SETTINGS)
+def test_effective_settings_are_read_per_table(tmp_path):
+    command = write_program(tmp_path, "broadcaster", SETTINGS)
     lines = "value video source; value audio source; value panel enabled; value web enabled"
     assert run(f"command={command}\n{lines}", tmp_path).stdout.splitlines() == ['"camera"', '"auto"', "true"]
 
@@ -130,8 +130,8 @@ report
 
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
-def test_the_report_speaks_of_the_button_only_where_there_is_one(enabled, tmp_path):
-    command = put(tmp_path, "broadcaster", SETTINGS.replace("enabled = true", f"enabled = {enabled}"))
+def test_report_mentions_the_button_only_if_it_is_enabled(enabled, tmp_path):
+    command = write_program(tmp_path, "broadcaster", SETTINGS.replace("enabled = true", f"enabled = {enabled}"))
     done = run(f"command={command}\n{REPORT}", tmp_path)
     assert done.returncode == 0, done.stderr
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("  Go live")]
@@ -139,15 +139,18 @@ def test_the_report_speaks_of_the_button_only_where_there_is_one(enabled, tmp_pa
     assert ("button" in row) is (enabled == "true")
 
 
-def test_films_have_a_folder_that_the_service_can_read(tmp_path):
-    put(tmp_path, "install", '#!/bin/sh\necho "$@"\n')
-    made = run("state=/s films=/s/films\nfilms_folder", tmp_path).stdout.splitlines()
-    assert made == ["-d -m 750 -o broadcaster -g broadcaster /s", "-d -m 755 -o broadcaster -g broadcaster /s/films"]
+def test_films_folder_belongs_to_the_service(tmp_path):
+    write_program(tmp_path, "install", '#!/bin/sh\necho "$@"\n')
+    commands = run("state=/s films=/s/films\nfilms_folder", tmp_path).stdout.splitlines()
+    assert commands == [
+        "-d -m 750 -o broadcaster -g broadcaster /s",
+        "-d -m 755 -o broadcaster -g broadcaster /s/films",
+    ]
 
 
 @pytest.mark.parametrize("typed", ["", "sudo /home/pi/.local/bin/broadcaster install"])
-def test_who_is_not_root_is_told_what_to_type(typed, tmp_path):
-    put(tmp_path, "id", "#!/bin/sh\necho 1000\n")
+def test_non_root_user_gets_the_sudo_command(typed, tmp_path):
+    write_program(tmp_path, "id", "#!/bin/sh\necho 1000\n")
     done = run("need_root install", tmp_path, **({"TYPED": typed} if typed else {}))
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith(typed or "sudo make install")
@@ -156,18 +159,18 @@ def test_who_is_not_root_is_told_what_to_type(typed, tmp_path):
 REMOVE = "source <(grep -vx main uninstall.sh)\nstate={0}/state films={0}/state/films\nremove_state"
 
 
-def test_uninstalling_keeps_films(tmp_path):
+def test_uninstall_keeps_films(tmp_path):
     films = tmp_path / "state/films"
     films.mkdir(parents=True)
     (films / "film.mp4").write_bytes(b"film")
     (tmp_path / "state/wish").write_text("live\n")
-    put(tmp_path, "chown", "#!/bin/sh\n")
+    write_program(tmp_path, "chown", "#!/bin/sh\n")
     assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["films"]
     assert (films / "film.mp4").read_bytes() == b"film"
 
 
-def test_uninstalling_removes_an_empty_folder_of_films(tmp_path):
+def test_uninstall_removes_an_empty_films_folder(tmp_path):
     (tmp_path / "state/films").mkdir(parents=True)
     assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
     assert not (tmp_path / "state").exists()

@@ -1,4 +1,4 @@
-"""The wheel is whole: installed elsewhere, it serves the page."""
+"""The wheel is complete: installed outside the checkout, it serves the page and installs the service."""
 
 import os
 import re
@@ -20,7 +20,7 @@ PAGE = sorted(path.name for path in (ROOT / "viewer").iterdir() if path.suffix i
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """A folder with the unpacked wheel, far from the checkout."""
+    """A folder with the unpacked wheel, outside the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run([sys.executable, "-m", "pip", *build], check=True, cwd=folder)
@@ -31,21 +31,21 @@ def installed(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def address(installed, tmp_path):
-    """Where the daemon of the wheel serves."""
-    chosen = [
+def url(installed, tmp_path):
+    """The URL of a daemon that runs from the wheel."""
+    assignments = [
         "web.port=0",
         "web.host=127.0.0.1",
         "video.source=test",
         "audio.source=none",
         f"stream.state_dir={tmp_path}",
     ]
-    command = [sys.executable, "-m", "broadcaster", "run", *(part for text in chosen for part in ("--set", text))]
+    command = [sys.executable, "-m", "broadcaster", "run", *(part for text in assignments for part in ("--set", text))]
     with subprocess.Popen(
         command, cwd=tmp_path, env=_environment(installed), stdout=subprocess.PIPE, text=True
     ) as daemon:
-        found = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in daemon.stdout)
-        yield next((match[0] for match in found if match), None)
+        matches = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in daemon.stdout)
+        yield next((match[0] for match in matches if match), None)
         daemon.terminate()
 
 
@@ -53,17 +53,17 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_it_carries_every_file_of_the_page_and_none_of_the_type_checker(installed):
+def test_wheel_contains_the_page_without_type_checker_files(installed):
     page = {name: text for name, text in files(ROOT / "viewer").items() if name not in ("jsconfig.json", "types.d.ts")}
     assert files(installed / "broadcaster/web/viewer") == page
 
 
-def test_it_carries_what_installs_the_service(installed):
+def test_wheel_contains_the_service_files(installed):
     assert files(installed / "broadcaster/systemd") == files(ROOT / "systemd")
 
 
-def test_it_installs_as_a_service_what_it_was_itself_installed_from(installed, tmp_path):
-    """The wheel is made again from the installed files, because where it came from may be gone."""
+def test_rebuilt_wheel_equals_the_installed_one(installed, tmp_path):
+    """`broadcaster install` rebuilds the wheel from the installed files, because its source may be gone."""
     site = tmp_path / "lib/python3/site-packages"
     shutil.copytree(installed, site)
     (info,) = site.glob("*.dist-info")
@@ -80,8 +80,8 @@ def test_it_installs_as_a_service_what_it_was_itself_installed_from(installed, t
     assert os.access(target / "bin/broadcaster", os.X_OK)
 
 
-def test_its_installer_runs_without_a_checkout(installed, tmp_path):
-    """As somebody who is not root, which it is told."""
+def test_installer_runs_without_a_checkout(installed, tmp_path):
+    """As a user other than root, it prints the command to type."""
     fake = tmp_path / "id"
     fake.write_text("#!/bin/sh\necho 1000\n")
     fake.chmod(0o755)
@@ -95,8 +95,8 @@ def test_its_installer_runs_without_a_checkout(installed, tmp_path):
         )
 
 
-def test_its_description_stands_without_the_repository(installed):
-    """Package indexes show it: what it links to must be there, and a diagram be readable as it stands."""
+def test_description_needs_no_repository(installed):
+    """Package indexes show it: links must be absolute, and the diagram must be readable as plain text."""
     (metadata,) = installed.glob("*.dist-info/METADATA")
     headers, _, text = metadata.read_text("utf-8").partition("\n\n")
     assert "Description-Content-Type: text/markdown" in headers
@@ -105,7 +105,7 @@ def test_its_description_stands_without_the_repository(installed):
     assert "live --> stopping: stop" in text
 
 
-def test_it_says_who_made_it_and_what_it_needs(installed):
+def test_metadata_names_author_and_requirements(installed):
     (metadata,) = installed.glob("*.dist-info/METADATA")
     headers = metadata.read_text("utf-8").partition("\n\n")[0]
     for name in ("Author", "Keywords", "Classifier: Framework", "Classifier: Intended Audience"):
@@ -113,18 +113,20 @@ def test_it_says_who_made_it_and_what_it_needs(installed):
     assert set(re.findall("^Requires-Python: (.*)$", headers, re.MULTILINE)) <= {"<3.14,>=3.11", ">=3.11,<3.14"}
 
 
-def test_it_is_typed_and_runs(installed, tmp_path):
+def test_wheel_is_typed_and_importable(installed, tmp_path):
     assert (installed / "broadcaster/py.typed").exists()
-    where = [sys.executable, "-c", "import broadcaster; print(broadcaster.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, env=_environment(installed), capture_output=True, text=True, check=True)
-    assert Path(found.stdout.strip()).is_relative_to(installed)
+    command = [sys.executable, "-c", "import broadcaster; print(broadcaster.__file__)"]
+    output = subprocess.run(
+        command, cwd=tmp_path, env=_environment(installed), capture_output=True, text=True, check=True
+    )
+    assert Path(output.stdout.strip()).is_relative_to(installed)
 
 
-def test_its_daemon_serves_the_page(address):
-    with urllib.request.urlopen(address, timeout=10) as answer:
+def test_daemon_from_the_wheel_serves_the_page(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
         assert answer.read() == (ROOT / "viewer/index.html").read_bytes()
     for name in PAGE:
-        with urllib.request.urlopen(f"{address}viewer/{name}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}viewer/{name}", timeout=10) as answer:
             assert answer.read() == (ROOT / "viewer" / name).read_bytes()
 
 
