@@ -35,7 +35,7 @@ from broadcaster.stream.controller import StreamController
 from broadcaster.stream.hub import Hub
 from broadcaster.stream.load import LoadShedder, LoopLag
 from broadcaster.web.server import WebServer
-from broadcaster.webrtc.factory import AiortcPeers, make_streams
+from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Daemon:
 
     def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
         """Make the factory of peer connections; a benchmark puts another one here."""
-        return AiortcPeers(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
+        return AiortcPeerFactory(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
 
     def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
         panel = make_panel(settings.panel, clock)

@@ -162,7 +162,7 @@ class MediaSender(Protocol):
     def send_audio(self, frame: RtpFrame) -> None:
         """Send 20 ms of audio, without blocking."""
 
-    def broke(self) -> None:
+    def sending_failed(self) -> None:
         """End this viewer's connection, because sending to it raised an unexpected exception."""
 
 

@@ -102,7 +102,7 @@ class Fanout:
 
     def video(self, unit: AccessUnit, now: float) -> bool:
         """Send one picture to every viewer that can use it (`hub.Subscriber`)."""
-        frame = self._packetizer.picture(unit, now)
+        frame = self._packetizer.packetize_video(unit, now)
         if frame is None:
             return True
         self._reference = (frame.timestamp, unit.captured * 1000)
@@ -112,7 +112,7 @@ class Fanout:
 
     def audio(self, frame: OpusFrame, now: float) -> None:
         """Send 20 ms of audio to every viewer, ahead of every picture that waits (`hub.Subscriber`)."""
-        packet = self._packetizer.sound(frame, now)
+        packet = self._packetizer.packetize_audio(frame, now)
         self._walk_over(lambda queue: queue.sender.send_audio(packet))
 
     def ended(self, error: Exception) -> None:
@@ -214,7 +214,7 @@ class Fanout:
         except Exception:
             log.exception("%s: sending failed; closing its connection", viewer)
             self.unsubscribe(viewer, queue.sender)
-            queue.sender.broke()
+            queue.sender.sending_failed()
 
     def _walk_over(
         self, visit: Callable[[SendQueue], None], viewers: Sequence[tuple[str, SendQueue]] | None = None

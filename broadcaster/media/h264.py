@@ -11,7 +11,7 @@ START_CODE = b"\x00\x00\x01"
 
 
 class NalType(IntEnum):
-    """The NAL unit types used here (H.264 table 7-1), and those that RFC 6184 §5.2 adds."""
+    """The NAL unit types used here: of H.264 table 7-1, and the packet types of RFC 6184 §5.2."""
 
     SLICE = 1
     IDR = 5
@@ -28,12 +28,12 @@ _TYPE_MASK = 0x1F
 _NRI_MASK = 0x60
 _FU_START = 0x80
 _FU_END = 0x40
-_UNSENT = frozenset({NalType.AUD, NalType.FILLER})
+_OMITTED = frozenset({NalType.AUD, NalType.FILLER})
 """Access unit delimiters and filler carry no information that RTP does not."""
 
 
 def nal_type(nal: bytes | memoryview) -> int:
-    """Return the type of a NAL unit: a `NalType`, or another number."""
+    """Return the type of a NAL unit: a `NalType`, or another number from 0 to 31."""
     return nal[0] & _TYPE_MASK
 
 
@@ -70,31 +70,31 @@ def payloads(stream: bytes, limit: int) -> list[bytes]:
     fits, else as FU-A fragments, all of which but the last have exactly `limit` bytes.
     """
     result: list[bytes] = []
-    small: list[memoryview] = []
+    aggregated: list[memoryview] = []
     for nal in split_nal_units(stream):
         kind = nal_type(nal)
-        if kind in _UNSENT:
+        if kind in _OMITTED:
             continue
-        if kind in (NalType.SPS, NalType.PPS, NalType.SEI) and _aggregate_size([*small, nal]) <= limit:
-            small.append(nal)
+        if kind in (NalType.SPS, NalType.PPS, NalType.SEI) and _stap_size([*aggregated, nal]) <= limit:
+            aggregated.append(nal)
             continue
-        result += _flush(small)
-        small = []
+        result += _aggregate(aggregated)
+        aggregated = []
         result += [bytes(nal)] if len(nal) <= limit else _fragments(nal, limit)
-    return result + _flush(small)
+    return result + _aggregate(aggregated)
 
 
-def _aggregate_size(nals: list[memoryview]) -> int:
+def _stap_size(nals: list[memoryview]) -> int:
     """Return the size of a STAP-A of `nals`: one header byte, and a 16-bit size before each (RFC 6184 §5.7.1)."""
     return 1 + sum(2 + len(nal) for nal in nals)
 
 
-def _flush(nals: list[memoryview]) -> list[bytes]:
-    """Return a payload for `nals`: a single one unchanged, several as a STAP-A with the highest of their NRI values."""
+def _aggregate(nals: list[memoryview]) -> list[bytes]:
+    """Return the payload for `nals`: one unchanged, several as a STAP-A with the highest of their NRI values."""
     if len(nals) < 2:
         return [bytes(nal) for nal in nals]
-    importance = max(nal[0] & _NRI_MASK for nal in nals)
-    parts = [bytes([importance | NalType.STAP_A])]
+    nri = max(nal[0] & _NRI_MASK for nal in nals)
+    parts = [bytes([nri | NalType.STAP_A])]
     for nal in nals:
         parts += [struct.pack("!H", len(nal)), bytes(nal)]
     return [b"".join(parts)]
@@ -103,8 +103,8 @@ def _flush(nals: list[memoryview]) -> list[bytes]:
 def _fragments(nal: memoryview, limit: int) -> Iterator[bytes]:
     """Yield the FU-A payloads of a NAL unit (RFC 6184 §5.8): indicator and header replace its first byte."""
     indicator = nal[0] & ~_TYPE_MASK & 0xFF | NalType.FU_A
-    kind = nal_type(nal)
+    type_bits = nal_type(nal)
     chunk = limit - 2
     for start in range(1, len(nal), chunk):
-        header = kind | (_FU_START if start == 1 else 0) | (_FU_END if start + chunk >= len(nal) else 0)
+        header = type_bits | (_FU_START if start == 1 else 0) | (_FU_END if start + chunk >= len(nal) else 0)
         yield bytes([indicator, header]) + nal[start : start + chunk]

@@ -7,10 +7,10 @@ from broadcaster.media.h264 import START_CODE, NalType, nal_type, split_nal_unit
 _BASELINE = 66
 _PROFILES = {_BASELINE: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High 10", 122: "High 4:2:2"}
 """profile_idc (H.264 §A.2)."""
-_OBEYS_BASELINE, _OBEYS_MAIN = 0x80, 0x40
-"""constraint_set0_flag and constraint_set1_flag (H.264 §7.4.2.1.1)."""
-_START = b"\0" + START_CODE
-_PICTURES = frozenset({NalType.SLICE, NalType.IDR})
+_CONSTRAINT_SET0, _CONSTRAINT_SET1 = 0x80, 0x40
+"""The stream conforms to the Baseline, or Main, profile, whatever its profile_idc is (H.264 §7.4.2.1.1)."""
+_LONG_START_CODE = b"\0" + START_CODE
+_SLICE_TYPES = frozenset({NalType.SLICE, NalType.IDR})
 
 
 class ParameterSets:
@@ -21,95 +21,95 @@ class ParameterSets:
 
     @property
     def obstacle(self) -> str | None:
-        """Why a browser that was offered constrained baseline may be unable to decode the stream; None if it can."""
+        """Why browsers that were offered constrained baseline may be unable to decode the stream; None if they can."""
         if not self._sets[NalType.SPS] or not self._sets[NalType.PPS]:
             return "it has no SPS and PPS"
-        return obstacle_of(self._sets[NalType.SPS][-1], self._sets[NalType.PPS][-1])
+        return profile_obstacle(self._sets[NalType.SPS][-1], self._sets[NalType.PPS][-1])
 
     def complete(self, unit: bytes) -> tuple[bytes, bool]:
         """Return an access unit ready to send, and whether it is a keyframe; empty bytes if it contains no picture."""
         kinds = self._update(unit)
-        if _PICTURES.isdisjoint(kinds):
+        if _SLICE_TYPES.isdisjoint(kinds):
             return b"", False
         if NalType.IDR not in kinds:
             return unit, False
         missing = [kind for kind in (NalType.SPS, NalType.PPS) if kind not in kinds[: kinds.index(NalType.IDR)]]
         if not missing:
             return unit, True
-        # All of them: a PPS that precedes its SPS would refer to the previous SPS.
+        # Prepend all of them: a PPS that precedes its SPS would refer to the previous SPS.
         sets = self._sets[NalType.SPS] + self._sets[NalType.PPS]
         complete = all(self._sets[kind] for kind in missing)
-        return b"".join(_START + nal for nal in sets) + unit, complete
+        return b"".join(_LONG_START_CODE + nal for nal in sets) + unit, complete
 
     def _update(self, unit: bytes) -> list[int]:
         """Store the parameter sets of an access unit; return the types of its NAL units in order."""
         kinds = []
-        fresh: dict[int, list[bytes]] = {}
+        received: dict[int, list[bytes]] = {}
         for nal in split_nal_units(unit):
             kind = nal_type(nal)
             kinds.append(kind)
             if kind in self._sets:
-                fresh.setdefault(kind, []).append(bytes(nal))
-        self._sets.update(fresh)
+                received.setdefault(kind, []).append(bytes(nal))
+        self._sets.update(received)
         return kinds
 
 
-def obstacle_of(sps: bytes, pps: bytes) -> str | None:
+def profile_obstacle(sps: bytes, pps: bytes) -> str | None:
     """Return why a stream is not constrained baseline (H.264 §A.2.1.1), as text; None if it is."""
     if len(sps) < 4 or len(pps) < 2:
         return "its parameter sets are invalid"
     profile, constraints = sps[1], sps[2]
-    if profile == _BASELINE and (constraints & _OBEYS_MAIN or not _is_more_than_constrained(pps)):
+    if profile == _BASELINE and (constraints & _CONSTRAINT_SET1 or not _exceeds_constrained_baseline(pps)):
         return None
-    if profile != _BASELINE and constraints & _OBEYS_BASELINE and constraints & _OBEYS_MAIN:
+    if profile != _BASELINE and constraints & _CONSTRAINT_SET0 and constraints & _CONSTRAINT_SET1:
         return None
     return f"its profile is {_PROFILES.get(profile, profile)}, and browsers are offered constrained baseline"
 
 
-def _is_more_than_constrained(pps: bytes) -> bool:
+def _exceeds_constrained_baseline(pps: bytes) -> bool:
     """Return whether a baseline stream uses slice groups or redundant slices, which constrained baseline forbids.
 
     Many cameras announce plain baseline and use neither (PPS syntax: §7.3.2.2). The third difference, arbitrary slice
     order, is not signalled; no camera is known to use it.
     """
-    bits = _Bits(pps[1:])
+    bits = _BitReader(pps[1:])
     try:
-        bits.number()  # pic_parameter_set_id
-        bits.number()  # seq_parameter_set_id
-        bits.take(2)  # entropy_coding_mode_flag, bottom_field_pic_order_in_frame_present_flag
-        if bits.number():  # num_slice_groups_minus1
+        bits.read_ue()  # pic_parameter_set_id
+        bits.read_ue()  # seq_parameter_set_id
+        bits.read(2)  # entropy_coding_mode_flag, bottom_field_pic_order_in_frame_present_flag
+        if bits.read_ue():  # num_slice_groups_minus1
             return True
-        bits.number()  # num_ref_idx_l0_default_active_minus1
-        bits.number()  # num_ref_idx_l1_default_active_minus1
-        bits.take(3)  # weighted_pred_flag, weighted_bipred_idc
+        bits.read_ue()  # num_ref_idx_l0_default_active_minus1
+        bits.read_ue()  # num_ref_idx_l1_default_active_minus1
+        bits.read(3)  # weighted_pred_flag, weighted_bipred_idc
         for _ in range(3):
-            bits.number()  # pic_init_qp_minus26, pic_init_qs_minus26, chroma_qp_index_offset: se(v) is as long as ue(v)
-        bits.take(2)  # deblocking_filter_control_present_flag, constrained_intra_pred_flag
-        return bits.take(1) == 1  # redundant_pic_cnt_present_flag
+            bits.read_ue()  # pic_init_qp_minus26, pic_init_qs_minus26, chroma_qp_index_offset: se(v), as long as ue(v)
+        bits.read(2)  # deblocking_filter_control_present_flag, constrained_intra_pred_flag
+        return bits.read(1) == 1  # redundant_pic_cnt_present_flag
     except EOFError:
         return True
 
 
-class _Bits:
+class _BitReader:
     """Reads the bits of a raw byte sequence payload (H.264 §7.2, §9.1)."""
 
     def __init__(self, payload: bytes) -> None:
         data = payload.replace(b"\0\0\3", b"\0\0")  # emulation prevention (§7.4.1.1)
         self._bits = "".join(f"{byte:08b}" for byte in data)
-        self._at = 0
+        self._position = 0
 
-    def take(self, count: int) -> int:
+    def read(self, count: int) -> int:
         """Return the next `count` bits as a number. Raises EOFError."""
-        part = self._bits[self._at : self._at + count]
-        if len(part) < count:
+        digits = self._bits[self._position : self._position + count]
+        if len(digits) < count:
             raise EOFError
-        self._at += count
-        return int(part, 2) if part else 0
+        self._position += count
+        return int(digits, 2) if digits else 0
 
-    def number(self) -> int:
+    def read_ue(self) -> int:
         """Return the next Exp-Golomb number, ue(v). Raises EOFError."""
-        zeros = self._bits[self._at :].find("1")
+        zeros = self._bits[self._position :].find("1")
         if zeros < 0:
             raise EOFError
-        self._at += zeros
-        return self.take(zeros + 1) - 1
+        self._position += zeros
+        return self.read(zeros + 1) - 1

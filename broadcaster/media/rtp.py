@@ -31,13 +31,15 @@ MAX_PACKET = 1200
 """Maximum size of an SRTP packet in bytes: passes through VPNs and IPv6 tunnels unfragmented."""
 
 _MAX_TAG = 16
+"""Bytes of the longest SRTP authentication tag, that of AES-GCM (RFC 7714 §5.2)."""
+
 _MAX_EXTENSIONS = 4 + 12
 """One-byte extension header (RFC 8285 §4.2), then mid (2), abs-send-time (4) and playout-delay (4), padded."""
 
-_RTX_NUMBER = 2
+_RTX_SEQUENCE = 2
 """Bytes of the original sequence number, with which the payload of a retransmission begins (RFC 4588 §4)."""
 
-MAX_PAYLOAD = MAX_PACKET - RTP_HEADER.size - _MAX_EXTENSIONS - _RTX_NUMBER - _MAX_TAG
+MAX_PAYLOAD = MAX_PACKET - RTP_HEADER.size - _MAX_EXTENSIONS - _RTX_SEQUENCE - _MAX_TAG
 """Maximum payload in bytes. It is the same for every packet format: all fragments but the last have this size."""
 
 _VERSION = 0x80
@@ -45,10 +47,10 @@ _EXTENSION_FLAG = 0x10
 _MARKER = 0x80
 _ONE_BYTE_PROFILE = 0xBEDE
 _NO_DELAY = bytes(3)
-"""playout-delay: minimum and maximum of 12 bits each, in units of 10 ms. With 0 browsers render each frame at once."""
+"""playout-delay: minimum and maximum, 12 bits each, in units of 10 ms. With 0, browsers render each frame at once."""
 
-_PATIENT_DELAY = round(0.4 * 100).to_bytes(3, "big")
-"""Maximum 0.4 s, so that retransmissions arrive in time: more than the page asks for. It adds some 15 ms of latency."""
+_DELAY_ALLOWED = round(0.4 * 100).to_bytes(3, "big")
+"""Maximum 0.4 s: enough for retransmissions, and more than the page requests. It adds about 15 ms of latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,18 @@ class RtpStream:
 class PacketFormat(NamedTuple):
     """The packet layout negotiated with a viewer: bytes of the SRTP tag, and extension ids (0 = not negotiated).
 
-    `patient` is for networks that lose packets: the browser may delay frames until lost packets are retransmitted.
-    Viewers with equal formats share a frame's serialization. A tuple, because it is looked up for each burst: hashing
-    one costs 10 ns more than an object's identity, and there is no table of all formats that clients could fill.
+    With `delay_allowed`, for networks that lose packets, the browser may delay frames until lost packets are
+    retransmitted.
+
+    Viewers with equal formats share a frame's serialization. This is a tuple because it is hashed for each burst, which
+    costs only 10 ns more than hashing by identity; interned objects would need a table, which clients could fill.
     """
 
     tag: int
     mid: int = 0
     abs_send_time: int = 0
     playout_delay: int = 0
-    patient: bool = False
+    delay_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Packets of a frame that are sent together; offsets count from the burst's first byte.
+    """Consecutive packets of a frame that are sent together; offsets are relative to the burst's first byte.
 
     `lengths` are without the tags; `octets` counts only payload bytes.
     """
@@ -138,7 +142,7 @@ class SerializedFrame:
 class RtpFrame:
     """The packets of one access unit or Opus frame: payloads, timestamp, and a serialization for each packet format.
 
-    `send_time` is the time, in seconds on any one clock, that abs-send-time carries.
+    `send_time` is what abs-send-time carries: seconds of any clock, as long as it is always the same one.
     """
 
     stream: RtpStream
@@ -146,7 +150,7 @@ class RtpFrame:
     timestamp: int
     send_time: float
     keyframe: bool = False
-    _images: dict[PacketFormat, SerializedFrame] = field(default_factory=dict, repr=False)
+    _serialized: dict[PacketFormat, SerializedFrame] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -157,17 +161,17 @@ class RtpFrame:
         """Return the number of packets."""
         return len(self.payloads)
 
-    def image(self, kind: PacketFormat) -> SerializedFrame:
-        """Return the frame serialized for packet format `kind`; cached."""
-        image = self._images.get(kind)
-        if image is None:
-            image = self._images[kind] = self._build(kind)
-        return image
+    def serialize(self, packet_format: PacketFormat) -> SerializedFrame:
+        """Return the packets of the frame in this format; cached, because viewers share them."""
+        serialized = self._serialized.get(packet_format)
+        if serialized is None:
+            serialized = self._serialized[packet_format] = self._build(packet_format)
+        return serialized
 
-    def _build(self, kind: PacketFormat) -> SerializedFrame:
-        extensions = self._extensions(kind)
+    def _build(self, packet_format: PacketFormat) -> SerializedFrame:
+        extensions = self._extensions(packet_format)
         flags = _VERSION | (_EXTENSION_FLAG if extensions else 0)
-        tag = bytes(kind.tag)
+        tag = bytes(packet_format.tag)
         parts: list[bytes] = []
         packets: list[tuple[int, int]] = []
         offset = 0
@@ -178,32 +182,33 @@ class RtpFrame:
             length = len(header) + len(extensions) + len(payload)
             parts += (header, extensions, payload, tag)
             packets.append((offset, length))
-            offset += length + kind.tag
-        return SerializedFrame(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), kind.tag)
+            offset += length + packet_format.tag
+        return SerializedFrame(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), packet_format.tag)
 
-    def _extensions(self, kind: PacketFormat) -> bytes:
+    def _extensions(self, packet_format: PacketFormat) -> bytes:
         """Return the header extension block (RFC 8285 §4.2); empty when none is negotiated.
 
         playout-delay stays valid until changed, and every viewer starts with a keyframe, so keyframes carry it.
-        A patient viewer's differs from the one it started with, so all its frames carry it.
+        Where a delay is allowed, which is decided in mid-stream, every frame carries it.
         """
         elements = b""
-        if kind.abs_send_time:
-            elements += send_time_element(kind.abs_send_time, self.send_time)
-        if kind.mid:
+        if packet_format.abs_send_time:
+            elements += send_time_element(packet_format.abs_send_time, self.send_time)
+        if packet_format.mid:
             mid = self.stream.mid.encode()
-            elements += bytes([kind.mid << 4 | len(mid) - 1]) + mid
-        if kind.playout_delay and (self.keyframe or kind.patient):
-            elements += bytes([kind.playout_delay << 4 | 2]) + (_PATIENT_DELAY if kind.patient else _NO_DELAY)
+            elements += bytes([packet_format.mid << 4 | len(mid) - 1]) + mid
+        if packet_format.playout_delay and (self.keyframe or packet_format.delay_allowed):
+            delay = _DELAY_ALLOWED if packet_format.delay_allowed else _NO_DELAY
+            elements += bytes([packet_format.playout_delay << 4 | 2]) + delay
         if not elements:
             return b""
         elements += bytes(-len(elements) % 4)
         return struct.pack("!HH", _ONE_BYTE_PROFILE, len(elements) // 4) + elements
 
 
-def send_time_element(number: int, send_time: float) -> bytes:
-    """Return the abs-send-time element of the extension block: four bytes; `number` is its id."""
-    return bytes([number << 4 | 2]) + absolute_send_time(send_time).to_bytes(3, "big")
+def send_time_element(id: int, send_time: float) -> bytes:
+    """Return the abs-send-time element of the extension block: four bytes; `id` is the negotiated one."""
+    return bytes([id << 4 | 2]) + absolute_send_time(send_time).to_bytes(3, "big")
 
 
 def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterator[Batch]:
@@ -222,7 +227,7 @@ def _batches(offsets: Sequence[int], lengths: Sequence[int], tag: int) -> Iterat
 class Packetizer:
     """Builds RTP frames of one video and one audio stream, both on the same capture clock.
 
-    `stereo` is whether the latest audio packet has two channels; true before the first one.
+    `stereo`: whether the latest Opus packet had two channels; true before the first one.
     """
 
     def __init__(self, video: RtpStream, audio: RtpStream) -> None:
@@ -233,14 +238,14 @@ class Packetizer:
         self.audio_clock = RtpClock(AUDIO_RATE, random.getrandbits(32))
         self._audio_timeline = AudioTimeline(self.audio_clock)
 
-    def picture(self, unit: AccessUnit, now: float) -> RtpFrame | None:
+    def packetize_video(self, unit: AccessUnit, now: float) -> RtpFrame | None:
         """Return the RTP frame of an access unit sent at `now`; None when it contains nothing to send."""
-        parts = payloads(unit.data, MAX_PAYLOAD)
-        if not parts:
+        nal_payloads = payloads(unit.data, MAX_PAYLOAD)
+        if not nal_payloads:
             return None
-        return RtpFrame(self.video, parts, self.video_clock.at(unit.captured), now, unit.keyframe)
+        return RtpFrame(self.video, nal_payloads, self.video_clock.at(unit.captured), now, unit.keyframe)
 
-    def sound(self, frame: OpusFrame, now: float) -> RtpFrame:
+    def packetize_audio(self, frame: OpusFrame, now: float) -> RtpFrame:
         """Return the RTP frame of an Opus frame sent at `now`; always one packet (RFC 7587 §4.2)."""
         self.stereo = is_stereo(frame.data)
         return RtpFrame(self.audio, [frame.data], self._audio_timeline.at(frame.captured), now)

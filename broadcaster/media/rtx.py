@@ -1,4 +1,4 @@
-"""Retransmission: the packets recently sent to a viewer, on an RTX stream (RFC 4588) or unchanged, and its budget."""
+"""Retransmission to one viewer: the packets sent recently, on an RTX stream (RFC 4588) or unchanged, and a budget."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from operator import attrgetter, itemgetter
 
 from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, PacketFormat, RtpFrame, send_time_element
 
-KEPT_SECONDS = 2.0
-"""Seconds for which frames remain available: longer than a browser waits for a lost packet."""
+HISTORY_SECONDS = 2.0
+"""Seconds for which sent frames remain available: longer than a browser waits for a lost packet."""
 
-SHARE = 0.3
+HISTORY_BYTES = 1 << 20
+"""Maximum bytes of protected packets stored for a viewer without RTX: two seconds of 4 Mbit/s."""
+
+MAX_FRACTION = 0.3
 """Maximum retransmitted bytes, as a fraction of the bytes sent for the first time."""
 
 COPIES = 2
-"""Copies of each retransmission: losing a single one would cost the viewer another tenth of a second."""
+"""Copies of each retransmission: losing a single copy would cost the viewer another 0.1 s."""
 
-PLENTY = 0.5
-"""Fraction of the reserve below which only one copy is sent: every lost packet once comes before any packet twice."""
+_SINGLE_COPY_BELOW = 0.5
+"""Fraction of the maximum budget below which one copy is sent: each lost packet once has priority over copies."""
 
-KEPT_BYTES = 1 << 20
-"""Protected packets kept at most for a viewer without RTX: two seconds of 4 Mbit/s."""
-
-_RESERVE = 100_000
+_MAX_BUDGET = 100_000
 """Maximum unused budget in bytes: enough to retransmit a lost keyframe at once."""
 
-_FIRST_ROUND_TRIP = 0.02
+_INITIAL_ROUND_TRIP = 0.02
 """Round-trip time in seconds until RTCP reports give the measured one."""
 
 _MARKER = 0x80
@@ -48,7 +48,7 @@ class SentFrames:
 
     def begin(self, frame: RtpFrame) -> None:
         """Record `frame`, whose packets take the next sequence numbers."""
-        sent, oldest = self._sent, frame.send_time - KEPT_SECONDS
+        sent, oldest = self._sent, frame.send_time - HISTORY_SECONDS
         while sent and sent[0][1].send_time < oldest:
             sent.popleft()
         sent.append((self.next, frame))
@@ -66,13 +66,13 @@ class SentFrames:
 
 
 def _unwrap(sequence: int, next: int) -> int:
-    """The unwrapped number of the last packet before `next` that has this 16-bit number."""
+    """Return the unwrapped number of the latest packet before `next` that has this 16-bit number."""
     return next - ((next - sequence) & 0xFFFF or 0x10000)
 
 
 @dataclass(frozen=True, slots=True)
 class _SentBurst:
-    """Protected packets one behind the other; `offsets` has one more for the end."""
+    """Consecutive protected packets; `offsets` are their starts in `data`, and the end of the last one."""
 
     first: int
     sent_at: float
@@ -81,10 +81,10 @@ class _SentBurst:
 
 
 class SentPackets:
-    """The protected packets of one viewer that takes no RTX stream: it gets the same bytes again.
+    """The protected packets recently sent to one viewer without RTX: the same bytes are sent again.
 
-    They are kept, not protected again: what a packet contains was decided when it was sent (send time, extensions), and
-    no other bytes may ever be protected under its number (RFC 7714 §8.1).
+    They are stored instead of being protected again, because their contents depend on when they were sent (send time,
+    extensions), and different plaintexts must never be protected under one sequence number (RFC 7714 §8.1).
     """
 
     def __init__(self) -> None:
@@ -93,24 +93,24 @@ class SentPackets:
         self._next = 0
 
     def add(self, first: int, data: bytes, offsets: tuple[int, ...], now: float) -> None:
-        """Packets from the number `first` on were sent, each of which begins at one of `offsets` in `data`."""
+        """Store the packets that start at `offsets` in `data`; `first` is the unwrapped number of the first one."""
         self._bursts.append(_SentBurst(first, now, data, (*offsets, len(data))))
         self._bytes += len(data)
         self._next = first + len(offsets)
-        while self._bursts and (self._bytes > KEPT_BYTES or self._bursts[0].sent_at < now - KEPT_SECONDS):
+        while self._bursts and (self._bytes > HISTORY_BYTES or self._bursts[0].sent_at < now - HISTORY_SECONDS):
             self._bytes -= len(self._bursts.popleft().data)
 
     def find(self, sequence: int) -> bytes | None:
-        """The packet that had this 16-bit number, if it is still kept."""
+        """Return the packet that had this 16-bit number; None if it is no longer available."""
         unwrapped = _unwrap(sequence, self._next)
         index = bisect_right(self._bursts, unwrapped, key=attrgetter("first")) - 1
         if index < 0:
             return None
         burst = self._bursts[index]
-        place = unwrapped - burst.first
-        if place + 1 >= len(burst.offsets):
+        packet = unwrapped - burst.first
+        if packet + 1 >= len(burst.offsets):
             return None
-        return burst.data[burst.offsets[place] : burst.offsets[place + 1]]
+        return burst.data[burst.offsets[packet] : burst.offsets[packet + 1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,23 +122,24 @@ class RtxStream:
 
 
 def retransmission(
-    stream: RtxStream, frame: RtpFrame, kind: PacketFormat, index: int, lost: int, sequence: int, now: float
+    stream: RtxStream, frame: RtpFrame, packet_format: PacketFormat, index: int, lost: int, sequence: int, now: float
 ) -> bytes:
     """Return packet `index` of `frame`, first sent as number `lost`, as packet `sequence` of the RTX stream.
 
     Header and extensions are copied, except that abs-send-time is `now`; the payload begins with the lost number.
     """
-    image = frame.image(kind)
-    offset, length = image.packets[index]
-    packet = image.data[offset : offset + length]
+    serialized = frame.serialize(packet_format)
+    offset, length = serialized.packets[index]
+    packet = serialized.data[offset : offset + length]
     flags, type_and_marker, _, timestamp, _ = RTP_HEADER.unpack_from(packet)
     header = RTP_HEADER.pack(
         flags, stream.payload_type | type_and_marker & _MARKER, sequence & 0xFFFF, timestamp, stream.ssrc
     )
     extensions = packet[RTP_HEADER.size : _payload_offset(packet)]
-    if kind.abs_send_time:
-        element = SEND_TIME_OFFSET - RTP_HEADER.size
-        extensions = extensions[:element] + send_time_element(kind.abs_send_time, now) + extensions[element + 4 :]
+    if packet_format.abs_send_time:
+        start = SEND_TIME_OFFSET - RTP_HEADER.size
+        element = send_time_element(packet_format.abs_send_time, now)
+        extensions = extensions[:start] + element + extensions[start + len(element) :]
     return b"".join((header, extensions, struct.pack("!H", lost), packet[_payload_offset(packet) :]))
 
 
@@ -160,36 +161,36 @@ class RtxBudget:
     def __init__(self) -> None:
         self.packets = 0
         self.refused = 0
-        self.round_trip = _FIRST_ROUND_TRIP
-        self._allowance = float(_RESERVE)
-        self._repeated: dict[int, float] = {}
+        self.round_trip = _INITIAL_ROUND_TRIP
+        self._available = float(_MAX_BUDGET)
+        self._retransmitted_at: dict[int, float] = {}
 
     @property
     def is_spent(self) -> bool:
         """Whether the budget does not allow another packet of full size now."""
-        return self._allowance < MAX_PACKET
+        return self._available < MAX_PACKET
 
     def sent(self, size: int) -> None:
         """Count `size` bytes sent for the first time."""
-        self._allowance = min(self._allowance + size * SHARE, _RESERVE)
+        self._available = min(self._available + size * MAX_FRACTION, _MAX_BUDGET)
 
-    def take(self, number: int, size: int, now: float, most: int = COPIES) -> int:
-        """Return how many copies of packet `number` may be sent now, 0 to `most`, and deduct them from the budget."""
-        if now - self._repeated.get(number, float("-inf")) < self.round_trip or self._allowance < size:
+    def take(self, sequence: int, size: int, now: float, max_copies: int = COPIES) -> int:
+        """Return how many copies of a packet may be sent now, 0 to `max_copies`, and deduct them from the budget."""
+        if now - self._retransmitted_at.get(sequence, float("-inf")) < self.round_trip or self._available < size:
             self.refused += 1
             return 0
-        self._forget(now)
-        self._repeated.pop(number, None)
-        self._repeated[number] = now
-        copies = most if self._allowance >= _RESERVE * PLENTY else 1
-        self._allowance -= copies * size
+        self._forget_old(now)
+        self._retransmitted_at.pop(sequence, None)
+        self._retransmitted_at[sequence] = now
+        copies = max_copies if self._available >= _MAX_BUDGET * _SINGLE_COPY_BELOW else 1
+        self._available -= copies * size
         self.packets += 1
         return copies
 
-    def _forget(self, now: float) -> None:
-        """Drop old entries of the record of retransmissions, which is in order of time."""
-        while self._repeated:
-            number, repeated_at = next(iter(self._repeated.items()))
-            if now - repeated_at < KEPT_SECONDS:
+    def _forget_old(self, now: float) -> None:
+        """Remove old entries of `_retransmitted_at`, which is in order of time."""
+        while self._retransmitted_at:
+            sequence, retransmitted_at = next(iter(self._retransmitted_at.items()))
+            if now - retransmitted_at < HISTORY_SECONDS:
                 return
-            del self._repeated[number]
+            del self._retransmitted_at[sequence]

@@ -1,4 +1,4 @@
-"""Protected packets out through the socket of the ICE pair in use, many with one system call."""
+"""Sending of protected packets through the socket of the nominated ICE pair, many by one system call (UDP GSO)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from broadcaster.webrtc.internals import nominated_pair
 log = logging.getLogger(__name__)
 
 _UDP_SEGMENT = 103
-"""Linux's socket option, and type of control message, for UDP segmentation offload (linux/udp.h)."""
+"""Linux's socket option, and control message type, for UDP segmentation offload (linux/udp.h)."""
 
 _NO_OFFLOAD = frozenset({errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
-"""What a device without checksum offload, a path with a smaller MTU, or an old kernel answers."""
+"""Errors of a device without checksum offload, of a path with a smaller MTU, and of old kernels."""
 
 
-class Datagrams:
-    """The way to one viewer. It is looked up at each call, because ICE may change it.
+class DatagramSender:
+    """Sends to one viewer. The nominated pair is looked up at each call, because ICE may change it.
 
-    `errors` counts packets that are lost because there was no way for them, or the kernel refused them, and `held`
-    those that had to wait for a full socket; `bytes_sent` counts what the kernel, or the relay's transport, has taken.
+    `errors` counts packets that were lost because there was no nominated pair, or because the kernel refused them;
+    `held` those that had to wait for a full socket; `bytes_sent` what the kernel or the relay's transport has accepted.
 
-    A direct pair has a socket of its own, shared with aioice by a duplicate; a relayed pair goes through aioice, and so
-    does a direct one as long as there is no file descriptor left for the duplicate.
+    For a direct pair, aioice's socket is duplicated. A relayed pair is sent to through aioice, and so is a direct one
+    while no file descriptor is left for the duplicate.
     """
 
     def __init__(self, connection: aioice.ice.Connection) -> None:
@@ -46,7 +46,7 @@ class Datagrams:
 
     @property
     def route(self) -> str:
-        """How packets reach the viewer now: `direct`, `relayed`, or nothing at all."""
+        """How packets reach the viewer now: `direct`, `relayed`, or empty without a nominated pair."""
         pair = nominated_pair(self._connection)
         if pair is None:
             return ""
@@ -54,26 +54,26 @@ class Datagrams:
 
     @property
     def remote_address(self) -> str:
-        """The address to which packets go now; empty without a way."""
+        """The address to which packets are sent now; empty without a nominated pair."""
         pair = nominated_pair(self._connection)
         return "" if pair is None else str(pair.remote_addr[0])
 
-    def is_full(self) -> bool:
-        """Whether the socket still refuses what it did not take the last time; what it takes now is sent."""
+    def flush(self) -> bool:
+        """Send what was held back because the socket was full; return False if it is still full."""
         if not self._held:
-            return False
+            return True
         held, self._held = self._held, []
         for index, (data, stride) in enumerate(held):
             self._send(memoryview(data), stride)
             if self._held:
                 self._held += held[index + 1 :]
-                return True
-        return False
+                return False
+        return True
 
     def send_batches(self, view: memoryview, batches: Sequence[Batch]) -> None:
-        """Send the batches of a burst that lies protected in `view`; what the socket refuses is kept for later.
+        """Send the protected batches of a burst in `view`; hold back a copy of those that a full socket refuses.
 
-        Bytes once protected must reach the viewer as they are, or their numbers are lost.
+        Once protected, packets must be sent as they are: their sequence numbers cannot be used again.
         """
         for batch in batches:
             if self._held:
@@ -81,26 +81,26 @@ class Datagrams:
             else:
                 self._send(view[batch.start : batch.end], batch.stride)
             if self._held:
-                self.held += _count(*self._held[-1])
+                self.held += _packet_count(*self._held[-1])
 
     def send(self, packet: bytes) -> None:
-        """Send one packet that may as well be lost: RTCP, a retransmission, sound."""
+        """Send one packet whose loss is acceptable (RTCP, a retransmission); a full socket drops it."""
         if not self._held:
             self._send(memoryview(packet), len(packet))
             self.errors += len(self._held)
             self._held.clear()
 
     def close(self) -> None:
-        """Let go of the socket; idempotent."""
+        """Close the duplicated socket; idempotent."""
         self._held.clear()
-        self._use(None)
+        self._select(None)
 
     def _send(self, data: memoryview, stride: int) -> None:
         pair = nominated_pair(self._connection)
         if pair is not self._pair:
-            pair = self._use(pair)
+            pair = self._select(pair)
         if pair is None:
-            self.errors += _count(data, stride)
+            self.errors += _packet_count(data, stride)
         elif self._socket is None:
             for packet in _packets(data, stride):
                 pair.protocol.transport.sendto(packet, self._address)
@@ -108,8 +108,8 @@ class Datagrams:
         else:
             self._send_direct(self._socket, data, stride)
 
-    def _use(self, pair: aioice.ice.CandidatePair | None) -> aioice.ice.CandidatePair | None:
-        """Send by this pair from now on, and give it back; without a descriptor for its socket only this time."""
+    def _select(self, pair: aioice.ice.CandidatePair | None) -> aioice.ice.CandidatePair | None:
+        """Send by `pair` from now on, and return it; without a file descriptor for its socket, try again next time."""
         if self._socket is not None:
             self._socket.close()
         self._pair = self._socket = None
@@ -119,7 +119,7 @@ class Datagrams:
             try:
                 self._socket = shared.dup() if shared is not None else None
             except OSError as error:
-                log.debug("no socket for a viewer: %s", error)
+                log.debug("cannot duplicate the socket of a viewer: %s", error)
             else:
                 self._pair = pair
         return pair
@@ -127,7 +127,7 @@ class Datagrams:
     def _send_direct(self, out: socket.socket, data: memoryview, stride: int) -> None:
         if len(data) > stride and self._offload:
             try:
-                out.sendmsg([data], _segments_of(stride), 0, self._address)
+                out.sendmsg([data], _segment_size(stride), 0, self._address)
                 self.bytes_sent += len(data)
                 return
             except BlockingIOError:
@@ -135,7 +135,7 @@ class Datagrams:
                 return
             except OSError as error:
                 if error.errno not in _NO_OFFLOAD:
-                    self.errors += _count(data, stride)
+                    self.errors += _packet_count(data, stride)
                     return
                 self._offload = False
         self._send_singly(out, data, stride)
@@ -152,12 +152,12 @@ class Datagrams:
 
 
 @cache
-def _segments_of(stride: int) -> list[tuple[int, int, bytes]]:
-    """The control message that lets the kernel cut a batch into packets of `stride` bytes."""
+def _segment_size(stride: int) -> list[tuple[int, int, bytes]]:
+    """Return the control message that makes the kernel split a batch into packets of `stride` bytes."""
     return [(socket.IPPROTO_UDP, _UDP_SEGMENT, struct.pack("=H", stride))]
 
 
-def _count(data: bytes | memoryview, stride: int) -> int:
+def _packet_count(data: bytes | memoryview, stride: int) -> int:
     return -(-len(data) // stride)
 
 

@@ -1,4 +1,4 @@
-"""Peer connections that offer the stream, and their factory."""
+"""Peer connections that offer the stream, their factory, and the order of SRTP profiles."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
-from broadcaster.webrtc.servers import Servers, own_servers, to_browser
+from broadcaster.webrtc.servers import Servers, aioice_arguments, rtc_ice_server
 
-_PLAYOUT_DELAY_NUMBER = 4
-"""Its id among the header extensions of the bundle: aiortc has 1 to 3."""
+_PLAYOUT_DELAY_ID = 4
+"""Header extension id; aiortc uses 1 to 3."""
 
 _H264_PAYLOAD_TYPE = 101
 _RTX_PAYLOAD_TYPE = 102
 _OPUS_PAYLOAD_TYPE = 96
-"""aiortc's numbers; the filter refuses answers that change them, and a contract test compares."""
+"""The payload types that aiortc assigns, as a test verifies; the SDP filter rejects answers that change them."""
 
-_ANY_WAY = IceSettings()
-"""No servers, every interface and every port."""
+_DEFAULT_ICE = IceSettings()
+"""No servers, all interfaces, any port."""
 
 
 def make_streams() -> tuple[RtpStream, RtpStream]:
-    """The identities of video and audio, the same for every viewer while the daemon runs."""
+    """Return the identities of the video and audio streams, the same for every viewer while the daemon runs."""
     video_ssrc, audio_ssrc = random.sample(range(1, 1 << 32), 2)
     return RtpStream(video_ssrc, _H264_PAYLOAD_TYPE, "0"), RtpStream(audio_ssrc, _OPUS_PAYLOAD_TYPE, "1")
 
 
 class OfferingPeer(PeerConnection):
-    """Offers the stream, and connects when the answer comes (`ports.Peer`)."""
+    """Offers the stream, and connects when it has the answer (`ports.Peer`)."""
 
     def __init__(
         self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
@@ -53,7 +53,7 @@ class OfferingPeer(PeerConnection):
         self.add_media()
 
     async def offer(self) -> Offer:
-        """Gather candidates and make the offer."""
+        """Gather candidates and return the offer."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return Offer(
             sdp=complete_offer(self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo),
@@ -72,7 +72,7 @@ class OfferingPeer(PeerConnection):
             self.context.delivery.expect(self.viewer)
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a filtered remote candidate; everything is bundled on the first m-line."""
+        """Add a filtered remote candidate; all media is bundled with the first m-line."""
         await self.pc.addIceCandidate(
             RTCIceCandidate(
                 component=candidate.component,
@@ -89,10 +89,10 @@ class OfferingPeer(PeerConnection):
         )
 
 
-class AiortcPeers:
-    """`ports.PeerFactory` on aiortc.
+class AiortcPeerFactory:
+    """Creates peer connections by aiortc (`ports.PeerFactory`).
 
-    Raises `BroadcasterError` when the installed aiortc is not one we know.
+    Raises `BroadcasterError` if the installed aiortc is not supported.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class AiortcPeers:
         clock: Clock,
         *,
         with_audio: bool,
-        ice: IceSettings = _ANY_WAY,
+        ice: IceSettings = _DEFAULT_ICE,
     ) -> None:
         internals.check()
-        internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_NUMBER)
+        internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_ID)
         self._open: set[PeerConnection] = set()
-        self._past = Traffic()
-        self._room = IceContext(clock, ice.interfaces, ice.ports)
+        self._closed_traffic = Traffic()
+        self._ice = IceContext(clock, ice.interfaces, ice.ports)
         self._servers = Servers(ice.servers, ice.turn_secret, clock)
         self._context = PeerContext(
             delivery=delivery,
@@ -124,15 +124,15 @@ class AiortcPeers:
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         """See `ports.PeerFactory`."""
         servers = self._servers.for_offer(viewer)
-        context = replace(self._context, ice_servers=tuple(map(to_browser, servers)))
-        with internals.connections_from(partial(IceConnection, self._room, own_servers(servers), reached_at)):
+        context = replace(self._context, ice_servers=tuple(map(rtc_ice_server, servers)))
+        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers), reached_at)):
             peer = OfferingPeer(viewer, listener, context, self._closed)
         self._open.add(peer)
         return peer
 
     def traffic(self) -> Traffic:
-        """What all peer connections have sent so far, the closed ones too."""
-        traffic = self._past
+        """Return what all peer connections have sent so far, including closed ones."""
+        traffic = self._closed_traffic
         for peer in self._open:
             traffic += peer.stats()
         return traffic
@@ -140,25 +140,25 @@ class AiortcPeers:
     def _closed(self, peer: PeerConnection) -> None:
         if peer in self._open:
             self._open.remove(peer)
-            self._past += peer.stats()
+            self._closed_traffic += peer.stats()
 
 
 GCM = b"SRTP_AEAD_AES_128_GCM"
 COUNTER_MODE = b"SRTP_AES128_CM_SHA1_80"
 
 _GCM_INSTRUCTIONS = ({"aes", "pmull"}, {"aes", "pclmulqdq"})
-"""AES and carry-less multiplication, as Linux names them on Arm (from Pi 5) and on x86."""
+"""Linux's names for AES and carry-less multiplication instructions on Arm (from Pi 5) and on x86."""
 
 
 def profile_order(processor_features: set[str]) -> tuple[bytes, bytes]:
-    """The order to offer: GCM first only where its two halves are instructions, else it is the dearer one."""
-    if any(needed <= processor_features for needed in _GCM_INSTRUCTIONS):
+    """Return the SRTP profiles, fastest first: that is GCM only if the processor has instructions for it."""
+    if any(required <= processor_features for required in _GCM_INSTRUCTIONS):
         return (GCM, COUNTER_MODE)
     return (COUNTER_MODE, GCM)
 
 
 def processor_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """The features that the kernel lists for the first processor; none when it does not say."""
+    """Return the features that the kernel lists for the first processor; none if they are unknown."""
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What one viewer's RTCP says about how it fares."""
+"""Reception statistics of one viewer, from its RTCP."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.stats import ReceiverReport
 
 _SMOOTHING = 0.15
-"""Weight of a new round trip, as aiortc and TCP (RFC 6298 §2) have it, nearly."""
+"""Weight of a new round-trip time in the average, as in aiortc; TCP uses 1/8 (RFC 6298 §2)."""
+
+_MAX_ROUND_TRIP = 10.0
+"""Seconds; a longer one is an error, or refers to a sender report of an earlier connection."""
 
 
 @dataclass(slots=True)
 class Feedback:
-    """The latest figures of one viewer; seconds, bits a second, shares from 0 to 1.
+    """The latest statistics of one viewer: times in seconds, `remb` in bits per second, `loss` as a fraction.
 
-    `ssrc` is our video stream's: reports about others are of no interest.
+    `ssrc` is that of our video stream; reports about others are ignored. `nacks` counts NACK packets.
     """
 
     ssrc: int
@@ -41,51 +44,47 @@ class Feedback:
     remb: int | None = None
     nacks: int = 0
 
-    def take(self, packet: AnyRtcpPacket, ntp: int, next_sequence: int) -> ReceiverReport | None:
-        """Take a packet that came at the 64-bit NTP time `ntp`; gives a report when it had one about our video.
+    def update(self, packet: AnyRtcpPacket, ntp: int, next_sequence: int) -> ReceiverReport | None:
+        """Take a packet that arrived at the 64-bit NTP time `ntp`; return a report if it has one about our video.
 
-        `next_sequence` is the number that our next video packet will have.
+        `next_sequence` is the number of our next video packet.
         """
         if isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
-            self._take_remb(packet)
+            self._update_remb(packet)
         elif isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for block in packet.reports:
                 if block.ssrc == self.ssrc:
-                    self._take_report(block, ntp)
+                    self._update_reception(block, ntp)
                     in_flight = _in_flight(next_sequence, block.highest_sequence)
                     return ReceiverReport(self.loss, self.lost, self.remb, in_flight, self.round_trip)
         return None
 
-    def _take_remb(self, packet: RtcpPsfbPacket) -> None:
-        with suppress(ValueError, struct.error):  # cut short, or of another application
+    def _update_remb(self, packet: RtcpPsfbPacket) -> None:
+        with suppress(ValueError, struct.error):  # truncated, or another application's format
             self.remb, _ = unpack_remb_fci(packet.fci)
 
-    def _take_report(self, block: RtcpReceiverInfo, ntp: int) -> None:
-        """A report block (RFC 3550 §6.4.1); the round trip is in units of 1/65536 s."""
+    def _update_reception(self, block: RtcpReceiverInfo, ntp: int) -> None:
+        """Take a report block (RFC 3550 §6.4.1), whose times are in units of 1/65536 s."""
         self.loss, self.lost = block.fraction_lost / 256, block.packets_lost
         self.jitter = block.jitter / VIDEO_RATE
         if block.lsr:
-            trip = ((ntp >> 16) - block.lsr - block.dlsr & 0xFFFFFFFF) / 65536
-            if trip < _LONGEST_ROUND_TRIP:
+            measured = ((ntp >> 16) - block.lsr - block.dlsr & 0xFFFFFFFF) / 65536
+            if measured < _MAX_ROUND_TRIP:
                 old = self.round_trip
-                self.round_trip = trip if old is None else old + _SMOOTHING * (trip - old)
+                self.round_trip = measured if old is None else old + _SMOOTHING * (measured - old)
 
 
 def _in_flight(next_sequence: int, highest: int) -> int:
-    """How many packets were sent after `highest`, the highest that has arrived; 0 if that was never sent.
+    """Return how many packets were sent after `highest`, the highest that has arrived; 0 if that was never sent.
 
-    Numbers count modulo 2^16 (RFC 3550 §6.4.1).
+    Numbers are modulo 2^16 (RFC 3550 §6.4.1).
     """
     after = next_sequence - 1 - highest & 0xFFFF
     return after if after < 1 << 15 else 0
 
 
-_LONGEST_ROUND_TRIP = 10.0
-"""Seconds; beyond, the report is broken, or answers a sender report of a former life."""
-
-
-def lost_packets(packet: AnyRtcpPacket, ssrc: int) -> Sequence[int]:
-    """The 16-bit numbers that a generic NACK (RFC 4585 §6.2.1) for this stream names."""
+def nacked_packets(packet: AnyRtcpPacket, ssrc: int) -> Sequence[int]:
+    """Return the 16-bit sequence numbers in a generic NACK (RFC 4585 §6.2.1) for this stream; none in other packets."""
     if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK and packet.media_ssrc == ssrc:
         lost: Sequence[int] = packet.lost
         return lost

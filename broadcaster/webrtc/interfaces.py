@@ -1,4 +1,4 @@
-"""Which addresses of this machine viewers are offered."""
+"""Selection of the local addresses that are offered to viewers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import ifaddr
 
 LOOPBACK = "127.0.0.1"
 
-MOST = 16
-"""Addresses that a viewer is offered: an offer has a line for each, and browsers check each against all their own."""
+MAX_ADDRESSES = 16
+"""Addresses in an offer: each adds a candidate line, and browsers pair it with every address of their own."""
 
 _VIRTUAL = re.compile(
     r"docker\d+|br-[0-9a-f]{12}|veth.*|virbr\d+.*|(lxc|lxd|incus)br\d+|podman\d+|cni.*|vboxnet\d+|vmnet\d+"
 )
-"""What Docker, libvirt, LXC, Podman, Kubernetes, VirtualBox and VMware call their bridges: no viewer is behind them."""
+"""Names of the bridges of Docker, libvirt, LXC, Podman, Kubernetes, VirtualBox and VMware: no viewers are there."""
 
 _IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 _TEMPORARY, _DAD_FAILED, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40
@@ -29,7 +29,7 @@ _SHORT_LIVED = _TEMPORARY | _DAD_FAILED | _DEPRECATED | _TENTATIVE
 
 @dataclass(frozen=True, slots=True)
 class HostAddresses:
-    """The addresses to offer, and in how many networks this machine could be reached."""
+    """The addresses to offer, and the number of networks that this machine is in."""
 
     offered: tuple[str, ...]
     networks: int
@@ -37,7 +37,7 @@ class HostAddresses:
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """An address of an interface, and the network that it is in."""
+    """An address of an interface, and its network."""
 
     text: str
     interface: str
@@ -47,32 +47,32 @@ class _Address:
 def host_addresses(
     adapters: Iterable[ifaddr.Adapter],
     names: Sequence[str],
-    first: Collection[str] = (),
+    preferred: Collection[str] = (),
     short_lived: Collection[str] = (),
 ) -> HostAddresses:
-    """The addresses of the interfaces that are called `names`, loopback too if it is named; one for each network.
+    """Return the addresses of the interfaces in `names` (loopback only if named), one for each interface and network.
 
-    Without names those of all interfaces, of virtual ones only where there are no others. Link-local IPv6 addresses
-    mean nothing without a zone (RFC 4007 §11), which candidates cannot carry. Addresses in `first` come before others,
-    and others before `short_lived` ones. Of more than `MOST` the most useful are offered.
+    Without names, all interfaces are used, virtual ones only if there are no others. Link-local IPv6 addresses are left
+    out: they need a zone (RFC 4007 §11), which candidates cannot carry. `preferred` addresses are chosen before others,
+    `short_lived` ones last. If there are more than `MAX_ADDRESSES`, the most useful are offered.
     """
     chosen: dict[tuple[str, str], _Address] = {}
     for address in _candidates(adapters, names):
         key = address.interface, address.network
-        both = chosen.get(key, address), address
-        chosen[key] = min(both, key=lambda one: (one.text not in first, one.text in short_lived))
+        same_network = chosen.get(key, address), address
+        chosen[key] = min(same_network, key=lambda one: (one.text not in preferred, one.text in short_lived))
     texts = [address.text for address in chosen.values()]
-    turns = _turns(chosen.values())
-    ranked = sorted(texts, key=lambda text: (text not in first, text in short_lived, _rank(text), turns[text]))
-    kept = frozenset(ranked[:MOST])
-    return HostAddresses(tuple(text for text in texts if text in kept), len(texts))
+    position = _positions(chosen.values())
+    ranked = sorted(texts, key=lambda text: (text not in preferred, text in short_lived, _rank(text), position[text]))
+    offered = frozenset(ranked[:MAX_ADDRESSES])
+    return HostAddresses(tuple(text for text in texts if text in offered), len(texts))
 
 
 def short_lived_addresses() -> frozenset[str]:
-    """IPv6 addresses that are temporary (RFC 8981), deprecated, or not usable yet; by proc(5), `/proc/net/if_inet6`."""
+    """Return the IPv6 addresses that are temporary (RFC 8981), deprecated, or not usable yet (`/proc/net/if_inet6`)."""
     try:
         lines = _IPV6_ADDRESSES.read_text(encoding="ascii").splitlines()
-    except OSError:  # a kernel without IPv6
+    except OSError:  # the kernel has no IPv6
         return frozenset()
     fields = [line.split() for line in lines]
     flagged = [address for address, _, _, _, flags, *_ in fields if int(flags, 16) & _SHORT_LIVED]
@@ -80,7 +80,7 @@ def short_lived_addresses() -> frozenset[str]:
 
 
 def own_addresses(adapters: Iterable[ifaddr.Adapter]) -> frozenset[str]:
-    """Every address of this machine, offered or not: what listens there is not for viewers to aim at."""
+    """Return every address of this machine, offered or not: remote candidates must not point to its services."""
     return frozenset(_text(ip) for adapter in adapters for ip in adapter.ips)
 
 
@@ -100,14 +100,14 @@ def _addresses(adapter: ifaddr.Adapter) -> list[_Address]:
     ]
 
 
-def _turns(addresses: Iterable[_Address]) -> dict[str, int]:
-    """The place of each address among those of its interface: no interface may crowd out the others."""
+def _positions(addresses: Iterable[_Address]) -> dict[str, int]:
+    """Return each address's position on its interface: the addresses of one interface must not displace others."""
     counts: Counter[str] = Counter()
-    turns = {}
+    positions = {}
     for address in addresses:
-        turns[address.text] = counts[address.interface]
+        positions[address.text] = counts[address.interface]
         counts[address.interface] += 1
-    return turns
+    return positions
 
 
 def _text(ip: ifaddr.IP) -> str:
@@ -115,7 +115,7 @@ def _text(ip: ifaddr.IP) -> str:
 
 
 def _rank(text: str) -> int:
-    """Private IPv4 before other IPv4, then IPv6, and link-local IPv4 last."""
+    """Return the rank of an address: private IPv4, then other IPv4, then IPv6, and link-local IPv4 last."""
     ip = ipaddress.ip_address(text)
     if ip.version == 4:
         return 3 if ip.is_link_local else 0 if ip.is_private else 1

@@ -1,8 +1,8 @@
-"""Every private name of aiortc, aioice and pylibsrtp that we use stands here, and nowhere else.
+"""All uses of private names of aiortc, aioice and pylibsrtp.
 
-aiortc keeps what it is good at: SDP, ICE and DTLS. Its RTP sender would packetize, encrypt and time each packet
-for each viewer; we let it do its part of the SDP and take its place on the transport.
-`check` names at start what a new release has changed.
+aiortc does SDP, ICE and DTLS. Its RTP sender, which would packetize, encrypt and schedule each packet for each viewer,
+only contributes to the SDP; `sender.ViewerSender` replaces it on the transport. `check`, called at start, reports the
+names that a new release has changed.
 """
 
 from __future__ import annotations
@@ -30,79 +30,79 @@ from broadcaster.media.rtp import SEND_TIME_OFFSET, SEQUENCE_OFFSET, Burst
 __all__ = ["SrtpError"]
 
 _COMPONENT = 1
-"""RTP and RTCP share the one ICE component (RFC 8843)."""
+"""The only ICE component: RTP and RTCP are multiplexed (RFC 5761)."""
 
 srtp_protect = lib.srtp_protect
 
 _HIGH = bytes(number >> 8 for number in range(1 << 16)) * 2
 _LOW = bytes(range(256)) * 512
-"""Both bytes of all sequence numbers, twice round: those of a run of packets are one slice of each."""
+"""High and low bytes of all sequence numbers, twice: those of consecutive packets are one slice, even at the wrap."""
 
 StartSending = Callable[[RTCRtpSendParameters], None]
 
 
 @contextmanager
-def connections_from(make: Callable[..., aioice.ice.Connection]) -> Iterator[None]:
-    """Let aiortc call `make` for every ICE connection meanwhile: the one module attribute that we replace."""
-    theirs = aiortc.rtcicetransport.Connection  # type: ignore[attr-defined]
-    aiortc.rtcicetransport.Connection = make  # type: ignore[assignment, attr-defined]
+def use_ice_connection(factory: Callable[..., aioice.ice.Connection]) -> Iterator[None]:
+    """Make aiortc create ICE connections by `factory` in this context; no other module attribute is replaced."""
+    original = aiortc.rtcicetransport.Connection  # type: ignore[attr-defined]
+    aiortc.rtcicetransport.Connection = factory  # type: ignore[assignment, attr-defined]
     try:
         yield
     finally:
-        aiortc.rtcicetransport.Connection = theirs  # type: ignore[attr-defined]
+        aiortc.rtcicetransport.Connection = original  # type: ignore[attr-defined]
 
 
-def offer_extension(kind: str, uri: str, number: int) -> None:
-    """Let every later offer have a header extension in its m-line of that kind; once."""
+def offer_extension(kind: str, uri: str, id: int) -> None:
+    """Add a header extension to the m-lines of that kind in all later offers; idempotent."""
     extensions = HEADER_EXTENSIONS[kind]
     if all(extension.uri != uri for extension in extensions):
-        extensions.append(RTCRtpHeaderExtensionParameters(id=number, uri=uri))
+        extensions.append(RTCRtpHeaderExtensionParameters(id=id, uri=uri))
 
 
 def set_ssrcs(sender: RTCRtpSender, ssrc: int, rtx_ssrc: int) -> None:
-    """Let the offer name these SSRCs instead of random ones."""
+    """Use these SSRCs in the offer instead of random ones."""
     sender._ssrc = ssrc
     sender._rtx_ssrc = rtx_ssrc
 
 
 def set_profile_order(transport: RTCDtlsTransport, names: tuple[bytes, ...]) -> None:
-    """Offer these SRTP profiles (OpenSSL's names), dearest last; as DTLS server our order decides."""
+    """Offer these SRTP profiles (OpenSSL's names) in order of preference, which counts when we are the DTLS server."""
     known: dict[bytes, SRTPProtectionProfile] = {p.openssl_profile: p for p in transport._srtp_profiles}
     transport._srtp_profiles = [known[name] for name in names]
 
 
-def take_over(sender: RTCRtpSender, started: StartSending) -> None:
-    """Replace what `sender` does on the wire: `started` gets the negotiated parameters once DTLS is up."""
-    waiting = [started]
+def replace_sender(sender: RTCRtpSender, started: StartSending) -> None:
+    """Send nothing by `sender`; call `started` once, with the negotiated parameters, when DTLS is connected."""
+    pending = [started]
 
     async def send(parameters: RTCRtpSendParameters) -> None:
-        while waiting:
-            waiting.pop()(parameters)
+        while pending:
+            pending.pop()(parameters)
 
     async def stop() -> None:
-        waiting.clear()
+        pending.clear()
 
     sender.send = send  # type: ignore[method-assign]
     sender.stop = stop  # type: ignore[method-assign]
 
 
-def receive_nothing(receiver: RTCRtpReceiver) -> None:
-    """Take away the receiver's bandwidth estimator, a thousand objects that only received packets would need."""
+def drop_bandwidth_estimator(receiver: RTCRtpReceiver) -> None:
+    """Free the receiver's bandwidth estimator: about a thousand objects, unused because no media is received."""
     receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
 
 
 def break_cycles(transport: RTCDtlsTransport) -> None:
-    """Break the reference cycles through a closed peer connection, so that it is freed at once.
+    """Break the reference cycles of a closed peer connection, so that it is freed at once.
 
-    aiortc's transports refer to the peer connection by their listeners, and aioice's candidate pairs to the connection
-    by their ports.
+    aiortc's transports refer to the peer connection by their listeners, and aioice's candidate pairs to the ICE
+    connection by their ports.
     """
     transport.remove_all_listeners()
     ice_connection(transport)._check_list.clear()
 
 
 def unprotect_rtcp(transport: RTCDtlsTransport, data: bytes) -> bytes | None:
-    """The compound RTCP packet in an SRTCP datagram; None when it is not authentic, or DTLS is not up yet."""
+    """Return the compound RTCP packet in an SRTCP datagram; None if it is not authentic, or DTLS is not connected."""
     session: Session | None = transport._rx_srtp
     if session is None:
         return None
@@ -113,27 +113,27 @@ def unprotect_rtcp(transport: RTCDtlsTransport, data: bytes) -> bytes | None:
 
 
 def ice_connection(transport: RTCDtlsTransport) -> aioice.ice.Connection:
-    """The ICE connection below a DTLS transport."""
+    """Return the ICE connection of a DTLS transport."""
     return transport.transport._connection
 
 
 def nominated_pair(connection: aioice.ice.Connection) -> aioice.ice.CandidatePair | None:
-    """The pair of addresses in use now; it can change, and vanish."""
+    """Return the nominated candidate pair, which may change; None if there is none."""
     return connection._nominated.get(_COMPONENT)
 
 
-def adopt(connection: aioice.ice.Connection, port: aioice.ice.StunProtocol) -> None:
-    """Let the connection use this port, and close it in the end."""
+def add_port(connection: aioice.ice.Connection, port: aioice.ice.StunProtocol) -> None:
+    """Make the connection use this port, and close it when it is closed."""
     connection._protocols.append(port)
 
 
-def waiting(connection: aioice.ice.Connection) -> int:
-    """How many datagrams nobody has taken from the connection yet."""
+def queued_datagrams(connection: aioice.ice.Connection) -> int:
+    """Return the number of received datagrams that aiortc has not read yet."""
     return connection._queue.qsize()
 
 
-def give_up_relay(port: aioice.ice.StunProtocol) -> None:
-    """Let a relayed port that is closing not wait for its TURN server any longer; does nothing for others."""
+def cancel_relay_close(port: aioice.ice.StunProtocol) -> None:
+    """Make a relayed port that is closing stop waiting for its TURN server; do nothing for other ports."""
     transport: object = port.transport
     if isinstance(transport, TurnTransport):
         closing = transport._TurnTransport__close_task  # type: ignore[attr-defined]
@@ -151,38 +151,38 @@ class Srtp:
             raise BroadcasterError("DTLS is not connected")
         profile = transport._ssl.get_selected_srtp_profile()
         self.tag = 16 if b"GCM" in profile else 10
-        """Bytes that protecting adds (RFC 7714 §5.2, RFC 3711 §5.2)."""
+        """Bytes of the authentication tag that protection appends (RFC 7714 §5.2, RFC 3711 §5.2)."""
 
     def protect(self, packet: bytes) -> bytes:
-        """A single RTP packet, ready to send."""
+        """Return the SRTP packet for an RTP packet."""
         return self._session.protect(packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """An RTCP compound packet, ready to send."""
+        """Return the SRTCP packet for a compound RTCP packet."""
         return self._session.protect_rtcp(packet)
 
 
-class Scratch:
-    """Memory in which the packets of a burst are numbered and protected in place, one viewer after the other."""
+class PacketBuffer:
+    """A buffer in which the packets of a burst are numbered and encrypted in place, for one viewer after another."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray())
         self._burst: Burst | None = None
-        self._lengths = self._given_lengths = ffi.new("int[]", 0)
+        self._lengths = self._initial_lengths = ffi.new("int[]", 0)
         self._packets: list[Any] = []
         self._pointers: list[Any] = []
 
     def protect(self, srtp: Srtp, burst: Burst, sequence: int, send_time: bytes | None) -> None:
-        """Copy a burst to the beginning of `view`, number its packets from `sequence`, encrypt them in place.
+        """Copy a burst to the start of `view`, number its packets from `sequence`, and encrypt them in place.
 
-        `send_time` is an abs-send-time element that takes the place of the burst's own. This is the inner loop of
-        the whole daemon: it runs for each packet and viewer. Raises `SrtpError`.
+        `send_time` is an abs-send-time element that replaces the burst's own, if given. Raises `SrtpError`.
+        This is the innermost loop of the daemon: it runs for each packet and viewer.
         """
         if burst is not self._burst:
-            self._take(burst)
+            self._load(burst)
         view, handle = self.view, srtp.handle
         view[: len(burst.data)] = burst.data
-        self._lengths[0 : len(burst.lengths)] = self._given_lengths
+        self._lengths[0 : len(burst.lengths)] = self._initial_lengths
         self._number(burst, sequence & 0xFFFF)
         if send_time is not None:
             for offset in burst.offsets:
@@ -191,27 +191,27 @@ class Scratch:
             raise SrtpError("srtp_protect failed")
 
     def _number(self, burst: Burst, sequence: int) -> None:
-        """Write both bytes of the numbers from `sequence` on, for each run of equally spaced packets at once."""
+        """Write the sequence numbers from `sequence` on: all high bytes of a batch at once, then all low bytes."""
         for batch in burst.batches:
             end = sequence + batch.packets
             self.view[batch.start + SEQUENCE_OFFSET : batch.end : batch.stride] = _HIGH[sequence:end]
             self.view[batch.start + SEQUENCE_OFFSET + 1 : batch.end : batch.stride] = _LOW[sequence:end]
             sequence = end
 
-    def _take(self, burst: Burst) -> None:
-        """Make what is equal for all viewers of this burst: where its packets lie, as libsrtp wants to know it."""
+    def _load(self, burst: Burst) -> None:
+        """Prepare what is the same for all viewers of this burst: pointers to packets and lengths for libsrtp."""
         if len(burst.data) > len(self.view):
             self.view = memoryview(bytearray(len(burst.data)))
-        base, number = ffi.from_buffer(self.view), len(burst.lengths)
+        base, count = ffi.from_buffer(self.view), len(burst.lengths)
         self._burst = burst
-        self._given_lengths = ffi.new("int[]", burst.lengths)
-        self._lengths = ffi.new("int[]", number)
+        self._initial_lengths = ffi.new("int[]", burst.lengths)
+        self._lengths = ffi.new("int[]", count)
         self._packets = [base + offset for offset in burst.offsets]
-        self._pointers = [self._lengths + index for index in range(number)]
+        self._pointers = [self._lengths + index for index in range(count)]
 
 
 def check() -> None:
-    """Raises `BroadcasterError` that names every private thing which this file needs and does not find."""
+    """Raise `BroadcasterError` with the private names that this file uses and the installed releases lack."""
     probe = RTCPeerConnection()
     transceiver = probe.addTransceiver("video", direction="sendonly")
     sender = transceiver.sender

@@ -1,4 +1,4 @@
-"""The part that all peer connections share: ICE and DTLS by aiortc, media from the fan-out through our own sender."""
+"""Base of all peer connections: ICE and DTLS by aiortc, media from the fan-out through `ViewerSender`."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.signaling.protocol import Timings
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.feedback import Feedback, lost_packets
+from broadcaster.webrtc.feedback import Feedback, nacked_packets
 from broadcaster.webrtc.ice import IceConnection
-from broadcaster.webrtc.reports import CaptureClock, asks_for_keyframe, parse_rtcp
+from broadcaster.webrtc.reports import CaptureClock, is_keyframe_request, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
 from broadcaster.webrtc.udp_port import DropReason
 
 log = logging.getLogger(__name__)
 
 SILENCE_LIMIT = Timings().alive
-"""Seconds without an authenticated datagram after which no more pictures are sent."""
+"""Seconds without an authenticated datagram after which no more video is sent."""
 
-LOSSY = 0.02
-"""Share of lost packets above which a viewer waits for repeats; the page's own limit, too."""
+PLAYOUT_DELAY_LOSS = 0.02
+"""Fraction of lost packets above which the viewer may wait for retransmissions; the page has the same limit."""
 
-REPORTS = 50_000
-"""Bytes of RTCP a second that one viewer may send: five times what a browser says of a stream of 25 Mbit/s that loses a
-fifth, and still some percent of a processor at most when it asks for all there is."""
+RTCP_BYTES_PER_SECOND = 50_000
+"""Maximum RTCP from one viewer: five times what a browser sends for a stream of 25 Mbit/s of which a fifth is lost.
+Handling so much takes a few percent of a processor, even if every packet requests retransmissions."""
 
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 PROFILE_LEVEL_ID = "42e01f"
-"""Constrained baseline: Safari and Firefox refuse others; the true level stands in the SPS."""
+"""Constrained baseline, level 3.1: Safari and Firefox reject others. The actual level is in the SPS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +66,30 @@ class PeerContext:
 
 
 class PeerConnection:
-    """Transport and media of one peer connection, whichever side made the offer: RTP out, RTCP in.
+    """Transport and media of one peer connection, whichever side made the offer: sends RTP, receives RTCP.
 
-    `closed` is called when it stops sending for good.
+    `closed` is called when it has stopped sending for good.
     """
 
     def __init__(
         self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
     ) -> None:
-        self._when_closed = closed
+        self._on_closed = closed
         self.viewer = viewer
         self._listener = listener
         self.context = context
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
-        self._reports = TokenBucket(REPORTS)
+        self._rtcp_limit = TokenBucket(RTCP_BYTES_PER_SECOND)
         self._sender: ViewerSender | None = None
         self.is_closed = False
         self._closing: asyncio.Task[None] | None = None
-        # The servers that we ask ourselves are the ICE connection's business; without a list aiortc has one of its own.
+        # An empty list, because `IceConnection` queries the servers, and aiortc would use a default one.
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-        self.pc.on("connectionstatechange", self._state_changed)
+        self.pc.on("connectionstatechange", self._connection_state_changed)
 
     def add_media(self) -> None:
-        """Add the transceivers, once, in the order of the m-lines; ICE and DTLS are ours from then on."""
+        """Add the transceivers in the order of the m-lines, and set up their transport; to be called once."""
         context = self.context
         transceiver = self._add("video", self._start_video)
         internals.set_ssrcs(transceiver.sender, context.packetizer.video.ssrc, context.rtx.ssrc)
@@ -99,27 +99,27 @@ class PeerConnection:
         self._transport = transceiver.sender.transport
         connection = internals.ice_connection(self._transport)
         if not isinstance(connection, IceConnection):
-            raise TypeError("a peer connection must be made where its ICE connection is ours")
+            raise TypeError("create peer connections within `internals.use_ice_connection`")
         self.ice = connection
         internals.set_profile_order(self._transport, context.profile_order)
-        connection.listen_to_rtcp(self._rtcp_received)
+        connection.set_rtcp_handler(self._rtcp_received)
 
     def request_keyframe(self) -> None:
-        """The viewer says that its picture is broken."""
+        """Request a keyframe, because the viewer cannot decode the video."""
         self._keyframe_requests += 1
         self.context.delivery.request_keyframe(self.viewer)
 
     def last_activity(self) -> float | None:
-        """Monotonic time of the last authenticated datagram (STUN check or SRTCP)."""
-        return self.ice.heard_at
+        """Return the monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
+        return self.ice.last_activity_at
 
     def is_listening(self, now: float) -> bool:
-        """Whether the viewer was heard within the silence limit; asked for each picture."""
-        heard_at = self.ice.heard_at
-        return heard_at is not None and now - heard_at < SILENCE_LIMIT
+        """Return whether an authenticated datagram arrived within the silence limit; called for each video frame."""
+        last_activity_at = self.ice.last_activity_at
+        return last_activity_at is not None and now - last_activity_at < SILENCE_LIMIT
 
     def stats(self) -> PeerStats:
-        """Figures for the operator."""
+        """Return statistics for the operator."""
         sender, queue = self._sender, self.context.delivery.queue_stats(self.viewer)
         if sender is None or queue is None:
             return PeerStats(keyframe_requests=self._keyframe_requests)
@@ -132,13 +132,13 @@ class PeerConnection:
         )
 
     async def close(self) -> None:
-        """End it and everything that belongs to it; idempotent, and goes on when nobody waits for it any more."""
+        """Close the connection and all that belongs to it; idempotent. It completes even if the caller is cancelled."""
         self.is_closed = True
         if self._sender is not None:
-            self._sender.say_goodbye()
+            self._sender.send_bye()
         self._stop_sending()
         if self._closing is None:
-            # aiortc's own, cancelled half-way, would leave its sockets open and never come back when called again.
+            # If cancelled half-way, aiortc's close would leave sockets open, and never return when called again.
             self._closing = asyncio.create_task(self._close(), name="closing a peer connection")
         await asyncio.shield(self._closing)
 
@@ -149,87 +149,87 @@ class PeerConnection:
     def _add(self, kind: str, started: Callable[[RTCRtpSendParameters], None]) -> RTCRtpTransceiver:
         transceiver = self.pc.addTransceiver(kind, direction="sendonly")
         transceiver.setCodecPreferences(_codecs(kind))
-        internals.take_over(transceiver.sender, started)
+        internals.replace_sender(transceiver.sender, started)
         if kind == "video":
-            internals.receive_nothing(transceiver.receiver)
+            internals.drop_bandwidth_estimator(transceiver.receiver)
         return transceiver
 
     def _start_video(self, parameters: RTCRtpSendParameters) -> None:
-        """DTLS is up, and the viewer wants video: it gets everything from now on."""
+        """Start sending: DTLS is connected, and the viewer has accepted the video."""
         if self.is_closed:
             return
         context = self.context
-        self.ice.hear()
+        self.ice.note_activity()
         self._sender = ViewerSender(
             self.viewer,
             self._transport,
             context.packetizer,
             context.capture_clock,
             self.is_listening,
-            self._broke,
+            self._connection_lost,
         )
-        wants_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
-        kind = _kind(parameters, self._sender.tag)
-        self._sender.start_video(kind, str(parameters.rtcp.cname), context.rtx if wants_rtx else None)
+        accepts_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
+        packet_format = _packet_format(parameters, self._sender.tag)
+        self._sender.start_video(packet_format, str(parameters.rtcp.cname), context.rtx if accepts_rtx else None)
         context.delivery.subscribe(self.viewer, self._sender)
         self._listener.peer_connected()
 
     def _start_audio(self, parameters: RTCRtpSendParameters) -> None:
         if self._sender is not None:
-            self._sender.start_audio(_kind(parameters, self._sender.tag), str(parameters.rtcp.cname))
+            self._sender.start_audio(_packet_format(parameters, self._sender.tag), str(parameters.rtcp.cname))
 
     def _rtcp_received(self, data: bytes) -> DropReason | None:
-        """An SRTCP datagram straight from the port; why it was not taken."""
+        """Handle an SRTCP datagram; return why it was dropped, or None."""
         compound = internals.unprotect_rtcp(self._transport, data)
         if compound is None:
             return DropReason.UNAUTHENTICATED
-        self.ice.hear()
+        self.ice.note_activity()
         now = self.context.clock.monotonic()
-        if not self._reports.take(len(data), now):
-            return DropReason.FLOOD
+        if not self._rtcp_limit.take(len(data), now):
+            return DropReason.RATE_LIMITED
         for packet in parse_rtcp(compound):
-            self._take(packet, now)
+            self._handle_rtcp(packet, now)
         return None
 
-    def _take(self, packet: AnyRtcpPacket, now: float) -> None:
-        """One packet of the viewer's: keyframe request, lost packets, or how it fares."""
-        if asks_for_keyframe(packet, self._feedback.ssrc):
+    def _handle_rtcp(self, packet: AnyRtcpPacket, now: float) -> None:
+        """Handle a keyframe request, NACK, receiver report or bandwidth estimate."""
+        if is_keyframe_request(packet, self._feedback.ssrc):
             self.request_keyframe()
-        lost = lost_packets(packet, self._feedback.ssrc)
+        lost = nacked_packets(packet, self._feedback.ssrc)
         if lost and self._sender is not None:
             self._feedback.nacks += 1
             if not self._sender.retransmit(lost, now):
                 self.context.delivery.request_keyframe(self.viewer)
-        before = self._feedback.remb
+        previous_remb = self._feedback.remb
         video = self._sender.video if self._sender is not None else None
         next_sequence = video.next_sequence if video is not None else 0
-        report = self._feedback.take(packet, self.context.capture_clock.ntp(now), next_sequence)
+        report = self._feedback.update(packet, self.context.capture_clock.ntp(now), next_sequence)
         if report is not None:
             self.context.delivery.report(self.viewer, report)
             if self._sender is not None:
-                self._heed(report, self._sender)
-        elif before is not None and (remb := self._feedback.remb or 0) < before:
+                self._apply_report(report, self._sender)
+        elif previous_remb is not None and (remb := self._feedback.remb or 0) < previous_remb:
             self.context.delivery.bandwidth_dropped(self.viewer, remb)
 
-    def _heed(self, report: ReceiverReport, sender: ViewerSender) -> None:
-        if report.loss > LOSSY:
+    def _apply_report(self, report: ReceiverReport, sender: ViewerSender) -> None:
+        if report.loss > PLAYOUT_DELAY_LOSS:
             sender.allow_playout_delay()
         if self._feedback.round_trip is not None:
             sender.budget.round_trip = self._feedback.round_trip
 
-    def _state_changed(self) -> None:
+    def _connection_state_changed(self) -> None:
         if self.pc.connectionState in ("failed", "closed"):
-            self._broke()
+            self._connection_lost()
 
-    def _broke(self) -> None:
-        """Nothing reaches the viewer over this connection any more."""
+    def _connection_lost(self) -> None:
+        """Stop sending, and tell the listener that the connection is lost."""
         if not self.is_closed:
             self.is_closed = True
             self._stop_sending()
             self._listener.peer_lost()
 
     def _stop_sending(self) -> None:
-        self._when_closed(self)
+        self._on_closed(self)
         sender, self._sender = self._sender, None
         self.context.delivery.unsubscribe(self.viewer, sender)
         if sender is not None:
@@ -237,27 +237,26 @@ class PeerConnection:
 
 
 def _codecs(kind: str) -> list[RTCRtpCodecCapability]:
-    """What is offered: H.264 constrained baseline with retransmission, or Opus."""
-    wanted: dict[str, Callable[[RTCRtpCodecCapability], bool]] = {
+    """Return the codecs to offer: H.264 constrained baseline with RTX, or Opus."""
+    offered: dict[str, Callable[[RTCRtpCodecCapability], bool]] = {
         "video/h264": lambda codec: codec.parameters.get("profile-level-id") == PROFILE_LEVEL_ID,
         "video/rtx": lambda codec: True,
         "audio/opus": lambda codec: True,
     }
-    refused: Callable[[RTCRtpCodecCapability], bool] = lambda codec: False  # noqa: E731
     codecs = RTCRtpSender.getCapabilities(kind).codecs
-    return [codec for codec in codecs if wanted.get(codec.mimeType.lower(), refused)(codec)]
+    return [codec for codec in codecs if (accepts := offered.get(codec.mimeType.lower())) and accepts(codec)]
 
 
-def _kind(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
-    """What the answer asks of this m-line's packets."""
-    numbers = {extension.uri: extension.id for extension in parameters.headerExtensions}
-    return PacketFormat(tag, numbers.get(MID, 0), numbers.get(ABS_SEND_TIME, 0), numbers.get(PLAYOUT_DELAY, 0))
+def _packet_format(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
+    """Return the packet format that the answer negotiates for this m-line."""
+    ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
+    return PacketFormat(tag, ids.get(MID, 0), ids.get(ABS_SEND_TIME, 0), ids.get(PLAYOUT_DELAY, 0))
 
 
 def peer_stats(
     sender: ViewerSender, queue: QueueStats, feedback: Feedback, *, keyframe_requests: int, dropped: int
 ) -> PeerStats:
-    """The figures of a connected peer; `dropped` counts datagrams of strangers."""
+    """Return the statistics of a connected peer; `dropped` counts the incoming datagrams that were dropped."""
     return PeerStats(
         connected=True,
         route=sender.datagrams.route,

@@ -1,4 +1,4 @@
-"""RTCP: what we tell viewers about timing, and what they tell us."""
+"""RTCP packets: sender reports and BYE for viewers, and parsing of what viewers send."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from broadcaster.media.timestamps import RtpClock, ntp_time
 log = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 1.0
-"""Seconds between sender reports: lip sync settles with the first two (RFC 3550 §6.2 allows less than 5 s here)."""
+"""Seconds between sender reports, a reduced minimum (RFC 3550 §6.2): browsers need two to synchronize audio and video."""
 
 _SDES_CNAME = 1
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureClock:
-    """Wall-clock time as it was measured once against the monotonic clock: it never jumps.
+    """Wall-clock time, measured once relative to the monotonic clock: it never jumps.
 
-    Sender reports state capture times of this clock, so lip sync survives every change of the wall clock.
+    Sender reports carry times of this clock, so audio and video stay synchronized when the wall clock is changed.
     """
 
     unix_minus_monotonic: float
 
     def ntp(self, captured: float) -> int:
-        """The 64-bit NTP timestamp of a monotonic moment."""
+        """Return the 64-bit NTP timestamp of a monotonic time."""
         return ntp_time(captured + self.unix_minus_monotonic)
 
 
 @dataclass(slots=True)
 class SentCounter:
-    """What a sender report states of the past: packets, and bytes of payload (RFC 3550 §6.4.1)."""
+    """Packets and payload bytes sent so far, for sender reports (RFC 3550 §6.4.1)."""
 
     packets: int = 0
     octets: int = 0
@@ -56,7 +56,7 @@ class SentCounter:
 def sender_report(
     ssrc: int, cname: str, rtp_clock: RtpClock, capture_clock: CaptureClock, now: float, sent: SentCounter
 ) -> bytes:
-    """A compound packet of SR and SDES: the same moment `now` in NTP and in RTP time."""
+    """Return a compound packet of SR and SDES, with the monotonic time `now` as NTP and as RTP timestamp."""
     info = RtcpSenderInfo(
         ntp_timestamp=capture_clock.ntp(now),
         rtp_timestamp=rtp_clock.at(now),
@@ -68,22 +68,22 @@ def sender_report(
 
 
 def parse_rtcp(data: bytes) -> Iterator[AnyRtcpPacket]:
-    """The packets of an authenticated compound packet; a malformed one has none."""
+    """Yield the packets of an authenticated compound packet; none if any of them is malformed."""
     try:
         yield from RtcpPacket.parse(data)
     except (ValueError, IndexError, struct.error) as error:
         log.debug("malformed RTCP of %d bytes: %s", len(data), error)
 
 
-def goodbye(ssrc: int, cname: str) -> bytes:
-    """A compound packet that ends a stream (RFC 3550 §6.6)."""
+def bye_packet(ssrc: int, cname: str) -> bytes:
+    """Return a compound packet with the BYE of a stream (RFC 3550 §6.6)."""
     source = RtcpSourceInfo(ssrc=ssrc, items=[(_SDES_CNAME, cname.encode())])
     empty = bytes(RtcpRrPacket(ssrc=ssrc, reports=[]))
     return empty + bytes(RtcpSdesPacket(chunks=[source])) + bytes(RtcpByePacket(sources=[ssrc]))
 
 
-def asks_for_keyframe(packet: AnyRtcpPacket, ssrc: int) -> bool:
-    """Whether it is a PLI (RFC 4585 §6.3.1) or a FIR (RFC 5104 §4.3.1) for the stream with this SSRC."""
+def is_keyframe_request(packet: AnyRtcpPacket, ssrc: int) -> bool:
+    """Return whether the packet is a PLI (RFC 4585 §6.3.1) or a FIR (RFC 5104 §4.3.1) for the stream with this SSRC."""
     if not isinstance(packet, RtcpPsfbPacket):
         return False
     if packet.fmt == RTCP_PSFB_FIR:
@@ -92,5 +92,5 @@ def asks_for_keyframe(packet: AnyRtcpPacket, ssrc: int) -> bool:
 
 
 def _fir_entries(fci: bytes) -> Iterator[bytes]:
-    """The entries of a FIR: SSRC, sequence number, reserved bits. Its own media SSRC is unused (RFC 5104 §4.3.1.1)."""
+    """Yield the entries of a FIR: SSRC, sequence number, reserved bits (RFC 5104 §4.3.1.1)."""
     return (fci[start : start + 8] for start in range(0, len(fci), 8))

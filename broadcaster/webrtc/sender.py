@@ -1,4 +1,4 @@
-"""One viewer's way out: numbers and encrypts the shared frames in place, sends them, and repeats what was lost."""
+"""RTP to one viewer: numbers and encrypts the shared frames in place, sends them, and retransmits lost packets."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from broadcaster.auth.rate_limits import networks
 from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
-from broadcaster.webrtc.datagrams import Datagrams
-from broadcaster.webrtc.internals import Scratch, Srtp, SrtpError, ice_connection
-from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, goodbye, sender_report
+from broadcaster.webrtc.datagrams import DatagramSender
+from broadcaster.webrtc.internals import PacketBuffer, Srtp, SrtpError, ice_connection
+from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, bye_packet, sender_report
 
 log = logging.getLogger(__name__)
 
-_scratch = Scratch()
-"""One for all viewers: they are served one after the other, on the loop's thread."""
+_buffer = PacketBuffer()
+"""Shared by all viewers: they are served one after another, on the event loop's thread."""
 
+MAX_NACKED = 1000
+"""Lost packets of one NACK that are looked up: browsers remember no more (libwebrtc's kMaxNackPackets)."""
 
-MOST_NAMED = 1000
-"""Lost packets of one report that are looked for: browsers keep no more in mind (libwebrtc's kMaxNackPackets)."""
-
-
-TOO_MANY = 50
-"""Lost packets beyond the budget that are not worth waiting for: a bad radio loses them a few at a time, and what names
-so many at once is a network that was away. A keyframe has fewer."""
+_KEYFRAME_THRESHOLD = 50
+"""Lost packets beyond the budget from which a keyframe is requested. Poor radio reception loses a few at a time; an
+interruption loses this many, and a keyframe has fewer packets."""
 
 
 def first_sequence() -> int:
-    """Where a stream's numbers begin: at random, below 32768.
+    """Return a random initial sequence number below 32768.
 
-    A receiver that joins just before the wrap and loses a packet would have the wrong rollover count for ever.
+    A receiver that joins just before the number wraps and loses a packet would derive a wrong rollover counter, and
+    could decrypt nothing (RFC 3711 §3.3.1).
     """
     return randrange(1 << 15)
 
 
 @dataclass(slots=True)
 class Track:
-    """One media stream as this viewer gets it; `cname` is the offer's, `next_sequence` the next packet's number."""
+    """One media stream to this viewer: `cname` from the offer, and `next_sequence`, the next packet's number."""
 
     stream: RtpStream
     clock: RtpClock
-    kind: PacketFormat
+    packet_format: PacketFormat
     cname: str
     sent: SentCounter = field(default_factory=SentCounter)
     frames: SentFrames = field(default_factory=lambda: SentFrames(first_sequence()))
@@ -57,8 +56,8 @@ class Track:
 class ViewerSender:
     """Sends video and audio frames over a connected DTLS transport (`ports.MediaSender`).
 
-    `is_listening` tells whether the viewer was heard lately, `broke` ends its connection.
-    Sequence numbers stay contiguous over skipped pictures, and none is ever used for two different packets.
+    `is_listening` tells whether a datagram came from the viewer recently; `sending_failed` ends its connection.
+    Sequence numbers stay contiguous when frames are skipped, and none is used for two different packets.
     """
 
     def __init__(
@@ -68,11 +67,11 @@ class ViewerSender:
         packetizer: Packetizer,
         capture_clock: CaptureClock,
         is_listening: Callable[[float], bool],
-        broke: Callable[[], None],
+        sending_failed: Callable[[], None],
     ) -> None:
         self.is_listening = is_listening
-        self.broke = broke
-        self.datagrams = Datagrams(ice_connection(transport))
+        self.sending_failed = sending_failed
+        self.datagrams = DatagramSender(ice_connection(transport))
         self.budget = RtxBudget()
         self.video: Track | None = None
         self.audio: Track | None = None
@@ -86,116 +85,115 @@ class ViewerSender:
 
     @property
     def tag(self) -> int:
-        """Bytes that SRTP adds to each packet."""
+        """Bytes that SRTP appends to each packet."""
         return self._srtp.tag
 
     @property
     def network(self) -> str:
-        """Where the viewer is: its IPv4 address or IPv6 network; empty while there is no way to it."""
+        """The viewer's IPv4 address or IPv6 network; empty without a nominated pair."""
         return networks(self.datagrams.remote_address)[0]
 
-    def start_video(self, kind: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
-        """The viewer takes video, in packets of that kind, and lost ones on the RTX stream, or again as they were."""
-        self.video = Track(self._packetizer.video, self._packetizer.video_clock, kind, cname)
+    def start_video(self, packet_format: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
+        """Start sending video; lost packets are retransmitted on the RTX stream, or unchanged if there is none."""
+        self.video = Track(self._packetizer.video, self._packetizer.video_clock, packet_format, cname)
         self._rtx = rtx
         self._sent_packets = SentPackets() if rtx is None else None
 
-    def start_audio(self, kind: PacketFormat, cname: str) -> None:
-        """The viewer takes audio, in packets of that kind."""
-        self.audio = Track(self._packetizer.audio, self._packetizer.audio_clock, kind, cname)
+    def start_audio(self, packet_format: PacketFormat, cname: str) -> None:
+        """Start sending audio."""
+        self.audio = Track(self._packetizer.audio, self._packetizer.audio_clock, packet_format, cname)
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
-        """Send packets of a picture; returns how many were taken, 0 while the socket is full."""
-        if self.video is None or self.datagrams.is_full():
+        """Send packets of a video frame; return how many were accepted, 0 while the socket is full."""
+        if self.video is None or not self.datagrams.flush():
             return 0
         self._send(self.video, frame, first, end, now)
         return end - first
 
     def send_audio(self, frame: RtpFrame) -> None:
-        """Send 20 ms of sound, or leave them out while the socket is full."""
-        if self.audio is not None and not self.datagrams.is_full():
+        """Send 20 ms of audio, or drop them while the socket is full."""
+        if self.audio is not None and self.datagrams.flush():
             self._send(self.audio, frame, 0, len(frame), frame.send_time)
 
     def retransmit(self, lost: Sequence[int], now: float) -> bool:
-        """Repeat the video packets with these 16-bit numbers, as far as they are kept and the budget lasts.
+        """Retransmit the video packets with these 16-bit numbers, if they are available and the budget allows.
 
-        False when so many are left that a keyframe mends it sooner.
+        Return False if so many are left that a keyframe repairs the video sooner.
         """
         track = self.video
-        if track is None or self.datagrams.is_full():
+        if track is None or not self.datagrams.flush():
             return True
-        for place, number in enumerate(lost[:MOST_NAMED]):
+        for index, sequence in enumerate(lost[:MAX_NACKED]):
             if self.budget.is_spent:
-                left = len(lost) - place
+                left = len(lost) - index
                 self.budget.refused += left
-                return left < TOO_MANY
+                return left < _KEYFRAME_THRESHOLD
             if self._rtx is None:
-                self._repeat_same(number, now)
+                self._resend(sequence, now)
             else:
-                self._repeat(self._rtx, track, number, now)
+                self._send_rtx(self._rtx, track, sequence, now)
         return True
 
     def allow_playout_delay(self) -> None:
-        """The viewer's network loses packets: from now on it may hold pictures back until they are repeated."""
-        if self.video is not None and not self.video.kind.patient:
-            kind = self.video.kind
-            self.video.kind = PacketFormat(kind.tag, kind.mid, kind.abs_send_time, kind.playout_delay, patient=True)
+        """Allow the browser to delay frames until lost packets are retransmitted, because its network loses some."""
+        if self.video is not None and not self.video.packet_format.delay_allowed:
+            self.video.packet_format = self.video.packet_format._replace(delay_allowed=True)
 
-    def say_goodbye(self) -> None:
-        """Tell the viewer that nothing more comes."""
+    def send_bye(self) -> None:
+        """Tell the viewer that the streams have ended."""
         for track in (self.video, self.audio):
             if track is not None and self.datagrams.route:
-                self._send_rtcp(goodbye(track.stream.ssrc, track.cname))
+                self._send_rtcp(bye_packet(track.stream.ssrc, track.cname))
 
     def close(self) -> None:
-        """Let go of the socket; idempotent."""
+        """Stop sending and close the socket; idempotent."""
         self.video = self.audio = None
         self.datagrams.close()
 
-    def _repeat(self, rtx: RtxStream, track: Track, number: int, now: float) -> None:
-        """Repeat the packet with this number on the RTX stream."""
-        found = track.frames.find(number)
+    def _send_rtx(self, rtx: RtxStream, track: Track, lost: int, now: float) -> None:
+        """Send the packet with the number `lost` on the RTX stream."""
+        found = track.frames.find(lost)
         if found is None:
             return
         frame, index = found
-        for _ in range(self.budget.take(number, len(frame.payloads[index]), now)):
-            packet = retransmission(rtx, frame, track.kind, index, number, self._rtx_sequence, now)
+        for _ in range(self.budget.take(lost, len(frame.payloads[index]), now)):
+            packet = retransmission(rtx, frame, track.packet_format, index, lost, self._rtx_sequence, now)
             self._rtx_sequence += 1
             self._send_protected(self._srtp.protect, packet)
 
-    def _repeat_same(self, number: int, now: float) -> None:
-        """Send the packet with this number again, once: a receiver drops copies of what it has."""
-        packet = self._sent_packets.find(number) if self._sent_packets is not None else None
-        if packet is not None and self.budget.take(number, len(packet), now, most=1):
+    def _resend(self, lost: int, now: float) -> None:
+        """Send the packet with the number `lost` again unchanged: one copy, because receivers drop duplicates."""
+        packet = self._sent_packets.find(lost) if self._sent_packets is not None else None
+        if packet is not None and self.budget.take(lost, len(packet), now, max_copies=1):
             self.datagrams.send(packet)
 
     def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
         if first == 0:
             track.frames.begin(frame)
-        burst = frame.image(track.kind).burst(first, end)
-        number = track.kind.abs_send_time
-        send_time = send_time_element(number, now) if number and now != frame.send_time else None
+        burst = frame.serialize(track.packet_format).burst(first, end)
+        extension = track.packet_format.abs_send_time
+        send_time = send_time_element(extension, now) if extension and now != frame.send_time else None
         sequence = track.frames.next - len(frame.payloads) + first
         try:
-            _scratch.protect(self._srtp, burst, sequence, send_time)
+            _buffer.protect(self._srtp, burst, sequence, send_time)
         except SrtpError as error:
             self.datagrams.errors += end - first
             log.warning("%s: %s", self._viewer, error)
             return
         errors = self.datagrams.errors
-        self.datagrams.send_batches(_scratch.view, burst.batches)
+        self.datagrams.send_batches(_buffer.view, burst.batches)
         if track is self.video and self._sent_packets is not None:
-            self._sent_packets.add(sequence, bytes(_scratch.view[: len(burst.data)]), burst.offsets, now)
-        taken = end - first - (self.datagrams.errors - errors)
-        octets = burst.octets * taken // (end - first)
+            self._sent_packets.add(sequence, bytes(_buffer.view[: len(burst.data)]), burst.offsets, now)
+        accepted = end - first - (self.datagrams.errors - errors)
+        octets = burst.octets * accepted // (end - first)
         track.next_sequence = sequence + end - first
-        track.sent.packets += taken
+        track.sent.packets += accepted
         track.sent.octets += octets
         self.budget.sent(octets)
         self._report(track, now)
 
     def _report(self, track: Track, now: float) -> None:
-        """A sender report right after the first packet, and about every second from then on."""
+        """Send a sender report directly after the first packet, then one about every second."""
         if now - track.reported_at >= REPORT_INTERVAL:
             track.reported_at = now
             self._send_rtcp(

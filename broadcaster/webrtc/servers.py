@@ -1,4 +1,4 @@
-"""STUN and TURN servers: credentials that expire, what viewers are told, and what the daemon asks itself."""
+"""STUN and TURN servers: temporary credentials, and the servers as browsers and as aioice configure them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from broadcaster.settings import IceServer
 log = logging.getLogger(__name__)
 
 CREDENTIAL_LIFETIME = 86_400
-"""Seconds: a day, as draft-uberti-behave-turn-rest-00 §2.2 advises. Some servers look at it at every refresh of an
-allocation, so it must outlast an evening of watching; a viewer that stays longer gets a new one with its next offer.
-"""
+"""Seconds: one day, as draft-uberti-behave-turn-rest-00 §2.2 recommends. Some servers check the expiry at every refresh
+of an allocation, so it must be longer than a visit; a viewer that stays longer gets a new one with its next offer."""
 
 _CLOCK_IS_SET = 1_735_689_600
-"""The first second of 2025 (UTC): a Pi has no battery for its clock, and starts somewhere before."""
+"""The first second of 2025 (UTC): a Pi without a battery for its clock boots with an earlier time."""
 
 _URI = re.compile(
     r"(?P<scheme>stuns?|turns?):(?P<host>[^][:?]+|\[[^]]+\])(:(?P<port>[0-9]+))?(\?transport=(?P<transport>udp|tcp))?"
@@ -29,15 +28,15 @@ _URI = re.compile(
 """RFC 7064 §3.1 and RFC 7065 §3.1."""
 
 
-def turn_credential(secret: str, user: str, unix: float) -> tuple[str, str]:
-    """The username and password that a TURN server with this shared secret takes from `user` for a day."""
+def turn_credentials(secret: str, user: str, unix: float) -> tuple[str, str]:
+    """Return the username and password that a TURN server with this shared secret accepts from `user` for a day."""
     username = f"{int(unix) + CREDENTIAL_LIFETIME}:{user}"
     password = hmac.digest(secret.encode(), username.encode(), "sha1")
     return username, base64.b64encode(password).decode()
 
 
 class Servers:
-    """The servers of the settings, with fresh credentials for each offer."""
+    """The servers of the settings, with new credentials for each offer."""
 
     def __init__(self, servers: tuple[IceServer, ...], secret: str, clock: Clock) -> None:
         self._servers = servers
@@ -46,31 +45,31 @@ class Servers:
         self._warned = False
 
     def for_offer(self, viewer: str) -> tuple[IceServer, ...]:
-        """The servers as this viewer and its peer connection may use them."""
+        """Return the servers, with the credentials that this viewer and its peer connection use."""
         if not any(server.needs_credential for server in self._servers):
             return self._servers
         now = self._clock.unix()
-        self._look_at_clock(now)
-        username, credential = turn_credential(self._secret, viewer, now)
+        self._check_clock(now)
+        username, credential = turn_credentials(self._secret, viewer, now)
         return tuple(
             replace(server, username=username, credential=credential) if server.needs_credential else server
             for server in self._servers
         )
 
-    def _look_at_clock(self, now: float) -> None:
+    def _check_clock(self, now: float) -> None:
         if now < _CLOCK_IS_SET and not self._warned:
             self._warned = True
             log.warning("clock not set: TURN servers will refuse the credentials made from ice.turn_secret")
 
 
-def to_browser(server: IceServer) -> dict[str, Any]:
-    """A server as `RTCConfiguration.iceServers` of a browser has it."""
+def rtc_ice_server(server: IceServer) -> dict[str, Any]:
+    """Return the server as an `RTCIceServer` of the W3C API, for the browser's `RTCConfiguration.iceServers`."""
     fields = {"urls": list(server.urls), "username": server.username, "credential": server.credential}
     return {name: value for name, value in fields.items() if value}
 
 
-def own_servers(servers: Iterable[IceServer]) -> dict[str, Any]:
-    """Keyword arguments of aioice's `Connection`: the first STUN and the first TURN server that it can talk to."""
+def aioice_arguments(servers: Iterable[IceServer]) -> dict[str, Any]:
+    """Return keyword arguments for aioice's `Connection`: the first STUN and the first TURN server that it supports."""
     arguments: dict[str, Any] = {}
     for server in servers:
         for url in server.urls:
@@ -80,7 +79,7 @@ def own_servers(servers: Iterable[IceServer]) -> dict[str, Any]:
 
 
 def _arguments(server: IceServer, url: str) -> dict[str, Any]:
-    """What one URL adds; nothing where aioice has no such transport (STUN over TLS, TURN over DTLS)."""
+    """Return the arguments for one URL; none if aioice lacks its transport (STUN over TLS, TURN over DTLS)."""
     parts = _URI.fullmatch(url)
     if parts is None:
         return {}

@@ -1,4 +1,4 @@
-"""The UDP sockets that viewers talk to."""
+"""The UDP sockets for media."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import random
 import socket
 
 SEND_BUFFER = 512 * 1024
-"""Bytes: room for a whole keyframe, which must not be lost between us and the network card."""
+"""Bytes: space for a whole keyframe, which must not be lost between this process and the network card."""
 
 RECEIVE_BUFFER = 64 * 1024
-"""Bytes: viewers send reports and checks only, a few packets of some hundred bytes in a tenth of a second."""
+"""Bytes: viewers send only RTCP and STUN, a few packets of some hundred bytes in 0.1 s."""
 
 
 def open_socket(address: str, ports: range) -> socket.socket:
-    """A non-blocking UDP socket at `address`, on one of `ports`, or any port if those are none. Raises `OSError`."""
+    """Return a non-blocking UDP socket bound to `address`, on one of `ports`, or on any port if `ports` is empty.
+
+    Raises `OSError`.
+    """
     opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         opened.setblocking(False)
-        # The kernel gives as much of it as net.core.wmem_max allows.
+        # The kernel limits this to net.core.wmem_max.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         _bind(opened, address, ports)
@@ -29,7 +32,7 @@ def open_socket(address: str, ports: range) -> socket.socket:
 
 
 def _bind(opened: socket.socket, address: str, ports: range) -> None:
-    """Take a free port, looking from anywhere on: one that was left just now may still get its old viewer's packets."""
+    """Bind to a free port. Start at a random one: a port just closed may still receive its former viewer's packets."""
     if not ports:
         return opened.bind((address, 0))
     start = random.randrange(len(ports))

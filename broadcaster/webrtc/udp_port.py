@@ -1,6 +1,6 @@
-"""The guard in front of each UDP port: strangers are heard by nobody, and cannot break what they knock at.
+"""UDP ports that filter incoming datagrams, so that unknown senders cannot disturb a connection.
 
-aioice hands on every datagram that is not STUN, whoever sent it, to a queue without end, and closes on an empty one.
+aioice alone accepts datagrams other than STUN from anyone, queues them without limit, and closes when one is empty.
 """
 
 from __future__ import annotations
@@ -25,76 +25,75 @@ Address = tuple[str, int]
 _STUN = range(0, 4)
 _DTLS = range(20, 64)
 _SRTP = range(128, 192)
-"""First bytes (RFC 7983 §7)."""
+"""First bytes of datagrams (RFC 7983 §7)."""
 
 _COOKIE = struct.pack("!I", COOKIE)
-"""Bytes 4 to 8 of every STUN message (RFC 8489 §5); aioice does not look at them."""
+"""Bytes 4 to 8 of every STUN message (RFC 8489 §5); aioice does not check them."""
 
-LONGEST = 1500
-"""Bytes of a datagram: an Ethernet frame, and as much as pylibsrtp takes without raising. aioice takes longer for STUN
-the longer it is, squared, and before it knows who speaks."""
+MAX_DATAGRAM = 1500
+"""Maximum bytes of a datagram: the MTU of Ethernet, and pylibsrtp's limit. aioice's time for a STUN message grows with
+the square of its length, and it is spent before the sender is authenticated."""
 
-MAX_WAITING = 512
-"""Datagrams that wait for aiortc; a viewer sends fewer than a hundred a second."""
+MAX_QUEUED_DATAGRAMS = 512
+"""Datagrams queued for aiortc; a viewer sends fewer than a hundred per second."""
 
-MAX_ADDRESSES = 32
-"""Addresses that one viewer may have at one port of ours: aioice checks each, wherever it points (RFC 8445 §19.5.1)."""
+MAX_REMOTE_ADDRESSES = 32
+"""Addresses of one viewer at one port: aioice sends checks to each, wherever it points (RFC 8445 §19.5.1)."""
 
-REFUSALS = Rate(10, 1.0)
-"""Answers to STUN requests that do not authenticate, for all ports of a connection."""
+ERROR_RESPONSE_RATE = Rate(10, 1.0)
+"""Responses to STUN requests that fail authentication, for all ports of a connection."""
 
-
-CLOSING_LIMIT = 0.5
-"""Seconds that a TURN server has to take its allocation back; aioice would ask for a minute, and it expires anyway."""
+CLOSE_TIMEOUT = 0.5
+"""Seconds that a TURN server has to delete its allocation; aioice would retry for a minute, and it expires anyway."""
 
 
 class DropReason(StrEnum):
-    """Why a datagram was not taken."""
+    """Why a datagram was dropped."""
 
     EMPTY = "empty"
-    FOREIGN = "foreign"
+    UNKNOWN_PROTOCOL = "unknown protocol"
     MALFORMED = "malformed"
     OVERSIZED = "oversized"
-    STRANGER = "stranger"
+    UNKNOWN_SENDER = "unknown sender"
     UNAUTHENTICATED = "unauthenticated"
-    UNASKED = "unasked"
-    FLOOD = "flood"
-    CROWD = "crowd"
-    MISDIRECTED = "misdirected"
-    OVERFLOW = "overflow"
+    UNSOLICITED = "unsolicited"
+    RATE_LIMITED = "rate limited"
+    TOO_MANY_ADDRESSES = "too many addresses"
+    PRIVILEGED_PORT = "privileged port"
+    QUEUE_FULL = "queue full"
 
 
-def refuse_rtcp(data: bytes) -> DropReason:
-    """Take no SRTCP datagram: there is no key for it."""
+def drop_rtcp(data: bytes) -> DropReason:
+    """Drop an SRTCP datagram, because there is no key for it yet."""
     return DropReason.UNAUTHENTICATED
 
 
 class Reception:
-    """What came in over all ports of one connection.
+    """What all ports of one connection share.
 
-    `heard_at` is the monotonic time of the last sign of life that was authentic, or None; `dropped` counts the rest;
-    `take_rtcp` gets SRTCP datagrams, and says why it did not take one, or None.
+    `last_activity_at` is the monotonic time of the last authenticated datagram, or None; `dropped` counts the others.
+    `rtcp_handler` takes SRTCP datagrams, and returns why it dropped one, or None.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.heard_at: float | None = None
+        self.last_activity_at: float | None = None
         self.dropped: Counter[DropReason] = Counter()
-        self.take_rtcp: Callable[[bytes], DropReason | None] = refuse_rtcp
+        self.rtcp_handler: Callable[[bytes], DropReason | None] = drop_rtcp
         self._clock = clock
-        self._refusals = SlidingWindow(REFUSALS)
+        self._error_responses = SlidingWindow(ERROR_RESPONSE_RATE)
 
-    def hear(self) -> None:
-        """Note a sign of life."""
-        self.heard_at = self._clock.monotonic()
+    def note_activity(self) -> None:
+        """Record that an authenticated datagram arrived now."""
+        self.last_activity_at = self._clock.monotonic()
 
-    def may_refuse(self) -> bool:
-        """Whether one more stranger may be told that it is one."""
+    def may_send_error(self) -> bool:
+        """Return whether one more error response may be sent now, and count it."""
         now = self._clock.monotonic()
-        return not self._refusals.is_exhausted(now) and self._refusals.spend(now)
+        return not self._error_responses.is_exhausted(now) and self._error_responses.spend(now)
 
 
 class FilteredUdpPort(StunProtocol):
-    """One UDP port of ours, or a TURN server's that relays to us."""
+    """A local UDP port, or the relayed port of a TURN server."""
 
     def __init__(self, receiver: Connection, reception: Reception) -> None:
         super().__init__(receiver)
@@ -102,41 +101,41 @@ class FilteredUdpPort(StunProtocol):
         self._known: set[Address] = set()
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Hand on what is meant for us; count the rest. Never raises."""
+        """Pass on an acceptable datagram, count any other. Never raises."""
         dropped = self._take(cast(bytes, data), (addr[0], addr[1]))
         if dropped is not None:
             self._reception.dropped[dropped] += 1
 
     async def close(self) -> None:
-        """Close it soon, whether a TURN server still answers or not."""
+        """Close the port within `CLOSE_TIMEOUT`, even if the TURN server does not respond."""
         closing = asyncio.create_task(super().close(), name="closing a port")
-        await asyncio.wait([closing], timeout=CLOSING_LIMIT)
-        internals.give_up_relay(self)
+        await asyncio.wait([closing], timeout=CLOSE_TIMEOUT)
+        internals.cancel_relay_close(self)
         await closing
 
     def _take(self, data: bytes, address: Address) -> DropReason | None:
         if not data:
             return DropReason.EMPTY
-        if len(data) > LONGEST:
+        if len(data) > MAX_DATAGRAM:
             return DropReason.OVERSIZED
         if data[0] in _STUN:
             return self._take_stun(data, address)
         if data[0] in _DTLS or data[0] in _SRTP:
             return self._take_media(data, address)
-        return DropReason.FOREIGN
+        return DropReason.UNKNOWN_PROTOCOL
 
     def _take_media(self, data: bytes, address: Address) -> DropReason | None:
-        """DTLS and SRTCP, from those who have shown that they hold our password.
+        """Take DTLS and SRTCP from addresses that have authenticated by STUN.
 
-        A viewer's reports come several times a second: they do not take the way through aioice's queue and aiortc's
-        task. Viewers send no media, and RTP is not authentic as RTCP.
+        SRTCP goes directly to its handler, not through aioice's queue and aiortc's task, because every viewer sends
+        several packets a second. Viewers send no media; an RTP packet fails authentication as SRTCP.
         """
         if address not in self._known:
-            return DropReason.STRANGER
+            return DropReason.UNKNOWN_SENDER
         if data[0] in _SRTP:
-            return self._reception.take_rtcp(data)
-        if internals.waiting(self.receiver) >= MAX_WAITING:
-            return DropReason.OVERFLOW
+            return self._reception.rtcp_handler(data)
+        if internals.queued_datagrams(self.receiver) >= MAX_QUEUED_DATAGRAMS:
+            return DropReason.QUEUE_FULL
         self.receiver.data_received(data, self.local_candidate.component)
         return None
 
@@ -149,42 +148,42 @@ class FilteredUdpPort(StunProtocol):
                 return self._take_request(message, address)
             case Class.RESPONSE | Class.ERROR:
                 return self._take_response(message, address)
-        return None  # an indication keeps a NAT's mapping alive (RFC 8445 §11), and is not authenticated
+        return None  # an indication keeps a NAT binding alive (RFC 8445 §11), and is not authenticated
 
     def _take_request(self, message: Message, address: Address) -> DropReason | None:
-        if "USERNAME" not in message.attributes or not _holds(message, self.receiver.local_password):
-            if self._reception.may_refuse():
+        if "USERNAME" not in message.attributes or not _is_authentic(message, self.receiver.local_password):
+            if self._reception.may_send_error():
                 self.receiver.request_received(message, address, self)
             return DropReason.UNAUTHENTICATED
-        if "PRIORITY" not in message.attributes:  # aioice relies on it (RFC 8445 §7.1.1)
+        if "PRIORITY" not in message.attributes:  # required by RFC 8445 §7.1.1; aioice does not check it
             return DropReason.MALFORMED
         if address[1] < FIRST_OPEN_PORT:
-            return DropReason.MISDIRECTED
-        if not self._has_room(address):
-            return DropReason.CROWD
-        self._hear(address)
+            return DropReason.PRIVILEGED_PORT
+        if not self._is_accepted(address):
+            return DropReason.TOO_MANY_ADDRESSES
+        self._authenticated(address)
         self.receiver.request_received(message, address, self)
         return None
 
     def _take_response(self, message: Message, address: Address) -> DropReason | None:
         transaction = self.transactions.get(message.transaction_id)
         if transaction is None:
-            return DropReason.UNASKED
-        if _holds(message, self.receiver.remote_password) and self._has_room(address):
-            self._hear(address)
+            return DropReason.UNSOLICITED
+        if _is_authentic(message, self.receiver.remote_password) and self._is_accepted(address):
+            self._authenticated(address)
         transaction.response_received(message, address)
         return None
 
-    def _has_room(self, address: Address) -> bool:
-        return address in self._known or len(self._known) < MAX_ADDRESSES
+    def _is_accepted(self, address: Address) -> bool:
+        return address in self._known or len(self._known) < MAX_REMOTE_ADDRESSES
 
-    def _hear(self, address: Address) -> None:
+    def _authenticated(self, address: Address) -> None:
         self._known.add(address)
-        self._reception.hear()
+        self._reception.note_activity()
 
 
 def _parse(data: bytes) -> Message | None:
-    """A STUN message, or None if it is none; aioice's parser stumbles over lengths and texts in its own ways."""
+    """Return the STUN message, or None if it is malformed; aioice's parser raises several exceptions."""
     if data[4:8] != _COOKIE:
         return None
     try:
@@ -193,6 +192,6 @@ def _parse(data: bytes) -> Message | None:
         return None
 
 
-def _holds(message: Message, password: str | None) -> bool:
-    """Whether its sender holds that password (RFC 8489 §9.1)."""
+def _is_authentic(message: Message, password: str | None) -> bool:
+    """Return whether the message was signed with `password` (MESSAGE-INTEGRITY, RFC 8489 §9.1)."""
     return password is not None and message.check_message_integrity(password.encode())

@@ -10,7 +10,7 @@ import pytest
 from broadcaster.devices.clock import SystemClock
 from broadcaster.settings import IceSettings
 from broadcaster.webrtc.ice import gather
-from broadcaster.webrtc.interfaces import MOST
+from broadcaster.webrtc.interfaces import MAX_ADDRESSES
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
 from tests.rigs.namespaces import Namespace, why_not
@@ -61,5 +61,5 @@ async def test_a_viewer_is_offered_few_addresses_and_among_them_the_one_it_came_
 async def test_the_check_is_told_as_few(cable):
     near, _ = cable
     gathered = await near.run(lambda: gather(IceSettings(), SystemClock()))
-    assert len(gathered.candidates) == MOST
+    assert len(gathered.candidates) == MAX_ADDRESSES
     assert gathered.problems == ()

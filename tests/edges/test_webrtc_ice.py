@@ -21,20 +21,20 @@ from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Peer
 from broadcaster.settings import IceServer, IceSettings
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.factory import AiortcPeers
-from broadcaster.webrtc.ice import GATHERING_LIMIT, IceConnection
+from broadcaster.webrtc.factory import AiortcPeerFactory
+from broadcaster.webrtc.ice import GATHERING_TIMEOUT, IceConnection
 from broadcaster.webrtc.interfaces import host_addresses
 from broadcaster.webrtc.sockets import RECEIVE_BUFFER, SEND_BUFFER, open_socket
-from broadcaster.webrtc.udp_port import REFUSALS, DropReason
+from broadcaster.webrtc.udp_port import ERROR_RESPONSE_RATE, DropReason
 from tests.edges.webrtc_rig import Camera, Listener, WebRtcRig, inbound, on_air
 
 HELLO = bytes([22, 254, 253]) + bytes(200)
 REPORT = bytes([0x81, 201]) + bytes(60)
 
 
-def peers(rig: WebRtcRig, ice: IceSettings) -> AiortcPeers:
+def peers(rig: WebRtcRig, ice: IceSettings) -> AiortcPeerFactory:
     """Peer connections of that stream which obey these settings."""
-    return AiortcPeers(rig.fanout, rig.packetizer, SystemClock(), with_audio=True, ice=ice)
+    return AiortcPeerFactory(rig.fanout, rig.packetizer, SystemClock(), with_audio=True, ice=ice)
 
 
 @contextlib.asynccontextmanager
@@ -111,8 +111,8 @@ async def test_strangers_at_our_ports_make_no_gap():
         dropped = connection(ours).dropped
         assert set(dropped) >= {
             DropReason.EMPTY,
-            DropReason.FOREIGN,
-            DropReason.STRANGER,
+            DropReason.UNKNOWN_PROTOCOL,
+            DropReason.UNKNOWN_SENDER,
             DropReason.MALFORMED,
             DropReason.UNAUTHENTICATED,
         }
@@ -134,7 +134,7 @@ async def test_strangers_are_told_so_a_few_times_a_second():
             with contextlib.suppress(BlockingIOError):
                 while True:
                     answers.append(parse_message(stranger.recv(2000)))
-        assert len(answers) == REFUSALS.limit
+        assert len(answers) == ERROR_RESPONSE_RATE.limit
         assert {answer.error_code for answer in answers} == {400}
         await theirs.close()
         await ours.close()
@@ -273,7 +273,7 @@ async def test_servers_that_do_not_answer_hold_the_offer_for_a_second_and_are_na
         peer = create(IceSettings(servers, interfaces=("lo",)))
         began = time.monotonic()
         offer = await peer.offer()
-        assert GATHERING_LIMIT <= time.monotonic() - began < GATHERING_LIMIT + 0.5
+        assert GATHERING_TIMEOUT <= time.monotonic() - began < GATHERING_TIMEOUT + 0.5
         assert {kind for _, _, kind in candidates(offer.sdp)} == {"host"}
         await peer.close()
     assert "nothing from TURN server 127.0.0.1: no answer within 1 s" in caplog.text

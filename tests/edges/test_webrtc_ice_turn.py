@@ -157,7 +157,7 @@ async def test_the_guard_stands_before_the_relay_too(turn):
                 neighbour.sendto(data, (host, port))
         send_as_viewer(theirs, [b""])
         await asyncio.sleep(0.3)
-        assert {DropReason.EMPTY, DropReason.STRANGER, DropReason.FOREIGN, DropReason.MALFORMED} <= set(
+        assert {DropReason.EMPTY, DropReason.UNKNOWN_SENDER, DropReason.UNKNOWN_PROTOCOL, DropReason.MALFORMED} <= set(
             connection(ours).dropped
         )
         before = (await inbound(theirs))["video"][0]

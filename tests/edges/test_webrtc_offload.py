@@ -11,8 +11,8 @@ import pytest
 from pylibsrtp import Policy, Session
 
 from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream
-from broadcaster.webrtc.datagrams import Datagrams
-from broadcaster.webrtc.internals import Scratch, Srtp
+from broadcaster.webrtc.datagrams import DatagramSender
+from broadcaster.webrtc.internals import PacketBuffer, Srtp
 
 SSRC = 0x1234ABCD
 PAYLOADS = [bytes([number]) * 1100 for number in range(40)] + [b"the last one is shorter"]
@@ -49,7 +49,7 @@ def loopback():
             remote_addr=receiving.getsockname(),
             local_candidate=SimpleNamespace(type="host"),
         )
-        datagrams = Datagrams(SimpleNamespace(_nominated={1: pair}))
+        datagrams = DatagramSender(SimpleNamespace(_nominated={1: pair}))
         yield datagrams, receiving
         datagrams.close()
 
@@ -58,11 +58,11 @@ def loopback():
 def test_packets_of_a_burst_arrive_singly_and_decrypt(name):
     srtp, incoming = sessions(name)
     frame = RtpFrame(RtpStream(SSRC, 101, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
-    burst = frame.image(PacketFormat(tag=srtp.tag)).burst(0, len(PAYLOADS))
-    scratch = Scratch()
-    scratch.protect(srtp, burst, 65_520, None)
+    burst = frame.serialize(PacketFormat(tag=srtp.tag)).burst(0, len(PAYLOADS))
+    buffer = PacketBuffer()
+    buffer.protect(srtp, burst, 65_520, None)
     with loopback() as (datagrams, receiving):
-        datagrams.send_batches(scratch.view, burst.batches)
+        datagrams.send_batches(buffer.view, burst.batches)
         received = [incoming.unprotect(receiving.recv(65_536)) for _ in PAYLOADS]
         assert datagrams._offload, "the kernel refused segmentation offload, so packets were sent singly"
     assert [packet[12:] for packet in received] == PAYLOADS

@@ -10,7 +10,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import OpusFrame
 from broadcaster.webrtc import internals, peer
-from broadcaster.webrtc.factory import COUNTER_MODE, GCM, AiortcPeers, processor_features, profile_order
+from broadcaster.webrtc.factory import COUNTER_MODE, GCM, AiortcPeerFactory, processor_features, profile_order
 from tests.edges.webrtc_rig import Camera, Listener, WebRtcRig, inbound, on_air
 
 
@@ -23,7 +23,7 @@ async def rig():
 @pytest.mark.parametrize("order", [(GCM, COUNTER_MODE), (COUNTER_MODE, GCM)])
 async def test_a_viewer_decrypts_and_decodes_everything(rig, order, monkeypatch):
     monkeypatch.setattr("broadcaster.webrtc.factory.profile_order", lambda _: order)
-    rig.peers = AiortcPeers(rig.fanout, rig.packetizer, SystemClock(), with_audio=True)
+    rig.peers = AiortcPeerFactory(rig.fanout, rig.packetizer, SystemClock(), with_audio=True)
     ours, theirs, _ = await rig.join()
     video = next(receiver.track for receiver in theirs.getReceivers() if receiver.track.kind == "video")
     pictures = [await asyncio.wait_for(video.recv(), 5) for _ in range(10)]
@@ -73,7 +73,7 @@ async def test_the_offer_announces_stereo_unless_the_audio_is_mono():
     rig = WebRtcRig(Camera())
     for packets, announced in (([], True), ([b"\xf8\xff\xfe"], False), ([b"\xfc\xff\xfe"], True)):
         for packet in packets:
-            rig.packetizer.sound(OpusFrame(packet, 0.0), 0.0)
+            rig.packetizer.packetize_audio(OpusFrame(packet, 0.0), 0.0)
         ours = rig.peers.create("v1", Listener())
         assert ("a=fmtp:96 sprop-stereo=1;useinbandfec=1" in (await ours.offer()).sdp) == announced
         await ours.close()

@@ -20,7 +20,7 @@ from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stream import AccessUnit, OpusFrame
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
-from broadcaster.webrtc.factory import AiortcPeers, make_streams
+from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 
 
 @dataclass
@@ -81,7 +81,7 @@ class WebRtcRig:
         self.fanout.open()
         self.camera = camera
         self.hub.attach(self.camera)
-        self.peers = AiortcPeers(self.fanout, self.packetizer, SystemClock(), with_audio=True)
+        self.peers = AiortcPeerFactory(self.fanout, self.packetizer, SystemClock(), with_audio=True)
 
     async def play(self) -> None:
         while True:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from aioice.stun import COOKIE, Class, Message, Method
 
 from broadcaster.delivery.congestion import CongestionController
-from broadcaster.media.rtx import SHARE, RtxBudget
+from broadcaster.media.rtx import MAX_FRACTION, RtxBudget
 from broadcaster.stream.rendition import SHORTEST_INTERVAL, KeyframeGate
-from broadcaster.webrtc.feedback import Feedback, lost_packets
-from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
-from broadcaster.webrtc.udp_port import MAX_WAITING
+from broadcaster.webrtc.feedback import Feedback, nacked_packets
+from broadcaster.webrtc.reports import is_keyframe_request, parse_rtcp
+from broadcaster.webrtc.udp_port import MAX_QUEUED_DATAGRAMS
 from tests.rigs.filtered_port import PASSWORD, STRANGER, VIEWER, PortRig
 
 OURS = 7
@@ -43,14 +43,14 @@ def guard(data: bytes) -> None:
 async def _guard(data: bytes) -> None:
     rig = PortRig()
     for number, piece in pieces(data):
-        waiting, heard = rig.waiting, rig.connection.heard_at
+        waiting, heard = rig.waiting, rig.connection.last_activity_at
         if number & 1:
             if rig.take(_stranger(number, piece), STRANGER) is not None:
-                assert rig.connection.heard_at == heard
+                assert rig.connection.last_activity_at == heard
             assert rig.waiting == waiting
         else:
             rig.take(_viewer(rig, number, piece), VIEWER)
-            assert rig.waiting <= MAX_WAITING
+            assert rig.waiting <= MAX_QUEUED_DATAGRAMS
         rig.clock.now += 0.01
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
@@ -92,17 +92,17 @@ def rtcp(data: bytes) -> None:
         budget.sent(PACKET * number)
         sent += PACKET * number
         for packet in parse_rtcp(_finished(piece)):
-            if asks_for_keyframe(packet, OURS):
+            if is_keyframe_request(packet, OURS):
                 gate.request("v1")
-            repeated += sum(budget.take(lost, PACKET, now) for lost in lost_packets(packet, OURS)) * PACKET
-            report = feedback.take(packet, int(now * 2**32), number)
+            repeated += sum(budget.take(lost, PACKET, now) for lost in nacked_packets(packet, OURS)) * PACKET
+            report = feedback.update(packet, int(now * 2**32), number)
             if report is not None:
                 slow.report(report, 2_500_000, now)
                 _check(feedback)
         if gate.poll(now):
             assert now - forced_at >= SHORTEST_INTERVAL
             forced_at = now
-    assert repeated <= sent * SHARE + RESERVE
+    assert repeated <= sent * MAX_FRACTION + RESERVE
 
 
 def _finished(piece: bytes) -> bytes:

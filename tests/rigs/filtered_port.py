@@ -66,4 +66,4 @@ class PortRig:
 
     @property
     def waiting(self) -> int:
-        return internals.waiting(self.connection)
+        return internals.queued_datagrams(self.connection)

@@ -40,7 +40,7 @@ class RecordingSender:
     def send_audio(self, frame) -> None:
         self.audio_frames += 1
 
-    def broke(self) -> None:
+    def sending_failed(self) -> None:
         self.broke_calls += 1
 
 

@@ -25,7 +25,7 @@ class OrderCheckingSender:
     def is_listening(self, now: float) -> bool:
         return self.listening
 
-    def broke(self) -> None:
+    def sending_failed(self) -> None:
         raise AssertionError("the sender reports no error in these tests")
 
     def send_audio(self, frame: RtpFrame) -> None:

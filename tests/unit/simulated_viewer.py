@@ -114,7 +114,7 @@ class Simulation:
     def is_listening(self, now: float) -> bool:
         return True
 
-    def broke(self) -> None:
+    def sending_failed(self) -> None:
         raise AssertionError("nothing breaks here")
 
     def send_audio(self, frame: RtpFrame) -> None:

@@ -2,7 +2,7 @@ import av
 import pytest
 
 from broadcaster.media.h264 import NalType, is_keyframe, nal_type, split_nal_units
-from broadcaster.media.parameter_sets import ParameterSets, obstacle_of
+from broadcaster.media.parameter_sets import ParameterSets, profile_obstacle
 
 START = b"\0\0\0\1"
 C920_SPS = bytes.fromhex("67424028965200a00b76022000")
@@ -38,35 +38,35 @@ def without(unit: bytes, *unwanted: int) -> bytes:
 
 
 def test_constrained_baseline_of_an_encoder_and_of_a_camera_passes():
-    assert obstacle_of(*sets_of(encoded("baseline")[0])) is None
-    assert obstacle_of(C920_SPS, C920_PPS) is None
+    assert profile_obstacle(*sets_of(encoded("baseline")[0])) is None
+    assert profile_obstacle(C920_SPS, C920_PPS) is None
 
 
 @pytest.mark.parametrize(("profile", "name"), [("main", "Main"), ("high", "High")])
 def test_more_than_that_does_not(profile, name):
-    assert f"profile is {name}" in obstacle_of(*sets_of(encoded(profile, preset="medium")[0]))
+    assert f"profile is {name}" in profile_obstacle(*sets_of(encoded(profile, preset="medium")[0]))
 
 
 def test_main_that_promises_to_be_baseline_too_passes():
     sps, pps = sets_of(encoded("baseline")[0])
-    assert obstacle_of(sps[:1] + bytes([77, 0xC0]) + sps[3:], pps) is None
-    assert obstacle_of(sps[:1] + bytes([77, 0x40]) + sps[3:], pps)
+    assert profile_obstacle(sps[:1] + bytes([77, 0xC0]) + sps[3:], pps) is None
+    assert profile_obstacle(sps[:1] + bytes([77, 0x40]) + sps[3:], pps)
 
 
 def test_plain_baseline_passes_unless_it_uses_what_browsers_lack():
     sps, pps = sets_of(encoded("baseline")[0])
     plain = sps[:2] + b"\0" + sps[3:]
-    assert obstacle_of(plain, pps) is None
+    assert profile_obstacle(plain, pps) is None
     # ue(0) ue(0) two flags, then num_slice_groups_minus1 = 1
-    assert "Baseline" in obstacle_of(plain, bytes([0x68, 0b11000100, 0x80]))
+    assert "Baseline" in profile_obstacle(plain, bytes([0x68, 0b11000100, 0x80]))
     # as before but one slice group, and the last flag says redundant slices: 1 1 00 1 1 1 000 1 1 1 00 1
-    assert "Baseline" in obstacle_of(plain, bytes([0x68, 0b11001110, 0b00111001, 0x80]))
-    assert obstacle_of(plain, bytes([0x68, 0b11001110, 0b00111000, 0x80])) is None
+    assert "Baseline" in profile_obstacle(plain, bytes([0x68, 0b11001110, 0b00111001, 0x80]))
+    assert profile_obstacle(plain, bytes([0x68, 0b11001110, 0b00111000, 0x80])) is None
 
 
 def test_invalid_parameter_sets_are_refused():
-    assert "invalid" in obstacle_of(b"\x67\x42", b"\x68")
-    assert obstacle_of(bytes([0x67, 66, 0, 30]), bytes([0x68, 0]))
+    assert "invalid" in profile_obstacle(b"\x67\x42", b"\x68")
+    assert profile_obstacle(bytes([0x67, 66, 0, 30]), bytes([0x68, 0]))
 
 
 def test_a_keyframe_that_has_its_sets_stays_as_it_is():

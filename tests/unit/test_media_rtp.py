@@ -24,7 +24,7 @@ FULL = PacketFormat(16, 1, 3, 4)
 
 
 def packets(frame, kind):
-    image = frame.image(kind)
+    image = frame.serialize(kind)
     return [image.data[offset : offset + length] for offset, length in image.packets]
 
 
@@ -48,7 +48,7 @@ def test_packets_are_what_another_implementation_reads():
 def test_each_packet_has_room_for_its_tag_behind_it():
     frame = RtpFrame(VIDEO, [b"a" * 50, b"b" * 20], 0, 0.0)
     for tag in (10, 16):
-        image = frame.image(PacketFormat(tag))
+        image = frame.serialize(PacketFormat(tag))
         (first, first_length), (second, second_length) = image.packets
         assert (first, first_length, second_length) == (0, 12 + 50, 12 + 20)
         assert second == first_length + tag
@@ -69,7 +69,7 @@ def test_playout_delay_stands_on_keyframes_only():
 
 
 def test_a_patient_viewer_is_told_with_every_picture_that_it_may_wait():
-    kind = PacketFormat(tag=16, playout_delay=4, patient=True)
+    kind = PacketFormat(tag=16, playout_delay=4, delay_allowed=True)
     for keyframe in (True, False):
         (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), kind)
         assert packet[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
@@ -82,14 +82,14 @@ def test_the_largest_packet_fits():
 
 def test_an_image_is_made_once_for_each_kind():
     frame = RtpFrame(VIDEO, [b"x"], 0, 0.0)
-    assert frame.image(FULL) is frame.image(PacketFormat(16, 1, 3, 4))
-    assert frame.image(FULL) is not frame.image(PacketFormat(10, 1, 3, 4))
+    assert frame.serialize(FULL) is frame.serialize(PacketFormat(16, 1, 3, 4))
+    assert frame.serialize(FULL) is not frame.serialize(PacketFormat(10, 1, 3, 4))
 
 
 def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():
     sizes = [30, 100, 100, 100, 40, 100, 20]
     frame = RtpFrame(VIDEO, [bytes(size) for size in sizes], 0, 0.0)
-    image = frame.image(PacketFormat(tag=16))
+    image = frame.serialize(PacketFormat(tag=16))
     whole = image.burst(0, len(frame))
     assert bytes(whole.data) == image.data
     assert [((batch.end - batch.start), batch.stride) for batch in whole.batches] == [
@@ -103,7 +103,7 @@ def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():
 
 def test_a_burst_counts_its_offsets_from_its_own_first_byte():
     frame = RtpFrame(VIDEO, [b"a" * 10, b"b" * 10, b"c" * 10], 0, 0.0)
-    image = frame.image(PacketFormat(tag=10))
+    image = frame.serialize(PacketFormat(tag=10))
     burst = image.burst(1, 3)
     assert (burst.offsets, burst.lengths) == ((0, 32), (22, 22))
     assert bytes(burst.data[12:22]) == b"b" * 10
@@ -138,8 +138,8 @@ def test_ntp_time_counts_from_1900():
 
 def test_packetizer_puts_both_media_on_one_clock():
     packetizer = Packetizer(VIDEO, AUDIO)
-    picture = packetizer.picture(AccessUnit(b"\0\0\0\1\x41abc", 10.0, keyframe=False), now=10.1)
-    sound = packetizer.sound(OpusFrame(b"opus", 10.0), now=10.1)
+    picture = packetizer.packetize_video(AccessUnit(b"\0\0\0\1\x41abc", 10.0, keyframe=False), now=10.1)
+    sound = packetizer.packetize_audio(OpusFrame(b"opus", 10.0), now=10.1)
     assert picture is not None
     assert picture.timestamp == packetizer.video_clock.at(10.0)
     assert sound.timestamp == packetizer.audio_clock.at(10.0)
@@ -147,4 +147,4 @@ def test_packetizer_puts_both_media_on_one_clock():
 
 
 def test_a_unit_with_nothing_to_send_gives_no_frame():
-    assert Packetizer(VIDEO, AUDIO).picture(AccessUnit(b"\0\0\0\1\x09\x10", 0.0, keyframe=False), 0.0) is None
+    assert Packetizer(VIDEO, AUDIO).packetize_video(AccessUnit(b"\0\0\0\1\x09\x10", 0.0, keyframe=False), 0.0) is None

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import (
     COPIES,
-    KEPT_BYTES,
-    KEPT_SECONDS,
-    SHARE,
+    HISTORY_BYTES,
+    HISTORY_SECONDS,
+    MAX_FRACTION,
     RtxBudget,
     RtxStream,
     SentFrames,
@@ -65,7 +65,7 @@ def test_unknown_numbers_lead_nowhere():
 def test_old_frames_are_let_go():
     sent = SentFrames(0)
     sent.begin(frame(1, now=0.0))
-    sent.begin(frame(2, now=KEPT_SECONDS + 0.1))
+    sent.begin(frame(2, now=HISTORY_SECONDS + 0.1))
     assert sent.find(0) is None
     assert sent.find(3) is not None
 
@@ -89,7 +89,7 @@ def test_a_storm_of_nacks_gets_its_share_and_no_more():
         budget.sent(300_000)
         for number in range(5000):
             budget.take(number, 1200, float(second))
-    assert (budget.packets - at_once) * 1200 <= 10 * 300_000 * SHARE + 1200
+    assert (budget.packets - at_once) * 1200 <= 10 * 300_000 * MAX_FRACTION + 1200
     assert budget.refused > 0
 
 
@@ -140,9 +140,9 @@ def test_a_viewer_without_rtx_gets_the_same_bytes_also_across_the_wrap(first, bu
 def test_sent_packets_are_kept_for_a_while_and_up_to_a_size():
     sent = SentPackets()
     sent.add(1, b"old", (0,), now=0.0)
-    sent.add(2, b"new", (0,), now=KEPT_SECONDS + 0.1)
+    sent.add(2, b"new", (0,), now=HISTORY_SECONDS + 0.1)
     assert (sent.find(1), sent.find(2)) == (None, b"new")
-    sent.add(3, bytes(KEPT_BYTES), (0,), now=KEPT_SECONDS + 0.1)
+    sent.add(3, bytes(HISTORY_BYTES), (0,), now=HISTORY_SECONDS + 0.1)
     assert sent.find(2) is None
     assert sent.find(3) is not None
     assert SentPackets().find(1) is None
@@ -150,5 +150,5 @@ def test_sent_packets_are_kept_for_a_while_and_up_to_a_size():
 
 def test_the_same_packet_is_repeated_once_at_a_time():
     budget = RtxBudget()
-    assert budget.take(1, 1000, now=0.0, most=1) == 1
-    assert budget.take(1, 1000, now=0.0, most=1) == 0
+    assert budget.take(1, 1000, now=0.0, max_copies=1) == 1
+    assert budget.take(1, 1000, now=0.0, max_copies=1) == 0

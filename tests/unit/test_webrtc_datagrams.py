@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from broadcaster.media.rtp import Batch
-from broadcaster.webrtc.datagrams import Datagrams
+from broadcaster.webrtc.datagrams import DatagramSender
 
 ADDRESS = ("192.0.2.7", 5000)
 DATA = memoryview(b"a" * 10 + b"b" * 10 + b"c" * 4)
@@ -62,7 +62,7 @@ def connection(out: Socket | None, *, kind: str = "host"):
 
 def test_a_batch_is_one_system_call():
     out = Socket()
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     assert (out.batches, out.packets) == ([bytes(DATA)], [])
     assert datagrams.bytes_sent == len(DATA)
@@ -71,7 +71,7 @@ def test_a_batch_is_one_system_call():
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
 def test_without_offload_packets_go_singly_from_then_on(number):
     out = Socket(refuse=[OSError(number, "no")])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     datagrams.send_batches(DATA, BATCHES)
     assert (out.batches, out.packets) == ([], SINGLY * 2)
@@ -80,66 +80,66 @@ def test_without_offload_packets_go_singly_from_then_on(number):
 
 def test_a_single_packet_needs_no_offload():
     out = Socket()
-    Datagrams(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10, 1),))
+    DatagramSender(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10, 1),))
     assert (out.batches, out.packets) == ([], [SINGLY[0]])
 
 
 def test_what_a_full_socket_refuses_is_sent_later_as_it_was():
     out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     scratch = bytearray(DATA)
     datagrams.send_batches(memoryview(scratch), (*BATCHES, Batch(0, 10, 10, 1)))
     scratch[:] = bytes(len(scratch))
-    assert datagrams.is_full()
+    assert not datagrams.flush()
     assert out.batches == []
-    assert not datagrams.is_full()
+    assert datagrams.flush()
     assert (out.batches, out.packets) == ([bytes(DATA)], [SINGLY[0]])
 
 
 def test_singly_it_goes_on_where_the_socket_was_full():
     out = Socket(refuse=[OSError(errno.EIO, "no"), None, BlockingIOError()])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     assert out.packets == SINGLY[:1]
-    assert not datagrams.is_full()
+    assert datagrams.flush()
     assert out.packets == SINGLY
 
 
 def test_what_may_be_lost_does_not_wait_behind_a_full_socket():
     out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     datagrams.send(b"report")
-    assert datagrams.is_full()
-    assert not datagrams.is_full()
+    assert not datagrams.flush()
+    assert datagrams.flush()
     assert out.packets == []
 
 
 def test_other_errors_are_counted_and_forgotten():
     out = Socket(refuse=[OSError(errno.ENETUNREACH, "no")])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     assert datagrams.errors == 3
-    assert not datagrams.is_full()
+    assert datagrams.flush()
 
 
 def test_every_packet_is_counted_that_is_refused_or_must_wait():
     """With and without offload the figures are the same; what waits longer is counted once."""
     for first in ([], [OSError(errno.EIO, "no")]):
         out = Socket(refuse=[*first, *[OSError(errno.ENOBUFS, "no")] * 3])
-        datagrams = Datagrams(connection(out))
+        datagrams = DatagramSender(connection(out))
         datagrams.send_batches(DATA, BATCHES)
         assert datagrams.errors == 3
         out.refuse = [BlockingIOError()] * 3
         datagrams.send_batches(DATA, (*BATCHES, Batch(0, 10, 10, 1)))
-        assert datagrams.is_full()
+        assert not datagrams.flush()
         assert datagrams.held == 4
         datagrams.send(b"sound")
         assert (datagrams.errors, datagrams.held) == (3, 4)
 
 
 def test_a_report_that_finds_the_socket_full_is_an_error():
-    datagrams = Datagrams(connection(Socket(refuse=[BlockingIOError()])))
+    datagrams = DatagramSender(connection(Socket(refuse=[BlockingIOError()])))
     datagrams.send(b"report")
     assert (datagrams.errors, datagrams.held) == (1, 0)
 
@@ -148,7 +148,7 @@ def test_without_a_descriptor_for_its_socket_packets_go_through_aioice_until_the
     out = Socket()
     monkeypatch.setattr(out, "dup", lambda: (_ for _ in ()).throw(OSError(errno.EMFILE, "no")), raising=False)
     room = connection(out)
-    datagrams = Datagrams(room)
+    datagrams = DatagramSender(room)
     datagrams.send_batches(DATA, BATCHES)
     assert (datagrams.errors, out.batches, room.relayed) == (0, [], SINGLY)
     monkeypatch.undo()
@@ -159,24 +159,24 @@ def test_without_a_descriptor_for_its_socket_packets_go_through_aioice_until_the
 
 def test_bytes_count_as_sent_when_they_are_taken_and_once():
     out = Socket(refuse=[BlockingIOError(), OSError(errno.ENETUNREACH, "no")])
-    datagrams = Datagrams(connection(out))
+    datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
     assert datagrams.bytes_sent == 0, "they wait"
-    assert not datagrams.is_full()
+    assert datagrams.flush()
     assert (datagrams.bytes_sent, datagrams.errors) == (0, 3), "there was no way for them"
     datagrams.send_batches(DATA, BATCHES)
     assert datagrams.bytes_sent == len(DATA)
     out.refuse = [OSError(errno.EIO, "no"), None, BlockingIOError()]
     datagrams.send_batches(DATA, BATCHES)
     assert datagrams.bytes_sent == len(DATA) + len(SINGLY[0])
-    assert not datagrams.is_full()
+    assert datagrams.flush()
     assert datagrams.bytes_sent == 2 * len(DATA)
 
 
 def test_nothing_is_sent_without_a_way():
     room = connection(Socket())
     room._nominated = {}
-    datagrams = Datagrams(room)
+    datagrams = DatagramSender(room)
     datagrams.send_batches(DATA, BATCHES)
     datagrams.send(b"report")
     assert (datagrams.bytes_sent, datagrams.errors) == (0, 4)
@@ -184,7 +184,7 @@ def test_nothing_is_sent_without_a_way():
 
 def test_a_relayed_pair_goes_through_the_relay():
     room = connection(None, kind="relay")
-    datagrams = Datagrams(room)
+    datagrams = DatagramSender(room)
     datagrams.send_batches(DATA, BATCHES)
     assert room.relayed == SINGLY
     assert datagrams.route == "relayed"
@@ -193,7 +193,7 @@ def test_a_relayed_pair_goes_through_the_relay():
 def test_a_changed_pair_is_followed_and_a_vanished_one_counted():
     first, second = Socket(), Socket()
     room = connection(first)
-    datagrams = Datagrams(room)
+    datagrams = DatagramSender(room)
     datagrams.send(b"one")
     room._nominated = connection(second)._nominated
     datagrams.send(b"two")

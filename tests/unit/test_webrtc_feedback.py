@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.model.stats import ReceiverReport
-from broadcaster.webrtc.feedback import Feedback, lost_packets
-from broadcaster.webrtc.reports import asks_for_keyframe, parse_rtcp
+from broadcaster.webrtc.feedback import Feedback, nacked_packets
+from broadcaster.webrtc.reports import is_keyframe_request, parse_rtcp
 
 OURS, THEIRS = 7, 8
 
@@ -33,7 +33,7 @@ def report_of(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0, highest: int = 1
 
 def test_a_report_about_our_video_is_taken():
     feedback = Feedback(OURS)
-    assert feedback.take(report_of(), ntp=0, next_sequence=2) == ReceiverReport(loss=0.25, lost=9, remb=None)
+    assert feedback.update(report_of(), ntp=0, next_sequence=2) == ReceiverReport(loss=0.25, lost=9, remb=None)
     assert (feedback.loss, feedback.lost, feedback.jitter, feedback.round_trip) == (0.25, 9, 0.01, None)
 
 
@@ -42,41 +42,41 @@ def test_a_report_about_our_video_is_taken():
     [(2, 1, 0), (12, 1, 10), (0x10005, 0xFFFE, 6), (0x10005, 0x1FFFE, 6), (5, 9, 0)],
 )
 def test_what_was_sent_after_the_highest_packet_that_arrived_is_in_flight(next_sequence, highest, in_flight):
-    report = Feedback(OURS).take(report_of(highest=highest), ntp=0, next_sequence=next_sequence)
+    report = Feedback(OURS).update(report_of(highest=highest), ntp=0, next_sequence=next_sequence)
     assert report.in_flight == in_flight
 
 
 def test_reports_about_others_are_of_no_interest():
-    assert Feedback(OURS).take(report_of(ssrc=99), ntp=0, next_sequence=2) is None
+    assert Feedback(OURS).update(report_of(ssrc=99), ntp=0, next_sequence=2) is None
 
 
 def test_the_round_trip_leaves_out_what_the_viewer_waited():
     feedback = Feedback(OURS)
     sent, waited, trip = 1000 << 16, 1 << 15, 6554
-    feedback.take(report_of(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16, next_sequence=2)
+    feedback.update(report_of(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16, next_sequence=2)
     assert abs(feedback.round_trip - 0.1) < 0.001
 
 
 def test_a_report_from_the_future_gives_no_round_trip():
     feedback = Feedback(OURS)
-    feedback.take(report_of(lsr=5 << 16), ntp=1 << 32, next_sequence=2)
+    feedback.update(report_of(lsr=5 << 16), ntp=1 << 32, next_sequence=2)
     assert feedback.round_trip is None
 
 
 def test_remb_is_remembered_for_the_next_report():
     feedback = Feedback(OURS)
     remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=pack_remb_fci(1_500_000, [OURS]))
-    assert feedback.take(remb, ntp=0, next_sequence=2) is None
-    assert 1_490_000 < feedback.take(report_of(), ntp=0, next_sequence=2).remb <= 1_500_000
+    assert feedback.update(remb, ntp=0, next_sequence=2) is None
+    assert 1_490_000 < feedback.update(report_of(), ntp=0, next_sequence=2).remb <= 1_500_000
 
 
 @given(st.binary(max_size=24))
 def test_a_malformed_remb_is_nothing(fci):
     feedback = Feedback(OURS)
-    feedback.take(
+    feedback.update(
         RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=b"REMB" + fci), ntp=0, next_sequence=2
     )
-    feedback.take(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=fci), ntp=0, next_sequence=2)
+    feedback.update(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=fci), ntp=0, next_sequence=2)
 
 
 @given(st.binary(max_size=80))
@@ -86,9 +86,9 @@ def test_malformed_rtcp_has_no_packets(data):
 
 def test_a_nack_for_our_video_names_what_was_lost():
     nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=THEIRS, media_ssrc=OURS, lost=[5, 6, 21])
-    assert list(lost_packets(nack, OURS)) == [5, 6, 21]
-    assert list(lost_packets(nack, 99)) == []
-    assert list(lost_packets(report_of(), OURS)) == []
+    assert list(nacked_packets(nack, OURS)) == [5, 6, 21]
+    assert list(nacked_packets(nack, 99)) == []
+    assert list(nacked_packets(report_of(), OURS)) == []
 
 
 def fir(*ssrcs: int) -> RtcpPsfbPacket:
@@ -98,15 +98,15 @@ def fir(*ssrcs: int) -> RtcpPsfbPacket:
 
 
 def test_pli_and_fir_for_our_stream_ask_for_a_keyframe():
-    assert asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=THEIRS, media_ssrc=OURS), OURS)
-    assert asks_for_keyframe(fir(OURS), OURS)
-    assert asks_for_keyframe(fir(99, OURS), OURS)
+    assert is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=THEIRS, media_ssrc=OURS), OURS)
+    assert is_keyframe_request(fir(OURS), OURS)
+    assert is_keyframe_request(fir(99, OURS), OURS)
 
 
 def test_pli_and_fir_for_another_stream_and_other_packets_ask_for_none():
     for ssrc in (0, 99, OURS + 1):
-        assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=OURS, media_ssrc=ssrc), OURS)
-    assert not asks_for_keyframe(fir(99), OURS)
-    assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=THEIRS, media_ssrc=OURS, fci=b""), OURS)
-    assert not asks_for_keyframe(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=OURS), OURS)
-    assert not asks_for_keyframe(report_of(), OURS)
+        assert not is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=OURS, media_ssrc=ssrc), OURS)
+    assert not is_keyframe_request(fir(99), OURS)
+    assert not is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=THEIRS, media_ssrc=OURS, fci=b""), OURS)
+    assert not is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=OURS), OURS)
+    assert not is_keyframe_request(report_of(), OURS)

@@ -6,7 +6,7 @@ import pytest
 from ifaddr import IP, Adapter
 
 from broadcaster.webrtc import interfaces
-from broadcaster.webrtc.interfaces import MOST, host_addresses, own_addresses, short_lived_addresses
+from broadcaster.webrtc.interfaces import MAX_ADDRESSES, host_addresses, own_addresses, short_lived_addresses
 
 
 def adapter(name: str, *addresses: str) -> Adapter:
@@ -87,7 +87,7 @@ def test_the_address_that_the_viewer_came_to_is_always_among_them():
     assert "10.9.9.2" not in host_addresses([many], (), ("192.0.2.1",)).offered
 
 
-@pytest.mark.parametrize("count", [MOST, MOST + 1, 400])
+@pytest.mark.parametrize("count", [MAX_ADDRESSES, MAX_ADDRESSES + 1, 400])
 def test_of_many_the_most_useful_are_offered(count):
     cable = adapter(
         "eth0", *(f"198.51.{number}.1" for number in range(100)), *(f"2001:db8:{n}::5" for n in range(count))
@@ -95,15 +95,17 @@ def test_of_many_the_most_useful_are_offered(count):
     wifi = adapter("wlan0", "192.168.1.6", "169.254.1.1")
     found = host_addresses([cable, wifi], ())
     assert found.networks == count + 102
-    assert len(found.offered) == MOST
+    assert len(found.offered) == MAX_ADDRESSES
     assert "192.168.1.6" in found.offered
     assert all("." in text and not text.startswith("169.254") for text in found.offered)
 
 
 def test_no_interface_crowds_out_another():
-    adapters = [adapter(f"eth{i}", *(f"10.{i}.{number}.1" for number in range(100))) for i in range(MOST)]
+    adapters = [adapter(f"eth{i}", *(f"10.{i}.{number}.1" for number in range(100))) for i in range(MAX_ADDRESSES)]
     random.shuffle(adapters)
-    assert {text.split(".")[1] for text in host_addresses(adapters, ()).offered} == {str(i) for i in range(MOST)}
+    assert {text.split(".")[1] for text in host_addresses(adapters, ()).offered} == {
+        str(i) for i in range(MAX_ADDRESSES)
+    }
 
 
 def test_the_kernel_says_which_addresses_are_short_lived(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from broadcaster.settings import IceServer
-from broadcaster.webrtc.servers import Servers, own_servers, to_browser, turn_credential
+from broadcaster.webrtc.servers import Servers, aioice_arguments, rtc_ice_server, turn_credentials
 from tests.rigs.timetravel import TravelClock
 
 STUN = IceServer(("stun:stun.example.org",))
@@ -15,7 +15,7 @@ STATIC = IceServer(("turn:old.example.org",), "me", "mine")
 
 def test_a_credential_is_what_coturn_computes():
     # printf 1700086400:v1 | openssl dgst -sha1 -hmac north-wind -binary | base64
-    assert turn_credential("north-wind", "v1", 1_700_000_000.9) == ("1700086400:v1", "VJxGReiiAjXBvq4QbTrGCTgpmHs=")
+    assert turn_credentials("north-wind", "v1", 1_700_000_000.9) == ("1700086400:v1", "VJxGReiiAjXBvq4QbTrGCTgpmHs=")
 
 
 def test_each_offer_has_a_credential_of_its_own_for_a_day():
@@ -23,7 +23,7 @@ def test_each_offer_has_a_credential_of_its_own_for_a_day():
     servers = Servers((STUN, TURN, STATIC), "north-wind", clock)
     stun, turn, static = servers.for_offer("v1")
     assert (stun, static) == (STUN, STATIC)
-    assert (turn.username, turn.credential) == turn_credential("north-wind", "v1", clock.unix())
+    assert (turn.username, turn.credential) == turn_credentials("north-wind", "v1", clock.unix())
     clock.now += 60
     _, later, _ = servers.for_offer("v1")
     assert int(later.username.split(":")[0]) - int(turn.username.split(":")[0]) == 60
@@ -48,8 +48,8 @@ def test_the_clock_does_not_matter_where_nothing_is_made_from_it(caplog):
 
 
 def test_browsers_are_told_what_there_is():
-    assert to_browser(STUN) == {"urls": ["stun:stun.example.org"]}
-    assert to_browser(STATIC) == {"urls": ["turn:old.example.org"], "username": "me", "credential": "mine"}
+    assert rtc_ice_server(STUN) == {"urls": ["stun:stun.example.org"]}
+    assert rtc_ice_server(STATIC) == {"urls": ["turn:old.example.org"], "username": "me", "credential": "mine"}
 
 
 def turn(host: str, port: int, transport: str = "udp", *, ssl: bool = False) -> dict[str, object]:
@@ -72,7 +72,7 @@ def turn(host: str, port: int, transport: str = "udp", *, ssl: bool = False) -> 
     ],
 )
 def test_the_daemon_asks_what_it_can_talk_to(url, arguments):
-    assert own_servers([IceServer((url,), "me", "mine")]) == arguments
+    assert aioice_arguments([IceServer((url,), "me", "mine")]) == arguments
 
 
 def test_the_daemon_asks_the_first_of_each():
@@ -82,4 +82,4 @@ def test_the_daemon_asks_the_first_of_each():
         STATIC,
         TURN,
     ]
-    assert own_servers(servers) == {"stun_server": ("a", 3478), **turn("old.example.org", 3478)}
+    assert aioice_arguments(servers) == {"stun_server": ("a", 3478), **turn("old.example.org", 3478)}

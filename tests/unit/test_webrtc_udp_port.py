@@ -9,7 +9,13 @@ from aioice.stun import COOKIE, Class, Message, Method, TransactionFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.webrtc.udp_port import LONGEST, MAX_ADDRESSES, MAX_WAITING, REFUSALS, DropReason
+from broadcaster.webrtc.udp_port import (
+    ERROR_RESPONSE_RATE,
+    MAX_DATAGRAM,
+    MAX_QUEUED_DATAGRAMS,
+    MAX_REMOTE_ADDRESSES,
+    DropReason,
+)
 from tests.rigs.filtered_port import STRANGER, VIEWER, PortRig
 
 HELLO = bytes([22, 254, 253]) + bytes(60)  # how a DTLS handshake begins
@@ -23,17 +29,17 @@ async def rig() -> PortRig:
 
 
 def test_numbers_fit_each_other():
-    assert MAX_WAITING * LONGEST < 1 << 20
+    assert MAX_QUEUED_DATAGRAMS * MAX_DATAGRAM < 1 << 20
 
 
 async def test_an_authenticated_check_lets_an_address_in_and_no_other(rig):
-    assert rig.take(HELLO) == rig.take(REPORT) == DropReason.STRANGER
-    assert rig.connection.heard_at is None
+    assert rig.take(HELLO) == rig.take(REPORT) == DropReason.UNKNOWN_SENDER
+    assert rig.connection.last_activity_at is None
     assert rig.take(rig.request()) is None
-    assert rig.connection.heard_at == rig.clock.now
+    assert rig.connection.last_activity_at == rig.clock.now
     assert rig.take(HELLO) is None
     for other in (STRANGER, (VIEWER[0], VIEWER[1] + 1), ("192.0.2.8", VIEWER[1])):
-        assert rig.take(HELLO, other) == DropReason.STRANGER
+        assert rig.take(HELLO, other) == DropReason.UNKNOWN_SENDER
     assert rig.waiting == 1
 
 
@@ -44,12 +50,12 @@ async def test_srtcp_goes_straight_to_who_can_tell_whether_it_is_authentic(rig):
         heard.append(data)
         return None if data == REPORT else DropReason.UNAUTHENTICATED
 
-    rig.connection.listen_to_rtcp(take)
-    assert rig.take(REPORT) == DropReason.STRANGER
+    rig.connection.set_rtcp_handler(take)
+    assert rig.take(REPORT) == DropReason.UNKNOWN_SENDER
     rig.take(rig.request())
     assert rig.take(REPORT) is None
     assert rig.take(MEDIA) == DropReason.UNAUTHENTICATED
-    assert rig.take(REPORT + bytes(LONGEST)) == DropReason.OVERSIZED
+    assert rig.take(REPORT + bytes(MAX_DATAGRAM)) == DropReason.OVERSIZED
     assert heard == [REPORT, MEDIA]
     assert rig.waiting == 0
 
@@ -62,7 +68,7 @@ async def test_before_anybody_listens_no_srtcp_is_authentic(rig):
 async def test_who_is_known_at_one_port_is_a_stranger_at_another(rig):
     rig.take(rig.request())
     rig.port = rig.make_port()
-    assert rig.take(HELLO) == DropReason.STRANGER
+    assert rig.take(HELLO) == DropReason.UNKNOWN_SENDER
 
 
 async def test_ipv6_addresses_come_with_more_than_host_and_port(rig):
@@ -74,16 +80,16 @@ async def test_ipv6_addresses_come_with_more_than_host_and_port(rig):
     ("data", "why"),
     [
         (b"", DropReason.EMPTY),
-        (b"\x40\x00\x00\x00", DropReason.FOREIGN),
-        (b"GET / HTTP/1.1\r\n", DropReason.FOREIGN),
-        (b"\x10junk", DropReason.FOREIGN),
-        (b"\xff" * 20, DropReason.FOREIGN),
+        (b"\x40\x00\x00\x00", DropReason.UNKNOWN_PROTOCOL),
+        (b"GET / HTTP/1.1\r\n", DropReason.UNKNOWN_PROTOCOL),
+        (b"\x10junk", DropReason.UNKNOWN_PROTOCOL),
+        (b"\xff" * 20, DropReason.UNKNOWN_PROTOCOL),
         (b"\x00", DropReason.MALFORMED),
         (b"\x00\x01" + bytes(18), DropReason.MALFORMED),
         (struct.pack("!HHI12s", 0x03FF, 0, COOKIE, bytes(12)), DropReason.MALFORMED),
-        (struct.pack("!HHI12s", 0x0101, 0, COOKIE, bytes(12)), DropReason.UNASKED),
-        (HELLO + bytes(LONGEST), DropReason.OVERSIZED),
-        (REPORT + bytes(LONGEST), DropReason.OVERSIZED),
+        (struct.pack("!HHI12s", 0x0101, 0, COOKIE, bytes(12)), DropReason.UNSOLICITED),
+        (HELLO + bytes(MAX_DATAGRAM), DropReason.OVERSIZED),
+        (REPORT + bytes(MAX_DATAGRAM), DropReason.OVERSIZED),
     ],
 )
 async def test_what_nobody_needs_is_dropped_even_from_the_viewer(rig, data, why):
@@ -119,16 +125,16 @@ async def test_a_check_without_priority_does_not_reach_ice(rig):
 async def test_strangers_are_refused_a_few_times_a_second_and_then_ignored(rig):
     for port in range(1000):
         assert rig.take(rig.request("x" * 22), (STRANGER[0], port)) == DropReason.UNAUTHENTICATED
-    assert len(rig.wire.sent) == REFUSALS.limit
-    assert rig.connection.heard_at is None
-    rig.clock.now += REFUSALS.seconds
+    assert len(rig.wire.sent) == ERROR_RESPONSE_RATE.limit
+    assert rig.connection.last_activity_at is None
+    rig.clock.now += ERROR_RESPONSE_RATE.seconds
     rig.take(bytes(Message(Method.BINDING, Class.REQUEST)), STRANGER)
-    assert len(rig.wire.sent) == REFUSALS.limit + 1
-    assert rig.take(HELLO, STRANGER) == DropReason.STRANGER
+    assert len(rig.wire.sent) == ERROR_RESPONSE_RATE.limit + 1
+    assert rig.take(HELLO, STRANGER) == DropReason.UNKNOWN_SENDER
 
 
 async def test_the_viewer_is_answered_while_strangers_are_not(rig):
-    for _ in range(REFUSALS.limit + 1):
+    for _ in range(ERROR_RESPONSE_RATE.limit + 1):
         rig.take(rig.request("x" * 22), STRANGER)
     sent = len(rig.wire.sent)
     assert rig.take(rig.request()) is None
@@ -138,33 +144,33 @@ async def test_the_viewer_is_answered_while_strangers_are_not(rig):
 async def test_what_is_too_long_is_not_even_read(rig, monkeypatch):
     """aioice checks each fingerprint over all that is before it, and a stranger can send thousands."""
     monkeypatch.setattr("broadcaster.webrtc.udp_port.parse_message", lambda data: pytest.fail("it was read"))
-    assert rig.take(rig.request() + bytes(LONGEST), STRANGER) == DropReason.OVERSIZED
-    assert rig.take(rig.request() + bytes(LONGEST)) == DropReason.OVERSIZED
+    assert rig.take(rig.request() + bytes(MAX_DATAGRAM), STRANGER) == DropReason.OVERSIZED
+    assert rig.take(rig.request() + bytes(MAX_DATAGRAM)) == DropReason.OVERSIZED
 
 
 async def test_nobody_watches_from_the_port_of_a_service(rig):
     """A viewer who forges where it comes from would aim our checks there."""
     sent = len(rig.wire.sent)
-    assert rig.take(rig.request(), (STRANGER[0], 1023)) == DropReason.MISDIRECTED
-    assert rig.take(HELLO, (STRANGER[0], 1023)) == DropReason.STRANGER
+    assert rig.take(rig.request(), (STRANGER[0], 1023)) == DropReason.PRIVILEGED_PORT
+    assert rig.take(HELLO, (STRANGER[0], 1023)) == DropReason.UNKNOWN_SENDER
     assert len(rig.wire.sent) == sent
     assert rig.take(rig.request(), (STRANGER[0], 1024)) is None
 
 
 async def test_one_viewer_has_so_many_addresses_and_no_more(rig):
-    for number in range(MAX_ADDRESSES):
+    for number in range(MAX_REMOTE_ADDRESSES):
         assert rig.take(rig.request(), (VIEWER[0], 50000 + number)) is None
     sent = len(rig.wire.sent)
-    assert rig.take(rig.request()) == DropReason.CROWD
+    assert rig.take(rig.request()) == DropReason.TOO_MANY_ADDRESSES
     assert rig.take(rig.request(), (VIEWER[0], 50000)) is None
     assert len(rig.wire.sent) == sent + 1
 
 
 async def test_what_nobody_fetches_does_not_pile_up(rig):
     rig.take(rig.request())
-    taken = [rig.take(HELLO) for _ in range(MAX_WAITING + 10)]
-    assert taken == [None] * MAX_WAITING + [DropReason.OVERFLOW] * 10
-    assert rig.waiting == MAX_WAITING
+    taken = [rig.take(HELLO) for _ in range(MAX_QUEUED_DATAGRAMS + 10)]
+    assert taken == [None] * MAX_QUEUED_DATAGRAMS + [DropReason.QUEUE_FULL] * 10
+    assert rig.waiting == MAX_QUEUED_DATAGRAMS
 
 
 async def check(rig: PortRig) -> tuple[asyncio.Task, bytes]:
@@ -179,16 +185,16 @@ async def test_the_answer_to_our_own_check_lets_its_sender_in(rig):
     task, sent = await check(rig)
     assert rig.take(rig.answer(sent, "t" * 22)) is None
     assert (await task)[1] == VIEWER
-    assert rig.connection.heard_at == rig.clock.now
+    assert rig.connection.last_activity_at == rig.clock.now
     assert rig.take(HELLO) is None
-    assert rig.take(rig.answer(sent, "t" * 22)) == DropReason.UNASKED
+    assert rig.take(rig.answer(sent, "t" * 22)) == DropReason.UNSOLICITED
 
 
 async def test_a_forged_answer_changes_nothing(rig):
     task, sent = await check(rig)
     rig.take(rig.answer(sent, "x" * 22), STRANGER)
-    assert rig.take(HELLO, STRANGER) == DropReason.STRANGER
-    assert rig.connection.heard_at is None
+    assert rig.take(HELLO, STRANGER) == DropReason.UNKNOWN_SENDER
+    assert rig.connection.last_activity_at is None
     rig.take(rig.answer(sent, "t" * 22, Class.ERROR))
     with pytest.raises(TransactionFailed):
         await task
@@ -200,13 +206,13 @@ async def test_the_answer_of_a_stun_server_lets_nobody_in(rig):
     await asyncio.sleep(0)
     assert rig.take(rig.answer(rig.wire.sent[-1][0], "x" * 22), STRANGER) is None
     await task
-    assert rig.take(HELLO, STRANGER) == DropReason.STRANGER
-    assert rig.connection.heard_at is None
+    assert rig.take(HELLO, STRANGER) == DropReason.UNKNOWN_SENDER
+    assert rig.connection.last_activity_at is None
 
 
 async def test_an_indication_is_neither_answered_nor_a_sign_of_life(rig):
     assert rig.take(bytes(Message(Method.BINDING, Class.INDICATION))) is None
-    assert rig.connection.heard_at is None
+    assert rig.connection.last_activity_at is None
     assert not rig.wire.sent
 
 
@@ -236,11 +242,11 @@ async def test_no_stranger_breaks_it_or_gets_in(rig):
         for data in datagrams:
             rig.take(data, STRANGER)
             assert rig.waiting == 0
-            assert rig.connection.heard_at is None
+            assert rig.connection.last_activity_at is None
 
     scenario()
-    assert len(rig.wire.sent) <= REFUSALS.limit  # the clock stands still
-    assert {DropReason.EMPTY, DropReason.FOREIGN, DropReason.MALFORMED, DropReason.STRANGER} <= set(
+    assert len(rig.wire.sent) <= ERROR_RESPONSE_RATE.limit  # the clock stands still
+    assert {DropReason.EMPTY, DropReason.UNKNOWN_PROTOCOL, DropReason.MALFORMED, DropReason.UNKNOWN_SENDER} <= set(
         rig.connection.dropped
     )
 
