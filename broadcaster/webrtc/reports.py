@@ -26,7 +26,7 @@ from broadcaster.media.timestamps import RtpClock, ntp_time
 log = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 1.0
-"""Seconds between sender reports, a reduced minimum (RFC 3550 §6.2): browsers need two to synchronize audio and video."""
+"""Seconds between sender reports, a reduced minimum (RFC 3550 §6.2): browsers need two for lip sync."""
 
 _SDES_CNAME = 1
 

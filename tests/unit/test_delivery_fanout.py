@@ -244,9 +244,9 @@ async def test_fanout_resubscribes_after_an_error_of_its_own(driver, monkeypatch
     monkeypatch.setattr("broadcaster.delivery.fanout.RESUBSCRIBE_AFTER", 0.01)
     viewer = driver.join("a")
     first = driver.publish(key=True)
-    driver.fanout._packetizer.picture, working = None, driver.fanout._packetizer.picture
+    driver.fanout._packetizer.packetize_video, working = None, driver.fanout._packetizer.packetize_video
     driver.publish()
-    driver.fanout._packetizer.picture = working
+    driver.fanout._packetizer.packetize_video = working
     lost = driver.publish()
     driver.clock.advance(1.0)
     async with asyncio.timeout(10):
