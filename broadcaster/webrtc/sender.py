@@ -137,7 +137,8 @@ class ViewerSender:
     def allow_playout_delay(self) -> None:
         """Allow the browser to delay frames until lost packets are retransmitted, because its network loses some."""
         if self.video is not None and not self.video.packet_format.delay_allowed:
-            self.video.packet_format = self.video.packet_format._replace(delay_allowed=True)
+            tag, mid, abs_send_time, playout_delay, _ = self.video.packet_format
+            self.video.packet_format = PacketFormat(tag, mid, abs_send_time, playout_delay, delay_allowed=True)
 
     def send_bye(self) -> None:
         """Tell the viewer that the streams have ended."""
