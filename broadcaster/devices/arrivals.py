@@ -24,13 +24,14 @@ SETTLING = 1.0
 async def watch_arrivals(arrived: Callable[[], None]) -> None:
     """Call `arrived` whenever a new device appears, until cancelled.
 
-    While the folder cannot be read (for example when file descriptors run out) no device is detected; logged once.
+    While the folder cannot be read (for example without free file descriptors) no device is detected; this is logged
+    once.
     """
     known: set[str] | None = None
     readable = True
     while True:
         try:
-            names = _names()
+            names = _list_devices()
         except OSError as error:
             if readable:
                 log.warning("cannot look for new cameras in %s for now: %s", FOLDER, error.strerror)
@@ -45,10 +46,10 @@ async def watch_arrivals(arrived: Callable[[], None]) -> None:
 
 
 async def _settle(names: set[str]) -> None:
-    log.info("plugged in: %s", ", ".join(f"{FOLDER}/{name}" for name in sorted(names)))
+    log.info("video device plugged in: %s", ", ".join(f"{FOLDER}/{name}" for name in sorted(names)))
     await asyncio.sleep(SETTLING)
 
 
-def _names() -> set[str]:
+def _list_devices() -> set[str]:
     # Not Path.glob: which errors it suppresses depends on the Python version.
     return {name for name in os.listdir(FOLDER) if name.startswith(PREFIX)}

@@ -10,30 +10,32 @@ from broadcaster.settings import VideoSettings
 
 
 class AutoCamera:
-    """A `ports.VideoSource` that searches for a camera at the first `open`, and again after an `open` that failed.
+    """A `ports.VideoSource` that searches for a camera at the first `open`, and again after a failed `open`.
 
     `find` blocks, so it runs in a thread; it raises `SourceError` when there is no camera.
     """
 
-    def __init__(self, find: Callable[[], VideoSource], wanted: VideoSettings) -> None:
+    def __init__(self, find: Callable[[], VideoSource], settings: VideoSettings) -> None:
         self._find = find
         self._camera: VideoSource | None = None
-        self._stale = False
-        self._unknown = VideoTraits("camera", "not known yet", wanted.width, wanted.height, wanted.fps, False, False)
+        self._failed = False
+        self._placeholder = VideoTraits(
+            "camera", "not known yet", settings.width, settings.height, settings.fps, False, False
+        )
 
     @property
     def traits(self) -> VideoTraits:
         """The camera's traits; placeholders until it has been opened."""
-        return self._camera.traits if self._camera is not None else self._unknown
+        return self._camera.traits if self._camera is not None else self._placeholder
 
     async def open(self, sink: VideoSink) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
-        if self._camera is None or self._stale:
+        if self._camera is None or self._failed:
             self._camera = None
             self._camera = await in_thread("cameras", self._find)
-        self._stale = True
+        self._failed = True
         await self._camera.open(sink)
-        self._stale = False
+        self._failed = False
 
     async def close(self) -> None:
         """Stop delivering and release the device; idempotent."""

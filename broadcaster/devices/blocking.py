@@ -31,7 +31,7 @@ class Worker:
     """A thread that makes the calls submitted to it, one after the other.
 
     `what` names the device in log lines and errors. A call that hangs blocks all later ones, so after `Overdue` only
-    `close` makes sense; it finds out whether the device responds again.
+    `close` is useful; it finds out whether the device responds again.
     """
 
     def __init__(self, what: str) -> None:
@@ -53,7 +53,7 @@ class Worker:
         try:
             done, _ = await asyncio.wait({waiting}, timeout=limit)
         finally:
-            waiting.cancel()  # else it would call into an event loop that may be closed by then
+            waiting.cancel()  # otherwise it would call into an event loop that may be closed by then
         return _outcome(future, bool(done), explain)
 
     def call_blocking(self, function: Callable[[], Result], limit: float, explain: Explain | None = None) -> Result:
@@ -94,8 +94,8 @@ class Worker:
 
     def _work(self) -> None:
         while call := self._calls.get():
-            _make(*call)
-            del call  # else its result, such as an open camera, would stay alive until the next call
+            _run(*call)
+            del call  # otherwise its result, such as an open camera, would stay alive until the next call
 
     def _log_error(self, future: Future[object]) -> None:
         if not future.cancelled() and (error := future.exception()):
@@ -117,7 +117,7 @@ async def in_thread(what: str, function: Callable[[], Result]) -> Result:
         worker.end()
 
 
-def _make(future: Future[Any], function: Callable[[], Any]) -> None:
+def _run(future: Future[Any], function: Callable[[], Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -144,4 +144,4 @@ def _retrieve(future: asyncio.Future[Result]) -> None:
 
 
 def _nothing() -> None:
-    """Do nothing; the call after the last one."""
+    """Do nothing: a call that returns when all calls before it have returned."""

@@ -16,7 +16,7 @@ _ELF_64 = b"\x7fELF\x02"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The properties of a machine.
+    """Properties of a machine.
 
     `model` is empty where there is no device tree, as on a PC. `memory` is the kernel's MemTotal in bytes: the nominal
     size less what the firmware reserves. `h264_encoder` is the device path of the hardware encoder, empty where there

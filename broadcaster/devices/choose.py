@@ -28,18 +28,18 @@ def make_sources(video: VideoSettings, audio: AudioSettings, clock: Clock) -> tu
     """Return the sources that the settings name; the audio source is None when audio is switched off.
 
     A named source is never replaced by another. Only `auto` chooses, and logs why it falls back to the test source or
-    to no audio; its search for cameras blocks. Raises `DeviceHung` when the search hangs, and `SourceError` when the
+    to no audio; its search for cameras blocks. Raises `DeviceHung` if the search hangs, and `SourceError` if the
     library of a named source is missing.
     """
     file = MediaFile(absolute(video.file))
-    pictures = _video(video, file, clock)
-    return pictures, _audio(audio, pictures, file, clock)
+    video_source = _make_video(video, file, clock)
+    return video_source, _make_audio(audio, video_source, file, clock)
 
 
-def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
+def _make_video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSource:
     match settings.source:
         case "auto":
-            return _camera_or_test_picture(settings, clock)
+            return _camera_or_test_card(settings, clock)
         case "camera":
             return AutoCamera(partial(_find_camera, settings, clock), settings)
         case "picamera2":
@@ -57,10 +57,10 @@ def _video(settings: VideoSettings, file: MediaFile, clock: Clock) -> VideoSourc
                 keyframe_interval=settings.keyframe_interval,
             )
         case "test":
-            return _test_picture(settings, clock)
+            return _test_card(settings, clock)
 
 
-def _test_picture(settings: VideoSettings, clock: Clock) -> TestCard:
+def _test_card(settings: VideoSettings, clock: Clock) -> TestCard:
     return TestCard(
         clock,
         width=settings.width,
@@ -72,46 +72,46 @@ def _test_picture(settings: VideoSettings, clock: Clock) -> TestCard:
     )
 
 
-def _camera_or_test_picture(settings: VideoSettings, clock: Clock) -> VideoSource:
+def _camera_or_test_card(settings: VideoSettings, clock: Clock) -> VideoSource:
     try:
         return _find_camera(settings, clock)
     except SourceError as error:
         log.warning("video.source is auto and no camera is available (%s); showing the test picture", error.detail)
-        return _test_picture(settings, clock)
+        return _test_card(settings, clock)
 
 
 def _find_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
-    """Return a camera that is present now, CSI before USB; where `video.device` names one, only that one.
+    """Return a camera that is connected, CSI before USB; if `video.device` names one, only that one.
 
-    Blocking. Raises `SourceError` when there is none, and `DeviceHung` when the search hangs.
+    Blocking. Raises `SourceError` if there is none, and `DeviceHung` if the search hangs.
     """
     board = read_board()
-    no_csi = cameras.why_none(settings.device)
-    if not no_csi:
+    csi_problem = cameras.unavailable_reason(settings.device)
+    if not csi_problem:
         return CsiCamera(clock, settings, board)
-    no_usb = usb.why_none(settings.device)
-    if not no_usb:
+    usb_problem = usb.unavailable_reason(settings.device)
+    if not usb_problem:
         return usb.usb_camera(settings, clock)
-    # On a PC, advice about ribbon cables and the Pi's camera library would only confuse.
-    raise SourceError(StreamReason.NO_CAMERA, f"{no_csi}; {no_usb}" if board.is_raspberry_pi else no_usb)
+    # On a PC, advice about ribbon cables and the Pi's camera library would be misleading.
+    raise SourceError(StreamReason.NO_CAMERA, f"{csi_problem}; {usb_problem}" if board.is_raspberry_pi else usb_problem)
 
 
-def _audio(settings: AudioSettings, pictures: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:
-    source = _with_the_picture(pictures) if settings.source == "auto" else settings.source
+def _make_audio(settings: AudioSettings, video: VideoSource, file: MediaFile, clock: Clock) -> AudioSource | None:
+    source = _auto_audio(video) if settings.source == "auto" else settings.source
     match source:
         case "none":
             return None
         case "file":
             return FileAudio(clock, file)
         case "alsa":
-            # Many cameras have no microphone, so `auto` does without; a microphone that is named must be present.
+            # Many cameras have no microphone, so for `auto` it is optional; a microphone that is named must be present.
             return Microphone(clock, settings, optional=settings.source == "auto" and not settings.device)
         case _:
             return Beep(clock)
 
 
-def _with_the_picture(pictures: VideoSource) -> AudioSourceName:
-    """Return what `auto` means for audio. A file without audio counts too: one with audio may replace it later."""
-    if isinstance(pictures, TestCard):
+def _auto_audio(video: VideoSource) -> AudioSourceName:
+    """Return the audio source that `auto` selects: the file even without audio, because it may be replaced."""
+    if isinstance(video, TestCard):
         return "test"
-    return "file" if isinstance(pictures, FileVideo) else "alsa"
+    return "file" if isinstance(video, FileVideo) else "alsa"

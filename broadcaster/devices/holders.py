@@ -1,4 +1,4 @@
-"""Which processes have a device open, from /proc; and how to join the group that may open it."""
+"""Processes that have a device open, from /proc; and the command that permits the daemon to open it."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def holders(devices: Iterable[Path], root: Path = Path("/")) -> str:
     """
     paths, proc = list(devices), root / "proc"
     names = set(map(str, paths))
-    pids = set(_lockers(paths, proc)) or {pid for pid, target in descriptors(proc) if target in names}
+    pids = set(_lock_holders(paths, proc)) or {pid for pid, target in descriptors(proc) if target in names}
     return ", ".join(str(read_process(pid, proc)) for pid in sorted(pids - {os.getpid()}))
 
 
-def _lockers(devices: list[Path], proc: Path) -> Iterator[int]:
+def _lock_holders(devices: list[Path], proc: Path) -> Iterator[int]:
     """Yield the ids of processes with a lock on one of `devices`, by device number and inode (proc_locks(5))."""
     inodes = set()
     for device in devices:
@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
         return ""
 
 
-def join(group: str) -> str:
+def usermod_command(group: str) -> str:
     """Return the command that adds the current user to `group`, for error texts."""
     number = os.geteuid()
     try:

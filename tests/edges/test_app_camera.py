@@ -20,7 +20,7 @@ from tests.rigs.picamera2 import Rig
 def rig(monkeypatch):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.1)
     monkeypatch.setattr(stall_watch, "STALL_LIMIT", 0.7)
-    monkeypatch.setattr(source, "SILENT", 0.5)
+    monkeypatch.setattr(source, "SILENCE_LIMIT", 0.5)
     made = Rig()
     made.install(monkeypatch)
     yield made

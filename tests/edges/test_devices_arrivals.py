@@ -49,7 +49,7 @@ class Looks:
 @contextlib.asynccontextmanager
 async def watching(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Looks]:
     looks = Looks()
-    for name, value in {"FOLDER": folder, "INTERVAL": 0.01, "SETTLING": 0.0, "_names": looks.names}.items():
+    for name, value in {"FOLDER": folder, "INTERVAL": 0.01, "SETTLING": 0.0, "_list_devices": looks.names}.items():
         monkeypatch.setattr(arrivals, name, value)
     task = asyncio.create_task(arrivals.watch_arrivals(looks.arrive))
     try:

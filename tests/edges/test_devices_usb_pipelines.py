@@ -13,7 +13,7 @@ from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.m2m import HardwareEncoder, hardware_obstacle
 from broadcaster.devices.scaler import Scaler
 from broadcaster.devices.usb.camera import CapturedFrame, Node
-from broadcaster.devices.usb.decoding import Decoding
+from broadcaster.devices.usb.decoding import Decoder
 from broadcaster.devices.usb.formats import JPEG, RAW
 from broadcaster.devices.usb.modes import Mode
 from broadcaster.devices.usb.pipelines import FrameDecimator, Passthrough, Transcoder, make_encoder
@@ -58,8 +58,8 @@ def encoding(
     name: str, stride: int = 0, *flips: str, thin: float = 0, size: tuple[int, int] = (WIDTH, HEIGHT)
 ) -> Transcoder:
     encoder = Encoder(width=size[0], height=size[1], fps=FPS, bitrate=1_000_000, keyframe_interval=2.0)
-    decoding = Decoding(Mode(name, WIDTH, HEIGHT, FPS), stride)
-    return Transcoder(decoding, Scaler(*size, *flips), encoder, FrameDecimator(thin) if thin else None)
+    decoder = Decoder(Mode(name, WIDTH, HEIGHT, FPS), stride)
+    return Transcoder(decoder, Scaler(*size, *flips), encoder, FrameDecimator(thin) if thin else None)
 
 
 def difference(one: av.VideoFrame, other: av.VideoFrame) -> float:
@@ -124,7 +124,7 @@ def test_broken_pictures_are_left_out_and_summed_up(caplog):
         units = [way.units(shot) for shot in cable]
     assert [len(found) for found in units] == [1, 0, 0, 1]
     assert [record.message for record in caplog.records] == [
-        "1 damaged pictures from the camera skipped (bad cable or hub?)"
+        "1 damaged pictures from the camera skipped (check the cable and the hub)"
     ]
     raw = encoding("YUYV")
     assert raw.units(CapturedFrame(b"\0" * 100, 100, 0)) == []
@@ -138,13 +138,13 @@ def test_a_camera_faster_than_wanted_is_thinned_out_evenly():
 @pytest.mark.parametrize(("camera", "wanted"), [(60, 30), (50, 30), (30, 15), (30, 24), (120, 25), (60, 1)])
 def test_thinning_keeps_to_the_rate_though_the_camera_is_uneven(camera, wanted):
     thinning = FrameDecimator(wanted)
-    taken = sum(thinning.takes(5 + number / camera + (0.002 if number % 2 else 0)) for number in range(10 * camera))
+    taken = sum(thinning.keeps(5 + number / camera + (0.002 if number % 2 else 0)) for number in range(10 * camera))
     assert taken == pytest.approx(10 * wanted, abs=1)
 
 
 def test_thinning_goes_on_at_once_after_a_pause():
     thinning = FrameDecimator(10)
-    assert [thinning.takes(moment) for moment in (0, 0.02, 7, 7.02, 7.1)] == [True, False, True, False, True]
+    assert [thinning.keeps(moment) for moment in (0, 0.02, 7, 7.02, 7.1)] == [True, False, True, False, True]
 
 
 class FakeControls:
@@ -186,7 +186,7 @@ def test_h264_passes_from_the_first_keyframe_on_with_its_sets_repeated():
     late = Passthrough(FakeControls())
     units = [unit for number in range(1, 7) for unit in late.units(CapturedFrame(encoded_h264(8)[number], 0, number))]
     assert [unit.keyframe for unit in units] == [True, False, False]
-    assert not any([late.can_force_keyframe, late.can_set_bitrate, late.may_leave_out])
+    assert not any([late.can_force_keyframe, late.can_set_bitrate, late.can_skip_pictures])
 
 
 def test_after_a_lost_picture_it_waits_for_a_keyframe_and_asks_for_one():

@@ -18,8 +18,8 @@ from broadcaster.devices import blocking, thread
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.usb import source as usb_source
 from broadcaster.devices.usb.camera import CapturedFrame, Node
-from broadcaster.devices.usb.find import Surroundings
-from broadcaster.devices.usb.modes import Mode, Wanted
+from broadcaster.devices.usb.find import DeviceScan
+from broadcaster.devices.usb.modes import Mode, RequestedMode
 from broadcaster.devices.usb.source import UsbCamera, make_usb_camera
 from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.settings import VideoSettings
@@ -44,7 +44,7 @@ class RealTimeCamera:
         self._begun = time.monotonic()
         self._number = 0
 
-    def modes(self, wanted: Wanted) -> list[Mode]:
+    def modes(self, wanted: RequestedMode) -> list[Mode]:
         return [MODE]
 
     def start(self, mode: Mode) -> Mode:
@@ -71,7 +71,7 @@ class RealTimeCamera:
 @pytest.fixture(autouse=True)
 def _plugged_in(monkeypatch) -> None:
     use(monkeypatch, RealTimeCamera)
-    monkeypatch.setattr(usb_source, "look_around", lambda: Surroundings((NODE,)))
+    monkeypatch.setattr(usb_source, "scan_devices", lambda: DeviceScan((NODE,)))
 
 
 def use(monkeypatch, camera: type[RealTimeCamera]) -> None:
@@ -130,12 +130,12 @@ async def test_a_pulled_plug_is_a_lost_camera_and_another_may_be_opened(monkeypa
         "USB Camera (/dev/video0): unplugged, or its cable or power fails",
     )
     await source.close()
-    monkeypatch.setattr(usb_source, "look_around", Surroundings)
+    monkeypatch.setattr(usb_source, "scan_devices", DeviceScan)
     with pytest.raises(SourceError, match="no USB camera"):
         await source.open(sink)
     await source.close()
     use(monkeypatch, RealTimeCamera)
-    monkeypatch.setattr(usb_source, "look_around", lambda: Surroundings((NODE,)))
+    monkeypatch.setattr(usb_source, "scan_devices", lambda: DeviceScan((NODE,)))
     async with opened(source) as again:
         await again.until(1)
 
@@ -172,14 +172,14 @@ async def test_pictures_that_waited_too_long_give_way_to_newer_ones(monkeypatch,
         async with opened(new_source()) as sink:
             units = await sink.until(2)
     assert units[0].captured > began - 3 / MODE.fps  # of the four, those that are older were left out
-    assert "no time to encode the camera's pictures" in caplog.text
+    assert "encoding is too slow for the camera" in caplog.text
 
 
 async def test_a_camera_that_hangs_while_it_is_opened_has_a_deadline_and_ends_the_process(monkeypatch):
     hanging = threading.Event()
 
     class Hanging(RealTimeCamera):
-        def modes(self, wanted: Wanted) -> list[Mode]:
+        def modes(self, wanted: RequestedMode) -> list[Mode]:
             hanging.wait(60)
             return super().modes(wanted)
 

@@ -21,7 +21,7 @@ from broadcaster.devices.picamera import hardware, software
 from broadcaster.devices.testcard.beep import BeepTrack
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.devices.usb import source as usb
-from broadcaster.devices.usb.find import Surroundings
+from broadcaster.devices.usb.find import DeviceScan
 from broadcaster.media.rtp import Packetizer
 from broadcaster.stream import backoff
 from broadcaster.stream.hub import Hub
@@ -108,7 +108,7 @@ async def test_an_error_in_a_film(tmp_path, monkeypatch, caplog, options, error,
 )
 async def test_an_error_in_a_usb_camera(tmp_path, monkeypatch, caplog, call, error, reason, traces):
     monkeypatch.setattr(usb, "Camera", RealTimeCamera)
-    monkeypatch.setattr(usb, "look_around", lambda: Surroundings((NODE,)))
+    monkeypatch.setattr(usb, "scan_devices", lambda: DeviceScan((NODE,)))
     part = Breakable(monkeypatch, RealTimeCamera, call)
     async with served(tmp_path, "v4l2") as daemon:
         await fails_and_comes_back(daemon, part, error, reason)
@@ -117,7 +117,7 @@ async def test_an_error_in_a_usb_camera(tmp_path, monkeypatch, caplog, call, err
 
 async def test_a_bug_while_a_usb_camera_is_opened(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(usb, "Camera", RealTimeCamera)
-    monkeypatch.setattr(usb, "look_around", lambda: Surroundings((NODE,)))
+    monkeypatch.setattr(usb, "scan_devices", lambda: DeviceScan((NODE,)))
     part = Breakable(monkeypatch, RealTimeCamera, "start")
     part.error = struct.error("odd")
     async with served(tmp_path, "v4l2") as daemon:
@@ -144,7 +144,7 @@ def csi(monkeypatch):
 @pytest.mark.parametrize(
     ("board", "owner", "name"),
     [
-        ("software", software, "picture_of"),  # on picamera2's own thread
+        ("software", software, "copy_picture"),  # on picamera2's own thread
         ("software", Encoder, "encode"),
         ("hardware", hardware, "is_keyframe"),  # on the thread of picamera2's encoder
     ],

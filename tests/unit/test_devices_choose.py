@@ -17,7 +17,7 @@ from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.devices.usb.camera import Node
-from broadcaster.devices.usb.find import Surroundings
+from broadcaster.devices.usb.find import DeviceScan
 from broadcaster.devices.usb.source import UsbCamera
 from broadcaster.errors import SourceError
 from broadcaster.settings import AudioSettings, VideoSettings
@@ -25,13 +25,13 @@ from broadcaster.settings import AudioSettings, VideoSettings
 NONE = type(None)
 PI = Board("Raspberry Pi 4 Model B Rev 1.5", 4 << 30, "/dev/video11", True)
 WEBCAM = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x84200001)
-PLUGGED_IN = "broadcaster.devices.usb.find.look_around"
-CSI = "broadcaster.devices.picamera.cameras.why_none"
+PLUGGED_IN = "broadcaster.devices.usb.find.scan_devices"
+CSI = "broadcaster.devices.picamera.cameras.unavailable_reason"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_plugged_in(monkeypatch):
-    monkeypatch.setattr(PLUGGED_IN, Surroundings)
+    monkeypatch.setattr(PLUGGED_IN, DeviceScan)
     monkeypatch.setattr(CSI, lambda device: "no CSI camera found")
     monkeypatch.setattr(choose, "read_board", lambda: PI)
 
@@ -74,22 +74,22 @@ def test_auto_says_once_why_it_shows_the_test_picture(caplog):
 
 
 def test_auto_takes_the_usb_camera_that_is_there(monkeypatch, caplog):
-    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    monkeypatch.setattr(PLUGGED_IN, lambda: DeviceScan((WEBCAM,)))
     made, _ = make_sources(VideoSettings(source="auto"), AudioSettings(source="none"), FakeClock())
     assert isinstance(made, UsbCamera)
     assert not caplog.records
 
 
 def test_auto_shows_the_test_picture_when_the_named_camera_is_not_there(monkeypatch, caplog):
-    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    monkeypatch.setattr(PLUGGED_IN, lambda: DeviceScan((WEBCAM,)))
     settings = VideoSettings(source="auto", device="Brio")
     made, _ = make_sources(settings, AudioSettings(source="none"), FakeClock())
     assert isinstance(made, TestCard)
-    assert "'Brio' is not here; there is: /dev/video0 (HD Pro Webcam C920)" in caplog.text
+    assert "'Brio' is not connected; available: /dev/video0 (HD Pro Webcam C920)" in caplog.text
 
 
 def test_auto_takes_a_csi_camera_before_a_usb_camera(monkeypatch, caplog):
-    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    monkeypatch.setattr(PLUGGED_IN, lambda: DeviceScan((WEBCAM,)))
     monkeypatch.setattr(CSI, lambda device: "" if device in ("", "imx708") else "no such CSI camera")
     for device, kind in (("", CsiCamera), ("imx708", CsiCamera), ("/dev/video0", UsbCamera)):
         settings = VideoSettings(source="auto", device=device)
@@ -165,7 +165,7 @@ async def test_camera_means_whatever_there_is_at_each_opening_and_never_the_test
 
     monkeypatch.setattr(UsbCamera, "open", opening)
     monkeypatch.setattr(CsiCamera, "open", opening)
-    monkeypatch.setattr(PLUGGED_IN, lambda: Surroundings((WEBCAM,)))
+    monkeypatch.setattr(PLUGGED_IN, lambda: DeviceScan((WEBCAM,)))
     with pytest.raises(SourceError, match="unplugged"):
         await made.open(None)
     assert made.traits.source == "v4l2"

@@ -1,6 +1,6 @@
 import pytest
 
-from broadcaster.devices.encoder import threads_for
+from broadcaster.devices.encoder import thread_count
 from broadcaster.devices.scaler import fitted_size
 
 
@@ -33,4 +33,4 @@ def test_a_picture_is_made_to_fit_the_box_in_even_numbers(size, fitted):
     ],
 )
 def test_an_encoder_begins_with_one_thread_for_each_720p30_worth_of_work(size, fps, cores, threads):
-    assert threads_for(*size, fps, cores) == threads
+    assert thread_count(*size, fps, cores) == threads

@@ -64,6 +64,6 @@ def test_controls_are_set_in_their_order_and_what_cannot_be_is_said(caplog):
         )
     assert list(camera.values.items()) == [(1, 0), (2, 30)]
     refused, unknown, text = caplog.messages
-    assert "refuses gain = 9" in refused
+    assert "rejects gain = 9" in refused
     assert "no zoom; it has: focus_absolute, focus_automatic_continuous, gain" in unknown
     assert "whole number" in text

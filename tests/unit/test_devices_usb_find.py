@@ -2,7 +2,7 @@ import pytest
 
 from broadcaster.devices.usb import find
 from broadcaster.devices.usb.camera import Node
-from broadcaster.devices.usb.find import Surroundings, is_camera, look_around, pick_camera
+from broadcaster.devices.usb.find import DeviceScan, is_camera, pick_camera, scan_devices
 from broadcaster.errors import SourceError
 
 # device_caps as QUERYCAP gives them (videodev2.h): capture 1, M2M 0x8000 and 0x4000, metadata 0x800000,
@@ -24,7 +24,7 @@ PI_5 = [
     Node("/dev/video20", "pispbe", "pispbe", "platform:1000880000.pisp_be", 0x05201000),
     Node("/dev/video19", "rpi-hevc-dec", "rpi-hevc-dec", "platform:rpi-hevc-dec", 0x04204000),
 ]
-BOTH = Surroundings((C920, CHEAP))
+BOTH = DeviceScan((C920, CHEAP))
 
 
 def test_cameras_are_told_from_all_else_that_has_a_video_node():
@@ -57,16 +57,20 @@ def test_a_link_by_id_leads_to_whatever_number_the_camera_has_now(tmp_path, monk
 
 def test_a_whole_name_goes_before_a_part_of_one():
     whole = Node("/dev/video4", "uvcvideo", "Camera", "usb-1", 0x04200001)
-    assert pick_camera(Surroundings((CHEAP, whole)), "camera") == whole
+    assert pick_camera(DeviceScan((CHEAP, whole)), "camera") == whole
 
 
 @pytest.mark.parametrize(
     ("around", "device", "words"),
     [
-        (Surroundings(), "", "no USB camera is plugged in"),
-        (Surroundings(), "c920", "video.device = 'c920' is not here: no USB camera"),
-        (BOTH, "/dev/video7", "'/dev/video7' is not here; there is: /dev/video0 (HD Pro Webcam C920), /dev/video2 ("),
-        (Surroundings((), ("/dev/video0",)), "", "no permission to open /dev/video0: sudo usermod"),
+        (DeviceScan(), "", "no USB camera is plugged in"),
+        (DeviceScan(), "c920", "video.device = 'c920' is not connected: no USB camera"),
+        (
+            BOTH,
+            "/dev/video7",
+            "'/dev/video7' is not connected; available: /dev/video0 (HD Pro Webcam C920), /dev/video2 (",
+        ),
+        (DeviceScan((), ("/dev/video0",)), "", "no permission to open /dev/video0: sudo usermod"),
     ],
 )
 def test_who_is_missed_is_said_and_who_is_there(around, device, words):
@@ -81,4 +85,4 @@ def test_what_is_no_video_device_is_passed_over(tmp_path):
     (tmp_path / "video1").symlink_to("gone")
     (tmp_path / "video-of-me").write_text("")
     (tmp_path / "video2000s").write_text("")
-    assert look_around(tmp_path) == Surroundings()
+    assert scan_devices(tmp_path) == DeviceScan()

@@ -17,8 +17,8 @@ import pytest
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.usb.camera import Camera
-from broadcaster.devices.usb.find import look_around, pick_camera
-from broadcaster.devices.usb.modes import Mode, Wanted
+from broadcaster.devices.usb.find import pick_camera, scan_devices
+from broadcaster.devices.usb.modes import Mode, RequestedMode
 from broadcaster.devices.usb.source import make_usb_camera
 from broadcaster.errors import SourceError
 from broadcaster.settings import VideoSettings
@@ -36,9 +36,9 @@ STAMPED_AT_START = 1
 HOLD = """
 import sys, time
 from broadcaster.devices.usb.camera import Camera
-from broadcaster.devices.usb.find import look_around
+from broadcaster.devices.usb.find import scan_devices
 from broadcaster.devices.usb.modes import Mode
-Camera(look_around().cameras[0]).start(Mode("YUYV", 320, 180, 10))
+Camera(scan_devices().cameras[0]).start(Mode("YUYV", 320, 180, 10))
 print("holding", flush=True)
 time.sleep(600)
 """
@@ -67,12 +67,12 @@ def settings(**changes: object) -> VideoSettings:
 
 
 def test_the_camera_is_found_and_says_what_it_can():
-    (node,) = look_around().cameras
+    (node,) = scan_devices().cameras
     assert (node.driver, node.card) == ("vivid", "vivid")
-    assert pick_camera(look_around(), "viv") == node
+    assert pick_camera(scan_devices(), "viv") == node
     camera = Camera(node)
     try:
-        modes = camera.modes(Wanted(320, 180, 10))
+        modes = camera.modes(RequestedMode(320, 180, 10))
         assert Mode("YUYV", 320, 180, 30) in modes
         assert {mode.width for mode in modes} >= {320, 640, 1280, 1920}
         assert {"horizontal_flip", "vertical_flip", "brightness"} <= set(camera.controls)
@@ -83,7 +83,7 @@ def test_the_camera_is_found_and_says_what_it_can():
 
 @pytest.mark.parametrize("form", ["YU12", "NV12", "YUYV", "UYVY", "RGB3"])
 def test_each_raw_format_is_read_as_it_is_and_with_the_drivers_time(form):
-    camera = Camera(look_around().cameras[0])
+    camera = Camera(scan_devices().cameras[0])
     try:
         assert camera.set(camera.controls["timestamp_source"], STAMPED_AT_START)
         assert camera.start(Mode(form, 320, 180, 10)) == Mode(form, 320, 180, 10)
@@ -103,7 +103,7 @@ def test_each_raw_format_is_read_as_it_is_and_with_the_drivers_time(form):
 
 
 def test_a_camera_is_stopped_and_started_in_another_mode():
-    camera = Camera(look_around().cameras[0])
+    camera = Camera(scan_devices().cameras[0])
     try:
         for mode in (Mode("YUYV", 640, 360, 10), Mode("NV12", 320, 180, 10)):
             assert camera.start(mode) == mode
@@ -175,7 +175,7 @@ async def test_a_stream_that_breaks_inside_the_driver_is_a_lost_camera():
     sink = Sink()
     await source.open(sink)
     await sink.until(3, limit=60)
-    other = Camera(look_around().cameras[0])
+    other = Camera(scan_devices().cameras[0])
     try:
         assert other.set(other.controls["inject_fatal_streaming_error"], 1)
         assert (await sink.failure(limit=10)).reason == "camera-lost"
@@ -197,7 +197,7 @@ async def test_a_camera_in_use_is_busy_and_its_user_is_named():
         other.kill()
         await other.wait()
     assert caught.value.reason == "camera-busy"
-    assert f"(process {other.pid}): end that first" in caught.value.detail
+    assert f"(process {other.pid}): stop that first" in caught.value.detail
 
 
 @contextlib.asynccontextmanager
@@ -228,7 +228,7 @@ async def test_the_daemon_goes_live_tells_of_a_pulled_plug_and_is_back_by_itself
         status = await daemon.status()
         assert (status["stream"]["state"], status["stream"]["reason"]) == ("failed", "camera-lost")
         await asyncio.sleep(3)
-        assert not look_around().cameras
+        assert not scan_devices().cameras
         viewer.messages.clear()
         plug_in()
         began = time.monotonic()

@@ -1,1 +1,1 @@
-"""EDGE: CSI cameras by picamera2, which stands on libcamera. Nothing else names either."""
+"""EDGE: CSI cameras through picamera2 and libcamera; no other package imports either."""

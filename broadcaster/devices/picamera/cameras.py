@@ -1,4 +1,4 @@
-"""Which CSI cameras there are, and which of them is meant."""
+"""Enumeration of CSI cameras, and selection of the one that `video.device` names."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from broadcaster.devices.picamera import library
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
 
 _USB = "/usb"
-"""What stands in libcamera's id of a USB camera, by which picamera2 sorts those behind the others."""
-_CABLE = (
+"""Part of libcamera's id of every USB camera; picamera2 sorts those behind the others by it."""
+_NO_CAMERA = (
     "no CSI camera found: switch off, check the ribbon cable at both ends, switch on again "
     "(rpicam-hello --list-cameras shows what the system sees)"
 )
-
-
-LOOK_LIMIT = 8.0
-"""Seconds for looking which cameras there are; it takes well below one, and loading libcamera some more."""
+_SEARCH_LIMIT = 8.0
+"""Seconds for listing the cameras. It takes well below one, plus the time for loading libcamera."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One CSI camera: `number` as picamera2 counts, `model` of the sensor, libcamera's `id`: where it is connected."""
+    """A CSI camera: picamera2's `number`, the sensor's `model`, and libcamera's `id`, which tells the port."""
 
     number: int
     model: str
@@ -35,43 +33,43 @@ class Camera:
 
 
 def csi_cameras(manager: Any) -> list[Camera]:
-    """List the CSI cameras that libcamera's `manager` has found, in the order of `Picamera2.global_camera_info`."""
-    found = sorted(
+    """Return the CSI cameras of libcamera's `manager`, in the order of `Picamera2.global_camera_info`."""
+    cameras = sorted(
         ((camera.id, _model(camera)) for camera in manager.cameras if _USB not in camera.id), key=lambda item: item[0]
     )
-    return [Camera(number, model, name) for number, (name, model) in enumerate(reversed(found))]
+    return [Camera(number, model, name) for number, (name, model) in enumerate(reversed(cameras))]
 
 
-def why_none(device: str) -> str:
-    """Look for the camera that `video.device` means, blocking: why there is none, or nothing.
+def unavailable_reason(device: str) -> str:
+    """Search for the camera that `video.device` names; return why it is unavailable, or "". Blocking.
 
-    All devices are let go of again. Raises `DeviceHung` when libcamera does not come back.
+    All devices are released again. Raises `DeviceHung` if libcamera does not return.
     """
     worker = Worker("libcamera")
     try:
-        choose(worker.call_blocking(_find_cameras, LOOK_LIMIT, library.explained), device)
+        pick_camera(worker.call_blocking(_find_cameras, _SEARCH_LIMIT, library.load_error), device)
     except SourceError as error:
         return error.detail
     except Overdue:
-        raise DeviceHung("libcamera hangs while it looks for cameras") from None
+        raise DeviceHung("libcamera hangs while searching for cameras") from None
     finally:
         worker.end()
     return ""
 
 
-def choose(cameras: Sequence[Camera], device: str) -> Camera:
-    """Return the camera that `video.device` means: a number, a model or an id; empty: the first.
+def pick_camera(cameras: Sequence[Camera], device: str) -> Camera:
+    """Return the camera that `video.device` names: a number, a model or an id; empty: the first.
 
-    Raises `SourceError` with what there is instead.
+    Raises `SourceError`, which lists the available cameras.
     """
     if not cameras:
-        raise SourceError(StreamReason.NO_CAMERA, _CABLE)
+        raise SourceError(StreamReason.NO_CAMERA, _NO_CAMERA)
     for camera in cameras:
         if device in ("", str(camera.number), camera.id) or device.lower() == camera.model.lower():
             return camera
     raise SourceError(
         StreamReason.NO_CAMERA,
-        f"video.device = {device!r}: no such CSI camera; there is {', '.join(map(str, cameras))}",
+        f"video.device = {device!r}: no such CSI camera; available: {', '.join(map(str, cameras))}",
     )
 
 

@@ -1,4 +1,4 @@
-"""`video.controls` against what the camera offers. Pure."""
+"""Validation of `video.controls` against the controls that the camera offers. Pure."""
 
 from __future__ import annotations
 
@@ -12,67 +12,69 @@ from broadcaster.settings.table import Pairs, Value
 Range = tuple[Any, Any, Any]
 """Minimum, maximum and default of a control, as in picamera2's `camera_controls`."""
 
-Words = Callable[[str], Mapping[str, int]]
-"""The words that libcamera has for the numbers of a control, and their numbers; none for most."""
+EnumValues = Callable[[str], Mapping[str, int]]
+"""Returns the numbers of a control's enumeration by libcamera's names for them; empty for most controls."""
 
 AUTOFOCUS = {"AfMode": 2}
-"""Continuous (libcamera's AfModeContinuous): a camera that can focus would stay where it is by itself."""
+"""Continuous autofocus (libcamera's AfModeContinuous); the default is manual focus."""
 
 
-def checked(wanted: Pairs, offered: Mapping[str, Range], words: Words) -> dict[str, Any]:
-    """Return the controls to give to picamera2: autofocus where there is one, then those that are wanted.
+def validated(requested: Pairs, offered: Mapping[str, Range], enum_values: EnumValues) -> dict[str, Any]:
+    """Return the controls for picamera2: those requested, and autofocus unless they set the focus.
 
-    Words become their numbers. Raises `SourceError` with all that the camera does not take.
+    Names of enumerations become their numbers. Raises `SourceError`, which lists all controls that the camera rejects.
     """
     problems: list[str] = []
-    chosen: dict[str, Any] = {}
-    for name, value in wanted:
-        chosen[name] = _number(value, words(name))
+    values: dict[str, Any] = {}
+    for name, value in requested:
+        values[name] = _number(value, enum_values(name))
         problems += [
-            f"video.controls.{name} = {value!r}: {wrong}" for wrong in _wrong(name, chosen[name], offered, words)
+            f"video.controls.{name} = {value!r}: {problem}"
+            for problem in _problem(name, values[name], offered, enum_values)
         ]
     if problems:
         raise SourceError(StreamReason.INTERNAL, "; ".join(problems))
-    focused = not {"AfMode", "LensPosition"}.isdisjoint(chosen)
-    return ({} if focused or "AfMode" not in offered else AUTOFOCUS) | chosen
+    sets_focus = not {"AfMode", "LensPosition"}.isdisjoint(values)
+    return ({} if sets_focus or "AfMode" not in offered else AUTOFOCUS) | values
 
 
-def _number(value: Value, words: Mapping[str, int]) -> Value:
-    return words.get(value, value) if isinstance(value, str) else value
+def _number(value: Value, names: Mapping[str, int]) -> Value:
+    return names.get(value, value) if isinstance(value, str) else value
 
 
-def _wrong(name: str, value: Value, offered: Mapping[str, Range], words: Words) -> Iterator[str]:
-    """Say what is wrong with a value, at most once."""
+def _problem(name: str, value: Value, offered: Mapping[str, Range], enum_values: EnumValues) -> Iterator[str]:
+    """Yield what is wrong with a value, at most once."""
     if name not in offered:
         yield f"this camera has no such control{did_you_mean(name, {known.lower(): known for known in offered})}"
         return
     if isinstance(value, str):
-        known = words(name)
-        yield f"must be one of {', '.join(known)}" if known else "must be a number, or a list of them"
+        names = enum_values(name)
+        yield f"must be one of {', '.join(names)}" if names else "must be a number, or a list of them"
         return
-    least, most, _ = offered[name]
+    low, high, _ = offered[name]
     parts = value if isinstance(value, tuple) else (value,)
-    if isinstance(least, tuple):
-        if len(parts) != len(least) and not all(isinstance(part, tuple) for part in parts):
-            yield f"must be a list of {len(least)} numbers"
-    elif not all(_fits(part, least, most) for part in parts):
-        yield f"must be {_kind(least)} from {_text(least)} to {_text(most)}"
+    if isinstance(low, tuple):
+        if len(parts) != len(low) and not all(isinstance(part, tuple) for part in parts):
+            yield f"must be a list of {len(low)} numbers"
+    elif isinstance(low, bool):
+        if not all(isinstance(part, bool) for part in parts):
+            yield "must be true or false"
+    elif not all(_fits(part, low, high) for part in parts):
+        yield f"must be {_kind(low)} from {_text(low)} to {_text(high)}"
 
 
-def _fits(part: object, least: Any, most: Any) -> bool:
-    if isinstance(least, bool):
-        return isinstance(part, bool)
+def _fits(part: object, low: Any, high: Any) -> bool:
     if isinstance(part, bool) or not isinstance(part, int | float):
         return False
-    if isinstance(least, int) and not isinstance(part, int):
+    if isinstance(low, int) and not isinstance(part, int):
         return False
-    # Unsigned numbers come out of libcamera as they are, so `most` may be less than `least`: then there is no bound.
-    return bool(least <= part <= most) if least <= most else True
+    # libcamera reports unsigned maxima as signed numbers, so `high` may be below `low`: then there is no limit.
+    return bool(low <= part <= high) if low <= high else True
 
 
-def _kind(least: object) -> str:
-    return "a number" if isinstance(least, float) else "a truth value" if isinstance(least, bool) else "a whole number"
+def _kind(bound: object) -> str:
+    return "a number" if isinstance(bound, float) else "a whole number"
 
 
 def _text(bound: object) -> str:
-    return str(bound).lower() if isinstance(bound, bool) else f"{bound:g}" if isinstance(bound, float) else str(bound)
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -1,4 +1,4 @@
-"""Loading picamera2 and libcamera, which belong to the operating system and are loaded when a camera is wanted."""
+"""Import of picamera2 and libcamera, which belong to the operating system; they are loaded only when needed."""
 
 from __future__ import annotations
 
@@ -9,25 +9,22 @@ from types import ModuleType
 from broadcaster.errors import SourceError, StreamReason
 
 _INSTALL = "sudo apt install --no-install-recommends python3-picamera2"
-_LOUDNESS = "*:WARN"
-"""What libcamera writes to the log by itself (LIBCAMERA_LOG_LEVELS): not how it found each camera at each opening."""
+_LOG_LEVELS = "*:WARN"
+"""libcamera's log level (LIBCAMERA_LOG_LEVELS); at INFO it logs all cameras at each opening."""
 
 
 def load(name: str) -> ModuleType:
-    """Import the module `name` of picamera2 or libcamera; whatever it raises is for `explained`."""
-    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", _LOUDNESS)
+    """Import the module `name` of picamera2 or libcamera. Raises any exception; see `load_error`."""
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", _LOG_LEVELS)
     return importlib.import_module(name)
 
 
-def explained(error: BaseException) -> SourceError:
-    """Say why a library could not be loaded, and what to do.
-
-    It may raise anything: a half-done upgrade mixes versions that do not fit each other.
-    """
+def load_error(error: BaseException) -> SourceError:
+    """Convert what importing a library raised: anything, because an unfinished upgrade mixes incompatible versions."""
     if isinstance(error, ModuleNotFoundError) and error.name in ("libcamera", "picamera2"):
         return SourceError(
             StreamReason.NO_CAMERA,
-            f"{error.name} is not installed here: {_INSTALL}; then make the virtual environment anew, to see it",
+            f"{error.name} is not installed here: {_INSTALL}; then recreate the virtual environment so that it sees it",
         )
     return SourceError(
         StreamReason.NO_CAMERA,

@@ -1,4 +1,4 @@
-"""H.264 by libx264, for boards without an encoder of their own (Pi 5), from copies of the camera's pictures."""
+"""H.264 by libx264 from copies of the camera's pictures, for boards without a hardware encoder (Pi 5)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class SoftwareEncoding(EncoderMixin):
-    """From a configured camera to access units by our own `Encoder`, in a thread of its own; one `start` each.
+    """Encodes a configured camera's pictures with `Encoder`, in a thread of its own; call `start` once.
 
-    picamera2's own software encoder is of no use: asked for a keyframe it raises a TypeError with PyAV 14 and later,
-    which ends the camera's thread.
+    picamera2's software encoder cannot be used: with PyAV 14 and later a keyframe request raises TypeError in it, which
+    ends the camera's thread.
     """
 
     name = Encoder.name
@@ -36,14 +36,14 @@ class SoftwareEncoding(EncoderMixin):
         self._fps = fps
         self._bridge = bridge
         self._clock = clock
-        self._mapped: Any = None
+        self._mapped_array: Any = None
         self._thread: threading.Thread | None = None
-        # One picture waits at most: a later one is left out rather than all become late.
+        # At most one picture waits; later ones are skipped, so that latency does not accumulate.
         self._pictures: queue.Queue[tuple[VideoFrame, float] | None] = queue.Queue(1)
         self._skips = SkipCount()
 
     def start(self, camera: Any) -> None:
-        """Encode what `camera` will give once it is started."""
+        """Prepare to encode; pictures come once `camera` is started."""
         width, height = camera.camera_configuration()["main"]["size"]
         self._encoder = Encoder(
             width=width,
@@ -52,31 +52,35 @@ class SoftwareEncoding(EncoderMixin):
             bitrate=self._settings.bitrate,
             keyframe_interval=self._settings.keyframe_interval,
         )
-        self._mapped = library.load("picamera2").MappedArray
+        self._mapped_array = library.load("picamera2").MappedArray
         self._thread = threading.Thread(target=self._encode, name="camera-encoder", args=(self._encoder,), daemon=True)
         self._thread.start()
-        camera.post_callback = self._take
+        camera.post_callback = self._on_request
 
     def stop(self, camera: Any) -> None:
-        """End the thread; the camera gives nothing any more."""
+        """End the thread; `camera` must be stopped."""
         camera.post_callback = None
         if self._thread:
             self._pictures.put(None)
             self._thread.join()
 
-    def _take(self, request: Any) -> None:
-        """In the camera's thread, which must have its memory back soon: copy the picture, or leave it out."""
+    def _on_request(self, request: Any) -> None:
+        """In the camera's thread: copy the picture or skip it. Must be fast, because the camera needs the buffer."""
         with self._bridge.guard():
             self._copy(request)
 
     def _copy(self, request: Any) -> None:
         if self._pictures.full():
             if count := self._skips.add(1, self._clock.monotonic()):
-                log.warning("no time to encode the camera's pictures, left out: %d; make them smaller or fewer", count)
+                log.warning(
+                    "encoding is too slow for the camera; %d pictures skipped (reduce video.width, video.height or "
+                    "video.fps)",
+                    count,
+                )
             return
         captured = request.get_metadata()["SensorTimestamp"] / 1e9
-        with self._mapped(request, "main", reshape=False, write=False) as mapped:
-            picture = picture_of(memoryview(mapped.array), **_layout(request.config["main"]))
+        with self._mapped_array(request, "main", reshape=False, write=False) as mapped:
+            picture = copy_picture(memoryview(mapped.array), **_layout(request.config["main"]))
         self._pictures.put((picture, captured))
 
     def _encode(self, encoder: Encoder) -> None:
@@ -84,25 +88,25 @@ class SoftwareEncoding(EncoderMixin):
             while item := self._pictures.get():
                 self._bridge.deliver(encoder.encode(*item))
             return
-        while self._pictures.get():  # the camera goes on until it is closed
+        while self._pictures.get():  # after an error, discard pictures until `stop`
             pass
 
 
-def picture_of(memory: memoryview, width: int, height: int, stride: int) -> VideoFrame:
-    """Copy YUV420 planes, one after the other with rows of `stride` and half of it, into a picture for libav.
+def copy_picture(memory: memoryview, width: int, height: int, stride: int) -> VideoFrame:
+    """Copy consecutive planes of YUV420, with `stride` bytes per row of luma and half of it per row of chroma.
 
-    Its colours are those of picamera2's video configuration: BT.709 from 720p on, SMPTE 170M below.
+    The colour space is that of picamera2's video configuration: BT.709 from 720p up, SMPTE 170M below.
     """
     picture = VideoFrame(width, height, "yuv420p")
     start = 0
     for plane, step in zip(picture.planes, (stride, stride // 2, stride // 2), strict=True):
         _copy_rows(memory[start : start + step * plane.height], step, plane)
         start += step * plane.height
-    high = width >= 1280 and height >= 720
+    is_hd = width >= 1280 and height >= 720
     picture.color_range = ColorRange.MPEG
-    picture.colorspace = Colorspace.ITU709 if high else Colorspace.SMPTE170M
-    picture.color_primaries = ColorPrimaries.BT709 if high else ColorPrimaries.SMPTE170M
-    picture.color_trc = ColorTrc.BT709 if high else ColorTrc.SMPTE170M
+    picture.colorspace = Colorspace.ITU709 if is_hd else Colorspace.SMPTE170M
+    picture.color_primaries = ColorPrimaries.BT709 if is_hd else ColorPrimaries.SMPTE170M
+    picture.color_trc = ColorTrc.BT709 if is_hd else ColorTrc.SMPTE170M
     return picture
 
 

@@ -17,17 +17,17 @@ from broadcaster.settings import VideoSettings
 log = logging.getLogger(__name__)
 
 OPEN_LIMIT = 8.0
-"""Seconds within which a camera must be open: less than the stream gives a source to begin. Loading picamera2 for the
-first time is most of it on a Zero 2 W, the camera itself takes about one."""
-SILENT = 1.5
-"""Seconds without a picture after which a close says what the usual cause is."""
+"""Seconds within which a camera must be open; less than the stream allows. On a Zero 2 W most of it is the first import
+of picamera2; the camera itself takes about one."""
+SILENCE_LIMIT = 1.5
+"""Seconds without a picture after which `close` logs the usual causes."""
 
 
 class CsiCamera:
-    """`ports.VideoSource` of a CSI camera, by picamera2: encoded by the board where it has an encoder, else by libx264.
+    """The `ports.VideoSource` of a CSI camera, through picamera2; encoded by the board or by libx264.
 
-    Every call into the libraries is made by a thread of its own and has a deadline: with a loose cable they may not
-    come back. A `close` that does not raises `DeviceHung`.
+    All calls into the libraries are made in a worker thread and have a deadline: with a loose cable they may never
+    return. If `close` does not return, it raises `DeviceHung`.
     """
 
     def __init__(self, clock: Clock, settings: VideoSettings, board: Board) -> None:
@@ -40,11 +40,11 @@ class CsiCamera:
         self._session: Session | None = None
         self._bridge: LoopBridge[AccessUnit] | None = None
         self._delivered_at: float | None = None
-        self._said = False
+        self._warned = False
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do."""
+        """Properties and abilities of the camera; expected values until it has been opened."""
         return self._traits
 
     async def open(self, sink: VideoSink) -> None:
@@ -52,7 +52,7 @@ class CsiCamera:
 
         def take(unit: AccessUnit) -> None:
             self._delivered_at = self._clock.monotonic()
-            self._said = False
+            self._warned = False
             sink.picture(unit)
 
         self._bridge = LoopBridge("the camera", take, sink.failed, StreamReason.CAMERA_LOST)
@@ -60,19 +60,19 @@ class CsiCamera:
         self._worker = Worker("the camera")
         self._delivered_at = None
         try:
-            self._traits = await self._worker.call(self._session.open, OPEN_LIMIT, self._session.explained)
+            self._traits = await self._worker.call(self._session.open, OPEN_LIMIT, self._session.source_error)
         except Overdue:
             raise SourceError(
-                StreamReason.CAMERA_STALLED, f"opening the camera has not come to an end within {OPEN_LIMIT:g} s"
+                StreamReason.CAMERA_STALLED, f"the camera has not opened within {OPEN_LIMIT:g} s"
             ) from None
         self._delivered_at = self._clock.monotonic()
 
     async def close(self) -> None:
-        """Stop delivering and let go of the camera; idempotent. Raises `DeviceHung`."""
+        """Stop delivering and release the camera; idempotent. Raises `DeviceHung`."""
         if self._worker is None or self._session is None or self._bridge is None:
             return
         self._bridge.close()
-        self._say_why_it_was_silent()
+        self._warn_if_silent()
         await self._worker.close(self._session.close, CLOSE_LIMIT)
         self._worker = self._session = self._bridge = None
 
@@ -82,17 +82,17 @@ class CsiCamera:
             self._worker.post(self._session.request_keyframe)
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running."""
+        """Change the encoder's bit rate while running."""
         if self._worker and (session := self._session):
             self._worker.post(lambda: session.set_bitrate(bits_per_second))
 
-    def _say_why_it_was_silent(self) -> None:
-        """Once, until a picture has come: whoever looks for the cause finds it in the log."""
-        silent = self._delivered_at is not None and self._clock.monotonic() - self._delivered_at > SILENT
-        if silent and not self._said:
-            self._said = True
+    def _warn_if_silent(self) -> None:
+        """Log the usual causes if the camera delivered no pictures; once, until it delivers again."""
+        silent = self._delivered_at is not None and self._clock.monotonic() - self._delivered_at > SILENCE_LIMIT
+        if silent and not self._warned:
+            self._warned = True
             log.warning(
-                "the camera gave no pictures: a loose ribbon cable or a weak power supply is the usual cause "
-                "(vcgencmd get_throttled says 0x0 when power is fine)"
+                "the camera delivered no pictures: the usual cause is a loose ribbon cable or a weak power supply "
+                "(vcgencmd get_throttled prints 0x0 if the power supply is fine)"
             )
         self._delivered_at = None

@@ -19,20 +19,23 @@ _MISSING = (
 
 
 def usb_camera(settings: VideoSettings, clock: Clock) -> VideoSource:
-    """The source `v4l2`; no camera needs to be there yet. Raises `SourceError` where linuxpy is not installed."""
+    """Return the source `v4l2`; the camera may be missing until it is opened.
+
+    Raises `SourceError` where linuxpy is not installed.
+    """
     with _linuxpy():
         from broadcaster.devices.usb.source import make_usb_camera  # noqa: PLC0415
     return make_usb_camera(settings, clock)
 
 
-def why_none(device: str) -> str:
-    """Look for the USB camera that `video.device` means; return why there is none, or "". Blocking."""
+def unavailable_reason(device: str) -> str:
+    """Search for the USB camera that `video.device` names; return why it is unavailable, or "". Blocking."""
     try:
         with _linuxpy():
-            from broadcaster.devices.usb.find import why_none as look  # noqa: PLC0415
+            from broadcaster.devices.usb.find import unavailable_reason as search  # noqa: PLC0415
     except SourceError as error:
         return error.detail
-    return look(device)
+    return search(device)
 
 
 @contextmanager

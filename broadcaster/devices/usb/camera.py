@@ -14,7 +14,7 @@ from linuxpy.io import IO
 from linuxpy.video import raw
 from linuxpy.video.device import Device, VideoCapture, read_capabilities, set_control
 
-from broadcaster.devices.usb.modes import Mode, Wanted, nearest_rate, nearest_size
+from broadcaster.devices.usb.modes import Mode, RequestedMode, nearest_rate, nearest_size
 
 BUFFERS = 4
 """Buffers of the driver: while one is being read, the others absorb scheduling delays."""
@@ -45,9 +45,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class CapturedFrame:
-    """A picture as the camera delivers it, its capture time in monotonic seconds, and the driver's sequence number.
+    """A frame as the camera delivers it, its capture time in monotonic seconds, and the driver's sequence number.
 
-    A gap in the numbers means that a picture was lost, or was too damaged to be read.
+    A gap in the numbers means that a frame was lost or was too damaged to be read.
     """
 
     data: bytes
@@ -58,13 +58,13 @@ class CapturedFrame:
 def read_node(path: str) -> Node:
     """Query the identity of a device node; works while others use it."""
     with IO.open(path, True) as file:
-        found = read_capabilities(file)
-    driver, card, bus = (bytes(text).decode(errors="replace") for text in (found.driver, found.card, found.bus_info))
-    return Node(path, driver, card, bus, found.device_caps)
+        info = read_capabilities(file)
+    driver, card, bus = (bytes(text).decode(errors="replace") for text in (info.driver, info.card, info.bus_info))
+    return Node(path, driver, card, bus, info.device_caps)
 
 
 def capture_time(stamp: float, *, monotonic: bool, now: float) -> float:
-    """Return the driver's timestamp; `now` where it is of another clock or implausible."""
+    """Return the driver's timestamp, or `now` if it is implausible or from another clock."""
     return stamp if monotonic and now - _STAMP_RANGE < stamp <= now else now
 
 
@@ -75,10 +75,12 @@ class Camera:
         self.node = node
         self._device = Device(node.path)
         self._device.open()
-        # By the names that `v4l2-ctl --list-ctrls` shows too.
         self.controls = {
-            _plain(one.name): int(one.id) for one in self._device.info.controls if one.type != raw.CtrlType.CTRL_CLASS
+            _control_name(control.name): int(control.id)
+            for control in self._device.info.controls
+            if control.type != raw.CtrlType.CTRL_CLASS
         }
+        """V4L2 ids by the names that `v4l2-ctl --list-ctrls` shows."""
         self._capture: VideoCapture | None = None
         self._stride = 0
         self._poll = select.poll()
@@ -89,47 +91,46 @@ class Camera:
         """Bytes per line of the first plane, including padding; 0 for compressed pictures."""
         return self._stride
 
-    def modes(self, wanted: Wanted) -> list[Mode]:
-        """Return all discrete modes, and of each range the mode nearest to `wanted`."""
+    def modes(self, requested: RequestedMode) -> list[Mode]:
+        """Return all discrete modes, and of each range the mode nearest to `requested`."""
         return [
             Mode(name, width, height, fps)
             for name in self._formats()
-            for width, height in sorted(set(self._sizes(name, wanted)))
-            for fps in sorted(set(self._rates(name, width, height, wanted.fps)))
+            for width, height in sorted(set(self._sizes(name, requested)))
+            for fps in sorted(set(self._rates(name, width, height, requested.fps)))
         ]
 
     def start(self, mode: Mode) -> Mode:
         """Start capturing; return the mode that the camera has actually set."""
         self._device.set_format(_CAPTURE, mode.width, mode.height, mode.pixel_format)
-        with contextlib.suppress(OSError):  # a camera with one rate only need not take it (VIDIOC_S_PARM)
+        with contextlib.suppress(OSError):  # a camera with a fixed rate may not implement VIDIOC_S_PARM
             self._device.set_fps(_CAPTURE, mode.fps)
-        got = self._device.get_format(_CAPTURE)
-        self._stride = int(got.bytes_per_line)
+        actual = self._device.get_format(_CAPTURE)
+        self._stride = int(actual.bytes_per_line)
         capture = self._capture = VideoCapture(self._device, BUFFERS)
         capture.open()
-        return Mode(got.pixel_format.human_str(), got.width, got.height, self._rate(mode.fps))
+        return Mode(actual.pixel_format.human_str(), actual.width, actual.height, self._rate(mode.fps))
 
     def stop(self) -> None:
         """Stop capturing; `start` may follow."""
         capture, self._capture = self._capture, None
         if capture and capture.buffer:
-            with contextlib.suppress(OSError):  # gone already
+            with contextlib.suppress(OSError):  # unplugged
                 capture.stop()
-            buffers = capture.buffer.buffers or ()
-            for buffer in buffers:
+            for buffer in capture.buffer.buffers or ():
                 buffer.close()
             with contextlib.suppress(OSError):
                 capture.free_buffers(raw.Memory.MMAP)
 
     def is_ready(self, seconds: float = 0.0) -> bool:
-        """Wait up to `seconds` for a picture; return whether one is ready. Raises OSError when the camera is gone."""
+        """Wait up to `seconds` for a frame; return whether one is ready. Raises OSError if the camera is unplugged."""
         events = self._poll.poll(seconds * 1000)
         if events and events[0][1] & _LOST:
-            raise OSError(errno.ENODEV, "the camera does not answer any more")
+            raise OSError(errno.ENODEV, "the camera no longer answers")
         return bool(events)
 
     def read(self, now: float) -> CapturedFrame | None:
-        """Return the next picture; None if there is none, or if it is damaged. `now` is in monotonic seconds."""
+        """Return the next frame; None if there is none, or if it is damaged. `now` is in monotonic seconds."""
         assert self._capture is not None
         try:
             frame = self._capture.buffer.raw_read()
@@ -148,7 +149,7 @@ class Camera:
         return control in self.controls.values()
 
     def set(self, control: int, value: int) -> bool:
-        """Set a control; return false where the camera refuses."""
+        """Set a control; return false if the camera rejects the value."""
         try:
             set_control(self._device, control, value)
         except OSError as error:
@@ -164,31 +165,31 @@ class Camera:
             self._device.close()
 
     def _formats(self) -> list[str]:
-        return [one.pixel_format.human_str() for one in self._device.info.buffer_formats(_CAPTURE)]
+        return [entry.pixel_format.human_str() for entry in self._device.info.buffer_formats(_CAPTURE)]
 
-    def _sizes(self, name: str, wanted: Wanted) -> Iterator[tuple[int, int]]:
+    def _sizes(self, name: str, requested: RequestedMode) -> Iterator[tuple[int, int]]:
         for size in self._device.info.format_frame_sizes(raw.v4l2_fourcc(*name)):
             info = size.info
             if size.type == raw.Frmsizetypes.DISCRETE:
                 yield info.width, info.height
             else:
                 yield (
-                    nearest_size(info.min_width, info.max_width, info.step_width, wanted.width),
-                    nearest_size(info.min_height, info.max_height, info.step_height, wanted.height),
+                    nearest_size(info.min_width, info.max_width, info.step_width, requested.width),
+                    nearest_size(info.min_height, info.max_height, info.step_height, requested.height),
                 )
 
-    def _rates(self, name: str, width: int, height: int, wanted: float) -> Iterator[float]:
-        for found in self._device.info.fps_intervals(raw.v4l2_fourcc(*name), width, height):
-            slow, fast = sorted((float(found.min_fps), float(found.max_fps)))
-            yield round(nearest_rate(slow, fast, wanted), 3)
+    def _rates(self, name: str, width: int, height: int, requested: float) -> Iterator[float]:
+        for interval in self._device.info.fps_intervals(raw.v4l2_fourcc(*name), width, height):
+            low, high = sorted((float(interval.min_fps), float(interval.max_fps)))
+            yield round(nearest_rate(low, high, requested), 3)
 
-    def _rate(self, asked: float) -> float:
+    def _rate(self, requested: float) -> float:
         try:
-            return float(self._device.get_fps(_CAPTURE)) or asked
-        except (OSError, ZeroDivisionError):  # it need not know
-            return asked
+            return float(self._device.get_fps(_CAPTURE)) or requested
+        except (OSError, ZeroDivisionError):  # VIDIOC_G_PARM is optional
+            return requested
 
 
-def _plain(name: bytes) -> str:
+def _control_name(name: bytes) -> str:
     """Return a control's name as v4l2-ctl shows it: `white_balance_automatic` for `White Balance, Automatic`."""
     return re.sub(r"[^a-z0-9]+", "_", name.decode(errors="replace").lower()).strip("_")

@@ -1,4 +1,4 @@
-"""Decoding of a camera's raw, JPEG or H.264 pictures to libav's frames."""
+"""Decoding of a camera's raw, JPEG or H.264 frames with libav."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TIME_BASE = Fraction(1, 1_000_000)
 """Required by filters; the capture time itself is passed separately."""
 
 
-class Decoding:
-    """Decodes the pictures of one mode without delay; `stride` is the bytes per line of a raw picture's first plane."""
+class Decoder:
+    """Decodes the frames of one mode without delay; `stride` is the bytes per line of a raw picture's first plane."""
 
     def __init__(self, mode: Mode, stride: int) -> None:
         self._mode = mode
@@ -27,7 +27,7 @@ class Decoding:
             self._codec = _new_codec(mode)
 
     def decode(self, data: bytes) -> VideoFrame | None:
-        """Return one decoded picture; None if it is damaged, as happens occasionally over USB."""
+        """Return the decoded picture; None if it is damaged, which happens occasionally over USB."""
         if self._mode.pixel_format in RAW:
             data = without_padding(data, self._mode.pixel_format, self._mode.width, self._mode.height, self._stride)
         try:
@@ -44,7 +44,7 @@ def _new_codec(mode: Mode) -> VideoCodecContext:
     name = "mjpeg" if mode.pixel_format in JPEG else "h264" if mode.pixel_format == H264 else "rawvideo"
     codec = av.CodecContext.create(name, "r")
     assert isinstance(codec, VideoCodecContext)
-    codec.thread_count = 1  # frame threads would delay each picture by several frames
+    codec.thread_count = 1  # frame threads would add a delay of several frames
     if mode.pixel_format in RAW:
         codec.width, codec.height, codec.pix_fmt = mode.width, mode.height, RAW[mode.pixel_format].name
     if name == "h264":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 H264 = "H264"
 JPEG = frozenset({"MJPG", "JPEG"})
 LAST_RESORT = 9.0
-"""Cost of decoding a camera's H.264 only to encode it again."""
+"""Cost of transcoding a camera's H.264."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A raw format: libav's name of it, and its planes in order."""
+    """A raw format: its name in libav, and its planes in order."""
 
     name: str
     planes: tuple[Plane, ...]
@@ -53,7 +53,7 @@ COST = {
     **dict.fromkeys(("RGB3", "BGR3", "GREY"), 3.0),
     **dict.fromkeys(sorted(JPEG), 4.0),
 }
-"""Relative cost of making pictures ready to send; formats that are not listed cannot be used."""
+"""Relative cost of converting pictures for sending; formats that are not listed are not supported."""
 
 
 def without_padding(data: bytes, pixel_format: str, width: int, height: int, stride: int) -> bytes:
@@ -69,7 +69,7 @@ def without_padding(data: bytes, pixel_format: str, width: int, height: int, str
     start = 0
     for plane in planes:
         step = round(stride * plane.bytes / planes[0].bytes)
-        wide, high = round(width * plane.bytes), round(height * plane.lines)
-        lines += [view[start + line * step :][:wide] for line in range(high)]
-        start += step * high
+        length, count = round(width * plane.bytes), round(height * plane.lines)
+        lines += [view[start + line * step :][:length] for line in range(count)]
+        start += step * count
     return b"".join(lines)

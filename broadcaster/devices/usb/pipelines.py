@@ -15,7 +15,7 @@ from broadcaster.devices.m2m import HardwareEncoder, hardware_obstacle
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.scaler import Scaler
 from broadcaster.devices.usb.camera import Camera, CapturedFrame
-from broadcaster.devices.usb.decoding import Decoding
+from broadcaster.devices.usb.decoding import Decoder
 from broadcaster.devices.v4l2 import BITRATE, FORCE_KEYFRAME
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.parameter_sets import ParameterSets
@@ -23,15 +23,16 @@ from broadcaster.model.stream import AccessUnit
 
 log = logging.getLogger(__name__)
 
-PASSING = "none (H.264 passes through)"
-
 
 class Pipeline(Protocol):
-    """Converts pictures to access units, in the source's thread; only the two requests may come from others."""
+    """Converts captured frames to access units.
+
+    `units` must be called from the source's thread; `request_keyframe` and `set_bitrate` from any.
+    """
 
     @property
     def encoder(self) -> str:
-        """A name for people."""
+        """The encoder's name for display."""
 
     @property
     def can_force_keyframe(self) -> bool:
@@ -42,7 +43,7 @@ class Pipeline(Protocol):
         """Whether `set_bitrate` does anything."""
 
     @property
-    def may_leave_out(self) -> bool:
+    def can_skip_pictures(self) -> bool:
         """Whether a late picture may be skipped."""
 
     def request_keyframe(self) -> None:
@@ -51,58 +52,58 @@ class Pipeline(Protocol):
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the bit rate."""
 
-    def units(self, shot: CapturedFrame) -> list[AccessUnit]:
-        """Return a picture's access units, usually one. Raises `SourceError`, and OSError of the camera."""
+    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
+        """Return the access units of a frame, usually one. Raises `SourceError`, and OSError of the camera."""
 
 
 class Passthrough:
     """Passes the camera's own H.264 through, and adds parameter sets to keyframes that lack them.
 
-    It starts with a keyframe, and resumes with one after a lost picture, to which later pictures may refer.
-    Requests are passed to the camera between two pictures, on the source's thread.
+    It starts at a keyframe, and after a lost frame it resumes at the next one, because later frames may refer to the
+    lost one. Requests are passed to the camera between two frames, on the source's thread.
     """
 
-    encoder = PASSING
-    may_leave_out = False  # the next picture refers to it
+    encoder = "none (H.264 passes through)"
+    can_skip_pictures = False  # later pictures refer to every picture
 
     def __init__(self, camera: Camera) -> None:
         self.sets = ParameterSets()
         self.can_force_keyframe = camera.has(FORCE_KEYFRAME)
         self.can_set_bitrate = camera.has(BITRATE)
         self._camera = camera
-        self._started = False
-        self._last: int | None = None
-        self._asked: dict[int, int] = {}
+        self._running = False
+        self._last_number: int | None = None
+        self._pending: dict[int, int] = {}
 
     def request_keyframe(self) -> None:
         """See `Pipeline`."""
         if self.can_force_keyframe:
-            self._asked[FORCE_KEYFRAME] = 1
+            self._pending[FORCE_KEYFRAME] = 1
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """See `Pipeline`."""
         if self.can_set_bitrate:
-            self._asked[BITRATE] = bits_per_second
+            self._pending[BITRATE] = bits_per_second
 
-    def units(self, shot: CapturedFrame) -> list[AccessUnit]:
+    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
         """See `Pipeline`."""
-        if self._last is not None and shot.number > self._last + 1:
-            self._started = False
+        if self._last_number is not None and frame.number > self._last_number + 1:
+            self._running = False
             self.request_keyframe()
-        self._last = shot.number
-        while self._asked:
-            self._camera.set(*self._asked.popitem())
-        data, keyframe = self.sets.complete(shot.data)
-        self._started = self._started or keyframe
-        return [AccessUnit(data, shot.captured, keyframe)] if data and self._started else []
+        self._last_number = frame.number
+        while self._pending:
+            self._camera.set(*self._pending.popitem())
+        data, keyframe = self.sets.complete(frame.data)
+        self._running = self._running or keyframe
+        return [AccessUnit(data, frame.captured, keyframe)] if data and self._running else []
 
 
 class PictureEncoder(Protocol):
-    """The interface of an encoder as `Transcoder` needs it."""
+    """The interface of the encoders that `Transcoder` can use."""
 
     @property
     def name(self) -> str:
-        """A name for people."""
+        """The encoder's name for display."""
 
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
@@ -115,56 +116,56 @@ class PictureEncoder(Protocol):
 
 
 class Transcoder:
-    """Decodes, flips, scales and encodes pictures: all of them, or those that `thinning` selects."""
+    """Decodes, flips, scales and encodes frames: all of them, or those that `decimator` keeps."""
 
-    can_force_keyframe = can_set_bitrate = may_leave_out = True
+    can_force_keyframe = can_set_bitrate = can_skip_pictures = True
 
     def __init__(
-        self, decoding: Decoding, fit: Scaler, encoder: PictureEncoder, thinning: FrameDecimator | None
+        self, decoder: Decoder, scaler: Scaler, encoder: PictureEncoder, decimator: FrameDecimator | None
     ) -> None:
         self.encoder = encoder.name
         self.request_keyframe = encoder.request_keyframe
         self.set_bitrate = encoder.set_bitrate
-        self._decoding = decoding
-        self._fit = fit
+        self._decoder = decoder
+        self._scaler = scaler
         self._encode = encoder.encode
-        self._thinning = thinning
-        self._broken = SkipCount()
+        self._decimator = decimator
+        self._damaged = SkipCount()
 
-    def units(self, shot: CapturedFrame) -> list[AccessUnit]:
+    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
         """See `Pipeline`."""
-        if self._thinning and not self._thinning.takes(shot.captured):
+        if self._decimator and not self._decimator.keeps(frame.captured):
             return []
-        picture = self._decoding.decode(shot.data)
-        if count := self._broken.add(int(picture is None), shot.captured):
-            log.warning("%d damaged pictures from the camera skipped (bad cable or hub?)", count)
+        picture = self._decoder.decode(frame.data)
+        if count := self._damaged.add(int(picture is None), frame.captured):
+            log.warning("%d damaged pictures from the camera skipped (check the cable and the hub)", count)
         if picture is None:
             return []
         with libav_errors(StreamReason.ENCODER, "scaling"):
-            picture = self._fit.fit(picture)
-        units = self._encode(picture, shot.captured)
+            picture = self._scaler.fit(picture)
+        units = self._encode(picture, frame.captured)
         return [units] if isinstance(units, AccessUnit) else list(units)
 
 
 class FrameDecimator:
-    """Drops pictures of a camera that is much too fast, evenly, so that `fps` frames per second remain."""
+    """Drops pictures of a camera that is much faster than requested, evenly, so that `fps` frames per second remain."""
 
     def __init__(self, fps: float) -> None:
         self._period = 1 / fps
         self._due = float("-inf")
 
-    def takes(self, captured: float) -> bool:
+    def keeps(self, captured: float) -> bool:
         """Return whether to keep the picture captured at `captured`."""
         if captured < self._due - self._period / 4:
             return False
         late = captured - self._due
-        # A grid of due times, so that 50 fps become 30 and not 25; it restarts after a pause.
+        # Due times stay on a grid, so that 50 fps become 30 and not 25; the grid restarts after a pause.
         self._due = (captured if late > self._period else self._due) + self._period
         return True
 
 
 def make_encoder(board: Board, *, width: int, height: int, fps: float, bitrate: int, interval: float) -> PictureEncoder:
-    """Return the board's hardware encoder if it has one for this size, else libx264; the reason is logged."""
+    """Return the board's hardware encoder if it supports this size, else libx264; log why it is not used."""
     obstacle = hardware_obstacle(width, height)
     if board.h264_encoder and obstacle is None:
         try:

@@ -5,8 +5,8 @@ from unittest import mock
 import pytest
 
 from broadcaster.devices.board import Board
-from broadcaster.devices.picamera.cameras import Camera, choose
-from broadcaster.devices.picamera.shape import configuration
+from broadcaster.devices.picamera.cameras import Camera, pick_camera
+from broadcaster.devices.picamera.configuration import configuration
 from broadcaster.errors import SourceError
 from broadcaster.settings import VideoSettings
 
@@ -17,22 +17,22 @@ PI_4 = Board("Raspberry Pi 4 Model B Rev 1.4", 4 << 30, "/dev/video11", True)
 
 @pytest.mark.parametrize("device", ["1", "imx219", "IMX219", BACK.id])
 def test_a_camera_has_many_names(device):
-    assert choose([FRONT, BACK], device) == BACK
+    assert pick_camera([FRONT, BACK], device) == BACK
 
 
 def test_the_first_is_meant_when_none_is_named():
-    assert choose([FRONT, BACK], "") == FRONT
+    assert pick_camera([FRONT, BACK], "") == FRONT
 
 
 @pytest.mark.parametrize("device", ["2", "imx477", "/dev/video0"])
 def test_what_is_not_there_is_answered_with_what_is(device):
-    with pytest.raises(SourceError, match=f"'{device}': no such CSI camera; there is 0: imx708 .*, 1: imx219"):
-        choose([FRONT, BACK], device)
+    with pytest.raises(SourceError, match=f"'{device}': no such CSI camera; available: 0: imx708 .*, 1: imx219"):
+        pick_camera([FRONT, BACK], device)
 
 
 def test_without_any_the_cable_is_named():
     with pytest.raises(SourceError, match="ribbon cable"):
-        choose([], "imx477")
+        pick_camera([], "imx477")
 
 
 @pytest.mark.parametrize(

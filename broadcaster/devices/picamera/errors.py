@@ -1,6 +1,6 @@
-"""What can go wrong when a camera is opened, in words that say what to do.
+"""Conversion of the errors of picamera2 and libcamera to `SourceError`: what is wrong, and what to do.
 
-picamera2 raises RuntimeError for nearly everything; the texts inside it are libcamera's and the kernel's.
+picamera2 raises RuntimeError for nearly everything; the texts in it come from libcamera and the kernel.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
-from broadcaster.devices.holders import holders, join
+from broadcaster.devices.holders import holders, usermod_command
 from broadcaster.devices.picamera import library
 from broadcaster.errors import SourceError, StreamReason
 
 
 class Step(Enum):
-    """What is being done to a camera: for people, and what it means that it failed."""
+    """A step of opening a camera: its description, and the reason to report if it fails for an unknown cause."""
 
     LOAD = "load the camera's library", StreamReason.NO_CAMERA
     OPEN = "open the camera", StreamReason.NO_CAMERA
-    CONFIGURE = "set up the camera", StreamReason.INTERNAL
+    CONFIGURE = "configure the camera", StreamReason.INTERNAL
     ENCODER = "start the encoder", StreamReason.ENCODER
     START = "start the camera", StreamReason.CAMERA_LOST
 
@@ -34,34 +34,36 @@ _KNOWN: tuple[tuple[tuple[str, ...], StreamReason, str], ...] = (
     (
         ("permission denied",),
         StreamReason.INTERNAL,
-        f"the daemon's user may not use it: {join('video')}",
+        f"the daemon's user may not access it: {usermod_command('video')}",
     ),
     (
         ("cannot allocate memory", "failed to allocate"),
         StreamReason.INTERNAL,
-        "not enough contiguous memory: make video.width and video.height smaller, or see that nothing else has it",
+        "not enough contiguous memory: reduce video.width and video.height, or stop other programs that use it",
     ),
 )
+"""Parts of error texts, with the reason to report and the advice to give."""
 
 
-def explained(error: BaseException, step: Step, root: Path = Path("/")) -> SourceError:
-    """Return what `error`, raised at `step`, means; who has a busy camera is looked up below `root`."""
+def source_error(error: BaseException, step: Step, root: Path = Path("/")) -> SourceError:
+    """Convert `error`, raised at `step`; processes that use a busy camera are looked up below `root`."""
     if isinstance(error, SourceError):
         return error
     if step is Step.LOAD:
-        return library.explained(error)
+        return library.load_error(error)
+    action, default_reason = step.value
     causes = list(_causes(error))
     text = " ".join(map(str, causes)).lower()
-    if step is not Step.ENCODER and any(words in text for words in _BUSY):
+    if step is not Step.ENCODER and any(part in text for part in _BUSY):
         return SourceError(StreamReason.CAMERA_BUSY, _busy(root))
-    for words, reason, advice in _KNOWN:
-        if any(word in text for word in words):
-            return SourceError(reason, f"cannot {step.value[0]} ({causes[-1]}): {advice}")
-    return SourceError(step.value[1], f"cannot {step.value[0]}: {type(causes[-1]).__name__}: {causes[-1]}")
+    for parts, reason, advice in _KNOWN:
+        if any(part in text for part in parts):
+            return SourceError(reason, f"cannot {action} ({causes[-1]}): {advice}")
+    return SourceError(default_reason, f"cannot {action}: {type(causes[-1]).__name__}: {causes[-1]}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was raised from: the last one is what really happened."""
+    """Yield an error and its chain of causes; the last one is the root cause."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -70,9 +72,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _busy(root: Path) -> str:
     devices = sorted((root / "dev").glob("media*")) + sorted((root / "dev").glob("video*"))
-    who = holders(devices, root)
+    processes = holders(devices, root)
     return (
-        f"the camera is in use by {who}: end that"
-        if who
+        f"the camera is in use by {processes}: stop that first"
+        if processes
         else "the camera is in use by another process (sudo fuser --verbose /dev/media* /dev/video* shows which)"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcaster.devices.picamera.faults import Step, explained
+from broadcaster.devices.picamera.errors import Step, source_error
 from broadcaster.errors import SourceError
 
 
@@ -29,18 +29,18 @@ def chain(*texts: str) -> RuntimeError:
         (PermissionError(13, "Permission denied", "/dev/dma_heap/linux,cma"), Step.OPEN, "internal", "usermod"),
         (OSError(12, "Cannot allocate memory"), Step.CONFIGURE, "internal", "video.width"),
         (chain("failed to allocate capture buffers for stream 0"), Step.CONFIGURE, "internal", "contiguous memory"),
-        (chain("Invalid camera configuration: {}"), Step.CONFIGURE, "internal", "cannot set up the camera"),
+        (chain("Invalid camera configuration: {}"), Step.CONFIGURE, "internal", "cannot configure the camera"),
         (OSError(16, "Device or resource busy"), Step.ENCODER, "encoder", "cannot start the encoder"),
         (TypeError("start() got an unexpected keyword"), Step.START, "camera-lost", "TypeError: start() got"),
         (ImportError("half an upgrade"), Step.LOAD, "no-camera", "full-upgrade"),
     ],
 )  # fmt: skip
 def test_each_has_a_reason_and_says_what_to_do(tmp_path, error, step, reason, said):
-    explained_error = explained(error, step, tmp_path)
-    assert explained_error.reason == reason
-    assert said in explained_error.detail
+    converted = source_error(error, step, tmp_path)
+    assert converted.reason == reason
+    assert said in converted.detail
 
 
 def test_our_own_words_stay_as_they_are():
     error = SourceError("no-camera", "none")
-    assert explained(error, Step.OPEN) is error
+    assert source_error(error, Step.OPEN) is error

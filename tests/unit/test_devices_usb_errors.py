@@ -4,9 +4,9 @@ import pwd
 
 import pytest
 
-from broadcaster.devices.usb import trouble
+from broadcaster.devices.usb import errors
 from broadcaster.devices.usb.camera import Node, capture_time
-from broadcaster.devices.usb.trouble import camera_errors
+from broadcaster.devices.usb.errors import camera_errors
 from broadcaster.errors import SourceError
 
 NODE = Node("/dev/video0", "uvcvideo", "USB Camera", "usb-1", 0x04200001)
@@ -24,7 +24,7 @@ def trouble_of(number: int) -> SourceError:
     [
         (errno.ENODEV, "camera-lost", "unplugged"),
         (errno.EIO, "camera-lost", "cable"),
-        (errno.ENOSPC, "camera-busy", "the USB bus has no room"),
+        (errno.ENOSPC, "camera-busy", "not enough USB bandwidth"),
         (errno.ETIMEDOUT, "camera-stalled", "unplug it and plug it in again"),
         (errno.EPROTO, "camera-stalled", "does not answer"),
         (errno.EINVAL, "camera-stalled", "Invalid argument"),
@@ -38,11 +38,11 @@ def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):
 
 
 def test_who_is_busy_with_it_is_named_when_it_can_be_seen(monkeypatch):
-    monkeypatch.setattr(trouble, "holders", lambda devices: "mpv (process 7), ffmpeg (process 42)")
+    monkeypatch.setattr(errors, "holders", lambda devices: "mpv (process 7), ffmpeg (process 42)")
     error = trouble_of(errno.EBUSY)
     assert error.reason == "camera-busy"
-    assert error.detail.endswith("in use by mpv (process 7), ffmpeg (process 42): end that first")
-    monkeypatch.setattr(trouble, "holders", lambda devices: "")
+    assert error.detail.endswith("in use by mpv (process 7), ffmpeg (process 42): stop that first")
+    monkeypatch.setattr(errors, "holders", lambda devices: "")
     assert "sudo fuser -v /dev/video0" in trouble_of(errno.EBUSY).detail
 
 
