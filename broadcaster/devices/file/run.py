@@ -14,7 +14,7 @@ from av.stream import Stream
 from broadcaster.devices.file.demuxer import AnyPacket, Demuxer, decoded
 from broadcaster.devices.file.media_info import MediaInfo
 from broadcaster.devices.file.timeline import Kind
-from broadcaster.devices.file.timestamps import Stamps
+from broadcaster.devices.file.timestamps import FrameStamps, Stamps
 from broadcaster.errors import SourceAbsent, SourceError, StreamReason
 
 SEEK_FROM = 1.0
@@ -100,6 +100,7 @@ class Run:
 
     def frames(self) -> Iterator[tuple[Frame, float]]:
         """The decoded frames that are to be shown or heard, in the order of their times, with their positions."""
+        self._stamps = FrameStamps(self._step)
         while True:
             batch: list[Frame] | None = self._ready or next(self._batches, None)
             self._ready = []
@@ -133,7 +134,7 @@ class Run:
             self._batches, self._ready = self._decoding(), []
             while not self.prepare():
                 pass
-            stamps = Stamps(self._step)
+            stamps = FrameStamps(self._step)
             if (self._ready and stamps.of(self._ready[0]) + self._shift <= begin) or begin - back <= offset:
                 return
 

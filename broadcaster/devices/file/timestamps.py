@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Protocol
 
@@ -46,11 +47,37 @@ class Stamps:
 
     def of(self, item: Timed) -> float:
         """The time of `item`; afterwards `end` is where it ends."""
-        stamp = item.pts if item.pts is not None else item.dts
-        time = seconds(stamp, item.time_base)
+        time = seconds(self._stamp(item), item.time_base)
         time = self.end if time is None else time
         self.end = time + (seconds(item.duration, item.time_base) or self._step)
         return time
+
+    def _stamp(self, item: Timed) -> int | None:
+        return item.pts if item.pts is not None else item.dts
+
+
+class FrameStamps(Stamps):
+    """Times of decoded frames: their presentation times, or their decoding times if fewer of those go backward.
+
+    The same choice as libavcodec's: in AVI, libav derives wrong presentation times for packed B-frames (Xvid).
+    """
+
+    def __init__(self, step: float) -> None:
+        super().__init__(step)
+        self._last_pts = self._last_dts = -math.inf
+        self._faulty_pts = self._faulty_dts = 0
+
+    def _stamp(self, item: Timed) -> int | None:
+        pts, dts = item.pts, item.dts
+        if dts is not None:
+            self._faulty_dts += dts <= self._last_dts
+            self._last_dts = dts
+        if pts is not None:
+            self._faulty_pts += pts <= self._last_pts
+            self._last_pts = pts
+        if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
+            return pts
+        return dts
 
 
 class ClockCorrection:
