@@ -69,15 +69,15 @@ class FrameStamps(Stamps):
 
     def _stamp(self, item: Timed) -> int | None:
         pts, dts = item.pts, item.dts
+        backward = pts is not None and pts <= self._last_pts
         if dts is not None:
             self._faulty_dts += dts <= self._last_dts
             self._last_dts = dts
         if pts is not None:
-            self._faulty_pts += pts <= self._last_pts
+            self._faulty_pts += backward
             self._last_pts = pts
-        if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts):
-            return pts
-        return dts
+        is_usable = self._faulty_pts <= self._faulty_dts or (dts is None and not backward)
+        return pts if pts is not None and is_usable else dts
 
 
 class ClockCorrection:
