@@ -16,7 +16,7 @@ from broadcaster.ports import Control
 from broadcaster.service.panel import PanelControl
 from broadcaster.storage.state_file import StateFile
 from tests.rigs.timetravel import TravelClock, travel
-from tests.unit.test_stream_controller import ControllerRig
+from tests.unit.stream_driver import StreamDriver
 
 
 class Stream:
@@ -146,20 +146,20 @@ def test_without_pins_there_is_one_warning_and_the_stream_goes_on(caplog):
 @pytest.mark.parametrize(("dies", "within"), [("loudly", 0.0), ("silently", 2.0)])
 def test_the_lamp_goes_off_when_the_source_dies_whatever_is_wished(dies, within):
     async def scenario(clock: TravelClock) -> None:
-        stream, panel = ControllerRig(clock), FakePanel()
-        PanelControl(panel, stream.live, "nothing", lambda: None, StateFile(Path("/nonexistent"), "sound")).open()
+        stream, panel = StreamDriver(clock), FakePanel()
+        PanelControl(panel, stream.controller, "nothing", lambda: None, StateFile(Path("/nonexistent"), "sound")).open()
         shown: list[tuple[str, float]] = []
-        stream.live.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
+        stream.controller.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
         async with stream.running():
             panel.press()
             await asyncio.sleep(0.1)
-            stream.camera.give(clock)
+            stream.camera.deliver(clock)
             assert panel.shown[-1] == "live"
             died = clock.now
             if dies == "loudly":
                 stream.camera.sink.failed(SourceError("camera-lost", "unplugged"))
             await asyncio.sleep(2.5)
             assert shown[-1] == ("failed", pytest.approx(died + within, abs=0.01))
-            assert stream.wishes == [True]
+            assert stream.desired_states == [True]
 
     travel(scenario)
