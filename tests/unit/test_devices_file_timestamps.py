@@ -32,7 +32,9 @@ def test_items_without_times_follow_each_other():
 def test_frames_whose_presentation_times_go_backward_follow_their_decoding_times():
     stamps = FrameStamps(0.04)
     frames = [(3, 3), (5, 4), (4, 5), (8, 6), (6, 8), (9, 9), (11, 10), (10, None)]
-    assert [stamps.of(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx([3, 5, 5, 6, 8, 9, 10, 11])
+    assert [stamps.of(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx(
+        [3, 5, 5, 6, 8, 9, 10, 11]
+    )
 
 
 def test_frames_keep_their_presentation_times_while_these_go_forward():
