@@ -1,6 +1,6 @@
-"""The USB camera as a source over scripted cameras: what is delivered, lost and left out, and calls that hang.
+"""The source `v4l2` with scripted cameras: delivery, unplugging, skipped pictures, and calls that hang.
 
-Real V4L2 stands behind it in `make test-vm`.
+`make test-vm` tests it with a real V4L2 device.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from broadcaster.devices.usb.source import UsbCamera, make_usb_camera
 from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.settings import VideoSettings
 from tests.edges.devices_rig import Sink, decoded, opened, times
-from tests.edges.test_devices_usb_pipelines import shots
+from tests.edges.test_devices_usb_pipelines import captured_frames
 
 NODE = Node("/dev/video0", "uvcvideo", "USB Camera", "usb-1", 0x04200001)
 MODE = Mode("YUYV", 320, 180, 25)
@@ -32,7 +32,7 @@ SETTINGS = VideoSettings(source="v4l2", width=320, height=180, fps=25, bitrate=3
 
 
 class RealTimeCamera:
-    """What `Camera` does, without a device: 25 pictures a second. Faults on request."""
+    """A `Camera` without a device, at 25 fps; subclasses add faults."""
 
     opened = 0
 
@@ -40,28 +40,28 @@ class RealTimeCamera:
         type(self).opened += 1
         self.node, self.stride, self.controls = node, 0, {}
         self.closed = threading.Event()
-        self._pictures = [shot.data for shot in shots("YUYV", 5)]
-        self._begun = time.monotonic()
+        self._pictures = [frame.data for frame in captured_frames("YUYV", 5)]
+        self._started = time.monotonic()
         self._number = 0
 
-    def modes(self, wanted: RequestedMode) -> list[Mode]:
+    def modes(self, requested: RequestedMode) -> list[Mode]:
         return [MODE]
 
     def start(self, mode: Mode) -> Mode:
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         return mode
 
     def has(self, control: int) -> bool:
         return False
 
     def is_ready(self, seconds: float = 0.0) -> bool:
-        wait = self._begun + (self._number + 1) / MODE.fps - time.monotonic()
+        wait = self._started + (self._number + 1) / MODE.fps - time.monotonic()
         time.sleep(max(0.0, min(seconds, wait)))
         return wait <= seconds
 
     def read(self, now: float) -> CapturedFrame | None:
         self._number += 1
-        captured = self._begun + self._number / MODE.fps
+        captured = self._started + self._number / MODE.fps
         return CapturedFrame(self._pictures[self._number % 5], captured, self._number)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ def new_source() -> UsbCamera:
     return make_usb_camera(SETTINGS, SystemClock())
 
 
-async def test_pictures_come_with_their_time_and_a_keyframe_when_asked():
+async def test_pictures_have_capture_times_and_keyframes_can_be_requested():
     source = new_source()
     async with opened(source) as sink:
         units = (await sink.until(10))[:10]
@@ -97,7 +97,7 @@ async def test_pictures_come_with_their_time_and_a_keyframe_when_asked():
     assert (source.traits.source, source.traits.width, source.traits.fps) == ("v4l2", 320, 25)
 
 
-async def test_it_closes_delivers_nothing_after_and_opens_again():
+async def test_a_closed_source_delivers_nothing_and_can_be_reopened():
     source = new_source()
     sink = Sink()
     await source.open(sink)
@@ -113,7 +113,7 @@ async def test_it_closes_delivers_nothing_after_and_opens_again():
         assert (await again.until(1))[0].keyframe
 
 
-async def test_a_pulled_plug_is_a_lost_camera_and_another_may_be_opened(monkeypatch):
+async def test_an_unplugged_camera_is_lost_and_another_can_be_opened(monkeypatch):
     class Unplugged(RealTimeCamera):
         def is_ready(self, seconds: float = 0.0) -> bool:
             if self._number >= 3:
@@ -140,12 +140,12 @@ async def test_a_pulled_plug_is_a_lost_camera_and_another_may_be_opened(monkeypa
         await again.until(1)
 
 
-async def test_a_camera_that_cannot_be_started_is_let_go_of(monkeypatch):
-    made = []
+async def test_a_camera_that_cannot_be_started_is_closed(monkeypatch):
+    cameras = []
 
     class Busy(RealTimeCamera):
         def start(self, mode: Mode) -> Mode:
-            made.append(self)
+            cameras.append(self)
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     use(monkeypatch, Busy)
@@ -154,34 +154,34 @@ async def test_a_camera_that_cannot_be_started_is_let_go_of(monkeypatch):
         await source.open(Sink())
     assert caught.value.reason == "camera-busy"
     await source.close()
-    assert made[0].closed.is_set()
+    assert cameras[0].closed.is_set()
 
 
-async def test_pictures_that_waited_too_long_give_way_to_newer_ones(monkeypatch, caplog):
+async def test_old_pictures_are_skipped_for_newer_ones(monkeypatch, caplog):
     class Behind(RealTimeCamera):
-        """Whoever comes late finds four old pictures and a new one."""
+        """Has four old pictures and a new one ready at the start."""
 
         def start(self, mode: Mode) -> Mode:
             super().start(mode)
-            self._begun -= 5 / MODE.fps
+            self._started -= 5 / MODE.fps
             return mode
 
     use(monkeypatch, Behind)
-    began = time.monotonic()
+    started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         async with opened(new_source()) as sink:
             units = await sink.until(2)
-    assert units[0].captured > began - 3 / MODE.fps  # of the four, those that are older were left out
+    assert units[0].captured > started - 3 / MODE.fps  # the oldest of the four were skipped
     assert "encoding is too slow for the camera" in caplog.text
 
 
-async def test_a_camera_that_hangs_while_it_is_opened_has_a_deadline_and_ends_the_process(monkeypatch):
+async def test_a_camera_that_hangs_while_opening_is_given_up_after_the_deadline(monkeypatch):
     hanging = threading.Event()
 
     class Hanging(RealTimeCamera):
-        def modes(self, wanted: RequestedMode) -> list[Mode]:
+        def modes(self, requested: RequestedMode) -> list[Mode]:
             hanging.wait(60)
-            return super().modes(wanted)
+            return super().modes(requested)
 
     use(monkeypatch, Hanging)
     monkeypatch.setattr(usb_source, "OPEN_LIMIT", 0.2)
@@ -197,11 +197,12 @@ async def test_a_camera_that_hangs_while_it_is_opened_has_a_deadline_and_ends_th
         hanging.set()
 
 
-async def test_a_camera_that_hangs_while_it_is_read_ends_the_process(monkeypatch):
-    hanging = threading.Event()
+async def test_a_camera_that_hangs_while_reading_raises_device_hung_on_close(monkeypatch):
+    hanging, reading = threading.Event(), threading.Event()
 
     class Hanging(RealTimeCamera):
         def read(self, now: float) -> CapturedFrame | None:
+            reading.set()
             hanging.wait(60)
             return None
 
@@ -210,7 +211,7 @@ async def test_a_camera_that_hangs_while_it_is_read_ends_the_process(monkeypatch
     source = new_source()
     try:
         await source.open(Sink())
-        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(reading.wait, 10)
         with pytest.raises(DeviceHung, match="hangs and cannot be closed"):
             await source.close()
     finally:

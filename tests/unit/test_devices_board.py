@@ -1,4 +1,4 @@
-"""What machine this is, from trees as different machines show them."""
+"""Identification of the machine from /proc and /sys trees of different boards."""
 
 import struct
 from pathlib import Path
@@ -21,23 +21,23 @@ from tests.rigs import boards
     ],
     ids=lambda value: getattr(value, "model", None),
 )
-def test_a_machine_is_read_from_its_tree(tmp_path, machine, encoder, is_64_bit):
+def test_read_board(tmp_path, machine, encoder, is_64_bit):
     board = read_board(boards.build(tmp_path, machine))
     assert board == Board(machine.model, machine.memory * 1024, encoder, is_64_bit)
     assert board.is_raspberry_pi == (machine is not boards.PC)
     assert board.name == (machine.model or "no Raspberry Pi")
 
 
-def test_the_encoder_is_known_by_its_name_not_by_its_number(tmp_path):
+def test_the_encoder_is_identified_by_name_not_by_number(tmp_path):
     moved = boards.Machine(boards.PI_4.model, 1, {11: "UVC Camera", 12: "bcm2835-codec-encode"})
     assert read_board(boards.build(tmp_path, moved)).h264_encoder == "/dev/video12"
 
 
-def test_an_empty_tree_is_a_machine_about_which_nothing_is_known(tmp_path):
+def test_an_empty_tree_gives_an_unknown_board(tmp_path):
     assert read_board(tmp_path) == Board("", 0, "", False)
 
 
-def test_this_machine():
+def test_read_board_on_this_machine():
     board = read_board()
     assert board.memory == pytest.approx(_total_memory(), rel=0.01)
     assert board.is_64_bit == (struct.calcsize("P") == 8)

@@ -1,4 +1,4 @@
-"""Which CSI camera is meant, and how it is set up, without opening one."""
+"""Selection and configuration of a CSI camera, without opening one."""
 
 from unittest import mock
 
@@ -16,21 +16,21 @@ PI_4 = Board("Raspberry Pi 4 Model B Rev 1.4", 4 << 30, "/dev/video11", True)
 
 
 @pytest.mark.parametrize("device", ["1", "imx219", "IMX219", BACK.id])
-def test_a_camera_has_many_names(device):
+def test_pick_camera_by_number_model_or_id(device):
     assert pick_camera([FRONT, BACK], device) == BACK
 
 
-def test_the_first_is_meant_when_none_is_named():
+def test_pick_camera_without_a_name_returns_the_first():
     assert pick_camera([FRONT, BACK], "") == FRONT
 
 
 @pytest.mark.parametrize("device", ["2", "imx477", "/dev/video0"])
-def test_what_is_not_there_is_answered_with_what_is(device):
+def test_an_unknown_camera_error_lists_the_available_ones(device):
     with pytest.raises(SourceError, match=f"'{device}': no such CSI camera; available: 0: imx708 .*, 1: imx219"):
         pick_camera([FRONT, BACK], device)
 
 
-def test_without_any_the_cable_is_named():
+def test_no_camera_error_mentions_the_cable():
     with pytest.raises(SourceError, match="ribbon cable"):
         pick_camera([], "imx477")
 
@@ -46,14 +46,14 @@ def test_without_any_the_cable_is_named():
         (180, "vertical", {"hflip": True, "vflip": False}),
     ],
 )
-def test_the_picture_is_turned_and_mirrored(rotation, flip, flips):
+def test_configuration_combines_rotation_and_flip(rotation, flip, flips):
     transform = mock.Mock()
     configuration(mock.Mock(), transform, VideoSettings(rotation=rotation, flip=flip), PI_4)
     transform.assert_called_once_with(**flips)
 
 
 @pytest.mark.parametrize(("memory", "buffers"), [(437_904 << 10, 4), (931_116 << 10, 6), (8 << 30, 6)])
-def test_a_small_board_gets_fewer_buffers(memory, buffers):
+def test_configuration_uses_fewer_buffers_with_little_memory(memory, buffers):
     camera = mock.Mock()
     configuration(camera, mock.Mock(), VideoSettings(), Board("", memory, "", True))
     assert camera.create_video_configuration.call_args.kwargs["buffer_count"] == buffers

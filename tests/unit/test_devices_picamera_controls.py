@@ -1,4 +1,4 @@
-"""`video.controls` against what a camera offers."""
+"""Validation of `video.controls` against the controls that a camera offers."""
 
 import pytest
 
@@ -15,15 +15,15 @@ OFFERED = {
     "AfMode": (0, 2, 0),
     "Unbounded": (0, -1, None),
 }
-WORDS = {"AwbMode": {"Auto": 0, "Daylight": 5}}
+ENUMS = {"AwbMode": {"Auto": 0, "Daylight": 5}}
 
 
-def words(name: str) -> dict[str, int]:
-    return WORDS.get(name, {})
+def enum_values(name: str) -> dict[str, int]:
+    return ENUMS.get(name, {})
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "given"),
+    ("name", "value", "passed"),
     [
         ("ExposureTime", 10_000, 10_000),
         ("AnalogueGain", 2, 2),
@@ -34,12 +34,12 @@ def words(name: str) -> dict[str, int]:
         ("Unbounded", 7, 7),
     ],
 )
-def test_what_the_camera_takes_is_handed_on(name, value, given):
-    assert validated(((name, value),), OFFERED, words)[name] == given
+def test_valid_controls_are_passed_on(name, value, passed):
+    assert validated(((name, value),), OFFERED, enum_values)[name] == passed
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "wrong"),
+    ("name", "value", "problem"),
     [
         ("exposuretime", 1, "this camera has no such control; did you mean ExposureTime?"),
         ("ExposureTime", 13, "must be a whole number from 14 to 66666"),
@@ -55,15 +55,15 @@ def test_what_the_camera_takes_is_handed_on(name, value, given):
         ("ScalerCrop", 640, "must be a list of 4 numbers"),
     ],
 )
-def test_what_it_does_not_take_is_said(name, value, wrong):
+def test_invalid_controls_are_reported(name, value, problem):
     with pytest.raises(SourceError) as caught:
-        validated(((name, value),), OFFERED, words)
-    assert caught.value.detail == f"video.controls.{name} = {value!r}: {wrong}"
+        validated(((name, value),), OFFERED, enum_values)
+    assert caught.value.detail == f"video.controls.{name} = {value!r}: {problem}"
 
 
-def test_it_focuses_by_itself_where_it_can_and_nobody_says_otherwise():
-    assert validated((), OFFERED, words) == {"AfMode": 2}
-    assert validated((("AfMode", 0),), OFFERED, words) == {"AfMode": 0}
-    assert validated((), {"ExposureTime": (1, 2, 1)}, words) == {}
+def test_autofocus_is_enabled_unless_the_focus_is_set():
+    assert validated((), OFFERED, enum_values) == {"AfMode": 2}
+    assert validated((("AfMode", 0),), OFFERED, enum_values) == {"AfMode": 0}
+    assert validated((), {"ExposureTime": (1, 2, 1)}, enum_values) == {}
     offered = OFFERED | {"LensPosition": (0.0, 32.0, 1.0)}
-    assert validated((("LensPosition", 2.0),), offered, words) == {"LensPosition": 2.0}
+    assert validated((("LensPosition", 2.0),), offered, enum_values) == {"LensPosition": 2.0}

@@ -1,4 +1,4 @@
-"""What the libraries raise when a camera is opened, in words that say what to do."""
+"""Conversion of the libraries' exceptions to errors that say what to do."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from broadcaster.errors import SourceError
 
 
 def chain(*texts: str) -> RuntimeError:
-    """As picamera2 raises: the last text is what really happened."""
+    """Return an error chain as picamera2 raises it: the last text is the root cause."""
     error = None
     for text in reversed(texts):
         outer = RuntimeError(text)
@@ -18,7 +18,7 @@ def chain(*texts: str) -> RuntimeError:
 
 
 @pytest.mark.parametrize(
-    ("error", "step", "reason", "said"),
+    ("error", "step", "reason", "text"),
     [
         (chain("Camera __init__ sequence did not complete.", "Failed to acquire camera: Device or resource busy"),
          Step.OPEN, "camera-busy", "in use by another process (sudo fuser"),
@@ -35,12 +35,12 @@ def chain(*texts: str) -> RuntimeError:
         (ImportError("half an upgrade"), Step.LOAD, "no-camera", "full-upgrade"),
     ],
 )  # fmt: skip
-def test_each_has_a_reason_and_says_what_to_do(tmp_path, error, step, reason, said):
+def test_each_error_has_a_reason_and_a_remedy(tmp_path, error, step, reason, text):
     converted = source_error(error, step, tmp_path)
     assert converted.reason == reason
-    assert said in converted.detail
+    assert text in converted.detail
 
 
-def test_our_own_words_stay_as_they_are():
+def test_a_source_error_is_not_converted():
     error = SourceError("no-camera", "none")
     assert source_error(error, Step.OPEN) is error

@@ -7,21 +7,21 @@ from broadcaster.devices.usb.controls import flip_in_camera, flips_of, set_contr
 HFLIP, VFLIP = 0x00980914, 0x00980915
 
 
-class Controls:
-    """The part of a camera that is its controls; `stuck` ones refuse."""
+class FakeControls:
+    """The controls of a camera; those in `rejected` cannot be set."""
 
-    def __init__(self, *stuck: int, **controls: int) -> None:
+    def __init__(self, *rejected: int, **controls: int) -> None:
         self.controls = controls
         self.values: dict[int, int] = {}
-        self._stuck = stuck
+        self._rejected = rejected
 
     def has(self, control: int) -> bool:
         return control in self.controls.values()
 
     def set(self, control: int, value: int) -> bool:
-        if control not in self._stuck:
+        if control not in self._rejected:
             self.values[control] = value
-        return control not in self._stuck
+        return control not in self._rejected
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,12 @@ class Controls:
         (180, "vertical", {"hflip"}),
     ],
 )
-def test_rotation_and_flip_add_up(rotation, flip, flips):
+def test_rotation_and_flip_are_combined(rotation, flip, flips):
     assert flips_of(rotation, flip) == flips
 
 
-def test_a_camera_that_can_turn_its_picture_does_so_and_turns_it_back():
-    camera = Controls(hflip=HFLIP, vflip=VFLIP)
+def test_flips_are_set_and_reset_in_the_camera():
+    camera = FakeControls(hflip=HFLIP, vflip=VFLIP)
     assert flip_in_camera(camera, frozenset({"hflip", "vflip"}))
     assert camera.values == {HFLIP: 1, VFLIP: 1}
     assert flip_in_camera(camera, frozenset({"vflip"}))
@@ -48,22 +48,24 @@ def test_a_camera_that_can_turn_its_picture_does_so_and_turns_it_back():
     assert camera.values == {HFLIP: 0, VFLIP: 0}
 
 
-@pytest.mark.parametrize("camera", [Controls(), Controls(hflip=HFLIP), Controls(VFLIP, hflip=HFLIP, vflip=VFLIP)])
-def test_one_that_cannot_is_left_as_it_is_not_half_turned(camera):
+@pytest.mark.parametrize(
+    "camera", [FakeControls(), FakeControls(hflip=HFLIP), FakeControls(VFLIP, hflip=HFLIP, vflip=VFLIP)]
+)
+def test_no_flip_is_set_if_the_camera_cannot_set_all(camera):
     assert not flip_in_camera(camera, frozenset({"hflip", "vflip"}))
     assert not any(camera.values.values())
     assert flip_in_camera(camera, frozenset())
 
 
-def test_controls_are_set_in_their_order_and_what_cannot_be_is_said(caplog):
-    camera = Controls(3, focus_automatic_continuous=1, focus_absolute=2, gain=3)
+def test_controls_are_set_in_order_and_failures_are_logged(caplog):
+    camera = FakeControls(3, focus_automatic_continuous=1, focus_absolute=2, gain=3)
     with caplog.at_level(logging.WARNING):
         set_controls(
             camera,
             (("focus_automatic_continuous", False), ("focus_absolute", 30), ("gain", 9), ("zoom", 1), ("gain", "low")),
         )
     assert list(camera.values.items()) == [(1, 0), (2, 30)]
-    refused, unknown, text = caplog.messages
-    assert "rejects gain = 9" in refused
+    rejected, unknown, not_a_number = caplog.messages
+    assert "rejects gain = 9" in rejected
     assert "no zoom; it has: focus_absolute, focus_automatic_continuous, gain" in unknown
-    assert "whole number" in text
+    assert "whole number" in not_a_number

@@ -12,7 +12,7 @@ from broadcaster.errors import SourceError
 NODE = Node("/dev/video0", "uvcvideo", "USB Camera", "usb-1", 0x04200001)
 
 
-def trouble_of(number: int) -> SourceError:
+def converted(number: int) -> SourceError:
     with pytest.raises(SourceError) as caught, camera_errors(NODE):
         raise OSError(number, os.strerror(number))
     assert caught.value.detail.startswith("USB Camera (/dev/video0): ")
@@ -20,7 +20,7 @@ def trouble_of(number: int) -> SourceError:
 
 
 @pytest.mark.parametrize(
-    ("number", "reason", "words"),
+    ("number", "reason", "text"),
     [
         (errno.ENODEV, "camera-lost", "unplugged"),
         (errno.EIO, "camera-lost", "cable"),
@@ -31,22 +31,22 @@ def trouble_of(number: int) -> SourceError:
         (errno.EACCES, "no-camera", f"sudo usermod --append --groups video {pwd.getpwuid(os.geteuid()).pw_name}, then"),
     ],
 )
-def test_each_trouble_has_its_reason_and_its_remedy(number, reason, words):
-    error = trouble_of(number)
+def test_each_error_has_a_reason_and_a_remedy(number, reason, text):
+    error = converted(number)
     assert error.reason == reason
-    assert words in error.detail
+    assert text in error.detail
 
 
-def test_who_is_busy_with_it_is_named_when_it_can_be_seen(monkeypatch):
+def test_a_busy_camera_error_names_the_processes_that_use_it(monkeypatch):
     monkeypatch.setattr(errors, "holders", lambda devices: "mpv (process 7), ffmpeg (process 42)")
-    error = trouble_of(errno.EBUSY)
+    error = converted(errno.EBUSY)
     assert error.reason == "camera-busy"
     assert error.detail.endswith("in use by mpv (process 7), ffmpeg (process 42): stop that first")
     monkeypatch.setattr(errors, "holders", lambda devices: "")
-    assert "sudo fuser -v /dev/video0" in trouble_of(errno.EBUSY).detail
+    assert "sudo fuser -v /dev/video0" in converted(errno.EBUSY).detail
 
 
-def test_the_drivers_stamp_is_believed_only_where_it_can_be():
+def test_capture_time_uses_the_timestamp_only_if_plausible():
     assert capture_time(99.97, monotonic=True, now=100.0) == 99.97
     assert capture_time(99.97, monotonic=False, now=100.0) == 100.0
     assert capture_time(100.01, monotonic=True, now=100.0) == 100.0

@@ -5,7 +5,7 @@ from broadcaster.devices.usb.camera import Node
 from broadcaster.devices.usb.find import DeviceScan, is_camera, pick_camera, scan_devices
 from broadcaster.errors import SourceError
 
-# device_caps as QUERYCAP gives them (videodev2.h): capture 1, M2M 0x8000 and 0x4000, metadata 0x800000,
+# device_caps as VIDIOC_QUERYCAP reports them (videodev2.h): capture 1, M2M 0x8000 and 0x4000, metadata 0x800000,
 # streaming 0x4000000, media controller 0x20000000, extended formats 0x200000.
 C920 = Node("/dev/video0", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x04200001)
 C920_METADATA = Node("/dev/video1", "uvcvideo", "HD Pro Webcam C920", "usb-0000:01:00.0-1.2", 0x04A00000)
@@ -27,7 +27,7 @@ PI_5 = [
 BOTH = DeviceScan((C920, CHEAP))
 
 
-def test_cameras_are_told_from_all_else_that_has_a_video_node():
+def test_is_camera_excludes_codecs_image_processors_and_metadata_nodes():
     nodes = [*PI_4, C920, C920_METADATA, CHEAP, *PI_5]
     assert [node for node in nodes if is_camera(node)] == [C920, CHEAP]
 
@@ -43,11 +43,11 @@ def test_cameras_are_told_from_all_else_that_has_a_video_node():
         ("usb camera", CHEAP),
     ],
 )
-def test_the_setting_names_a_camera_by_path_number_or_name(device, node):
+def test_pick_camera_by_path_number_or_name(device, node):
     assert pick_camera(BOTH, device) == node
 
 
-def test_a_link_by_id_leads_to_whatever_number_the_camera_has_now(tmp_path, monkeypatch):
+def test_pick_camera_by_link_in_by_id(tmp_path, monkeypatch):
     monkeypatch.setattr(find, "_BY_ID", tmp_path)
     link = tmp_path / "usb-046d_HD_Pro_Webcam_C920_1234-video-index0"
     link.symlink_to("/dev/video2")
@@ -55,13 +55,13 @@ def test_a_link_by_id_leads_to_whatever_number_the_camera_has_now(tmp_path, monk
     assert pick_camera(BOTH, link.name) == CHEAP
 
 
-def test_a_whole_name_goes_before_a_part_of_one():
-    whole = Node("/dev/video4", "uvcvideo", "Camera", "usb-1", 0x04200001)
-    assert pick_camera(DeviceScan((CHEAP, whole)), "camera") == whole
+def test_pick_camera_prefers_an_equal_name_to_a_partial_match():
+    equal = Node("/dev/video4", "uvcvideo", "Camera", "usb-1", 0x04200001)
+    assert pick_camera(DeviceScan((CHEAP, equal)), "camera") == equal
 
 
 @pytest.mark.parametrize(
-    ("around", "device", "words"),
+    ("scan", "device", "text"),
     [
         (DeviceScan(), "", "no USB camera is plugged in"),
         (DeviceScan(), "c920", "video.device = 'c920' is not connected: no USB camera"),
@@ -73,14 +73,14 @@ def test_a_whole_name_goes_before_a_part_of_one():
         (DeviceScan((), ("/dev/video0",)), "", "no permission to open /dev/video0: sudo usermod"),
     ],
 )
-def test_who_is_missed_is_said_and_who_is_there(around, device, words):
+def test_a_missing_camera_error_lists_the_available_ones(scan, device, text):
     with pytest.raises(SourceError) as caught:
-        pick_camera(around, device)
+        pick_camera(scan, device)
     assert caught.value.reason == "no-camera"
-    assert words in caught.value.detail
+    assert text in caught.value.detail
 
 
-def test_what_is_no_video_device_is_passed_over(tmp_path):
+def test_scan_ignores_files_that_are_not_video_devices(tmp_path):
     (tmp_path / "video0").write_text("a file")
     (tmp_path / "video1").symlink_to("gone")
     (tmp_path / "video-of-me").write_text("")

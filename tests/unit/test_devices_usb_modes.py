@@ -11,7 +11,7 @@ HIGH = "its profile is High"
 
 
 @pytest.mark.parametrize(
-    ("camera", "wanted", "best", "passes"),
+    ("camera", "requested", "best", "passthrough"),
     [
         (C920, HD, "H264 1280x720 30", True),
         (C920, RequestedMode(1920, 1080, 30), "H264 1920x1080 30", True),
@@ -30,12 +30,12 @@ HIGH = "its profile is High"
         (UHD, RequestedMode(1600, 900, 30), "MJPG 1920x1080 30", False),
     ],
 )
-def test_the_best_mode_is_chosen(camera, wanted, best, passes):
-    choice = choose_mode(camera, wanted)
-    assert (choice.mode, choice.passthrough) == (*modes(best), passes)
+def test_the_best_mode_is_chosen(camera, requested, best, passthrough):
+    choice = choose_mode(camera, requested)
+    assert (choice.mode, choice.passthrough) == (*modes(best), passthrough)
 
 
-def test_the_reason_says_what_was_asked_and_what_stands_against_it():
+def test_the_reason_names_the_request_and_the_obstacle():
     assert choose_mode(C920, HD).reason == "as requested"
     assert choose_mode(CHEAP, RequestedMode(1920, 1080, 60)).reason == "the mode nearest to 1920x1080 at 60 fps"
     assert choose_mode(C920, HD, HIGH).reason == f"as requested; the camera's own H.264 is not used: {HIGH}"
@@ -44,44 +44,44 @@ def test_the_reason_says_what_was_asked_and_what_stands_against_it():
     assert choose_mode(faster, RequestedMode(640, 480, 30)).reason.endswith(": other modes are nearer")
 
 
-def test_h264_that_cannot_be_sent_gives_way_and_is_decoded_only_when_there_is_nothing_else():
+def test_h264_that_cannot_pass_through_is_the_last_choice():
     assert choose_mode(C920, HD, HIGH).mode == Mode("MJPG", 1280, 720, 30)
     only = modes("H264 1280x720 30\nH264 640x480 30")
     choice = choose_mode(only, HD, HIGH)
     assert (choice.mode, choice.passthrough) == (only[0], False)
 
 
-def test_h264_larger_than_wanted_does_not_pass_and_smaller_does():
+def test_h264_passes_through_only_up_to_the_requested_size():
     choice = choose_mode(modes("H264 1920x1080 30"), HD)
     assert not choice.passthrough
     assert choose_mode(modes("H264 640x360 30"), HD).passthrough
 
 
-def test_motion_counts_as_much_as_sharpness():
+def test_frame_rate_counts_as_much_as_sharpness():
     raw_only = [mode for mode in CHEAP if mode.pixel_format == "YUYV"]
     assert choose_mode(raw_only, HD).mode == Mode("YUYV", 640, 480, 30)
 
 
-def test_a_camera_in_colour_is_not_shown_in_grey():
+def test_colour_formats_are_preferred_to_grey():
     infrared = modes("GREY 1280x720 30\nYUYV 640x480 30")
     assert choose_mode(infrared, HD).mode.pixel_format == "YUYV"
     assert choose_mode(infrared[:1], HD).mode.pixel_format == "GREY"
 
 
-def test_formats_that_nobody_here_can_read_are_no_choice():
+def test_unsupported_formats_are_not_chosen():
     assert choose_mode(modes("BA81 1280x720 30\nY16 640x480 30"), HD) is None
     assert choose_mode([], HD) is None
 
 
 @pytest.mark.parametrize(
-    ("span", "wanted", "size"),
+    ("span", "requested", "size"),
     [((32, 1920, 2), 1280, 1280), ((32, 1920, 2), 4000, 1920), ((64, 640, 16), 10, 64), ((10, 50, 0), 33, 33)],
 )
-def test_of_a_range_the_nearest_size_is_taken(span, wanted, size):
-    assert nearest_size(*span, wanted) == size
+def test_nearest_size_of_a_range(span, requested, size):
+    assert nearest_size(*span, requested) == size
 
 
-def test_of_a_range_the_nearest_rate_is_taken_and_an_unknown_one_is_hoped_for():
+def test_nearest_rate_of_a_range_or_the_requested_rate_if_unknown():
     assert [nearest_rate(5, 60, rate) for rate in (1, 30, 90)] == [5, 30, 60]
     assert nearest_rate(0, 0, 30) == 30
 
@@ -94,8 +94,8 @@ MODES = st.builds(
 @given(
     st.lists(MODES, max_size=20), st.builds(RequestedMode, st.integers(160, 3840), st.integers(90, 2160), st.just(30))
 )
-def test_whatever_a_camera_offers_the_choice_is_one_of_it_that_can_be_used(offered, wanted):
-    choice = choose_mode(offered, wanted)
+def test_the_choice_is_always_a_supported_mode_of_the_camera(offered, requested):
+    choice = choose_mode(offered, requested)
     if choice is None:
         assert all(mode.pixel_format not in COST for mode in offered)
     else:
@@ -105,7 +105,7 @@ def test_whatever_a_camera_offers_the_choice_is_one_of_it_that_can_be_used(offer
 
 
 @given(st.lists(MODES, max_size=20), st.randoms())
-def test_the_order_of_the_offer_means_nothing(offered, random):
+def test_the_order_of_modes_does_not_matter(offered, random):
     shuffled = list(offered)
     random.shuffle(shuffled)
     first, second = choose_mode(offered, HD), choose_mode(shuffled, HD)
