@@ -29,7 +29,7 @@ HFLIP, VFLIP, FORCE, BITRATE, PROFILE = 0x00980914, 0x00980915, 0x009909E5, 0x00
 
 
 class ScriptedCamera:
-    """A `Camera` without a device; `h264` are its encoder's access units, each of which advances the clock by 1 / FPS."""
+    """A `Camera` without a device; `h264` are its encoder's access units, each 1 / FPS seconds after the previous."""
 
     def __init__(self, clock: FakeClock, modes: list[Mode], h264: Sequence[bytes] = (), **controls: int) -> None:
         self.node = NODE
