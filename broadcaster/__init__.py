@@ -1,3 +1,3 @@
-"""The broadcaster: camera and microphone of a single-board computer, live in many browsers."""
+"""The broadcaster: live video and audio from a single-board computer to many browsers."""
 
 __version__ = "0.1.0"

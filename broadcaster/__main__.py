@@ -1,4 +1,4 @@
-"""`python -m broadcaster`, and the command `broadcaster`."""
+"""Entry point of `python -m broadcaster` and of the command `broadcaster`."""
 
 import sys
 

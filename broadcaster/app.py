@@ -1,4 +1,4 @@
-"""The composition root: builds the list of components from the settings, starts them, and closes them in reverse."""
+"""The composition root: builds the components from the settings, starts them, and closes them in reverse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 log = logging.getLogger(__name__)
 
 STREAM_DEADLINE = 15.0
-"""Seconds that the stream has to close its sources; every device has a shorter deadline of its own."""
+"""Deadline in seconds for the stream to close its sources; every device has a shorter deadline of its own."""
 
 Announce = Callable[[int, StreamReport], None]
 ReadSettings = Callable[[], Settings]
@@ -48,7 +48,7 @@ Sources = tuple[VideoSource, AudioSource | None]
 MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
 
 RELOADED = ("log.level", "web.hosts", "web.origins")
-"""Settings that take effect on SIGHUP; others do after a restart. Files of tokens and certificates are read anyway."""
+"""Settings that SIGHUP applies; others need a restart. Token and certificate files are reloaded when they change."""
 
 
 async def serve(
@@ -59,12 +59,12 @@ async def serve(
     make_sources: MakeSources = make_sources,
     read_settings: ReadSettings | None = None,
 ) -> None:
-    """Run the daemon until a signal ends it.
+    """Run the daemon until a signal stops it.
 
-    `live` means live at once, whatever `stream.start` says. `announce` is called once with the port and the sources
-    when viewers can connect. `read_settings` reads the settings again on SIGHUP, which without it ends the daemon.
-    Raises `BroadcasterError` on a fault that a person can mend; anything else that is raised is a bug, and makes the
-    daemon exit.
+    With `live` it goes live at once; this overrides `stream.start`. `announce` is called once, with the port and the
+    stream's report, when viewers can connect. `read_settings` is called on SIGHUP to read the settings again; without
+    it, SIGHUP stops the daemon. Raises `BroadcasterError` on a fault that the owner can fix; any other exception is a
+    bug, and makes the daemon exit.
     """
     clock = SystemClock()
     sources = make_sources(settings.video, settings.audio, clock)
@@ -72,7 +72,7 @@ async def serve(
 
 
 class Daemon:
-    """All parts of the daemon, each built once and handed to those that need it."""
+    """The daemon: builds each component once, and passes it to those that need it."""
 
     def __init__(
         self, settings: Settings, sources: Sources, clock: Clock, read_settings: ReadSettings | None = None
@@ -108,23 +108,23 @@ class Daemon:
         self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
     async def run(self, *, live: bool, announce: Announce) -> None:
-        """Start the components, wait for the end, and close them in reverse."""
-        ending = asyncio.Event()
+        """Start the components, run until a signal or a bug, and close them in reverse."""
+        stopping = asyncio.Event()
         backgrounds = [
             Background("stream", self._stream.run, STREAM_DEADLINE),
             Background("device arrivals", lambda: watch_arrivals(self._stream.look_again)),
             Background("service", self._service.run),
         ]
-        hang_up = ending.set if self._read_settings is None else self._reload
-        with signals(self._toggle_by_signal, ending.set, hang_up), uncaught_errors(self._bugs):
+        hang_up = stopping.set if self._read_settings is None else self._reload
+        with signals(self._toggle_by_signal, stopping.set, hang_up), uncaught_errors(self._bugs):
             async with running(self._components(*(background.component for background in backgrounds))):
                 announce(self._server.port, self._stream.report())
                 self._go_live_or_wait(live)
-                await _until(ending, *(background.task for background in backgrounds))
+                await _wait(stopping, *(background.task for background in backgrounds))
                 log.info("shutting down")
 
     def _components(self, stream: Component, arrivals: Component, service: Component) -> list[Component]:
-        """Every long-lived part, in the order in which they start."""
+        """Return all components in the order in which they start."""
         panel = self._panel
         return [
             component("loop lag", self._lag.start, self._lag.close),
@@ -137,17 +137,17 @@ class Daemon:
             arrivals,
             Component("web server", self._server.start, self._server.close),
             service,
-            component("garbage collection", self._start_collecting, self._garbage.close),
+            component("garbage collection", self._start_garbage_collection, self._garbage.close),
             component("service manager", close=self._service.stopping),
         ]
 
-    def _start_collecting(self) -> None:
+    def _start_garbage_collection(self) -> None:
         self._garbage.start()
         self._stream.watch(self._garbage.stream_changed)
         self._server.watch_viewers(self._garbage.viewers_changed)
 
     def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
-        """Make the factory of peer connections; a benchmark puts another one here."""
+        """Return the factory of peer connections; a benchmark overrides this."""
         return AiortcPeerFactory(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
 
     def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
@@ -161,11 +161,13 @@ class Daemon:
         if live or self._start == "live" or (self._start == "last" and self._desired_state.load()):
             self._stream.set_live(True)
         else:
-            press = "press the button, " if self._panel else ""
-            log.info('not live yet: %stype `broadcaster live on`, or POST {"live": true} to /api/live', press)
+            button = "press the button, " if self._panel else ""
+            log.info(
+                'not live yet; to go live: %srun `broadcaster live on`, or POST {"live": true} to /api/live', button
+            )
 
     def _reload(self) -> None:
-        """Read the settings again; keep the current ones if the new ones are invalid."""
+        """Read the settings again, and apply those in `RELOADED`; keep the current ones if the new ones are invalid."""
         assert self._read_settings is not None
         try:
             settings = self._read_settings()
@@ -174,10 +176,11 @@ class Daemon:
             return
         changed = [item.path for item in every_setting() if item.of(settings) != item.of(self._settings)]
         self._server.reload(settings.web)
-        applied, others = ([path for path in changed if (path in RELOADED) is now] for now in (True, False))
-        log.info("SIGHUP: settings read again; changed: %s", ", ".join(applied) or "none")
-        if others:
-            log.warning("SIGHUP: these need a restart: %s", ", ".join(others))
+        applied = [path for path in changed if path in RELOADED]
+        pending = [path for path in changed if path not in RELOADED]
+        log.info("SIGHUP: settings reloaded; changed: %s", ", ".join(applied) or "none")
+        if pending:
+            log.warning("SIGHUP: these settings need a restart: %s", ", ".join(pending))
 
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")
@@ -194,13 +197,13 @@ class Daemon:
         )
 
 
-async def _until(ending: asyncio.Event, *vital: asyncio.Future[Any]) -> None:
-    """Wait for the end; a vital part that dies of a bug takes the daemon with it, and systemd starts all anew."""
-    waiting: asyncio.Future[Any] = asyncio.create_task(ending.wait(), name="end")
+async def _wait(stopping: asyncio.Event, *tasks: asyncio.Future[Any]) -> None:
+    """Wait until `stopping` is set or a task ends; raise its exception, so that systemd restarts the daemon."""
+    stopped: asyncio.Future[Any] = asyncio.create_task(stopping.wait(), name="stop")
     try:
-        await asyncio.wait({waiting, *vital}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        waiting.cancel()
-    for one in vital:
-        if one.done():
-            one.result()
+        stopped.cancel()
+    for task in tasks:
+        if task.done():
+            task.result()

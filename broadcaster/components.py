@@ -14,7 +14,7 @@ from broadcaster.errors import DeviceHung
 log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE = 3.0
-"""Seconds that a component has to close, where it does not say otherwise."""
+"""Default deadline in seconds for closing a component."""
 
 
 async def _nothing() -> None:
@@ -23,7 +23,7 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the daemon with a life cycle; `deadline` is in seconds."""
+    """A part of the daemon with a life cycle; `deadline` is for closing it, in seconds."""
 
     name: str
     start: Callable[[], Awaitable[None]] = _nothing
@@ -34,7 +34,7 @@ class Component:
 def component(
     name: str, start: Callable[[], object] | None = None, close: Callable[[], object] | None = None
 ) -> Component:
-    """Return the component of two ordinary functions."""
+    """Return a component made of two synchronous functions."""
 
     async def call(function: Callable[[], object] | None) -> None:
         if function is not None:
@@ -44,7 +44,7 @@ def component(
 
 
 class Background:
-    """A coroutine that runs for as long as the daemon does; one that ends on its own takes the daemon with it."""
+    """A coroutine that runs as long as the daemon does; the daemon must watch `task`, and exit if it fails."""
 
     def __init__(
         self, name: str, run: Callable[[], Coroutine[Any, Any, None]], deadline: float = CLOSE_DEADLINE
@@ -55,7 +55,7 @@ class Background:
 
     @property
     def task(self) -> asyncio.Task[None]:
-        """The running task; there is one between start and close."""
+        """The running task; it exists between start and close."""
         assert self._task is not None
         return self._task
 
@@ -63,7 +63,7 @@ class Background:
         self._task = asyncio.create_task(self._run(), name=self.component.name)
 
     async def _close(self) -> None:
-        """Cancel the task and wait until it has cleaned up. Raises `DeviceHung` when it could not."""
+        """Cancel the task, and wait until it has cleaned up. Raises `DeviceHung` when it could not."""
         self.task.cancel()
         (outcome,) = await asyncio.gather(self.task, return_exceptions=True)
         if isinstance(outcome, DeviceHung):
@@ -72,10 +72,10 @@ class Background:
 
 @asynccontextmanager
 async def running(components: Sequence[Component]) -> AsyncIterator[None]:
-    """Start the components in order, and close those that were started in reverse, each within its deadline.
+    """Start the components in order; at the end, close those that were started in reverse, each within its deadline.
 
-    A component that cannot be closed in time, or fails to, does not keep the others from closing. A `DeviceHung` is
-    raised at the end, so that the process exits and frees the device.
+    A component that does not close in time does not keep the others from closing. A `DeviceHung` is raised at the end,
+    so that the process exits and frees the device.
     """
     started: list[Component] = []
     try:

@@ -1,4 +1,4 @@
-"""Errors that the broadcaster raises on purpose; any other exception that escapes is a bug."""
+"""Exceptions that the broadcaster raises; any other exception that is not handled is a bug."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class StreamReason(StrEnum):
-    """Why the stream is `failed`."""
+    """Why the stream is in state `failed`."""
 
     NO_CAMERA = "no-camera"
     CAMERA_BUSY = "camera-busy"
@@ -18,11 +18,11 @@ class StreamReason(StrEnum):
 
 
 class BroadcasterError(Exception):
-    """Base of all errors that a person can fix."""
+    """Base class of errors that the owner can fix."""
 
 
 class SettingsError(BroadcasterError):
-    """The settings cannot be used.
+    """Invalid settings.
 
     `problems` has one line for each error; all errors are reported together.
     """
@@ -35,7 +35,7 @@ class SettingsError(BroadcasterError):
 class SourceError(BroadcasterError):
     """A camera, microphone, file or encoder could not be opened, or stopped working.
 
-    `reason` is what viewers are told (the page turns it into a sentence); `detail` is for the log.
+    `reason` is sent to viewers (the page shows a sentence for it); `detail` is for the log.
     """
 
     def __init__(self, reason: StreamReason, detail: str) -> None:
@@ -45,7 +45,7 @@ class SourceError(BroadcasterError):
 
 
 class SourceAbsent(SourceError):
-    """There is no such device, and the settings do not require one: no fault, and a device may still appear."""
+    """There is no such device, and the settings do not require one; this is not a fault, and one may still appear."""
 
 
 class SourceBug(SourceError):
@@ -62,18 +62,18 @@ class PanelError(BroadcasterError):
 
 
 class DeviceHung(BroadcasterError):
-    """A call into a device's library does not return, so this process cannot use the device any more.
+    """A call into a device's library does not return, so this process can no longer use the device.
 
     It makes the daemon exit, so that systemd restarts it and the new process can open the device.
     """
 
 
 class IllegalEvent(Exception):
-    """An event that cannot happen in this state: a bug of the caller, which logs it and ignores the event."""
+    """An event that is illegal in the current state: a bug of the caller, which logs and ignores the event."""
 
 
 class BadMessage(BroadcasterError):
-    """A signaling message of a known type that is malformed; `field` names the wrong field."""
+    """A malformed signaling message of a known type; `field` names the invalid field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

@@ -32,8 +32,8 @@ class Clock(Protocol):
 class VideoTraits:
     """Properties of a video source; complete once it is open.
 
-    `encoder` is a display name ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
-    when the source delivers neither a picture nor an error.
+    `encoder` is a display name ("libx264", "none (H.264 passes through)"). `stall_reason` is what viewers are
+    told when the source delivers neither a picture nor an error.
     """
 
     source: str
@@ -59,7 +59,7 @@ class VideoSink(Protocol):
 class VideoSource(Protocol):
     """A device that delivers access units; it can be opened again after `close`, also when `open` failed.
 
-    A second, smaller rendition for slow links will be a second sink of `open`: a Pi's camera delivers two sizes at
+    A second, smaller rendition for slow links can become a second sink of `open`: a Pi's camera delivers two sizes at
     once, each to an encoder of its own.
     """
 
@@ -105,7 +105,7 @@ class AudioSource(Protocol):
 
 
 class Control(StrEnum):
-    """What was done at the panel."""
+    """An action at the panel; the value is its name in the log."""
 
     TOGGLE = "live button"
     START = "start button"
@@ -114,19 +114,19 @@ class Control(StrEnum):
 
 
 class Panel(Protocol):
-    """The hardware controls: buttons, the tally light, and a second LED that shows whether somebody watches."""
+    """The hardware controls: buttons, the tally light, and a second LED that shows whether there are viewers."""
 
-    def open(self, used: Callable[[Control], None]) -> None:
-        """Start watching the buttons; `used` is called on the event loop's thread. Raises `PanelError`."""
+    def open(self, on_control: Callable[[Control], None]) -> None:
+        """Start watching the buttons; `on_control` is called on the event loop's thread. Raises `PanelError`."""
 
     def show(self, state: StreamState, *, muted: bool) -> None:
         """Show `state`, and whether the audio is muted, on the tally light."""
 
     def show_viewers(self, count: int) -> None:
-        """Show on the second LED whether somebody watches."""
+        """Show on the second LED whether there are viewers."""
 
     def acknowledge(self) -> None:
-        """Flicker the tally light for a moment: a long press was recognized."""
+        """Flicker the tally light briefly to confirm a long press."""
 
     def close(self) -> None:
         """Switch the LEDs off and release the pins; idempotent."""
@@ -139,7 +139,7 @@ class StoredFlag(Protocol):
         """Return the stored value; False when there is none."""
 
     def save(self, value: bool) -> None:
-        """Store the value; a disk that cannot be written is logged, and nothing is raised."""
+        """Store the value; a write error is logged, and not raised."""
 
 
 class MediaSender(Protocol):
@@ -147,10 +147,10 @@ class MediaSender(Protocol):
 
     @property
     def network(self) -> str:
-        """Where the viewer is: its IPv4 address or IPv6 network, as ICE found it; empty while that is unknown."""
+        """The viewer's IPv4 address or IPv6 network, from ICE; empty while it is unknown."""
 
     def is_listening(self, now: float) -> bool:
-        """Return whether an authenticated datagram came from the viewer recently; otherwise nothing is sent."""
+        """Return whether an authenticated datagram arrived from the viewer recently; otherwise nothing is sent."""
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
         """Send the packets `first` to `end` (exclusive) of a picture, without blocking.
@@ -171,32 +171,32 @@ class RtpDelivery(Protocol):
 
     @property
     def reference(self) -> tuple[int, float] | None:
-        """An RTP timestamp of the video and the capture time that belongs to it, in ms of the monotonic clock."""
+        """An RTP timestamp of the video, and its capture time in ms of the monotonic clock; None before a picture."""
 
     def expect(self, viewer: str) -> None:
         """Prepare a keyframe: `viewer` is about to connect."""
 
     def subscribe(self, viewer: str, sender: MediaSender) -> None:
-        """Send everything from now on, beginning with a keyframe."""
+        """Start sending to `viewer`, beginning with a keyframe."""
 
     def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
-        """Send nothing more by `sender` (None: the viewer was only expected)."""
+        """Stop sending through `sender` (None: the viewer was expected, but has not subscribed)."""
 
     def request_keyframe(self, viewer: str) -> None:
-        """Force a keyframe, as soon as the gate allows: `viewer` cannot go on without one."""
+        """Force a keyframe, as soon as the gate allows: `viewer` cannot decode without one."""
 
     def report(self, viewer: str, report: ReceiverReport) -> None:
         """Take a receiver report of `viewer`."""
 
     def bandwidth_dropped(self, viewer: str, estimate: int) -> None:
-        """Take a bandwidth estimate, in bits per second, that came between reports and is lower than the last one."""
+        """Take a bandwidth estimate, in bits per second, that arrived between reports and is lower than before."""
 
     def queue_stats(self, viewer: str) -> QueueStats | None:
         """Return the state of the viewer's send queue; None when it is not subscribed."""
 
 
 class PeerListener(Protocol):
-    """Is told when a peer connection connects, and when it is lost."""
+    """Receives the events of a peer connection."""
 
     def peer_connected(self) -> None:
         """ICE and DTLS are established; media is being sent."""
@@ -209,7 +209,7 @@ class Peer(Protocol):
     """One viewer's RTCPeerConnection, always the offering side."""
 
     async def offer(self) -> Offer:
-        """Gather candidates and make the offer; once."""
+        """Gather candidates, and return the offer; may be called once."""
 
     async def answer(self, sdp: str) -> None:
         """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
@@ -227,31 +227,31 @@ class Peer(Protocol):
         """Return statistics for the operator."""
 
     async def close(self) -> None:
-        """Close the peer connection and everything that belongs to it; idempotent, never raises."""
+        """Close the peer connection and all its resources; idempotent, never raises."""
 
 
 class PeerFactory(Protocol):
     """Creates peer connections that carry the stream."""
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
-        """Return a new peer connection; `reached_at` is our address that the viewer connected to."""
+        """Return a new peer connection; `reached_at` is the local address that the viewer's HTTP connection uses."""
 
     def traffic(self) -> Traffic:
-        """Return what all peer connections have sent so far, the closed ones too."""
+        """Return what all peer connections have sent so far, including the closed ones."""
 
 
 class StreamControl(Protocol):
-    """The live stream, as panel, API and viewers control it."""
+    """The stream, as panel, API and viewers control it."""
 
     @property
     def status(self) -> StreamStatus:
-        """The state that viewers are told."""
+        """The current status, as viewers see it."""
 
     def set_live(self, live: bool) -> None:
-        """Set the desired state; nothing changes where the stream is live, or not live, already."""
+        """Set the desired state; does nothing if the stream is already in it."""
 
     def toggle(self) -> None:
-        """Do what a press of the live button means: request the opposite of the desired state."""
+        """Invert the desired state, as a press of the live button does."""
 
     @property
     def muted(self) -> bool:

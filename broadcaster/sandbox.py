@@ -1,6 +1,7 @@
-"""What the sandbox of systemd hides from the service (systemd.exec(5)): as sentences, because the kernel's mislead.
+"""Folders that systemd's sandbox hides from the service (systemd.exec(5)).
 
-With `ProtectHome=` a file in a home directory is "Permission denied", with `PrivateTmp=` one in /tmp does not exist.
+The kernel's errors are misleading there: with `ProtectHome=`, a file in a home directory gives "Permission denied",
+and with `PrivateTmp=`, one in /tmp does not exist.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILMS = "/var/lib/broadcaster/films"
-"""The folder for films that `make install` makes."""
+"""The folder for films; `make install` creates it."""
 
 _MOUNTS = Path("/proc/self/mountinfo")
-_MARKS = {"/systemd/inaccessible/": "ProtectHome", "systemd-private-": "PrivateTmp"}
-"""What the roots of systemd's mounts contain."""
+_OPTIONS = {"/systemd/inaccessible/": "ProtectHome", "systemd-private-": "PrivateTmp"}
+"""The unit's option for a part of the root of a mount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Hidden:
 
 
 def hint(path: str) -> str:
-    """Return what to append to an error about `path` if this process is the service, and does not see its folder."""
+    """Return a text to append to an error about `path` if this process is the service and cannot see it; else empty."""
     try:
         mounts = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -40,16 +41,16 @@ def hint(path: str) -> str:
 
 
 def hidden_by_mounts(path: str, mounts: Iterable[str]) -> Hidden | None:
-    """Return what hides an absolute path, by the lines of proc(5), `/proc/pid/mountinfo`."""
+    """Return what hides an absolute path, from the lines of `/proc/pid/mountinfo` (proc(5)); None if nothing does."""
     fields = [line.split() for line in mounts]
     roots = {mount[4]: mount[3] for mount in fields if len(mount) > 4 and contains(mount[4], path)}
     if not roots:
         return None
     folder = max(roots, key=len)
-    option = next((option for mark, option in _MARKS.items() if mark in roots[folder]), None)
+    option = next((option for part, option in _OPTIONS.items() if part in roots[folder]), None)
     return None if option is None else Hidden(folder, option)
 
 
 def contains(folder: str, path: str) -> bool:
-    """Whether an absolute path is that folder or lies in it."""
+    """Return whether an absolute path is `folder` or lies in it."""
     return os.path.commonpath((folder, path)) == folder

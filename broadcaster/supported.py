@@ -1,4 +1,4 @@
-"""Which Pythons and machines the daemon runs on: `python3 broadcaster/supported.py`, before anything is installed."""
+"""Supported Python versions and machines: `python3 broadcaster/supported.py` checks before anything is installed."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 
 OLDEST = (3, 11)
 TOO_NEW = (3, 14)
-_BITS_64 = 2**63 - 1
+_MAX_SIZE_64_BIT = 2**63 - 1
 
 
-def unsupported(version: tuple[int, int], largest_size: int) -> str | None:
-    """Say in one line why a Python of that version and `sys.maxsize` will not do; None if it does."""
-    if largest_size < _BITS_64:
-        return "A 64-bit system is needed: the libraries for 32-bit ARM come without libx264 and libsrtp"
+def unsupported(version: tuple[int, int], max_size: int) -> str | None:
+    """Return one line that tells why this Python is not supported, else None; `max_size` is its `sys.maxsize`."""
+    if max_size < _MAX_SIZE_64_BIT:
+        return "a 64-bit system is needed: the libraries for 32-bit ARM lack libx264 and libsrtp"
     if not OLDEST <= version < TOO_NEW:
-        return f"Python 3.11 to 3.13 is needed, and this is {version[0]}.{version[1]}: make PYTHON=python3.12"
+        return f"Python 3.11 to 3.13 is needed, this is {version[0]}.{version[1]}; try: make PYTHON=python3.12"
     return None
 
 

@@ -1,7 +1,7 @@
 """Signed links: viewer tokens with a name and an expiry time, signed with the daemon's key.
 
-A token is the base64url of signature, creation time, lifetime and name. It cannot be made or changed without the key
-(HMAC, RFC 2104), and the daemon keeps no list of links.
+A token is the base64url of signature, creation time, lifetime and name. It cannot be created or changed without the
+key (HMAC, RFC 2104), and the daemon stores no list of links.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ MAX_NAME_LENGTH = 40
 """Characters: a link must fit into a QR code that a phone can read from a screen."""
 
 MAX_LIFETIME = 366 * 24 * 3600
-"""Longest lifetime in seconds."""
+"""Seconds."""
 
 EARLIEST_CLOCK = 1_767_225_600.0
 """2026-01-01 in Unix seconds: a clock that shows an earlier time is not set."""
 
+_CLOCK_TOLERANCE = 60
+"""Seconds that the clock may be slow."""
+
 _PURPOSE = b"broadcaster viewer link 1\n"
+"""Signed with each link, so that the key's signatures of anything else are not valid links."""
 _SIGNATURE = 16
 """Bytes of the truncated HMAC-SHA256: half, the minimum of RFC 2104 §5."""
 
 _TIMES = struct.Struct("!II")
-_LONGEST_TOKEN = 4 * (_SIGNATURE + _TIMES.size + 4 * MAX_NAME_LENGTH) // 3 + 3
+_MAX_TOKEN = 4 * (_SIGNATURE + _TIMES.size + 4 * MAX_NAME_LENGTH) // 3 + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +45,17 @@ class Link:
     seconds: int
 
     def remaining(self, unix: float) -> float:
-        """Return the seconds until it expires, at most its lifetime: a slow clock makes no link last longer."""
+        """Return the seconds until it expires, at most its lifetime, so that a slow clock cannot extend it."""
         return min(self.created + self.seconds - unix, float(self.seconds))
 
     def is_from_the_future(self, unix: float) -> bool:
-        """Whether it was made more than a minute after now, so that this machine's clock must be wrong."""
-        return unix < self.created - 60
+        """Return whether its creation time is in the future, so that this machine's clock must be wrong."""
+        return unix < self.created - _CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A viewer's permission to watch: the name in its link, and the monotonic time when that expires."""
+    """A viewer's permission to watch: the name in its link, and the monotonic time when it expires."""
 
     name: str = ""
     expires_at: float = math.inf
@@ -59,11 +63,11 @@ class Grant:
 
 
 OPEN_GRANT = Grant()
-"""Without a link; never expires."""
+"""The grant of a viewer without a link; it never expires."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a link can carry this name: printable and short, or empty."""
+    """Return whether a link can carry this name: printable, and not too long; it may be empty."""
     return len(name) <= MAX_NAME_LENGTH and name.isprintable()
 
 
@@ -74,7 +78,7 @@ def sign_link(link: Link, key: str) -> str:
 
 
 def read_link(token: str, key: str) -> Link | None:
-    """Return the link of a token, or None if it was not signed with `key`; compares in constant time."""
+    """Return the link of a token; None if it was not signed with `key`. Compares in constant time."""
     raw = _decode(token)
     if raw is None:
         return None
@@ -82,8 +86,8 @@ def read_link(token: str, key: str) -> Link | None:
     if not hmac.compare_digest(signature, _signature(content, key)):
         return None
     # Authentic from here on.
-    made, seconds = _TIMES.unpack_from(content)
-    return Link(content[_TIMES.size :].decode(), made, seconds)
+    created, seconds = _TIMES.unpack_from(content)
+    return Link(content[_TIMES.size :].decode(), created, seconds)
 
 
 def _signature(content: bytes, key: str) -> bytes:
@@ -92,11 +96,11 @@ def _signature(content: bytes, key: str) -> bytes:
 
 def _decode(token: str) -> bytes | None:
     """Return the bytes of a token; only the canonical encoding is valid, so that no character can be changed."""
-    if not token.isascii() or len(token) > _LONGEST_TOKEN:
+    if not token.isascii() or len(token) > _MAX_TOKEN:
         return None
     try:
         raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (ValueError, binascii.Error):
         return None
-    spelt = urlsafe_b64encode(raw).decode().rstrip("=")
-    return raw if spelt == token and len(raw) >= _SIGNATURE + _TIMES.size else None
+    canonical = urlsafe_b64encode(raw).decode().rstrip("=")
+    return raw if canonical == token and len(raw) >= _SIGNATURE + _TIMES.size else None

@@ -11,14 +11,14 @@ from ipaddress import ip_network
 from broadcaster.auth.tokens import tokens_match
 
 _IPV6_NETWORK = 64
-"""Prefix length of one IPv6 network (RFC 4291 §2.5.4): a machine in it may use any address of it."""
+"""Prefix length of an IPv6 network (RFC 4291 §2.5.4); a machine in it may use any of its addresses."""
 _IPV6_SITE = 48
-"""Shortest prefix that one customer gets (RFC 6177); many hosting providers assign that much."""
+"""Shortest prefix that a customer gets (RFC 6177); many hosting providers assign one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `limit` in any `seconds`."""
+    """At most `limit` events in any `seconds`."""
 
     limit: int
     seconds: float
@@ -27,7 +27,7 @@ class Rate:
 MESSAGE_RATE = Rate(30, 10.0)
 BAD_MESSAGE_COST = 3
 RESUME_COST = 3
-"""Resuming may take a new peer connection; a page reconnects at most once per second."""
+"""Resuming may need a new peer connection; a page reconnects at most once per second."""
 CANDIDATES_PER_OFFER = 20
 TOKEN_RATE = Rate(5, 60.0)
 NETWORK_RATE = Rate(20, 60.0)
@@ -35,53 +35,53 @@ ADMISSIONS_SECONDS = 10.0
 ADMISSIONS_PER_VIEWER = 4
 SPARE_ADMISSIONS = 16
 """With a small `max_viewers`, one person may still reload the page often."""
-_MOST_NETWORKS = 4096
-"""Networks that are remembered; bounded, because an attacker may have many."""
+_MAX_NETWORKS = 4096
+"""Number of networks to remember; bounded, because an attacker may have many."""
 
 
 class SlidingWindow:
-    """A sliding window over the messages of one viewer."""
+    """A sliding-window rate limiter."""
 
     def __init__(self, rate: Rate = MESSAGE_RATE) -> None:
         self._rate = rate
         self._spent: deque[float] = deque()
 
     def spend(self, now: float, cost: int = 1) -> bool:
-        """Charge `cost`; False when the limit is exceeded."""
-        self._forget(now)
+        """Charge `cost`; return False when the limit is exceeded."""
+        self._expire(now)
         self._spent.extend([now] * cost)
         return len(self._spent) <= self._rate.limit
 
     def is_exhausted(self, now: float) -> bool:
-        """Whether nothing is left to spend."""
-        self._forget(now)
+        """Return whether the limit is reached."""
+        self._expire(now)
         return len(self._spent) >= self._rate.limit
 
-    def _forget(self, now: float) -> None:
+    def _expire(self, now: float) -> None:
         while self._spent and self._spent[0] <= now - self._rate.seconds:
             self._spent.popleft()
 
 
 class TokenBucket:
-    """A token bucket of `rate` per second that holds one second's worth, for events too frequent to remember."""
+    """A token bucket of `rate` per second that holds one second's worth; for events too frequent to remember each."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
-        self._left = rate
-        self._at = 0.0
+        self._level = rate
+        self._updated_at = 0.0
 
     def take(self, amount: float, now: float) -> bool:
-        """Take `amount`; False, without taking any, when there is less."""
-        self._left = min(self._rate, self._left + max(0.0, now - self._at) * self._rate)
-        self._at = now
-        if amount > self._left:
+        """Take `amount`; return False, and take nothing, when there is less."""
+        self._level = min(self._rate, self._level + max(0.0, now - self._updated_at) * self._rate)
+        self._updated_at = now
+        if amount > self._level:
             return False
-        self._left -= amount
+        self._level -= amount
         return True
 
 
 class NetworkLimiter:
-    """Rate limits by network: for an address or network and for the wider one around it, each with its own rate."""
+    """Rate limits by network: `rates` are those of an address (or its network), then of the wider network around it."""
 
     def __init__(self, *rates: Rate) -> None:
         self._rates = rates
@@ -90,16 +90,16 @@ class NetworkLimiter:
     def spend(self, networks: Sequence[str], now: float) -> None:
         """Charge each of these networks, the narrowest first."""
         for network, rate in zip(networks, self._rates, strict=False):
-            budget = self._windows.pop(network, None) or SlidingWindow(rate)
-            budget.spend(now)
-            self._windows[network] = budget
-            if len(self._windows) > _MOST_NETWORKS:
+            window = self._windows.pop(network, None) or SlidingWindow(rate)
+            window.spend(now)
+            self._windows[network] = window
+            if len(self._windows) > _MAX_NETWORKS:
                 del self._windows[next(iter(self._windows))]
 
     def is_exhausted(self, networks: Sequence[str], now: float) -> bool:
-        """Whether one of them has reached its limit."""
-        budgets = (self._windows.get(network) for network in networks)
-        return any(budget is not None and budget.is_exhausted(now) for budget in budgets)
+        """Return whether any of these networks has reached its limit."""
+        windows = (self._windows.get(network) for network in networks)
+        return any(window is not None and window.is_exhausted(now) for window in windows)
 
 
 def admission_limiter(max_viewers: int) -> NetworkLimiter:
@@ -121,30 +121,30 @@ class TokenResult(Enum):
 
 
 class TokenAttempts:
-    """Checks tokens, and rate-limits wrong ones by network, from the narrowest to the widest.
+    """Checks tokens, and rate-limits wrong ones by network.
 
-    After five wrong tokens in a minute an address is refused until they are a minute old, and after twenty the wider
-    network. Refused attempts are not counted, so the refusal always ends.
+    An address is refused after five wrong tokens in a minute, and the wider network after twenty. Refused attempts are
+    not counted, so the refusal ends a minute after the wrong tokens.
     """
 
     def __init__(self) -> None:
         self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
 
-    def check(self, given: str, expected: str, networks: Sequence[str], now: float) -> TokenResult:
-        """Compare a token from those networks with the expected one; where that is empty, every token is wrong.
+    def check(self, token: str, expected: str, networks: Sequence[str], now: float) -> TokenResult:
+        """Compare a token from `networks` (narrowest first) with `expected`; if that is empty, every token is wrong.
 
-        The right token is rate-limited too, or the limit would tell whether a guess was right.
+        The correct token is rate-limited too; otherwise the limit would reveal which guess was correct.
         """
         if self._wrong.is_exhausted(networks, now):
             return TokenResult.RATE_LIMITED
-        if expected and tokens_match(given, expected):
+        if expected and tokens_match(token, expected):
             return TokenResult.ACCEPTED
         self._wrong.spend(networks, now)
         return TokenResult.WRONG
 
 
 def networks(address: str) -> tuple[str, ...]:
-    """Return the networks that limits count for an address, narrowest first: itself, or an IPv6 network and site."""
+    """Return the networks of an address, narrowest first: an IPv4 address itself, or an IPv6 network and site."""
     if ":" not in address:
         return (address,)
     return tuple(str(ip_network((address, bits), strict=False)) for bits in (_IPV6_NETWORK, _IPV6_SITE))

@@ -1,4 +1,4 @@
-"""The command line: arguments, exit codes, the log, and the block that people read at start."""
+"""The command line: arguments, exit codes, logging set-up and the start block."""
 
 from broadcaster.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""Under which addresses the page can be opened."""
+"""The addresses at which browsers can open the page."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from broadcaster.web.listen import WILDCARD_HOSTS, available_ip_versions
 from broadcaster.webrtc import interfaces
 
 _AVAHI = Path("/run/avahi-daemon/socket")
-"""There while Avahi runs, which answers for names in `.local` (avahi-daemon(8))."""
+"""Exists while Avahi runs, which answers queries for names in `.local` (avahi-daemon(8))."""
 
 
 def page_addresses(web: WebSettings, port: int) -> list[str]:
-    """Return the page's addresses as URLs, the one for viewers first; `port` is the real one.
+    """Return the page's addresses as URLs, the one for viewers first; `port` is the port in use.
 
-    A certificate is for names: those of `web.hosts` and its own come first. A proxy in front has one for `web.hosts`.
+    With a certificate, its names and those of `web.hosts` come first, because certificates are rarely valid for IP
+    addresses. Behind a reverse proxy, `web.hosts` are the proxy's names.
     """
     secure = web.certificate != ""
-    named = [*web.hosts, *(_certificate_names(web.certificate) if secure else [])]
-    urls = page_urls(list(dict.fromkeys(named)), 443 if web.trusted_proxies else port, secure=True)
+    hosts = [*web.hosts, *(_certificate_names(web.certificate) if secure else [])]
+    urls = page_urls(list(dict.fromkeys(hosts)), 443 if web.trusted_proxies else port, secure=True)
     return [*(urls if secure or web.trusted_proxies else []), *reachable_at(web.host, port, secure=secure)]
 
 
 def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
-    """Return the addresses as URLs, by IP and by name; `host` is `web.host`, `port` the real one.
+    """Return this machine's own addresses as URLs, by IP address and by name; `host` is `web.host`.
 
-    The first is one by IPv4, where there is one: not every phone can look up this machine's names.
+    An IPv4 address comes first, if there is one: not every phone can resolve this machine's names.
     """
     if host not in WILDCARD_HOSTS:
         return page_urls([host], port, secure=secure)
@@ -47,18 +48,18 @@ def reachable_at(host: str, port: int, *, secure: bool = False) -> list[str]:
 
 
 def names(hostname: str, *, multicast: bool) -> list[str]:
-    """Return the names of this machine: by multicast DNS (RFC 6762) if it answers that, and as home routers know it."""
+    """Return this machine's names: in `.local` if it answers multicast DNS (RFC 6762), and as home routers know it."""
     short = hostname.partition(".")[0]
     if short in ("", "localhost"):
         return []
     if not hostname.isascii():
-        return [ascii_name(hostname)]  # browsers ask for this one, and multicast DNS would have it in UTF-8
+        return [ascii_name(hostname)]  # what browsers look up; multicast DNS would answer only for the UTF-8 name
     return [*([f"{short}.local"] if multicast else []), hostname]
 
 
 def _certificate_names(file: str) -> list[str]:
-    """The names that viewers can use; a wildcard is none."""
-    # Here and not above: only with a certificate does it load a library for that.
+    """Return the names in a certificate that viewers can use, so no wildcards."""
+    # Imported here because it loads a library that is needed only with a certificate.
     from broadcaster.web.certificate import certificate_names  # noqa: PLC0415
 
     return [name for name in certificate_names(Path(expand(file))) if name[0] != "*" and name != "localhost"]
@@ -70,29 +71,29 @@ def own_addresses() -> list[str]:
 
 
 def address_towards_others() -> str | None:
-    """Return the IPv4 address that packets to the world leave from, or None without a network."""
+    """Return the IPv4 source address of the default route; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737); on UDP this looks up the route and sends nothing
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737); for UDP, connect only looks up the route
         except OSError:
             return None
         return str(probe.getsockname()[0])
 
 
 def for_others(addresses: Iterable[str], first: str | None) -> list[str]:
-    """Keep what means something on other machines: `first`, IPv4, IPv6.
+    """Return the addresses that other machines can use: `first`, then IPv4, then IPv6.
 
-    Link-local addresses of IPv4 (RFC 3927) do on the same link, and are kept where there are no others; those of IPv6
-    need a zone, for which URLs have no form (RFC 9844).
+    IPv4 link-local addresses (RFC 3927) work on the same link only, and are returned only if there is no other address.
+    IPv6 link-local addresses need a zone, which URLs cannot carry (RFC 9844).
     """
-    found = {ip for ip in map(ipaddress.ip_address, addresses) if not ip.is_loopback}
-    link_local = {ip for ip in found if ip.is_link_local}
-    kept = found - link_local or {ip for ip in link_local if ip.version == 4}
-    return [str(ip) for ip in sorted(kept, key=lambda ip: (str(ip) != first, ip.version, int(ip)))]
+    candidates = {ip for ip in map(ipaddress.ip_address, addresses) if not ip.is_loopback}
+    link_local = {ip for ip in candidates if ip.is_link_local}
+    usable = candidates - link_local or {ip for ip in link_local if ip.version == 4}
+    return [str(ip) for ip in sorted(usable, key=lambda ip: (str(ip) != first, ip.version, int(ip)))]
 
 
 def page_urls(hosts: Sequence[str], port: int, *, secure: bool = False) -> list[str]:
-    """Return the page's URL for each host, port 80 or 443 left out (RFC 9110 §4.2.1)."""
+    """Return the page's URL for each host, without a default port (RFC 9110 §4.2.1)."""
     scheme, default = ("https", 443) if secure else ("http", 80)
     suffix = "" if port == default else f":{port}"
     return [f"{scheme}://{f'[{host}]' if ':' in host else host}{suffix}/" for host in hosts]

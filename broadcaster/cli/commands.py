@@ -1,4 +1,4 @@
-"""What the commands do, and how the process ends: 0 as asked, 1 by a fault, 2 by wrong usage or settings.
+"""The commands and their exit codes: 0 success, 1 a fault, 2 wrong usage or settings.
 
 `check` has its own: 0 all is fine, 1 there are warnings, 2 something is broken.
 """
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STDERR = 2
-"""Where a crash prints what every thread was doing, also when systemd's watchdog ends a daemon that hangs."""
+"""Descriptor for the stack of every thread after a crash, also when systemd's watchdog aborts a hung daemon."""
 
 
 def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | None = None) -> int:
-    """Do what the command line says and return the exit code; `make_sources` puts other devices behind `run`."""
+    """Run the command of the command line, and return the exit code; `make_sources` replaces the devices of `run`."""
     streams.repair()
-    if arguments is None:  # the process is ours, and not a test's
+    if arguments is None:  # started as a program, not called by a test
         streams.use_utf8_file_names(sys.orig_argv, os.environ)
     parsed = parser().parse_args(arguments)
     commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
@@ -64,18 +64,18 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
     try:
         return commands[parsed.command](parsed) or 0
     except SettingsError as error:
-        _tell(f"these settings cannot be used{f' ({parsed.settings})' if parsed.settings else ''}:", error.problems)
+        _print_error(f"invalid settings{f' in {parsed.settings}' if parsed.settings else ''}:", error.problems)
         return 2
     except DeviceHung as error:
-        _tell(str(error))
-        _leave(1)
+        _print_error(str(error))
+        _exit_now(1)
     except BroadcasterError as error:
-        _tell(str(error))
+        _print_error(str(error))
         return 1
     except KeyboardInterrupt:
-        return 0  # Ctrl-C before the daemon took the signal over
+        return 0  # Ctrl-C before the daemon installed its signal handlers
     except Exception:  # noqa: BLE001 - the outermost guard
-        _log.critical("a bug ended the daemon", exc_info=True)
+        _log.critical("exiting because of a bug", exc_info=True)
         return 1
 
 
@@ -90,23 +90,28 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     for name in settings.weak_tokens(effective):
         _log.warning("%s is easy to guess; `broadcaster token` prints a better one", name)
     ignore_toggle_signal()
-    # Here and not above: it loads aiortc and libav, which `broadcaster settings` need not wait for.
+    # Imported here because it loads aiortc and libav, which the other commands should not wait for.
     from broadcaster.app import serve  # noqa: PLC0415
 
-    chosen = {} if make_sources is None else {"make_sources": make_sources}
+    options = {} if make_sources is None else {"make_sources": make_sources}
 
-    async def serve_to_the_end() -> None:
+    async def serve_until_stopped() -> None:
         try:
             announce = partial(_announce, parsed, effective)
-            await serve(effective, live=parsed.live, announce=announce, read_settings=_reread(parsed), **chosen)
+            await serve(
+                effective, live=parsed.live, announce=announce, read_settings=_settings_reader(parsed), **options
+            )
         finally:
             ignore_stop_signals()
 
-    asyncio.run(serve_to_the_end())
+    asyncio.run(serve_until_stopped())
 
 
-def _reread(parsed: argparse.Namespace) -> Callable[[], Settings] | None:
-    """Return what reads the settings again on SIGHUP; None without a file, and where a terminal sends that signal."""
+def _settings_reader(parsed: argparse.Namespace) -> Callable[[], Settings] | None:
+    """Return a function that reads the settings again on SIGHUP.
+
+    None without a settings file, and with a controlling terminal, which sends SIGHUP when it is closed.
+    """
     if not parsed.settings or has_terminal():
         return None
 
@@ -121,13 +126,13 @@ def _reread(parsed: argparse.Namespace) -> Callable[[], Settings] | None:
 def _show(parsed: argparse.Namespace) -> None:
     shown = settings.template() if parsed.template else settings.render(_read(parsed), changed=parsed.changed)
     if not sys.stdout.isatty():
-        streams.write_utf8(sys.stdout)  # it is TOML, and may become a settings file
+        streams.write_utf8(sys.stdout)  # it may become a settings file, and TOML is UTF-8
     print(shown, end="")
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    """Look at everything; what keeps it from that is as bad as something broken."""
-    # Here and not above, like the daemon itself.
+    """Run the checks; an error that prevents them counts as broken."""
+    # Imported here for the same reason as the daemon.
     from broadcaster.doctor.check import Wish, check  # noqa: PLC0415
 
     def read(file: str) -> Settings:
@@ -137,11 +142,11 @@ def _check(parsed: argparse.Namespace) -> int:
     try:
         return check(parsed.settings or "", read, page_addresses, wish)
     except BroadcasterError as error:
-        _tell(str(error))
+        _print_error(str(error))
         return 2
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # as shells have it
-    except BrokenPipeError:  # `… | head`; what is left to write goes nowhere
+        return 128 + signal.SIGINT  # the shells' convention
+    except BrokenPipeError:  # `… | head`: discard the rest of the output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
@@ -151,9 +156,9 @@ def _link(parsed: argparse.Namespace) -> None:
     if parsed.revoke:
         print(links.revoke(target.link_key))
         return
-    asked = links.LinkRequest(parsed.hours * 3600, parsed.name, parsed.address)
-    terminal, qr = sys.stdout.isatty(), _draws_qr_codes()
-    print(links.make(target.settings, target.link_key, asked, time.time(), terminal=terminal, qr=qr))
+    request = links.LinkRequest(parsed.hours * 3600, parsed.name, parsed.address)
+    terminal, qr = sys.stdout.isatty(), _can_print_qr_codes()
+    print(links.make(target.settings, target.link_key, request, time.time(), terminal=terminal, qr=qr))
 
 
 def _live(parsed: argparse.Namespace) -> None:
@@ -169,10 +174,10 @@ def _viewers(parsed: argparse.Namespace) -> None:
 
 
 def _target(parsed: argparse.Namespace) -> Target:
-    """Return the daemon that a command is about."""
+    """Return the daemon that the command talks to."""
 
     def read(file: str) -> Settings:
-        parsed.settings = file  # so that its name is told with its problems
+        parsed.settings = file  # so that `main` names the file if it is invalid
         return _read(parsed)
 
     return find_target(parsed.settings or "", read)
@@ -183,46 +188,46 @@ def _token(parsed: argparse.Namespace) -> None:
 
 
 def _read(parsed: argparse.Namespace) -> Settings:
-    """Read file and assignments. Raises `SettingsError`."""
+    """Return the settings of the file and of the command line. Raises `SettingsError`."""
     try:
-        # With or without the byte order mark that Windows' editors begin a file with.
+        # "utf-8-sig" also accepts the byte order mark that Windows editors write.
         text = Path(parsed.settings).read_text("utf-8-sig") if parsed.settings else ""
     except OSError as error:
         hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
         raise SettingsError([f"the file cannot be read: {error.strerror}{hint}"]) from None
     except UnicodeDecodeError as error:
-        wrong = f"the file is not UTF-8: {error.reason} at byte {error.start}; save it with the encoding UTF-8"
-        raise SettingsError([wrong]) from None
+        problem = f"the file is not UTF-8: {error.reason} at byte {error.start}; save it with the encoding UTF-8"
+        raise SettingsError([problem]) from None
     return settings.read(text, parsed.set)
 
 
 def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport) -> None:
     """Print the start block, now that the daemon listens on `port`."""
-    made = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
-    around = BannerContext(
+    token_file = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
+    context = BannerContext(
         links=page_addresses(effective.web, port),
         link_command=links.command(sys.argv[0], parsed.settings, parsed.set, service="INVOCATION_ID" in os.environ),
-        token_file=str(made) if made.exists() else "",
+        token_file=str(token_file) if token_file.exists() else "",
         terminal=sys.stdout.isatty(),
-        qr=_draws_qr_codes(),
+        qr=_can_print_qr_codes(),
     )
     try:
-        print(start_block(effective, report, around), flush=True)
-    except OSError:  # a full disk, a reader that is gone: no reason not to serve, nor for an error at the end
+        print(start_block(effective, report, context), flush=True)
+    except OSError:  # a full disk or a closed pipe: serve anyway, and do not fail when stdout is flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _draws_qr_codes() -> bool:
+def _can_print_qr_codes() -> bool:
     return streams.can_write(sys.stdout, QR_CHARACTERS)
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process now: in an orderly exit the library would close the device once more, and hang in that."""
+def _exit_now(code: int) -> NoReturn:
+    """Exit without cleaning up: the device's library would try to close the hung device again, and block."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def _tell(sentence: str, details: Sequence[str] = ()) -> None:
-    print(f"broadcaster: {sentence}", *(f"  {detail}" for detail in details), sep="\n", file=sys.stderr)
+def _print_error(message: str, details: Sequence[str] = ()) -> None:
+    print(f"broadcaster: {message}", *(f"  {detail}" for detail in details), sep="\n", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`broadcaster install` and `broadcaster uninstall`: the system's service, from a wheel or a checkout."""
+"""`broadcaster install` and `broadcaster uninstall`: the systemd service, from a wheel or a checkout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from broadcaster.errors import BroadcasterError
 
 _PACKAGE = Path(__file__).parents[1]
-_OF_THE_INSTALLATION = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
-"""Files that an installer adds to a wheel's metadata (PEP 376, 610)."""
+_ADDED_BY_INSTALLER = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+"""Files that an installer adds to a wheel's metadata (PEP 376, PEP 610)."""
 
 
 def install(source: str) -> int:
-    """Install this very version as the service, or update it; returns the script's exit code.
+    """Install this version as the service, or update the service to it; return the script's exit code.
 
-    `source` is what a new settings file has as `video.source`; empty: the script's default.
+    `source` is `video.source` in a new settings file; empty: the script's default.
     """
     environment = {"SOURCE": source} if source else {}
     with tempfile.TemporaryDirectory(prefix="broadcaster-") as folder:
@@ -33,22 +33,22 @@ def install(source: str) -> int:
 
 
 def uninstall() -> int:
-    """Remove the service; returns the script's exit code."""
+    """Remove the service; return the script's exit code."""
     return _run("uninstall", {})
 
 
 def scripts_folder() -> Path:
-    """The folder with the service's files: package data in a wheel, `systemd/` beside the package in a checkout."""
+    """Return the folder of the service's files: package data in a wheel, `systemd/` in a checkout."""
     packaged = _PACKAGE / "systemd"
     return packaged if packaged.is_dir() else _PACKAGE.parent / "systemd"
 
 
 def rebuild_wheel(installed: Distribution, folder: Path) -> Path:
-    """Write the wheel that a distribution was installed from, from its files, into `folder` (PEP 427)."""
+    """Write the wheel of an installed distribution into `folder`, from its installed files (PEP 427)."""
     wheel = folder / f"pi_broadcaster-{installed.version}-py3-none-any.whl"
     record = [""]
     with ZipFile(wheel, "w", ZIP_DEFLATED) as archive:
-        for file in filter(_is_in_a_wheel, installed.files or ()):
+        for file in filter(_is_in_wheel, installed.files or ()):
             path = Path(str(installed.locate_file(file)))
             digest = urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")
             archive.write(path, str(file))
@@ -59,24 +59,24 @@ def rebuild_wheel(installed: Distribution, folder: Path) -> Path:
     return wheel
 
 
-def _is_in_a_wheel(file: PurePosixPath) -> bool:
-    """Whether it came in the wheel: no command outside of the packages, no bytecode, nothing that an installer adds."""
-    added = file.parent.suffix == ".dist-info" and file.name in _OF_THE_INSTALLATION
+def _is_in_wheel(file: PurePosixPath) -> bool:
+    """Return whether the wheel contained `file`: not so for scripts, bytecode and files that an installer adds."""
+    added = file.parent.suffix == ".dist-info" and file.name in _ADDED_BY_INSTALLER
     return not (added or file.parts[0] == ".." or file.is_absolute() or "__pycache__" in file.parts)
 
 
 def _own_distribution() -> Distribution:
     try:
-        found = distribution("pi-broadcaster")
+        own = distribution("pi-broadcaster")
     except PackageNotFoundError:
-        found = None
-    if found is None or Path(str(found.locate_file("broadcaster"))).resolve() != _PACKAGE.resolve():
+        own = None
+    if own is None or Path(str(own.locate_file("broadcaster"))).resolve() != _PACKAGE.resolve():
         raise BroadcasterError(f"{_PACKAGE} was not installed by pip or pipx, so it cannot be installed as a service")
-    return found
+    return own
 
 
 def _run(name: str, environment: dict[str, str]) -> int:
-    """Run a script; who is not root is told by it what to type, with the full path, which sudo needs."""
+    """Run a script of the service; without root, it prints the command in `TYPED`, with the full path for sudo."""
     path = os.path.abspath(sys.argv[0])
     program = [sys.executable, "-m", "broadcaster"] if path.endswith("__main__.py") else [path]
     typed = {"TYPED": shlex.join(["sudo", *program, name])}

@@ -1,4 +1,4 @@
-"""`broadcaster link`: a link for a viewer that ends by itself, and the end of all links."""
+"""`broadcaster link`: create a viewer link that expires, or revoke all links."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings
 from broadcaster.storage.secrets import SecretFile
 
-_OF_A_LINK = (
+_LINK_SETTINGS = (
     "stream.state_dir", "web.links", "web.host", "web.port", "web.hosts", "web.certificate", "web.key",
     "web.trusted_proxies",
 )  # fmt: skip
-"""Settings that a link depends on."""
+"""Settings that a link depends on; none of them is secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkRequest:
-    """What kind of link is wanted; `address` is where the page is, None where viewers reach this machine directly."""
+    """The requested link: lifetime in seconds, the viewer's name, and the page's address (None: this machine's)."""
 
     seconds: float
     name: str
@@ -31,67 +31,69 @@ class LinkRequest:
 
 
 def make(
-    settings: Settings, key: SecretFile, asked: LinkRequest, unix: float, *, terminal: bool, qr: bool = True
+    settings: Settings, key: SecretFile, request: LinkRequest, unix: float, *, terminal: bool, qr: bool = True
 ) -> str:
-    """Return the link under every address of the page.
+    """Return the link for each address of the page, one per line; `key` is the daemon's link key.
 
-    A `terminal` also gets for whom, until when and by which key, and a QR code if its encoding can draw one (`qr`).
-
-    `key` is the daemon's. Raises `BroadcasterError` when such a link would open nothing, or not end as it should.
+    On a `terminal`, also return the viewer's name, the expiry time, the key file, and a QR code if `qr`. Raises
+    `BroadcasterError` when the link would not work, or would not expire in time.
     """
     if not settings.web.links:
         raise BroadcasterError(
-            "web.links is false in these settings, so that no such link counts. Set it to true for the daemon; if "
-            "that has other settings, name them here: broadcaster link --settings FILE"
+            "web.links is false in these settings, so the daemon accepts no viewer links. Set it to true for the "
+            "daemon. If the daemon has other settings, name their file: broadcaster link --settings FILE"
         )
     _check_clock(unix)
-    link = Link(asked.name, int(unix), round(asked.seconds))
+    link = Link(request.name, int(unix), round(request.seconds))
     token = sign_link(link, key.read_or_create())
-    links = [with_token(address, token) for address in _addresses(settings, asked)]
-    drawn = [qr_code(links[0])] if qr else []
-    return "\n".join([*links, *([*_about(link, key), *drawn] if terminal else [])])
+    links = [with_token(address, token) for address in _addresses(settings, request)]
+    code = [qr_code(links[0])] if qr else []
+    return "\n".join([*links, *([*_details(link, key), *code] if terminal else [])])
 
 
 def command(program: str, file: str | None, assignments: Sequence[str], *, service: bool) -> str:
-    """Return what makes a link for the daemon that was started with these settings.
+    """Return the command that creates a link for the daemon that was started with these settings.
 
-    `program` is how it was called, `service` whether systemd has started it. Only assignments that matter to a link
-    are repeated, none of which is a secret.
+    `program` is `sys.argv[0]`; `service` is true if systemd started the daemon. Only assignments that a link depends
+    on are repeated, so no secret is.
     """
     if service:
         return "sudo broadcaster link"
     words = [program if program and not program.endswith("__main__.py") else "broadcaster", "link"]
     words += ["--settings", file] if file else []
     for assignment in assignments:
-        if assignment.partition("=")[0].strip() in _OF_A_LINK:
+        if assignment.partition("=")[0].strip() in _LINK_SETTINGS:
             words += ["--set", assignment]
     return shlex.join(words)
 
 
 def revoke(key: SecretFile) -> str:
-    """Put another key into its place, and return what to say about it. Raises `BroadcasterError`."""
+    """Replace the link key, and return a message for the owner. Raises `BroadcasterError`."""
     key.renew()
-    return f"There is another key in {key.path}: a running daemon ends every link of before within a few seconds."
+    return f"The link key in {key.path} has changed: a running daemon revokes all existing links within seconds."
 
 
 def _check_clock(unix: float) -> None:
     if unix < EARLIEST_CLOCK:
         shown = datetime.fromtimestamp(unix, UTC)
         raise BroadcasterError(
-            f"this machine's clock was never set: it says {shown:%Y-%m-%d %H:%M} UTC, and no link made now would end "
-            "as it should. Connect it to a network and see `timedatectl`, or type: sudo date --set='2030-01-31 18:00'"
+            f"this machine's clock was never set: it shows {shown:%Y-%m-%d %H:%M} UTC, so a link created now would "
+            "not expire in time. Connect the machine to a network and check `timedatectl`, or set the clock: "
+            "sudo date --set='2030-01-31 18:00'"
         )
 
 
-def _addresses(settings: Settings, asked: LinkRequest) -> list[str]:
-    if asked.address is not None:
-        return [asked.address]
+def _addresses(settings: Settings, request: LinkRequest) -> list[str]:
+    if request.address is not None:
+        return [request.address]
     if settings.web.port == 0:
-        raise BroadcasterError("web.port is 0, so that only the daemon knows its port: say --address URL here")
+        raise BroadcasterError(
+            "web.port is 0, so only the daemon knows its port; give the page's address: --address URL"
+        )
     return page_addresses(settings.web, settings.web.port)
 
 
-def _about(link: Link, key: SecretFile) -> list[str]:
+def _details(link: Link, key: SecretFile) -> list[str]:
     end = datetime.fromtimestamp(link.created + link.seconds).astimezone()
     rows = [("For", link.name or "a guest"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
     return ["", *(f"  {name:9}{text}" for name, text in rows), ""]

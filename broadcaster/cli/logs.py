@@ -1,4 +1,4 @@
-"""Where log lines go and what they look like: for a person at a terminal, or for journald."""
+"""Logging set-up: the format of log lines on a terminal and in the journal, and limits for libraries."""
 
 from __future__ import annotations
 
@@ -15,31 +15,29 @@ from broadcaster.rate_limited_log import LineLimiter
 
 _python = logging.getLogger("python")
 
-# Third parties whose INFO is the inside of every connection.
+# Libraries that log every step of every connection at level INFO.
 _QUIET = ("aioice", "aiortc", "libav", "linuxpy", "picamera2")
 # sd-daemon(3): journald takes a line's priority from this prefix.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
-
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
-"""User and password of a URL (RFC 3986 §3.2.1)."""
+"""User and password in a URL (RFC 3986 §3.2.1)."""
 
-
-_SHORTEST = 6
-"""Characters of a secret that is looked for: shorter ones occur in ordinary words."""
+_MIN_SECRET_LENGTH = 6
+"""Shorter secrets are not masked, because they occur in ordinary words."""
 
 
 class _Formatter(logging.Formatter):
-    """Formats a record without what is secret: values of settings, and passwords in URLs, wherever they come from."""
+    """Masks secrets: the values of secret settings, and the credentials in any URL."""
 
     def __init__(self, secrets: Collection[str] = ()) -> None:
         super().__init__()
-        longest_first = sorted((text for text in secrets if len(text) >= _SHORTEST), key=len, reverse=True)
+        longest_first = sorted((text for text in secrets if len(text) >= _MIN_SECRET_LENGTH), key=len, reverse=True)
         self._secrets = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter.format`."""
-        text = f"{_short(record.name)}: {super().format(record)}"
+        text = f"{record.name.removeprefix('broadcaster.')}: {super().format(record)}"
         return _CREDENTIALS.sub("…@", self._secrets.sub("…", text))
 
 
@@ -63,14 +61,14 @@ class TerminalFormatter(_Formatter):
 
 
 class LibraryLogLimiter(logging.Filter):
-    """Lets through what libraries say, a little of it: what makes them say it comes from outside, and may be a flood.
+    """Rate-limits and escapes the log lines of libraries: remote clients can trigger them in any number.
 
-    Ours know their own measure.
+    The broadcaster's own lines pass; those that remote clients trigger have a `RateLimitedLogger`.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._bound = LineLimiter()
+        self._limiter = LineLimiter()
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -78,8 +76,8 @@ class LibraryLogLimiter(logging.Filter):
         if record.name.split(".")[0] == "broadcaster":
             return True
         error = record.exc_info[1] if record.exc_info else None
-        with self._lock:  # libraries have threads
-            line = self._bound.line(record.name, record.getMessage(), error, time.monotonic())
+        with self._lock:  # libraries log in threads of their own
+            line = self._limiter.line(record.name, record.getMessage(), error, time.monotonic())
         if line is None:
             return False
         record.msg, record.args = line.text, ()
@@ -89,17 +87,18 @@ class LibraryLogLimiter(logging.Filter):
 
 
 def log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """Log what Python could raise nowhere (`sys.unraisablehook`), which otherwise is written past the log.
+    """Log an exception that Python cannot raise (`sys.unraisablehook`), for example one in a destructor.
 
-    Some of it is for strangers to bring about: a TLS handshake that names a server by letters which are not ASCII.
+    By default Python writes it to stderr, past the log and its limits. Remote clients can cause some, for example with
+    a non-ASCII server name in a TLS handshake.
     """
-    about = unraisable.object
-    where = getattr(about, "__qualname__", type(about).__name__)
+    source = unraisable.object
+    where = getattr(source, "__qualname__", type(source).__name__)
     _python.warning("%s %s", unraisable.err_msg or "exception ignored in", where, exc_info=unraisable.exc_value)
 
 
 def set_up(level: str, stream: TextIO, environ: Mapping[str, str], secrets: Collection[str] = ()) -> None:
-    """Send log lines of `level` (`log.level`) and above to `stream`, without `secrets`."""
+    """Send log lines of `level` (`log.level`) and above to `stream`, with `secrets` masked."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter((JournalFormatter if is_journal(stream, environ) else TerminalFormatter)(secrets))
     handler.addFilter(LibraryLogLimiter())
@@ -115,13 +114,9 @@ def set_level(level: str) -> None:
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether `stream` ends in journald: systemd.exec(5) says its device and inode in `$JOURNAL_STREAM`."""
+    """Return whether `stream` leads to journald: `$JOURNAL_STREAM` has its device and inode (systemd.exec(5))."""
     try:
         status = os.fstat(stream.fileno())
-    except (OSError, ValueError):  # no descriptor behind it, or closed
+    except (OSError, ValueError):  # it has no descriptor, or is closed
         return False
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("broadcaster.")

@@ -1,4 +1,4 @@
-"""Standard streams and descriptors: what a process inherits, made fit for the daemon."""
+"""Standard streams, file name encoding and descriptor limit of the process, prepared for the daemon."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from collections.abc import MutableMapping, Sequence
 from typing import TextIO
 
 _STANDARD = (0, 1, 2)
-_PLAIN = {"…": "...", "×": "x", "–": "-", "’": "'", "°": " deg", "µ": "u"}
-"""What takes the place of a character that the locale cannot write; any other becomes a TOML escape (`\\u6771`)."""
+_REPLACEMENTS = {"…": "...", "×": "x", "–": "-", "’": "'", "°": " deg", "µ": "u"}
+"""Replacements for characters that the locale cannot encode; any other becomes a TOML escape (`\\u6771`)."""
+
+DESCRIPTOR_LIMIT = 65536
+"""As in systemd/broadcaster.service: enough for a thousand viewers whose pages all load at once."""
 
 
 def repair() -> None:
-    """Replace closed standard streams by /dev/null, and let none of them fail on a character it cannot encode.
+    """Replace closed standard streams by /dev/null, and make unencodable characters harmless.
 
-    A closed descriptor 0, 1 or 2 would be given to the next file or socket that is opened, and whatever a library
-    prints would be written into that.
+    The kernel would give a closed descriptor 0, 1 or 2 to the next file or socket that is opened, and libraries would
+    print into that.
     """
     for descriptor in _STANDARD:
         try:
@@ -31,17 +34,17 @@ def repair() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
-    codecs.register_error("broadcaster.degrade", _degrade)
+    codecs.register_error("broadcaster.replace", _replace)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="broadcaster.degrade")
+            stream.reconfigure(errors="broadcaster.replace")
 
 
 def use_utf8_file_names(arguments: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """Run this program again in Python's UTF-8 mode (PEP 540) where the locale is not UTF-8; then this does nothing.
+    """Execute this program again in Python's UTF-8 mode (PEP 540) if the locale's encoding is not UTF-8.
 
-    Settings files are UTF-8, and so are file names on Linux: with the locale's encoding, files with letters that it
-    lacks could not be opened. What is printed stays in the locale's encoding. `arguments` are `sys.orig_argv`.
+    Settings files are UTF-8, and so are file names on Linux; the locale's encoding could not represent all of them.
+    Output stays in the locale's encoding. `arguments` are `sys.orig_argv`.
     """
     is_utf8 = codecs.lookup(sys.getfilesystemencoding()).name == "utf-8"
     if is_utf8 or sys.flags.ignore_environment or "PYTHONUTF8" in environ:
@@ -53,13 +56,13 @@ def use_utf8_file_names(arguments: Sequence[str], environ: MutableMapping[str, s
 
 
 def write_utf8(stream: TextIO) -> None:
-    """Write UTF-8 to `stream` from now on: what reads it wants that, whatever the locale (TOML, journald)."""
+    """Switch `stream` to UTF-8, whatever the locale, for a reader that expects it (TOML, journald)."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def can_write(stream: TextIO, text: str) -> bool:
-    """Whether the encoding of `stream` has every character of `text`."""
+    """Return whether the encoding of `stream` has every character of `text`."""
     try:
         text.encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
@@ -67,11 +70,11 @@ def can_write(stream: TextIO, text: str) -> bool:
     return True
 
 
-def _degrade(error: UnicodeError) -> tuple[str, int]:
-    """Error handler for encoding (`codecs.register_error`)."""
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that cannot be encoded (an error handler for `codecs.register_error`)."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = "".join(_PLAIN.get(letter) or _escape(letter) for letter in error.object[error.start : error.end])
+    text = "".join(_REPLACEMENTS.get(letter) or _escape(letter) for letter in error.object[error.start : error.end])
     return text, error.end
 
 
@@ -80,18 +83,14 @@ def _escape(letter: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-DESCRIPTOR_LIMIT = 65536
-"""As in systemd/broadcaster.service: enough for a thousand viewers whose pages all load at once."""
-
-
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit to the hard one, or as far as is useful.
+    """Raise the soft limit of descriptors to `DESCRIPTOR_LIMIT`, or to the hard limit if that is lower.
 
-    The soft one is 1024 for the sake of programs that use select(2); here nothing does.
+    The soft limit is 1024 by default for programs that use select(2), which this one does not.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTOR_LIMIT if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTOR_LIMIT)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    limit = DESCRIPTOR_LIMIT if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTOR_LIMIT)
+    if soft == resource.RLIM_INFINITY or soft >= limit:
         return
-    with contextlib.suppress(OSError, ValueError):  # the service's sandbox, which has raised it itself
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    with contextlib.suppress(OSError, ValueError):  # the service's sandbox may forbid it; its unit sets the limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -1,4 +1,4 @@
-"""Which daemon a command is about: the one whose settings are named, else the service, else one with defaults."""
+"""The daemon that a command talks to: the one with the given settings, else the service, else one with defaults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broadcaster.storage.state_file import state_folder
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A daemon's settings and state folder; `is_service`: it is the system's service."""
+    """A daemon: its settings and state folder, and whether it is the systemd service."""
 
     settings: Settings
     state: Path
@@ -25,19 +25,20 @@ class Target:
 
     @property
     def client(self) -> DaemonClient:
-        """The way to ask it."""
+        """A client for its HTTP API."""
         return DaemonClient(self.settings.web, operator_token(self.settings.web, self.state))
 
     @property
     def link_key(self) -> SecretFile:
-        """What its links are signed with."""
+        """The key that signs its viewer links."""
         return state_secrets(self.state).link_key
 
 
 def find_target(file: str, read: Callable[[str], Settings]) -> Target:
-    """Return the daemon with the settings in `file`; empty: the service, or defaults where none is installed.
+    """Return the daemon with the settings in `file`; if empty, the service, or defaults if none is installed.
 
-    `read` reads a file, or none for "", and what the command line sets. Raises `SettingsError`.
+    `read` returns the settings of a file (none for "") combined with those of the command line. Raises
+    `SettingsError`.
     """
     unit = read_service(Machine())
     file = file or unit.settings_file

@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An SDP offer and what goes with it in the `offer` message.
+    """An SDP offer, and the other contents of the `offer` message.
 
-    `ice_servers` is as in `RTCConfiguration.iceServers`; `clock` is a video RTP timestamp and the
-    matching capture time in milliseconds of the monotonic clock, None before the first picture; `addresses` are
-    our own, which remote candidates must not contain.
+    `ice_servers` has the form of `RTCConfiguration.iceServers`. `clock` is an RTP timestamp of the video and the
+    matching capture time in milliseconds of the monotonic clock; None before the first picture. `addresses` are this
+    machine's own, which remote candidates must not contain.
     """
 
     sdp: str

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReceiverReport:
-    """A viewer's receiver report: fraction lost since the last report, packets lost in total, and its bandwidth
-    estimate (REMB) in bits per second, if it ever sent one.
+    """A viewer's receiver report.
 
-    `in_flight` counts packets that have been sent and have neither arrived nor been lost; `round_trip` is in seconds,
-    None until it is known.
+    `loss` is the fraction of packets lost since the previous report, `lost` the total number. `remb` is the bandwidth
+    estimate in bits per second, None if the viewer never sent one. `in_flight` counts packets that were sent and are
+    neither received nor lost. `round_trip` is in seconds, None until it is known.
     """
 
     loss: float
@@ -23,7 +23,7 @@ class ReceiverReport:
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """One viewer's send queue: pictures skipped, how the viewer keeps up, seconds that the oldest picture waits."""
+    """A viewer's send queue: skipped pictures, health, and the age of the oldest waiting picture in seconds."""
 
     skipped: int
     health: str
@@ -34,8 +34,8 @@ class QueueStats:
 class PeerStats:
     """Statistics of one peer connection since it was created, and the current state of its viewer.
 
-    `send_errors` are packets that could not be sent, `packets_held` those that waited for a full socket.
-    Units: seconds, bits per second, fractions from 0 to 1; None means that the viewer has not reported it yet.
+    `send_errors` counts packets that could not be sent, `packets_held` those that waited for a full socket. Units:
+    seconds, bits per second, fractions from 0 to 1. None means that the viewer has not reported the value yet.
     """
 
     connected: bool = False
@@ -83,8 +83,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How the fan-out fares: bits a second of one viewer's picture (measured, and asked of the encoder), the event
-    loop's lag in ms, the traffic of all viewers, and whether newcomers are refused because it cannot keep up."""
+    """The daemon's load.
+
+    `bitrate` is the measured video bit rate of one viewer and `bitrate_wanted` the encoder's target, both in bits per
+    second. The event loop's lag is in milliseconds. `overloaded` means that new viewers are refused.
+    """
 
     bitrate: int
     bitrate_wanted: int
@@ -96,10 +99,10 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """Figures of the stream for `GET /api/status`; names are for people.
+    """Statistics of the stream for `GET /api/status`; the names of sources and encoder are for display.
 
-    `openings` is how often the sources were opened, in vain or not; `internal_errors` counts exceptions that nobody
-    foresaw.
+    `openings` counts attempts to open the sources, including failed ones; `internal_errors` counts unexpected
+    exceptions.
     """
 
     video_source: str

@@ -1,4 +1,4 @@
-"""The stream: its state as viewers, panel and service manager see it, and what flows from the sources."""
+"""The stream: its state as viewers, panel and service manager see it, and the media that sources deliver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from broadcaster.errors import StreamReason
 
 
 class StreamState(StrEnum):
-    """States of the one stream."""
+    """The state of the stream."""
 
     OFFLINE = "offline"
     STARTING = "starting"
@@ -19,7 +19,7 @@ class StreamState(StrEnum):
 
 
 class AudioState(StrEnum):
-    """Whether the stream has sound: `none` is on purpose, `lost` is a fault."""
+    """Whether the stream has audio: `none` is intended, `lost` is a fault."""
 
     ON = "on"
     NONE = "none"
@@ -28,7 +28,7 @@ class AudioState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """What viewers are told about the stream; `since` is in Unix seconds."""
+    """The stream's status as viewers see it; `since` is in Unix seconds."""
 
     state: StreamState
     since: float
@@ -40,8 +40,8 @@ class StreamStatus:
 class AccessUnit:
     """One encoded picture, all its NAL units (H.264 §3), as an Annex B byte stream.
 
-    `captured` is the monotonic time of capture in seconds. `keyframe` promises an IDR picture with
-    SPS and PPS in front (`media.h264.is_keyframe` tells).
+    `captured` is the monotonic time of capture in seconds. `keyframe` is true for an IDR picture that starts with SPS
+    and PPS (see `media.h264.is_keyframe`).
     """
 
     data: bytes

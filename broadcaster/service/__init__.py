@@ -1,1 +1,1 @@
-"""EDGE: who may say go. Signals and buttons."""
+"""Systemd, Unix signals, the panel, power and garbage collection; a client for the daemon's API."""

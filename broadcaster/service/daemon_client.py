@@ -1,4 +1,4 @@
-"""Asks the daemon that runs on this machine, over its HTTP API."""
+"""A client for the HTTP API of the daemon on this machine."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ from broadcaster.errors import BroadcasterError
 from broadcaster.settings import WebSettings
 
 TIMEOUT = 3.0
-"""Seconds for a daemon to answer on its own machine."""
-_LARGEST = 1 << 20
-"""Bytes of an answer; a broadcaster's has some hundred for each viewer."""
+"""Seconds to wait for an answer from this machine."""
+_MAX_ANSWER = 1 << 20
+"""Bytes; a status has some hundred for each viewer."""
 _LOOPBACK = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1", "::0": "::1"}
-"""The way to this machine itself, by what `web.host` says for all addresses."""
+"""The loopback address for each value of `web.host` that means all addresses."""
 
 
 class NoDaemon(BroadcasterError):
-    """Nobody listens there, or somebody who is no broadcaster."""
+    """Nothing listens at the daemon's address, or the server there is not a broadcaster."""
 
 
 class Refused(BroadcasterError):
-    """The daemon answered with an HTTP error; the text is its own."""
+    """The daemon answered with an HTTP error; the message is the daemon's."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonClient:
-    """The daemon with these settings; `token` is the operator's, empty where the daemon asks for none."""
+    """A client for the daemon with these settings; `token` is the operator token, empty if none is required."""
 
     web: WebSettings
     token: str = ""
 
     @property
     def url(self) -> str:
-        """Where it is asked; ends with a slash."""
+        """The base URL, with a slash at the end."""
         host = _LOOPBACK.get(self.web.host, self.web.host)
         scheme = "https" if self.web.certificate else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.web.port}/"
 
     def status(self) -> Any:
-        """Return what `GET /api/status` answers. Raises `NoDaemon` and `Refused`."""
-        return self._ask("api/status", None)
+        """Return the answer to `GET /api/status`. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/status", None)
 
     def set_live(self, live: bool) -> Any:
-        """Start or stop. Raises `NoDaemon` and `Refused`."""
-        return self._ask("api/live", {"live": live})
+        """Return the answer to `POST /api/live`, which starts or stops the stream. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/live", {"live": live})
 
-    def _ask(self, path: str, body: dict[str, object] | None) -> Any:
+    def _request(self, path: str, body: dict[str, object] | None) -> Any:
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
         data = None if body is None else json.dumps(body).encode()
-        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_any_certificate())
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_unverified_tls())
         try:
             request = urllib.request.Request(self.url + path, data, headers)
             with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT) as response:
-                return json.loads(response.read(_LARGEST))
+                return json.loads(response.read(_MAX_ANSWER))
         except HTTPError as error:
             with error:
-                raise Refused(error.read(_LARGEST).decode("utf-8", "replace").strip() or str(error)) from error
+                raise Refused(error.read(_MAX_ANSWER).decode("utf-8", "replace").strip() or str(error)) from error
         except (OSError, ValueError, HTTPException) as error:
             raise NoDaemon(f"no broadcaster answers at {self.url} ({error})") from error
 
 
 def operator_token(web: WebSettings, state: Path) -> str:
-    """Return the token that the daemon wants to see even from this machine, empty if it wants none.
+    """Return the operator token that the daemon requires even from this machine; empty if it requires none.
 
-    It wants `web.operator_token`, or the one it made in its `state` folder if it does not listen on loopback.
+    That is `web.operator_token`, or if the daemon does not listen on loopback, the one in its `state` folder.
     """
     if web.operator_token or web.host in _LOOPBACK or web.host.startswith(("localhost", "127.")) or web.host == "::1":
         return web.operator_token
@@ -82,8 +82,8 @@ def operator_token(web: WebSettings, state: Path) -> str:
         return ""
 
 
-def _any_certificate() -> ssl.SSLContext:
-    """The machine asks itself, and its certificate is for the name by which others call it."""
+def _unverified_tls() -> ssl.SSLContext:
+    """Return a TLS context that accepts any certificate: the daemon's is for public names, not for loopback."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

@@ -1,13 +1,13 @@
-"""When the garbage collector runs: never a full collection while viewers join.
+"""Garbage collection: full collections run only when they do not disturb viewers.
 
-Nearly everything is freed by reference counting, viewers that have left included (`webrtc.internals.break_cycles`);
-each leaves about 10 to 20 objects in cycles, and libraries leave some. A full collection walks every tracked object on
-the event loop's thread: 60 to 90 ms for the 66 000 objects of imported modules, triggered by the objects that new
-viewers create. A frame lasts 33 ms.
+Nearly everything is freed by reference counting, including viewers that have left (`webrtc.internals.break_cycles`).
+Each of them leaves about 10 to 20 objects in cycles, and libraries leave some. A full collection visits every tracked
+object on the event loop's thread: 60 to 90 ms for the 66 000 objects of imported modules. The objects that new viewers
+create would trigger it while they join. A frame lasts 33 ms.
 
 So the objects of start-up are frozen, which excludes them from collections. Young generations are collected as usual
 (about 1 ms). Full collections run only from here, when no viewer has joined or left for a while (1 to 2 ms with a few
-viewers). While nobody watches, everything is unfrozen, collected and frozen again.
+viewers). Without viewers, everything is unfrozen, collected and frozen again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ INTERVAL = 600.0
 """Seconds between full collections without any join or leave: HTTP requests leave cycles, too."""
 
 _NEVER = 1_000_000
-"""Threshold of the oldest generation: Python itself never starts a full collection."""
+"""Threshold of the oldest generation that keeps Python from starting a full collection itself."""
 
 
 class GarbageCollection:
-    """Decides when old objects are collected (a component)."""
+    """Schedules the full collections (a component)."""
 
     def __init__(self) -> None:
         self._viewers = 0
@@ -40,7 +40,7 @@ class GarbageCollection:
         self._thresholds = gc.get_threshold()
 
     def start(self) -> None:
-        """Freeze what exists, and leave old objects to this class."""
+        """Freeze all existing objects, and take over full collections from Python."""
         gc.collect()
         gc.freeze()
         young, middle, _ = self._thresholds
@@ -48,7 +48,7 @@ class GarbageCollection:
         self._schedule(INTERVAL)
 
     def close(self) -> None:
-        """Leave everything as it was found; idempotent."""
+        """Restore Python's own collection; idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -56,12 +56,12 @@ class GarbageCollection:
             gc.set_threshold(*self._thresholds)
 
     def stream_changed(self, status: StreamStatus) -> None:
-        """Freeze the libraries of sources when they are loaded; it takes no time."""
+        """Freeze the libraries of the sources once they are loaded; this takes no time."""
         if status.state is StreamState.LIVE:
             gc.freeze()
 
     def viewers_changed(self, count: int) -> None:
-        """Put the collection off until no viewer comes or goes, but not for ever."""
+        """Postpone the collection until no viewer has joined or left for a while, up to `LONGEST_DELAY`."""
         self._viewers = count
         now = asyncio.get_running_loop().time()
         if self._changed_at is None:

@@ -23,7 +23,7 @@ class NotifySocket:
     def send(self, *assignments: str) -> bool:
         """Send assignments such as `READY=1` in one datagram, without blocking.
 
-        Return False if the service manager is busy and the datagram was not sent; the caller tries again later.
+        Return False if the datagram could not be sent, for example because the service manager is busy.
         """
         if not self:
             return True
@@ -38,7 +38,7 @@ class NotifySocket:
 
 
 def watchdog_interval(environ: Mapping[str, str]) -> float | None:
-    """Return the watchdog timeout in seconds; None if the service manager does not watch this process.
+    """Return the watchdog timeout in seconds; None if the service manager has no watchdog for this process.
 
     `$WATCHDOG_USEC` and `$WATCHDOG_PID` are read as sd_watchdog_enabled(3) does.
     """

@@ -1,4 +1,4 @@
-"""The panel: what its buttons ask for, and what its lamps are told."""
+"""The panel control: connects buttons and tally light with the stream."""
 
 from __future__ import annotations
 
@@ -14,69 +14,69 @@ log = logging.getLogger(__name__)
 
 
 class PanelControl:
-    """Lets the buttons post the same events as the API, and the tally lamp follow the stream, never the wish.
+    """Turns button presses into the same requests as the API's, and shows the stream's actual state on the tally light.
 
-    `power_off` is what a long press asks for when `hold_action` is shutdown. `muted` keeps what it is for mute:
-    a daemon that starts anew must not open a microphone that its owner closed.
+    `power_off` is called on a long press if `hold_action` is "shutdown". `muted` stores whether a long press has muted
+    the audio: a restart must not open a microphone that the owner has muted.
     """
 
     def __init__(
         self,
         panel: Panel,
-        live: StreamControl,
+        stream: StreamControl,
         hold_action: HoldAction,
         power_off: Callable[[], None],
         muted: StoredFlag,
     ) -> None:
         self._panel = panel
-        self._live = live
+        self._stream = stream
         self._hold_action = hold_action
         self._power_off = power_off
         self._muted = muted
         self._unwatch: Callable[[], None] = lambda: None
 
     def open(self) -> None:
-        """Start; where there are no pins to be had, say why and go on without."""
+        """Open the panel; log a warning and go on without it if its pins cannot be used."""
         try:
-            self._panel.open(self._used)
+            self._panel.open(self._control_used)
         except PanelError as error:
-            log.warning("no live button and no lamp: %s", error)
+            log.warning("no live button and no tally light: %s", error)
             return
         if self._hold_action == "mute" and self._muted.load():
-            self._live.mute(True)
-        self._unwatch = self._live.watch(self._show)
-        self._show(self._live.status)
+            self._stream.mute(True)
+        self._unwatch = self._stream.watch(self._show)
+        self._show(self._stream.status)
 
     def close(self) -> None:
-        """Lamps off, pins released; idempotent."""
+        """Switch the LEDs off and release the pins; idempotent."""
         self._unwatch()
         self._unwatch = lambda: None
         self._panel.close()
 
     def _show(self, status: StreamStatus) -> None:
-        self._panel.show(status.state, muted=self._live.muted)
+        self._panel.show(status.state, muted=self._stream.muted)
 
-    def _used(self, control: Control) -> None:
+    def _control_used(self, control: Control) -> None:
         log.info("panel: %s", control)
         if control is Control.TOGGLE:
-            self._live.toggle()
+            self._stream.toggle()
         elif control is Control.HOLD:
             self._hold()
         else:
-            self._live.set_live(control is Control.START)
+            self._stream.set_live(control is Control.START)
 
     def _hold(self) -> None:
         if self._hold_action == "shutdown":
             self._panel.acknowledge()
             self._power_off()
         elif self._hold_action == "mute":
-            self._mute(not self._live.muted)
+            self._mute(not self._stream.muted)
 
     def _mute(self, muted: bool) -> None:
-        self._live.mute(muted)
-        if self._live.muted is not muted:
-            log.info("there is no sound to mute")
+        self._stream.mute(muted)
+        if self._stream.muted is not muted:
+            log.info("no audio to mute")
             return
         self._muted.save(muted)
-        log.info("the sound is %s", "muted" if muted else "no longer muted")
+        log.info("audio %s", "muted" if muted else "unmuted")
         self._panel.acknowledge()

@@ -1,4 +1,4 @@
-"""Whether the stream does what its state promises; a daemon whose stream is stuck is started anew."""
+"""Progress monitor: detects a stream that is stuck in its state, so that systemd restarts the daemon."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LIVE_LIMIT = 5.0
 """Seconds without a picture while live; a stalled source makes the stream `failed` long before."""
 
 STOPPING_LIMIT = 10.0
-"""Seconds that sources have to close; each of their own deadlines is shorter."""
+"""Seconds that sources have to close; each has a shorter deadline of its own."""
 
 RETRY_LIMIT = LONGEST_DELAY + STARTING_LIMIT + STOPPING_LIMIT
-"""Seconds from one retry to the next at most: closing the sources, the longest back-off, and a try in vain."""
+"""Longest time between retries in seconds: closing the sources, the longest back-off, and a failed start."""
 
 _GRACE = 2.0
 """Seconds that the state machine's own timer may be late."""
@@ -27,11 +27,17 @@ _LIMITS = {
     StreamState.FAILED: RETRY_LIMIT + _GRACE,
 }
 
+_MISSING = {
+    StreamState.STARTING: "starting, but neither live nor failed",
+    StreamState.LIVE: "live, but no picture",
+    StreamState.STOPPING: "stopping, but not offline",
+    StreamState.FAILED: "failed, but no retry",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What can be seen of the stream from outside: its state, how many pictures it ever gave, how often its
-    sources were opened."""
+    """The stream's state, and how many pictures it has delivered and how often its sources were opened so far."""
 
     state: StreamState
     pictures: int
@@ -39,36 +45,28 @@ class Snapshot:
 
 
 class ProgressMonitor:
-    """Judges a trace of `Snapshot`: each state has one thing that must happen again within its limit.
+    """Compares snapshots of the stream: in each state, something must happen within a limit.
 
-    Live: a picture. Failed: another retry. Starting and stopping: they must end. Offline: nothing.
+    Live: a picture. Failed: a retry. Starting and stopping: the state must end. Offline: nothing.
     """
 
     def __init__(self, now: float) -> None:
-        self._evidence: tuple[StreamState, int] | None = None
+        self._last: tuple[StreamState, int] | None = None
         self._since = now
 
-    def stuck(self, seen: Snapshot, now: float) -> str | None:
-        """What has not happened for too long, for the log; None while all goes well."""
-        evidence = (seen.state, _count(seen))
-        if evidence != self._evidence:
-            self._evidence = evidence
+    def stuck(self, snapshot: Snapshot, now: float) -> str | None:
+        """Return a description for the log if the stream is stuck, else None."""
+        current = (snapshot.state, _count(snapshot))
+        if current != self._last:
+            self._last = current
             self._since = now
-        limit = _LIMITS.get(seen.state)
+        limit = _LIMITS.get(snapshot.state)
         idle = now - self._since
-        return None if limit is None or idle <= limit else f"{_MISSING[seen.state]} for {idle:.0f} s"
+        return None if limit is None or idle <= limit else f"{_MISSING[snapshot.state]} for {idle:.0f} s"
 
 
-_MISSING = {
-    StreamState.STARTING: "starting, and neither live nor failed",
-    StreamState.LIVE: "live, and no picture",
-    StreamState.STOPPING: "stopping, and not offline",
-    StreamState.FAILED: "failed, and no retry",
-}
-
-
-def _count(seen: Snapshot) -> int:
-    """The number that must grow in this state."""
-    if seen.state is StreamState.LIVE:
-        return seen.pictures
-    return seen.openings if seen.state is StreamState.FAILED else 0
+def _count(snapshot: Snapshot) -> int:
+    """Return the counter that must grow in this state; 0 if there is none."""
+    if snapshot.state is StreamState.LIVE:
+        return snapshot.pictures
+    return snapshot.openings if snapshot.state is StreamState.FAILED else 0

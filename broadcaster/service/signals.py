@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-ENDING = (signal.SIGTERM, signal.SIGINT)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def ignore_toggle_signal() -> None:
@@ -18,7 +18,7 @@ def ignore_toggle_signal() -> None:
 
 def ignore_stop_signals() -> None:
     """Ignore further signals while the process exits: a second SIGTERM must not kill it."""
-    for number in (*ENDING, signal.SIGHUP):
+    for number in (*_STOP_SIGNALS, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -32,10 +32,10 @@ def has_terminal() -> bool:
 
 
 @contextmanager
-def signals(toggle: Callable[[], None], end: Callable[[], None], hang_up: Callable[[], None]) -> Iterator[None]:
+def signals(toggle: Callable[[], None], stop: Callable[[], None], hang_up: Callable[[], None]) -> Iterator[None]:
     """Call these functions on the event loop's thread on a signal; SIGHUP stays ignored if it was (nohup(1))."""
     loop = asyncio.get_running_loop()
-    handlers = {signal.SIGUSR1: toggle, **dict.fromkeys(ENDING, end)}
+    handlers = {signal.SIGUSR1: toggle, **dict.fromkeys(_STOP_SIGNALS, stop)}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         handlers[signal.SIGHUP] = hang_up
     for number, handler in handlers.items():

@@ -1,4 +1,4 @@
-"""Exceptions that nothing catches, in threads and in callbacks of the event loop: they are counted, and end nothing."""
+"""Handlers for uncaught exceptions in threads and event loop callbacks: they are counted and logged."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from broadcaster.stream.bug_log import BugLog
 
 @contextlib.contextmanager
 def uncaught_errors(bugs: BugLog) -> Iterator[None]:
-    """Inside the block, uncaught exceptions go to `bugs`. To be entered on the running event loop.
+    """Send uncaught exceptions to `bugs` inside the block; enter it on the running event loop.
 
-    Without this, a thread's exception is written past the log, and a callback's fills the log each time it is called.
-    Our own threads catch everything themselves; those of libraries (picamera2, gpiozero) do not. If such a thread was
-    needed, the stream stalls, which is noticed, and the device is opened again.
+    Otherwise Python would write a thread's exception to stderr, past the log, and a callback's to the log on every
+    call. Our own threads catch everything themselves; those of libraries (picamera2, gpiozero) do not. If the stream
+    needed such a thread, it stalls; the stall is detected, and the device is opened again.
     """
     loop = asyncio.get_running_loop()
 
     def in_thread(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread else "a thread"
         error = arguments.exc_value or RuntimeError("the thread ended without an exception")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is about to end
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is about to exit
             loop.call_soon_threadsafe(bugs.add, f"thread {name}", error)
 
     def in_callback(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is None or isinstance(error, OSError):  # of a connection, mostly: no bug
+        if error is None or isinstance(error, OSError):  # mostly connection errors, which are not bugs
             loop.default_exception_handler(context)
         else:
             bugs.add(f"the event loop ({context['message']})", error)

@@ -1,1 +1,1 @@
-"""Files of the state folder: desired state and secrets."""
+"""Files in the state folder: desired state and secrets."""

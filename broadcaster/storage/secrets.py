@@ -1,4 +1,4 @@
-"""Secrets that the daemon makes for itself: each in a file of the state folder, for nobody else's eyes."""
+"""Secrets that the daemon generates: each in a file of the state folder that only its owner can read."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from broadcaster.auth.tokens import MIN_LENGTH
 from broadcaster.errors import BroadcasterError
 
 _BYTES = 32
-_LARGEST = 4096
+"""Random bytes of a secret."""
+_MAX_FILE = 4096
+"""Bytes that are read of a file."""
 
 
 class SecretFile:
-    """One line of text in a file of mode 0600, made when it is first needed; every change is a new file."""
+    """A line of text in a file of mode 0600, generated when it is first needed; each change replaces the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> str:
-        """Return the secret. Raises `BroadcasterError` where there is none, or none that will do."""
+        """Return the secret. Raises `BroadcasterError` when the file is missing or invalid."""
         try:
             with self.path.open("rb") as file:
-                text = file.read(_LARGEST).decode("ascii", "replace").strip()
+                text = file.read(_MAX_FILE).decode("ascii", "replace").strip()
         except OSError as error:
             raise BroadcasterError(f"{self.path} cannot be read: {error.strerror}") from error
         if len(text) < MIN_LENGTH or not all("!" <= letter <= "~" for letter in text):
@@ -34,7 +36,7 @@ class SecretFile:
         return text
 
     def read_or_create(self) -> str:
-        """Return the secret, which is made if there is no such file. Raises `BroadcasterError`."""
+        """Return the secret, and generate it if there is no such file. Raises `BroadcasterError`."""
         try:
             return self.read()
         except BroadcasterError as error:
@@ -43,7 +45,7 @@ class SecretFile:
             raise
 
     def renew(self) -> str:
-        """Make another secret, and return it. Raises `BroadcasterError`."""
+        """Replace the secret by a new one, and return that. Raises `BroadcasterError`."""
         secret = secrets.token_urlsafe(_BYTES)
         temporary = self.path.with_suffix(f".{os.getpid()}")
         try:
@@ -57,11 +59,11 @@ class SecretFile:
         return secret
 
     def _write(self, file: Path, text: str) -> None:
-        """Write a file that only its owner can read, from its first moment on."""
+        """Write a file that at no time anyone but its owner can read."""
         file.unlink(missing_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-            if os.geteuid() == 0:  # made by `sudo`, read by the service's own user
+            if os.geteuid() == 0:  # written with sudo, read by the service's user
                 folder = file.parent.stat()
                 os.fchown(descriptor, folder.st_uid, folder.st_gid)
             opened.write(text)
@@ -70,7 +72,7 @@ class SecretFile:
 
 
 class WatchedSecret:
-    """The value of a secret file that may change while the daemon runs; empty before `reload`, or if it is invalid."""
+    """The value of a secret file that may change while the daemon runs; empty before `reload`, and while invalid."""
 
     def __init__(self, file: SecretFile) -> None:
         self.value = ""
@@ -78,9 +80,9 @@ class WatchedSecret:
         self._problem = ""
 
     def reload(self, warn: Callable[[str], None]) -> bool:
-        """Read the file, and return whether the value has replaced another one; `warn` gets each new problem once.
+        """Read the file, and return whether its value has replaced another; `warn` is called once for each new problem.
 
-        While the disk cannot be read, the value stays what it was.
+        The value is kept while the file cannot be read.
         """
         before, problem = self.value, ""
         try:
@@ -96,12 +98,12 @@ class WatchedSecret:
 
 @dataclass(frozen=True, slots=True)
 class StateSecrets:
-    """The secrets of one daemon: what links for viewers are signed with, and what the operator shows from elsewhere."""
+    """The secrets of a daemon: the key that signs viewer links, and the operator's token for other machines."""
 
     link_key: SecretFile
     operator_token: SecretFile
 
 
 def state_secrets(folder: Path) -> StateSecrets:
-    """Return the secrets that are kept in a state folder."""
+    """Return the secrets in a state folder."""
     return StateSecrets(SecretFile(folder / "link_key"), SecretFile(folder / "operator_token"))

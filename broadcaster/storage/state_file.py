@@ -1,4 +1,4 @@
-"""Remembers across restarts whether the owner wants to be on air, and to be heard."""
+"""State files: whether the stream should be live, and whether its audio is muted, across restarts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from broadcaster.settings.paths import expand
 
 log = logging.getLogger(__name__)
 
-_WORDS = {"wish": ("offline\n", "live\n"), "sound": ("on\n", "muted\n")}
-
+_CONTENTS = {"wish": ("offline\n", "live\n"), "sound": ("on\n", "muted\n")}
+"""The content for false and for true, by file name."""
 
 WITHOUT_HOME = Path("/var/lib/broadcaster")
 """The state folder of a user without a home directory, as in a container (`docker run --user 1234`)."""
 
 
 def state_folder(setting: str) -> Path:
-    """Where the daemon keeps what it must remember: as set, or systemd's folder, or the user's."""
+    """Return the state folder: `stream.state_dir`, else systemd's, else the user's (XDG Base Directory)."""
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     chosen = setting or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or f"{base}/broadcaster"
     folder = expand(chosen)
@@ -26,33 +26,38 @@ def state_folder(setting: str) -> Path:
 
 
 class StateFile:
-    """One word in a file of the state folder; a disk that cannot be written never stops the show.
+    """A boolean in a file of the state folder.
 
-    `name` is the wish: `wish` itself, whether to be live, or `sound`, whether it is muted.
+    `name` is `wish` (the desired state: whether to be live) or `sound` (whether the audio is muted).
     """
 
     def __init__(self, folder: Path, name: str = "wish") -> None:
         self._path = folder / name
-        self._words = _WORDS[name]
+        self._contents = _CONTENTS[name]
         self._warned = False
 
     def load(self) -> bool:
-        """What was wished last; false when there is nothing to be read."""
+        """Return the stored value; False when the file is missing or unreadable."""
         try:
-            return self._path.read_text(encoding="ascii", errors="replace") == self._words[True]
+            return self._path.read_text(encoding="ascii", errors="replace") == self._contents[True]
         except OSError:
             return False
 
-    def save(self, wish: bool) -> None:
-        """Keep the wish, by a temporary file and a rename, so that no crash leaves half of it."""
+    def save(self, value: bool) -> None:
+        """Store the value, by writing a temporary file and renaming it, so that a crash never leaves half a file.
+
+        A write error is logged once until a write succeeds, and never raised.
+        """
         temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(self._words[wish], encoding="ascii")
+            temporary.write_text(self._contents[value], encoding="ascii")
             temporary.replace(self._path)
         except OSError as error:
             if not self._warned:
-                log.warning("%s is not kept across restarts (stream.state_dir): %s", self._words[wish].strip(), error)
+                log.warning(
+                    "cannot store %r for the next start (stream.state_dir): %s", self._contents[value].strip(), error
+                )
             self._warned = True
         else:
             self._warned = False

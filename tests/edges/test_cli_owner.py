@@ -31,7 +31,7 @@ async def test_start_look_and_stop(tmp_path: Path) -> None:
         assert await command("live", "on", "--settings", str(file)) == (0, "live\n", "")
         code, out, err = await command("status", "--json", "--settings", str(file))
         assert (code, err, json.loads(out)["stream"]["state"]) == (0, "", "live")
-        assert await command("viewers", "--settings", str(file)) == (0, "Nobody is watching.\n", "")
+        assert await command("viewers", "--settings", str(file)) == (0, "No viewers.\n", "")
         assert (await command("viewers", "--json", "--settings", str(file)))[1] == "[]\n"
         assert await command("live", "off", "--settings", str(file)) == (0, "offline\n", "")
 

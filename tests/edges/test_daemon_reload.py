@@ -58,8 +58,8 @@ async def test_a_settings_file_is_read_again(tmp_path):
         assert await status_as(daemon, "garage.example") == 421
         file.write_text('[web]\nhosts = ["garage.example"]\nmax_viewers = 3\n[log]\nlevel = "debug"\n')
         daemon.signal(signal.SIGHUP)
-        await logged(daemon, "SIGHUP: settings read again; changed: web.hosts, log.level")
-        await logged(daemon, "these need a restart: web.max_viewers")
+        await logged(daemon, "SIGHUP: settings reloaded; changed: web.hosts, log.level")
+        await logged(daemon, "these settings need a restart: web.max_viewers")
         assert await status_as(daemon, "garage.example") == 200
         assert await status_as(daemon, "garden.example") == 421
         file.write_text('[web]\nhosts = "nonsense"\nport = -1\n')

@@ -93,5 +93,5 @@ async def test_without_pins_the_daemon_serves_all_the_same_and_says_so_once(capl
     async with panel_rig(pins_missing=True) as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
     assert [record.getMessage() for record in caplog.records if record.name == "broadcaster.service.panel"] == [
-        "no live button and no lamp: this is no Raspberry Pi: it has no pins"
+        "no live button and no tally light: this is no Raspberry Pi: it has no pins"
     ]

@@ -31,7 +31,7 @@ RATES = {"video": 90_000, "audio": 48_000}
 RESTART = 1.0
 """Seconds after which systemd starts it anew."""
 
-FORGETS = " storage.state_file: live is not kept across restarts"
+FORGETS = " storage.state_file: cannot store 'live' for the next start"
 
 
 class TimedViewer(HealthyViewer):

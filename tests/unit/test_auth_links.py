@@ -1,4 +1,4 @@
-"""Links that end: what is signed comes back, and nothing else does."""
+"""Signed links: only tokens signed with the key are read back."""
 
 import hmac
 
@@ -18,7 +18,7 @@ some_links = st.builds(Link, names, st.integers(0, 2**32 - 1), st.integers(0, 2*
 
 
 @given(some_links, st.text(min_size=1))
-def test_what_is_signed_comes_back(link: Link, key: str) -> None:
+def test_signed_link_is_read_back(link: Link, key: str) -> None:
     key = key.encode("utf-8", "replace").decode()
     token = sign_link(link, key)
     assert token.isascii()
@@ -30,34 +30,34 @@ def test_what_is_signed_comes_back(link: Link, key: str) -> None:
 
 
 @given(some_links)
-def test_another_key_reads_nothing(link: Link) -> None:
+def test_link_is_invalid_with_another_key(link: Link) -> None:
     assert read_link(sign_link(link, KEY), KEY + "k") is None
 
 
-def test_no_letter_of_it_can_be_changed_added_or_left_out() -> None:
+def test_every_change_of_a_character_invalidates_a_token() -> None:
     token = sign_link(ANNA, KEY)
-    for place in range(len(token)):
+    for position in range(len(token)):
         for letter in ALPHABET:
-            changed = token[:place] + letter + token[place + 1 :]
+            changed = token[:position] + letter + token[position + 1 :]
             assert (read_link(changed, KEY) == ANNA) == (changed == token)
-        assert read_link(token[:place] + token[place + 1 :], KEY) is None
-        assert read_link(token[:place], KEY) is None
+        assert read_link(token[:position] + token[position + 1 :], KEY) is None
+        assert read_link(token[:position], KEY) is None
     for letter in ALPHABET:
         assert read_link(token + letter, KEY) is None
 
 
 @given(st.text(max_size=400))
-def test_what_people_make_up_is_nothing(token: str) -> None:
+def test_arbitrary_text_is_not_a_link(token: str) -> None:
     assert read_link(token, KEY) is None
 
 
-def test_the_longest_name_fits_and_is_compact() -> None:
+def test_longest_name_is_valid_and_tokens_are_short() -> None:
     link = Link("𝄞" * MAX_NAME_LENGTH, 2**32 - 1, links.MAX_LIFETIME)
     assert read_link(sign_link(link, KEY), KEY) == link
     assert len(sign_link(ANNA, KEY)) == 38
 
 
-def test_it_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
 
     def compare(one: bytes, other: bytes) -> bool:
@@ -70,20 +70,20 @@ def test_it_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert compared == [(16, 16)]
 
 
-def test_its_time() -> None:
+def test_remaining_time() -> None:
     assert ANNA.remaining(ANNA.created) == 7200
     assert ANNA.remaining(ANNA.created + 7199.5) == 0.5
     assert ANNA.remaining(ANNA.created + 7200) == 0
 
 
-def test_a_clock_that_was_never_set_makes_it_no_longer() -> None:
+def test_slow_clock_does_not_extend_a_link() -> None:
     assert ANNA.remaining(5.0) == 7200
     assert ANNA.is_from_the_future(5.0)
     assert not ANNA.is_from_the_future(ANNA.created - 30)
 
 
 @pytest.mark.parametrize("name", ["", "Anna & Jürgen", "安娜", "x" * MAX_NAME_LENGTH])
-def test_names(name: str) -> None:
+def test_valid_names(name: str) -> None:
     assert is_name(name)
     read = read_link(sign_link(Link(name, 1, 1), KEY), KEY)
     assert read is not None
@@ -91,5 +91,5 @@ def test_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\u202eevil", "x" * (MAX_NAME_LENGTH + 1)])
-def test_no_names(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     assert not is_name(name)

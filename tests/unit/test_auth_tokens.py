@@ -1,4 +1,4 @@
-"""Which tokens are easy to guess, and those that we make."""
+"""Comparison, strength and generation of tokens."""
 
 import re
 
@@ -7,12 +7,12 @@ import pytest
 from broadcaster.auth.tokens import MIN_LENGTH, bearer_token, is_weak, make_token, tokens_match
 
 
-def test_tokens_are_compared_whole() -> None:
+def test_tokens_match_only_if_equal() -> None:
     assert tokens_match("gehëim", "gehëim")
     assert not tokens_match("gehëim ", "gehëim")
 
 
-def test_a_bearer_token_is_read_from_its_header() -> None:
+def test_bearer_token_is_read_from_the_header() -> None:
     assert bearer_token("Bearer abc") == bearer_token("bearer  abc") == "abc"
     assert bearer_token("Basic abc") is bearer_token(None) is bearer_token("Bearer ") is None
 
@@ -31,7 +31,7 @@ def test_a_bearer_token_is_read_from_its_header() -> None:
         "xyzxyzxyzxyzxyzxyzxyz-1",
     ],
 )
-def test_these_are_easy_to_guess(token: str) -> None:
+def test_weak_tokens(token: str) -> None:
     assert len(token) >= MIN_LENGTH
     assert is_weak(token)
 
@@ -39,11 +39,11 @@ def test_these_are_easy_to_guess(token: str) -> None:
 @pytest.mark.parametrize(
     "token", ["correct-horse-battery-staple", "unmade gravel topaz lunch".replace(" ", ""), "Xk3-vP9_qL2.wM7+tR5z"]
 )
-def test_these_are_not(token: str) -> None:
+def test_strong_tokens(token: str) -> None:
     assert not is_weak(token)
 
 
-def test_a_token_of_ours_is_good_needs_no_escaping_and_is_new_each_time() -> None:
+def test_generated_tokens_are_strong_url_safe_and_unique() -> None:
     tokens = {make_token() for _ in range(200)}
     assert len(tokens) == 200
     assert all(re.fullmatch(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},}}", token) and not is_weak(token) for token in tokens)

@@ -1,4 +1,4 @@
-"""The addresses that are printed: those that others can open."""
+"""The page's addresses."""
 
 import ipaddress
 
@@ -17,13 +17,13 @@ from broadcaster.settings import WebSettings
 from tests.rigs.certificates import make_pair
 
 
-def test_addresses_of_no_use_to_others_are_left_out_and_the_route_comes_first():
-    found = ["127.0.0.1", "::1", "fe80::1", "169.254.9.9", "2001:db8::2", "172.17.0.1", "192.168.1.20", "192.168.1.20"]
-    assert for_others(found, first="192.168.1.20") == ["192.168.1.20", "172.17.0.1", "2001:db8::2"]
-    assert for_others(found, first=None) == ["172.17.0.1", "192.168.1.20", "2001:db8::2"]
+def test_unreachable_addresses_are_omitted_and_the_default_route_comes_first():
+    own = ["127.0.0.1", "::1", "fe80::1", "169.254.9.9", "2001:db8::2", "172.17.0.1", "192.168.1.20", "192.168.1.20"]
+    assert for_others(own, first="192.168.1.20") == ["192.168.1.20", "172.17.0.1", "2001:db8::2"]
+    assert for_others(own, first=None) == ["172.17.0.1", "192.168.1.20", "2001:db8::2"]
 
 
-def test_link_local_addresses_of_ipv4_do_where_there_are_no_others():
+def test_ipv4_link_local_addresses_are_used_only_without_others():
     assert for_others(["127.0.0.1", "::1", "fe80::1", "169.254.9.9"], first=None) == ["169.254.9.9"]
     assert for_others(["169.254.9.9", "2001:db8::2"], first=None) == ["2001:db8::2"]
     assert for_others(["127.0.0.1", "fe80::1"], first=None) == []
@@ -40,20 +40,20 @@ def test_link_local_addresses_of_ipv4_do_where_there_are_no_others():
         ("köln", ["xn--kln-sna"]),
     ],
 )
-def test_names(hostname, expected):
+def test_names_of_the_machine(hostname, expected):
     assert names(hostname, multicast=True) == expected
     assert names(hostname, multicast=False) == [name for name in expected if not name.endswith(".local")]
 
 
-@pytest.mark.parametrize("runs", [True, False])
-def test_names_in_local_are_printed_only_where_avahi_answers_for_them(runs, monkeypatch, tmp_path):
-    monkeypatch.setattr(addresses, "_AVAHI", tmp_path if runs else tmp_path / "missing")
+@pytest.mark.parametrize("avahi_runs", [True, False])
+def test_local_names_are_used_only_while_avahi_runs(avahi_runs, monkeypatch, tmp_path):
+    monkeypatch.setattr(addresses, "_AVAHI", tmp_path if avahi_runs else tmp_path / "missing")
     monkeypatch.setattr("socket.gethostname", lambda: "pi")
-    assert ("http://pi.local:8080/" in reachable_at("", 8080)) is runs
+    assert ("http://pi.local:8080/" in reachable_at("", 8080)) is avahi_runs
     assert "http://pi:8080/" in reachable_at("", 8080)
 
 
-def test_urls():
+def test_page_urls():
     assert page_urls(["pi.local", "10.0.0.1", "2001:db8::2"], 8080) == [
         "http://pi.local:8080/",
         "http://10.0.0.1:8080/",
@@ -70,8 +70,8 @@ def test_urls():
         (["127.0.0.1"], "http://pi:8080/"),
     ],
 )
-def test_the_first_address_is_one_by_ipv4_that_a_phone_can_open(own, first, monkeypatch):
-    """It is the one in the QR code; not every phone can look up names of home networks."""
+def test_first_address_is_ipv4_if_possible(own, first, monkeypatch):
+    """The first address is in the QR code; not every phone can resolve the names of a home network."""
     monkeypatch.setattr(addresses, "own_addresses", lambda: own)
     monkeypatch.setattr(addresses, "address_towards_others", lambda: "10.0.0.2")
     monkeypatch.setattr(addresses, "available_ip_versions", lambda host: {4, 6})
@@ -79,7 +79,7 @@ def test_the_first_address_is_one_by_ipv4_that_a_phone_can_open(own, first, monk
     assert reachable_at("", 8080)[0] == first
 
 
-def test_the_names_of_the_certificate_come_first(tmp_path):
+def test_names_of_the_certificate_come_first(tmp_path):
     pair = make_pair(tmp_path, names=("localhost", "*.example.net", "pi.example.org", "cam.example.org"))
     web = WebSettings(host="192.0.2.7", hosts=("cam.example.org",), **pair.settings)
     assert page_addresses(web, 8443) == [
@@ -89,30 +89,29 @@ def test_the_names_of_the_certificate_come_first(tmp_path):
     ]
 
 
-def test_a_chosen_host_is_the_only_address():
+def test_configured_host_is_the_only_address():
     assert reachable_at("192.0.2.7", 8080) == ["http://192.0.2.7:8080/"]
 
 
 @pytest.mark.parametrize("host", ["", "0.0.0.0", "::"])
-def test_all_hosts_end_with_this_machine(host):
+def test_last_address_is_localhost_when_listening_everywhere(host):
     assert reachable_at(host, 8080)[-1] == "http://localhost:8080/"
 
 
-def test_this_machine_has_addresses():
+def test_own_addresses_include_loopback():
     assert any(ipaddress.ip_address(address).is_loopback for address in own_addresses())
 
 
-def test_with_a_certificate_the_addresses_are_https_and_its_names_come_first():
+def test_addresses_are_https_with_a_certificate_and_hosts_come_first():
     web = WebSettings(host="192.0.2.7", certificate="/c.pem", key="/k.pem", hosts=("cam.example.org",))
-    found = page_addresses(web, 8443)
-    assert found == ["https://cam.example.org:8443/", "https://192.0.2.7:8443/"]
+    assert page_addresses(web, 8443) == ["https://cam.example.org:8443/", "https://192.0.2.7:8443/"]
     assert page_addresses(web, 443)[0] == "https://cam.example.org/"
 
 
-def test_behind_a_proxy_its_name_comes_first():
+def test_name_of_a_proxy_comes_first():
     web = WebSettings(host="127.0.0.1", trusted_proxies=("127.0.0.1",), hosts=("cam.example.org",))
     assert page_addresses(web, 8080) == ["https://cam.example.org/", "http://127.0.0.1:8080/"]
 
 
-def test_other_names_of_a_machine_without_tls_are_the_owner_s_business():
+def test_hosts_are_not_printed_without_tls_and_proxy():
     assert page_addresses(WebSettings(host="192.0.2.7", hosts=("cam",)), 8080) == ["http://192.0.2.7:8080/"]

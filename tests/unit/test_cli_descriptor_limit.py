@@ -1,4 +1,4 @@
-"""The limit of descriptors is raised as far as it is useful, and never lowered."""
+"""The limit of file descriptors is raised to a useful value, and never lowered."""
 
 import resource
 
@@ -6,7 +6,7 @@ import pytest
 
 from broadcaster.cli import streams
 
-ENDLESS = resource.RLIM_INFINITY
+UNLIMITED = resource.RLIM_INFINITY
 
 
 @pytest.mark.parametrize(
@@ -14,21 +14,21 @@ ENDLESS = resource.RLIM_INFINITY
     [
         ((1024, 524288), (65536, 524288)),
         ((1024, 4096), (4096, 4096)),
-        ((1024, ENDLESS), (65536, ENDLESS)),
+        ((1024, UNLIMITED), (65536, UNLIMITED)),
         ((65536, 65536), None),
         ((100000, 524288), None),
-        ((ENDLESS, ENDLESS), None),
+        ((UNLIMITED, UNLIMITED), None),
     ],
 )
-def test_as_far_as_it_is_useful(before, after, monkeypatch):
-    done = []
+def test_soft_limit_is_raised_to_a_useful_value(before, after, monkeypatch):
+    calls = []
     monkeypatch.setattr(resource, "getrlimit", lambda what: before)
-    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: done.append(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: calls.append(limits))
     streams.raise_descriptor_limit()
-    assert done == ([] if after is None else [after])
+    assert calls == ([] if after is None else [after])
 
 
-def test_where_it_may_not_be_raised_the_daemon_starts_all_the_same(monkeypatch):
+def test_failure_to_raise_the_limit_is_ignored(monkeypatch):
     def refuse(what, limits):
         raise ValueError("not allowed to raise maximum limit")
 

@@ -1,4 +1,4 @@
-"""Log lines, for people and for journald."""
+"""Log lines on a terminal and in the journal."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from broadcaster.cli.logs import JournalFormatter, TerminalFormatter, is_journal
 
 
 @pytest.fixture(autouse=True)
-def _own_logging():
+def _restore_logging():
     root = logging.getLogger()
     before = root.handlers[:], root.level
     yield
@@ -22,11 +22,11 @@ def _own_logging():
 
 
 def record(level: int, message: str, error: BaseException | None = None) -> logging.LogRecord:
-    about = (type(error), error, None) if error else None
-    return logging.LogRecord("broadcaster.stream.controller", level, __file__, 1, message, (), about)
+    info = (type(error), error, None) if error else None
+    return logging.LogRecord("broadcaster.stream.controller", level, __file__, 1, message, (), info)
 
 
-def test_a_terminal_sees_time_level_and_name():
+def test_terminal_line_has_time_level_and_logger():
     line = TerminalFormatter().format(record(logging.WARNING, "no camera"))
     assert re.fullmatch(r"\d\d:\d\d:\d\d warning stream\.controller: no camera", line)
 
@@ -35,16 +35,16 @@ def test_a_terminal_sees_time_level_and_name():
     ("level", "priority"),
     [(logging.DEBUG, 7), (logging.INFO, 6), (logging.WARNING, 4), (logging.ERROR, 3), (logging.CRITICAL, 2)],
 )
-def test_journald_sees_the_priority_and_no_time(level, priority):
+def test_journal_line_has_a_priority_and_no_time(level, priority):
     assert JournalFormatter().format(record(level, "hello")) == f"<{priority}>stream.controller: hello"
 
 
-def test_every_line_of_a_traceback_carries_the_priority():
+def test_every_line_of_a_traceback_has_the_priority():
     lines = JournalFormatter().format(record(logging.ERROR, "a bug", ValueError("oh"))).splitlines()
     assert lines == ["<3>stream.controller: a bug", "<3>ValueError: oh"]
 
 
-def test_journald_is_known_by_device_and_inode():
+def test_journal_is_recognized_by_device_and_inode():
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as stream, os.fdopen(reading):
         status = os.fstat(writing)
@@ -53,12 +53,12 @@ def test_journald_is_known_by_device_and_inode():
         assert not is_journal(stream, {})
 
 
-def test_a_stream_without_descriptor_is_no_journal():
+def test_stream_without_descriptor_is_not_the_journal():
     assert not is_journal(io.StringIO(), {"JOURNAL_STREAM": "1:2"})
 
 
 @pytest.mark.parametrize(("level", "shown"), [("debug", "diw"), ("info", "iw"), ("warning", "w"), ("error", "")])
-def test_the_level_decides(level, shown):
+def test_level_selects_lines(level, shown):
     stream = io.StringIO()
     set_up(level, stream, {})
     log = logging.getLogger("broadcaster.test")
@@ -68,7 +68,7 @@ def test_the_level_decides(level, shown):
     assert "".join(line[-1] for line in stream.getvalue().splitlines()) == shown
 
 
-def test_third_parties_are_quiet_below_warning():
+def test_libraries_are_silent_below_warning():
     stream = io.StringIO()
     set_up("debug", stream, {})
     for name in ("aioice.ice", "aiortc.rtcdtlstransport"):
@@ -79,8 +79,8 @@ def test_third_parties_are_quiet_below_warning():
 
 
 @pytest.fixture
-def written(monkeypatch):
-    """Where the log goes, in a second that does not end."""
+def output(monkeypatch):
+    """The log's output; time stands still."""
     monkeypatch.setattr(logs.time, "monotonic", lambda: 5.0)
     stream = io.StringIO()
     set_up("info", stream, {})
@@ -88,40 +88,40 @@ def written(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["asyncio", "aiohttp.websocket", "aioice.ice", "root"])
-def test_a_flood_from_a_library_is_ten_lines_a_second(name, written, monkeypatch):
+def test_library_is_limited_to_ten_lines_per_second(name, output, monkeypatch):
     log = logging.getLogger(name)
     for number in range(1000):
         log.error("socket.accept() out of system resource\nsocket: %s", number)
-    assert written.getvalue().count("\n") == 10
+    assert output.getvalue().count("\n") == 10
     monkeypatch.setattr(logs.time, "monotonic", lambda: 6.0)
     log.error("again")
-    assert written.getvalue().endswith("again (and 990 more lines like this)\n")
+    assert output.getvalue().endswith("again (and 990 more lines like this)\n")
 
 
-def test_a_bug_in_a_library_brings_one_traceback_a_second_and_its_name_each_time(written):
+def test_library_errors_are_limited_to_one_traceback_per_second_and_always_named(output):
     for _ in range(20):
         try:
             raise KeyError("oh")
         except KeyError as error:
             logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=error)
-    assert written.getvalue().count("Traceback") == 1
-    assert written.getvalue().count("never retrieved: KeyError: 'oh'") == 9
+    assert output.getvalue().count("Traceback") == 1
+    assert output.getvalue().count("never retrieved: KeyError: 'oh'") == 9
 
 
-def test_what_a_library_says_is_one_line_and_cut(written):
+def test_library_message_is_escaped_and_cut(output):
     logging.getLogger("asyncio").error("oh\n\x1b[31m%s", "x" * 1000)
-    (line,) = written.getvalue().splitlines()
+    (line,) = output.getvalue().splitlines()
     assert "oh\\n\\x1b[31mxx" in line
     assert len(line) < 300
 
 
-def test_our_own_lines_are_as_they_were_written(written):
+def test_own_lines_are_not_limited_or_cut(output):
     for _ in range(50):
         logging.getLogger("broadcaster.app").error("a bug", exc_info=ValueError("x" * 1000))
-    assert written.getvalue().count("x" * 1000) == 50
+    assert output.getvalue().count("x" * 1000) == 50
 
 
-def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch, capsys):
+def test_unraisable_exceptions_are_logged(output, monkeypatch, capsys):
     monkeypatch.setattr(sys, "unraisablehook", logs.log_unraisable)
 
     class Breaks:
@@ -130,13 +130,13 @@ def test_what_python_can_raise_nowhere_is_a_line_in_the_log(written, monkeypatch
 
     for _ in range(100):
         Breaks()
-    said = written.getvalue()
-    assert said.count("__del__: ValueError: oh\\nno\n") == 9
-    assert said.count("Traceback") == 1
+    text = output.getvalue()
+    assert text.count("__del__: ValueError: oh\\nno\n") == 9
+    assert text.count("Traceback") == 1
     assert capsys.readouterr().err == ""
 
 
-def test_no_secret_is_ever_shown_whoever_logs_it():
+def test_secrets_are_masked():
     secrets = {"hush-hush-token", "hush-hush-token-longer", "key"}
     for formatter in (TerminalFormatter(secrets), JournalFormatter(secrets)):
         shown = formatter.format(record(logging.ERROR, "of hush-hush-token-longer", ValueError("hush-hush-token")))
@@ -147,7 +147,7 @@ def test_no_secret_is_ever_shown_whoever_logs_it():
         assert "of …" in formatter.format(record(logging.INFO, "of hush-hush-token-longer"))
 
 
-def test_the_secrets_of_the_settings_are_all_known():
+def test_secret_values_are_all_secrets_of_the_settings():
     texts = [
         "web.viewer_token=a-viewer-token-of-20", "web.operator_token=an-operator-token-20",
         "ice.servers=[{urls=['turn:t.example.org'], username='u', credential='word'}, {urls=['turn:s.example.org']}]",

@@ -1,4 +1,4 @@
-"""What `broadcaster status` and `broadcaster viewers` make of the daemon's answer."""
+"""`broadcaster live`, `status` and `viewers`, with given answers of the daemon."""
 
 from __future__ import annotations
 
@@ -33,65 +33,65 @@ STATUS = {
 
 @pytest.fixture
 def target(tmp_path, monkeypatch):
-    """A daemon whose answers are those in `told`; without any, nobody listens."""
-    told: list[object] = []
+    """A daemon with the answers in a list; if that is empty, nothing listens."""
+    answers: list[object] = []
 
     def ask(self: DaemonClient) -> object:
-        if not told:
+        if not answers:
             raise NoDaemon(f"no broadcaster answers at {self.url}")
-        return told.pop(0) if len(told) > 1 else told[0]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
     monkeypatch.setattr(DaemonClient, "status", ask)
     monkeypatch.setattr(DaemonClient, "set_live", lambda self, live: ask(self))
-    return Target(Settings(), tmp_path, is_service=False), told
+    return Target(Settings(), tmp_path, is_service=False), answers
 
 
-def test_a_block_to_read(target):
-    daemon, told = target
-    told.append(STATUS)
+def test_status_as_a_block_of_text(target):
+    daemon, answers = target
+    answers.append(STATUS)
     assert owner.status(daemon, 1090.0, as_json=False).splitlines() == [
         "  State    live for 1 min 30 s, microphone lost",
         "  Viewers  1 of at most 20",
         "  Source   test picture, 1280×720, 30 fps",
         "  Encoder  libx264, 2.5 Mbit/s",
         "  Audio    test tone",
-        "  Load     ok (event loop 1.5 ms late, 99th percentile)",
-        "  Running  for 2 h 5 min, version 1.2.3",
+        "  Load     ok (event loop lag: 1.5 ms, 99th percentile)",
+        "  Uptime   2 h 5 min, version 1.2.3",
     ]
 
 
-def test_a_stranger_sees_that_it_is_private(target):
-    daemon, told = target
-    told.append({"stream": {"state": "live"}, "private": True})
+def test_private_stream_shows_only_its_state(target):
+    daemon, answers = target
+    answers.append({"stream": {"state": "live"}, "private": True})
     assert owner.status(daemon, 1090.0, as_json=False).splitlines()[0] == "  State    live"
     with pytest.raises(BroadcasterError, match="only the operator"):
         owner.viewers(daemon, as_json=False)
 
 
 def test_viewers_as_a_table(target):
-    daemon, told = target
-    told.append(STATUS)
-    head, anna, guest = owner.viewers(daemon, as_json=False).splitlines()
-    assert head.split()[:4] == ["VIEWER", "NAME", "ADDRESS", "STATE"]
+    daemon, answers = target
+    answers.append(STATUS)
+    header, anna, guest = owner.viewers(daemon, as_json=False).splitlines()
+    assert header.split()[:4] == ["VIEWER", "NAME", "ADDRESS", "STATE"]
     assert anna.split("  ")[0] == "v1"
     for shown in ("Anna", "192.0.2.7 (host)", "connected, ok", "1.2%", "42 ms", "2.5 Mbit/s"):
         assert shown in anna
     assert "connecting" in guest
-    told[0] = STATUS | {"viewer_figures": []}
-    assert owner.viewers(daemon, as_json=False) == "Nobody is watching."
+    answers[0] = STATUS | {"viewer_figures": []}
+    assert owner.viewers(daemon, as_json=False) == "No viewers."
 
 
-def test_live_waits_until_it_is(target):
-    daemon, told = target
-    told += [{"stream": {"state": state}} for state in ("starting", "starting", "live")]
+def test_set_live_waits_until_the_stream_is_live(target):
+    daemon, answers = target
+    answers += [{"stream": {"state": state}} for state in ("starting", "starting", "live")]
     waited: list[float] = []
     assert owner.set_live(daemon, True, waited.append) == "live"
     assert len(waited) == 2
 
 
-def test_live_says_why_not(target):
-    daemon, told = target
-    told.append({"stream": {"state": "failed", "reason": "no-camera"}})
+def test_set_live_reports_the_reason_of_a_failure(target):
+    daemon, answers = target
+    answers.append({"stream": {"state": "failed", "reason": "no-camera"}})
     with pytest.raises(BroadcasterError, match=r"failed \(no-camera\).*broadcaster check camera"):
         owner.set_live(daemon, True, lambda seconds: None)
 
@@ -99,21 +99,21 @@ def test_live_says_why_not(target):
 @pytest.mark.parametrize(
     ("is_service", "start"), [(True, "sudo systemctl start broadcaster"), (False, "broadcaster run")]
 )
-def test_where_nobody_answers_it_says_how_to_start(is_service, start, target, tmp_path):
+def test_missing_daemon_is_reported_with_the_start_command(is_service, start, target, tmp_path):
     daemon = Target(target[0].settings, tmp_path, is_service)
     with pytest.raises(BroadcasterError, match=f"http://localhost:8080/.*{start}$"):
         owner.status(daemon, 0.0, as_json=False)
 
 
 @pytest.mark.parametrize("answer", [[], {}, {"stream": 3}, {"stream": {}}, "hello"])
-def test_who_is_no_broadcaster_is_named(answer, target):
-    daemon, told = target
-    told.append(answer)
-    with pytest.raises(BroadcasterError, match="is no broadcaster"):
+def test_other_server_is_reported(answer, target):
+    daemon, answers = target
+    answers.append(answer)
+    with pytest.raises(BroadcasterError, match="is not a broadcaster"):
         owner.status(daemon, 0.0, as_json=False)
 
 
-def test_what_the_daemon_refuses_is_told_in_its_words(target, monkeypatch):
+def test_refusal_is_reported_in_the_words_of_the_daemon(target, monkeypatch):
     def refuse(self: DaemonClient) -> object:
         raise Refused("The token is wrong.")
 
@@ -126,7 +126,7 @@ def test_what_the_daemon_refuses_is_told_in_its_words(target, monkeypatch):
     ("seconds", "shown"),
     [(-5, "0 s"), (0.4, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7500, "2 h 5 min"), (90000, "1 d 1 h")],
 )
-def test_durations(seconds, shown):
+def test_duration(seconds, shown):
     assert duration(seconds) == shown
 
 
@@ -140,7 +140,7 @@ def test_durations(seconds, shown):
         (WebSettings(host="192.0.2.7", certificate="/c.pem", key="/k.pem"), "https://192.0.2.7:8080/"),
     ],
 )
-def test_where_the_daemon_is_asked(web, url):
+def test_url_of_the_daemon(web, url):
     assert DaemonClient(web).url == url
 
 
@@ -150,15 +150,15 @@ def test_where_the_daemon_is_asked(web, url):
         (WebSettings(), ""),
         (WebSettings(host="127.0.0.1"), ""),
         (WebSettings(host="::1"), ""),
-        (WebSettings(host="192.0.2.7"), "made"),
+        (WebSettings(host="192.0.2.7"), "generated"),
         (WebSettings(operator_token="own"), "own"),
         (WebSettings(host="192.0.2.7", operator_token="own"), "own"),
     ],
 )
-def test_the_token_that_the_daemon_wants(web, token, tmp_path):
-    (tmp_path / "operator_token").write_text("made\n")
+def test_operator_token_that_the_daemon_requires(web, token, tmp_path):
+    (tmp_path / "operator_token").write_text("generated\n")
     assert operator_token(web, tmp_path) == token
 
 
-def test_a_token_that_cannot_be_read_is_none(tmp_path):
+def test_missing_token_file_gives_no_token(tmp_path):
     assert operator_token(WebSettings(host="192.0.2.7"), tmp_path) == ""

@@ -1,4 +1,4 @@
-"""Whatever the standard streams are, every text can be written; file names are UTF-8 whatever the locale."""
+"""Standard streams that are closed or lack UTF-8, and file names in other locales."""
 
 import io
 import os
@@ -16,7 +16,7 @@ CLOSED = {0: "<&-", 1: ">&-", 2: "2>&-"}
 
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
-def test_a_command_works_with_closed_standard_streams(closed):
+def test_command_works_with_closed_standard_streams(closed):
     script = f'exec "$@" {" ".join(CLOSED[number] for number in closed)}'
     ended = subprocess.run(
         ["sh", "-c", script, "sh", *COMMAND, "settings", "--changed", "--set", "web.port=81"],
@@ -26,7 +26,7 @@ def test_a_command_works_with_closed_standard_streams(closed):
     assert ended.stdout == ("" if 1 in closed else "[web]\nport = 81\n") or "port = 81" in ended.stdout
 
 
-def test_a_closed_descriptor_is_never_given_to_a_file_of_the_program():
+def test_closed_descriptor_is_replaced_by_dev_null():
     script = "from broadcaster.cli.streams import repair; repair(); import os, sys"
     script += "; print(*(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1)), file=sys.stderr)"
     ended = subprocess.run(
@@ -44,7 +44,7 @@ def test_a_closed_descriptor_is_never_given_to_a_file_of_the_program():
         ("ascii", "1280x720 ... \\u6771 \\U0001f600"),
     ],
 )
-def test_what_an_encoding_lacks_is_written_in_its_place(encoding, written, monkeypatch):
+def test_unencodable_characters_are_replaced(encoding, written, monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="strict"))
     streams.repair()
@@ -52,13 +52,13 @@ def test_what_an_encoding_lacks_is_written_in_its_place(encoding, written, monke
     assert raw.getvalue().decode(encoding) == written
 
 
-@pytest.mark.parametrize(("encoding", "drawn"), [("utf-8", True), ("latin-1", False), ("cp437", True)])
-def test_a_qr_code_is_drawn_where_its_characters_exist(encoding, drawn):
-    assert streams.can_write(io.TextIOWrapper(io.BytesIO(), encoding=encoding), QR_CHARACTERS) is drawn
+@pytest.mark.parametrize(("encoding", "expected"), [("utf-8", True), ("latin-1", False), ("cp437", True)])
+def test_qr_code_needs_its_characters_in_the_encoding(encoding, expected):
+    assert streams.can_write(io.TextIOWrapper(io.BytesIO(), encoding=encoding), QR_CHARACTERS) is expected
 
 
 @pytest.mark.parametrize("output", ["ascii", "latin-1", "utf-8"])
-def test_settings_that_go_to_a_file_are_utf_8(output):
+def test_settings_written_to_a_file_are_utf8(output):
     environment = {**os.environ, "PYTHONIOENCODING": output}
     ended = subprocess.run(
         [*COMMAND, "settings"], capture_output=True, timeout=30, cwd=ROOT, env=environment, check=True
@@ -67,7 +67,7 @@ def test_settings_that_go_to_a_file_are_utf_8(output):
 
 
 class Executed(Exception):
-    """`exec` does not return."""
+    """Raised instead of executing, because `exec` does not return."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def executed(monkeypatch):
     return calls
 
 
-def test_a_locale_without_utf_8_gets_utf_8_file_names(executed, monkeypatch):
+def test_program_restarts_in_utf8_mode_if_the_locale_is_not_utf8(executed, monkeypatch):
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
     monkeypatch.setattr(streams.locale, "getencoding", lambda: "ISO-8859-1")
     with pytest.raises(Executed):
@@ -95,7 +95,7 @@ def test_a_locale_without_utf_8_gets_utf_8_file_names(executed, monkeypatch):
     ("encoding", "environment"),
     [("utf-8", {}), ("UTF8", {}), ("iso8859-1", {"PYTHONUTF8": "1"}), ("ascii", {"PYTHONUTF8": "0"})],
 )
-def test_it_starts_again_once_at_most_and_not_against_the_user_s_will(encoding, environment, executed, monkeypatch):
+def test_program_restarts_at_most_once_and_respects_pythonutf8(encoding, environment, executed, monkeypatch):
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
     streams.use_utf8_file_names(["python3"], environment)
     assert executed == []

@@ -1,4 +1,4 @@
-"""When old objects are collected, on a clock of the test's own."""
+"""Schedule of full garbage collections, on a simulated clock."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ class Cycle:
 
 @contextlib.contextmanager
 def watched(clock: TravelClock) -> Iterator[tuple[GarbageCollection, list[float]]]:
-    """A started one, and the times of full collections since, in seconds."""
+    """Yield a started `GarbageCollection`, and the times of full collections since its start in seconds."""
     began, times = clock.now, []
 
     def collecting(phase: str, info: dict[str, int]) -> None:
@@ -40,18 +40,18 @@ def watched(clock: TravelClock) -> Iterator[tuple[GarbageCollection, list[float]
     assert gc.get_freeze_count() == 0
 
 
-def test_what_start_up_made_is_frozen_and_old_objects_are_left_alone():
+def test_objects_of_start_up_are_frozen_and_python_starts_no_full_collection():
     async def scenario(clock):
         with watched(clock) as (_, times):
             assert gc.get_freeze_count() > 10_000
-            kept = [[] for _ in range(200_000)]  # Python would look through all objects by now
+            kept = [[] for _ in range(200_000)]  # Python itself would run a full collection by now
             assert times == []
             del kept
 
     travel(scenario)
 
 
-def test_it_waits_until_no_viewer_comes_or_goes():
+def test_collection_waits_until_no_viewer_joins_or_leaves():
     async def scenario(clock):
         with watched(clock) as (garbage, times):
             for count in range(1, 4):
@@ -63,7 +63,7 @@ def test_it_waits_until_no_viewer_comes_or_goes():
     travel(scenario)
 
 
-def test_it_does_not_wait_for_ever():
+def test_collection_is_delayed_at_most_by_the_longest_delay():
     async def scenario(clock):
         with watched(clock) as (garbage, times):
             for _ in range(round(LONGEST_DELAY)):
@@ -75,7 +75,7 @@ def test_it_does_not_wait_for_ever():
     travel(scenario)
 
 
-def test_what_others_leave_is_collected_now_and_then():
+def test_collection_runs_at_regular_intervals():
     async def scenario(clock):
         with watched(clock) as (_, times):
             await asyncio.sleep(2 * INTERVAL + 1)
@@ -84,22 +84,22 @@ def test_what_others_leave_is_collected_now_and_then():
     travel(scenario)
 
 
-def test_only_while_nobody_watches_everything_is_looked_through():
+def test_frozen_objects_are_collected_only_without_viewers():
     async def scenario(clock):
         with watched(clock) as (garbage, _):
-            for count, everything in ((1, False), (0, True)):
+            for count, collected in ((1, False), (0, True)):
                 cycle = Cycle()
                 gc.freeze()
-                remains = weakref.ref(cycle)
+                reference = weakref.ref(cycle)
                 del cycle
                 garbage.viewers_changed(count)
                 await asyncio.sleep(QUIET_TIME + 0.1)
-                assert (remains() is None) is everything
+                assert (reference() is None) is collected
 
     travel(scenario)
 
 
-def test_the_libraries_of_sources_are_frozen_when_the_stream_is_live():
+def test_libraries_of_sources_are_frozen_when_the_stream_is_live():
     async def scenario(clock):
         with watched(clock) as (garbage, times):
             loaded = [[] for _ in range(5000)]

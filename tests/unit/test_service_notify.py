@@ -1,4 +1,4 @@
-"""What reaches the service manager's socket, by path and by abstract name."""
+"""Datagrams to the service manager's socket, and its environment variables."""
 
 import os
 import socket
@@ -10,31 +10,31 @@ from broadcaster.service.notify import NotifySocket, watchdog_interval
 
 @pytest.fixture
 def manager():
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.settimeout(5)
-        yield listening
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.settimeout(5)
+        yield receiver
 
 
-def test_assignments_arrive_as_one_datagram_at_a_path(manager, tmp_path):
+def test_assignments_are_one_datagram_to_a_path(manager, tmp_path):
     manager.bind(str(tmp_path / "notify"))
-    assert NotifySocket(str(tmp_path / "notify")).send("READY=1", "STATUS=on air – 3")
-    assert manager.recv(4096) == "READY=1\nSTATUS=on air – 3".encode()
+    assert NotifySocket(str(tmp_path / "notify")).send("READY=1", "STATUS=live – 3")
+    assert manager.recv(4096) == "READY=1\nSTATUS=live – 3".encode()
 
 
-def test_assignments_arrive_at_an_abstract_name(manager):
+def test_assignments_are_sent_to_an_abstract_name(manager):
     name = f"broadcaster-test-{os.getpid()}"
     manager.bind("\0" + name)
     assert NotifySocket("@" + name).send("WATCHDOG=1")
     assert manager.recv(4096) == b"WATCHDOG=1"
 
 
-def test_without_a_service_manager_nothing_is_sent_and_nothing_fails():
-    nobody = NotifySocket("")
-    assert not nobody
-    assert nobody.send("READY=1")
+def test_send_does_nothing_without_a_service_manager():
+    notify_socket = NotifySocket("")
+    assert not notify_socket
+    assert notify_socket.send("READY=1")
 
 
-def test_a_service_manager_that_is_gone_or_busy_is_no_error_and_no_wait(manager, tmp_path):
+def test_send_neither_fails_nor_blocks_if_the_service_manager_is_gone_or_busy(manager, tmp_path):
     path = str(tmp_path / "notify")
     assert not NotifySocket(path).send("READY=1")
     manager.bind(path)
@@ -58,5 +58,5 @@ def test_a_service_manager_that_is_gone_or_busy_is_no_error_and_no_wait(manager,
         ({"WATCHDOG_USEC": ""}, None),
     ],
 )
-def test_the_watchdog_is_the_one_that_the_environment_names(environ, seconds):
+def test_watchdog_interval_is_read_from_the_environment(environ, seconds):
     assert watchdog_interval(environ) == seconds

@@ -1,4 +1,4 @@
-"""Traces of streams that are well and of streams that are stuck."""
+"""Detection of stuck streams in series of snapshots."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,57 +12,57 @@ from broadcaster.stream.stall_watch import STALL_LIMIT
 GRACE = 2.0
 
 
-def first_stuck(trace, until, step=0.5):
-    """When `trace`, a function of the time, is first said to be stuck; None if not before `until`."""
+def first_stuck(snapshot_at, until, step=0.5):
+    """Return the first time at which the snapshots, a function of time, are stuck; None if not before `until`."""
     progress = ProgressMonitor(0.0)
     times = (number * step for number in range(int(until / step) + 1))
-    return next((now for now in times if progress.stuck(trace(now), now)), None)
+    return next((now for now in times if progress.stuck(snapshot_at(now), now)), None)
 
 
-def test_offline_needs_nothing():
+def test_offline_is_never_stuck():
     assert first_stuck(lambda now: Snapshot(StreamState.OFFLINE, 0, 0), until=100_000, step=10) is None
 
 
-def test_live_needs_pictures():
+def test_live_with_pictures_is_not_stuck():
     assert first_stuck(lambda now: Snapshot(StreamState.LIVE, int(now * 30), 1), until=3600) is None
     assert first_stuck(lambda now: Snapshot(StreamState.LIVE, int(now / 4), 1), until=3600) is None
 
 
-def test_live_whose_pictures_stopped_and_that_never_turned_failed_is_stuck():
-    found = first_stuck(lambda now: Snapshot(StreamState.LIVE, min(int(now * 30), 900), 1), until=3600)
-    assert 30 + LIVE_LIMIT < found <= 30 + LIVE_LIMIT + 1
-    assert LIVE_LIMIT > STALL_LIMIT + GRACE, "the stream itself has its turn first"
+def test_live_without_pictures_is_stuck():
+    stuck_at = first_stuck(lambda now: Snapshot(StreamState.LIVE, min(int(now * 30), 900), 1), until=3600)
+    assert 30 + LIVE_LIMIT < stuck_at <= 30 + LIVE_LIMIT + 1
+    assert LIVE_LIMIT > STALL_LIMIT + GRACE, "the stream detects a stall first"
 
 
-def test_a_start_that_neither_succeeds_nor_fails_is_stuck():
-    found = first_stuck(lambda now: Snapshot(StreamState.STARTING, 0, 1), until=3600)
-    assert STARTING_LIMIT < found <= STARTING_LIMIT + GRACE + 1
+def test_endless_start_is_stuck():
+    stuck_at = first_stuck(lambda now: Snapshot(StreamState.STARTING, 0, 1), until=3600)
+    assert STARTING_LIMIT < stuck_at <= STARTING_LIMIT + GRACE + 1
 
 
-def test_a_stop_that_never_ends_is_stuck():
-    found = first_stuck(lambda now: Snapshot(StreamState.STOPPING, 900, 1), until=3600)
-    assert STOPPING_LIMIT < found <= STOPPING_LIMIT + GRACE + 1
+def test_endless_stop_is_stuck():
+    stuck_at = first_stuck(lambda now: Snapshot(StreamState.STOPPING, 900, 1), until=3600)
+    assert STOPPING_LIMIT < stuck_at <= STOPPING_LIMIT + GRACE + 1
 
 
-def test_failed_for_ever_with_its_retries_is_well():
+def test_failed_with_retries_is_not_stuck():
     assert first_stuck(lambda now: Snapshot(StreamState.FAILED, 0, int(now / 45)), until=3600) is None
 
 
-def test_a_retry_that_never_comes_is_stuck():
-    found = first_stuck(lambda now: Snapshot(StreamState.FAILED, 0, min(int(now / 40), 5)), until=3600)
-    assert 200 + RETRY_LIMIT < found <= 200 + RETRY_LIMIT + GRACE + 1
+def test_failed_without_retry_is_stuck():
+    stuck_at = first_stuck(lambda now: Snapshot(StreamState.FAILED, 0, min(int(now / 40), 5)), until=3600)
+    assert 200 + RETRY_LIMIT < stuck_at <= 200 + RETRY_LIMIT + GRACE + 1
 
 
-def test_what_moves_again_is_stuck_no_more():
+def test_stream_that_makes_progress_again_is_not_stuck():
     progress = ProgressMonitor(0.0)
-    seen = Snapshot(StreamState.LIVE, 5, 1)
-    assert progress.stuck(seen, 0) is None
-    assert "no picture for 60 s" in progress.stuck(seen, 60)
+    snapshot = Snapshot(StreamState.LIVE, 5, 1)
+    assert progress.stuck(snapshot, 0) is None
+    assert "no picture for 60 s" in progress.stuck(snapshot, 60)
     assert progress.stuck(Snapshot(StreamState.LIVE, 6, 1), 61) is None
     assert progress.stuck(Snapshot(StreamState.FAILED, 6, 1), 62) is None
 
 
-def test_each_state_has_its_time_from_its_own_beginning():
+def test_limit_starts_when_the_state_changes():
     progress = ProgressMonitor(0.0)
     assert progress.stuck(Snapshot(StreamState.OFFLINE, 0, 0), 0) is None
     assert progress.stuck(Snapshot(StreamState.STARTING, 0, 1), 5000) is None
@@ -70,8 +70,8 @@ def test_each_state_has_its_time_from_its_own_beginning():
     assert progress.stuck(Snapshot(StreamState.STOPPING, 1, 1), 5010) is None
 
 
-class Show:
-    """The real state machine with sources that do their duty, seen once a second."""
+class StreamSimulation:
+    """The real state machine with sources that work, and a snapshot twice per second."""
 
     def __init__(self):
         self.now = 0.0
@@ -103,9 +103,9 @@ EVENTS = st.sampled_from([Event.START, Event.STOP, Event.KEYFRAME, Event.FAILED]
 
 
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 120)), max_size=15))
-def test_whatever_happens_a_stream_that_does_its_duty_is_never_stuck(story):
-    show = Show()
-    for event, seconds in story:
-        show.step(event)
-        show.wait(seconds)
-    assert not any(show.stuck)
+def test_working_stream_is_never_stuck(events):
+    stream = StreamSimulation()
+    for event, seconds in events:
+        stream.step(event)
+        stream.wait(seconds)
+    assert not any(stream.stuck)
