@@ -16,7 +16,7 @@ from broadcaster.ports import Control
 from broadcaster.service.panel import PanelControl
 from broadcaster.storage.state_file import StateFile
 from tests.rigs.timetravel import TravelClock, travel
-from tests.unit.test_stream_controller import ControllerRig
+from tests.unit.stream_driver import StreamDriver
 
 
 class FakeStream:
@@ -151,20 +151,20 @@ def test_missing_pins_cause_one_warning(caplog):
 @pytest.mark.parametrize(("failure", "within"), [("error", 0.0), ("stall", 2.0)])
 def test_tally_light_goes_off_when_the_source_fails_while_live_is_desired(failure, within):
     async def scenario(clock: TravelClock) -> None:
-        stream, panel = ControllerRig(clock), FakePanel()
-        PanelControl(panel, stream.live, "nothing", lambda: None, StateFile(Path("/nonexistent"), "sound")).open()
+        stream, panel = StreamDriver(clock), FakePanel()
+        PanelControl(panel, stream.controller, "nothing", lambda: None, StateFile(Path("/nonexistent"), "sound")).open()
         shown: list[tuple[str, float]] = []
-        stream.live.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
+        stream.controller.watch(lambda status: shown.append((panel.shown[-1], clock.now)))
         async with stream.running():
             panel.press()
             await asyncio.sleep(0.1)
-            stream.camera.give(clock)
+            stream.camera.deliver(clock)
             assert panel.shown[-1] == "live"
             failed_at = clock.now
             if failure == "error":
                 stream.camera.sink.failed(SourceError("camera-lost", "unplugged"))
             await asyncio.sleep(2.5)
             assert shown[-1] == ("failed", pytest.approx(failed_at + within, abs=0.01))
-            assert stream.wishes == [True]
+            assert stream.desired_states == [True]
 
     travel(scenario)
