@@ -47,7 +47,7 @@ class LoopBridge(Generic[Item]):
 
     def deliver(self, item: Item) -> None:
         """In a thread: pass `item` to the loop."""
-        self._cross(self._arrive, item)
+        self._call_on_loop(self._arrive, item)
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
@@ -55,9 +55,9 @@ class LoopBridge(Generic[Item]):
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
-            self._cross(self._fail, self._explained(error))
+            self._call_on_loop(self._fail, self._convert_error(error))
 
-    def _cross(self, function: Callable[[Any], None], value: object) -> None:
+    def _call_on_loop(self, function: Callable[[Any], None], value: object) -> None:
         # RuntimeError: the loop is closed, so there is no receiver.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, value)
@@ -70,14 +70,14 @@ class LoopBridge(Generic[Item]):
             self._take(item)
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
             # The item is lost, and later ones may refer to it: only a new start gives viewers an intact picture.
-            self._fail(SourceBug(f"taking what {self._name} delivers", error))
+            self._fail(SourceBug(f"handling an item of {self._name}", error))
 
     def _fail(self, error: SourceError) -> None:
         if not self._closed.is_set():
             self.close()
             self._failed(error)
 
-    def _explained(self, error: Exception) -> SourceError:
+    def _convert_error(self, error: Exception) -> SourceError:
         if isinstance(error, SourceError):
             return error
         if isinstance(error, OSError | av.FFmpegError):

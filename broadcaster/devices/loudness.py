@@ -14,14 +14,14 @@ from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.opus import RATE
 from broadcaster.errors import StreamReason
 
-UNHEARD = 10
+SKIPPED_PACKETS = 10
 """Packets (20 ms each) that are decoded but not measured: many microphones, and the decoder, start with a click."""
 _FULL_SCALE = 32768
 """The reference amplitude of 16-bit samples for dBFS (AES17)."""
 
 
 class Loudness:
-    """Peak and RMS level in dBFS since the first `UNHEARD` packets; None before that and in digital silence."""
+    """Peak and RMS level in dBFS since the first `SKIPPED_PACKETS` packets; None before that and in digital silence."""
 
     def __init__(self) -> None:
         self._decoder = av.CodecContext.create("libopus", "r")
@@ -37,9 +37,9 @@ class Loudness:
         """Measure one packet. Raises `SourceError` if it cannot be decoded."""
         with libav_errors(StreamReason.ENCODER, "libopus"):
             decoded = self._decoder.decode(av.Packet(packet))
-            frames = [frame for one in decoded for frame in self._resampler.resample(one)]
+            frames = [frame for raw in decoded for frame in self._resampler.resample(raw)]
         self._packets += 1
-        if self._packets > UNHEARD:
+        if self._packets > SKIPPED_PACKETS:
             self._measure(frames)
 
     def _measure(self, frames: list[AudioFrame]) -> None:

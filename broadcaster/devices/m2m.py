@@ -54,7 +54,7 @@ class HardwareEncoder:
         self._interval = max(1, round(keyframe_interval * fps))
         self._rate = self._codec_rate = bitrate
         self._create = create or _create
-        self._wanted = threading.Event()
+        self._keyframe_requested = threading.Event()
         self._sets = ParameterSets()
         self._waiting: dict[int, float] = {}
         self._count = 0
@@ -64,7 +64,7 @@ class HardwareEncoder:
 
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
-        self._wanted.set()
+        self._keyframe_requested.set()
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Set the target bit rate, from the next keyframe on."""
@@ -90,10 +90,10 @@ class HardwareEncoder:
 
     def _keyframe_due(self) -> bool:
         # Cleared before the picture is encoded: a request that arrives meanwhile applies to the next one.
-        wanted = self._wanted.is_set()
-        if wanted:
-            self._wanted.clear()
-        return wanted or self._since_keyframe >= self._interval
+        requested = self._keyframe_requested.is_set()
+        if requested:
+            self._keyframe_requested.clear()
+        return requested or self._since_keyframe >= self._interval
 
     def _finished(self, packets: Iterable[Packet[Any]]) -> Iterator[AccessUnit]:
         for packet in packets:

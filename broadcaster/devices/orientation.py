@@ -11,7 +11,7 @@ from av.sidedata.sidedata import Type
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
-_SQUARE = 1.0
+_ANGLE_TOLERANCE = 1.0
 """Degrees by which an angle may differ from a multiple of 90 and still count as one, as in ffmpeg."""
 
 
@@ -69,13 +69,13 @@ def upright_filters(matrix: DisplayMatrix | None) -> list[str]:
     if matrix is None:
         return []
     angle = matrix.angle
-    if abs(angle - 90) < _SQUARE:
+    if abs(angle - 90) < _ANGLE_TOLERANCE:
         return ["transpose=cclock_flip" if matrix.c > 0 else "transpose=clock"]
-    if abs(angle - 180) < _SQUARE:
+    if abs(angle - 180) < _ANGLE_TOLERANCE:
         return ["hflip"] * (matrix.a < 0) + ["vflip"] * (matrix.d < 0)
-    if abs(angle - 270) < _SQUARE:
+    if abs(angle - 270) < _ANGLE_TOLERANCE:
         return ["transpose=clock_flip" if matrix.c < 0 else "transpose=cclock"]
-    if _SQUARE < angle < 360 - _SQUARE:
+    if _ANGLE_TOLERANCE < angle < 360 - _ANGLE_TOLERANCE:
         return [f"rotate={math.radians(angle):.6f}"]
     return ["vflip"] * (matrix.d < 0)
 

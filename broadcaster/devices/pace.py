@@ -12,21 +12,21 @@ LOG_INTERVAL = 10.0
 class Pace:
     """Evenly spaced due times; skips items instead of accumulating latency.
 
-    Item n is due at `start + n * period`, in monotonic seconds. A caller that is more than `patience` seconds late
+    Item n is due at `start + n * period`, in monotonic seconds. A caller that is more than `tolerance` seconds late
     skips whole periods, so due times stay on the grid.
     """
 
-    def __init__(self, start: float, period: float, patience: float) -> None:
+    def __init__(self, start: float, period: float, tolerance: float) -> None:
         self._start = start
         self._period = period
-        self._patience = patience
+        self._tolerance = tolerance
         self._index = 0
 
     def next(self, now: float) -> tuple[int, int]:
         """Return the index of the item to produce next, and how many items were skipped before it."""
         skipped = 0
         late = now - self.due(self._index)
-        if late > self._patience:
+        if late > self._tolerance:
             skipped = int(late / self._period)
         index = self._index + skipped
         self._index = index + 1

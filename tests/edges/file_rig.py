@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from broadcaster.devices.file.media_file import MediaFile
-from broadcaster.devices.file.timeline import LEAD
+from broadcaster.devices.file.timeline import START_DELAY
 from broadcaster.devices.file.video import FileVideo
 from broadcaster.model.stream import AccessUnit
 from tests.edges.devices_rig import HEIGHT, WIDTH, decoded
@@ -79,8 +79,8 @@ class Playing:
         self.video = FileVideo(
             self.clock, self.file, width=size[0], height=size[1], fps=30, bitrate=bitrate, keyframe_interval=1.0
         )
-        thread: Any = PlayingThread(self.clock, seconds + LEAD, on_item)
-        self.origin = self.clock.now + LEAD
+        thread: Any = PlayingThread(self.clock, seconds + START_DELAY, on_item)
+        self.origin = self.clock.now + START_DELAY
         self.video._run(thread)
         self.units: list[AccessUnit] = thread.items
 

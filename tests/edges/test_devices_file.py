@@ -133,7 +133,7 @@ async def test_opus_passes_through_as_it_is(tmp_path, caplog):
         frames = (await sink.until(25))[:25]
     assert {frame.data for frame in frames} <= packets
     assert all(0.0199 < step < 0.05 for step in steps(frames))
-    assert f"{path}: its sound (opus) passes through without encoding" in caplog.text
+    assert f"{path}: its audio (opus) passes through without encoding" in caplog.text
 
 
 async def test_sound_that_ends_before_the_picture_is_followed_by_silence(tmp_path):

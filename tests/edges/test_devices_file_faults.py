@@ -70,10 +70,10 @@ def odd(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pipe", "is no regular file but a named pipe; only regular files can be played"),
-        ("folder", "is no regular file but a folder; only regular files can be played"),
-        ("socket", "is no regular file but a socket; only regular files can be played"),
-        ("/dev/null", "is no regular file but a character device"),
+        ("pipe", "is not a regular file but a named pipe; only regular files can be played"),
+        ("folder", "is not a regular file but a folder; only regular files can be played"),
+        ("socket", "is not a regular file but a socket; only regular files can be played"),
+        ("/dev/null", "is not a regular file but a character device"),
         ("rtsp://127.0.0.1:1/cam", "is a network address; only files on this machine can be played"),
         ("http://127.0.0.1:1/film.mp4", "is a network address; only files on this machine can be played"),
         ("missing.mp4", "No such file or directory"),
@@ -117,7 +117,7 @@ async def test_names_with_colons_and_titles_that_are_not_utf_8_are_no_obstacle(t
 
 def test_the_password_of_an_address_is_not_told():
     with pytest.raises(SourceError) as caught:
-        opening.version_of("rtsp://admin:secret@10.0.0.7/cam")
+        opening.file_version("rtsp://admin:secret@10.0.0.7/cam")
     assert caught.value.detail.startswith("rtsp://…@10.0.0.7/cam: is a network address")
 
 
@@ -132,7 +132,7 @@ async def test_a_missing_file_is_found_once_it_is_there(tmp_path):
 async def test_a_file_without_a_picture_says_so(tmp_path):
     path = make_file(tmp_path / "a.m4a", video=None, audio="aac")
     error = await failure_of(video_of(path))
-    assert (error.reason, error.detail) == ("file", f"{path}: has no picture")
+    assert (error.reason, error.detail) == ("file", f"{path}: has no video")
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "auto"])
@@ -142,7 +142,7 @@ async def test_a_film_without_sound_is_no_fault_and_sound_that_comes_later_is_pl
     _, audio = make_sources(VideoSettings(source="file", file=path), chosen, SystemClock())
     assert isinstance(audio, FileAudio)
     error = await failure_of(audio)
-    assert (type(error), error.detail) == (SourceAbsent, f"{path} has no sound")
+    assert (type(error), error.detail) == (SourceAbsent, f"{path} has no audio")
     make_file(tmp_path / "a.mp4", seconds=0.4, audio="aac")
     async with opened(audio) as sink:
         await sink.until(5)
@@ -252,7 +252,7 @@ def test_a_read_that_the_storage_refuses_is_told_in_the_kernels_words(tmp_path, 
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "pread", pulled)
-    error = opening.explained(path, opening.version_of(path), av.error.InvalidDataError(0, "Invalid data"))
+    error = opening.explain_error(path, opening.file_version(path), av.error.InvalidDataError(0, "Invalid data"))
     assert (error.reason, error.detail) == (StreamReason.FILE, f"{path}: Input/output error")
 
 
@@ -304,10 +304,10 @@ async def quick_failure(video: FileVideo) -> str:
 
 async def test_a_copy_that_takes_the_place_of_an_equal_file_is_another_file(tmp_path):
     path = make_file(tmp_path / "a.mp4", seconds=0.4)
-    before = opening.version_of(path)
+    before = opening.file_version(path)
     shutil.copy2(path, tmp_path / "copy.mp4")
     os.replace(tmp_path / "copy.mp4", path)
-    assert opening.version_of(path) != before
+    assert opening.file_version(path) != before
 
 
 def cut_up(data: bytes) -> bytes:
@@ -348,7 +348,7 @@ def test_a_recording_in_which_sound_appears_later_is_read_to_its_end(tmp_path):
     for _ in range(10):  # whether PyAV stumbles is a matter of what lies in its memory
         with opening.open_media(str(path)) as container:
             before = len(container.streams)
-            packets = sum(packet.size > 0 for packet in opening.demuxed(str(path), container, container.streams.video))
+            packets = sum(packet.size > 0 for packet in opening.demux(str(path), container, container.streams.video))
         assert (before, packets) == (1, (2 * copies + 1) * 10)
 
 

@@ -16,17 +16,17 @@ def test_constrained_baseline_passes_whatever_it_is_packed_in(tmp_path, suffix):
     assert found.video.obstacle is None
     assert (found.video.codec, found.video.width, found.video.height) == ("h264", WIDTH, HEIGHT)
     assert found.video.fps == pytest.approx(FPS, abs=0.1)
-    assert found.length == (0.0 if suffix == "h264" else pytest.approx(2.0, abs=0.05))
+    assert found.duration == (0.0 if suffix == "h264" else pytest.approx(2.0, abs=0.05))
     assert found.audio is None
 
 
 OBSTACLES = [
     ({"options": {"profile": "high", "preset": "veryfast", "bf": "2"}}, "a.mp4", "its profile is High"),
     ({"options": {"profile": "main", "bf": "0"}}, "a.mp4", "its profile is Main"),
-    ({"video": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}}, "a.webm", "it is vp9"),
-    ({"video": "mpeg4", "options": {}}, "a.avi", "it is mpeg4"),
+    ({"video": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}}, "a.webm", "its codec is vp9"),
+    ({"video": "mpeg4", "options": {}}, "a.avi", "its codec is mpeg4"),
     ({"seconds": 3.0, "options": {**BASELINE, "g": "250"}}, "a.mp4", "keyframes are more than 2 s or 2 MiB apart"),
-    ({"rotation": 90}, "a.mp4", "players must turn, mirror or stretch it"),
+    ({"rotation": 90}, "a.mp4", "it has to be rotated, mirrored or stretched"),
 ]
 
 

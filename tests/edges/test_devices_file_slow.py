@@ -6,8 +6,8 @@ import pytest
 
 from broadcaster.devices.file import pipelines
 from broadcaster.devices.file.demuxer import Demuxer
-from broadcaster.devices.file.run import Run
-from broadcaster.devices.file.timeline import PATIENCE
+from broadcaster.devices.file.timeline import TOLERANCE
+from broadcaster.devices.file.track_reader import TrackReader
 from tests.edges.devices_rig import decoded
 from tests.edges.file_rig import ManualClock, Playing, film
 
@@ -37,14 +37,14 @@ def slow_decoding(monkeypatch, clock):
     """Makes each decoded picture take that share of the time that it is shown."""
 
     def slow(factor):
-        frames = Run.frames
+        frames = TrackReader.frames
 
         def slowed(run):
             for frame in frames(run):
                 clock.now += factor / FPS
                 yield frame
 
-        monkeypatch.setattr(Run, "frames", slowed)
+        monkeypatch.setattr(TrackReader, "frames", slowed)
 
     return slow
 
@@ -56,7 +56,7 @@ def test_slow_decoding_leaves_out_pictures_evenly_and_keeps_the_timeline(path, c
     possible = min(FPS, FPS / factor)
     assert len(playing.units) / SECONDS > 0.85 * possible
     assert playing.moved == 0.0
-    assert max(playing.steps) <= (0.05 if factor < 1 else PATIENCE + 0.1)
+    assert max(playing.steps) <= (0.05 if factor < 1 else TOLERANCE + 0.1)
     assert len(decoded(playing.units)) == len(playing.units)
 
 
@@ -98,14 +98,14 @@ def test_slow_storage_makes_the_timeline_wait(path, clock, monkeypatch):
 
 
 def test_where_encoding_is_too_slow_pictures_are_left_out_without_a_pause(path, clock, monkeypatch):
-    units = pipelines.Transcoder.units
+    units = pipelines.Transcoder.access_units
 
     def slowed(transcoder, picture, captured):
         clock.now += 1.5 / FPS
-        transcoder._encoding = 1.5 / FPS
+        transcoder._encoding_time = 1.5 / FPS
         return units(transcoder, picture, captured)
 
-    monkeypatch.setattr(pipelines.Transcoder, "units", slowed)
+    monkeypatch.setattr(pipelines.Transcoder, "access_units", slowed)
     playing = Playing(path, SECONDS, clock=clock, size=(64, 48))
     assert playing.moved == 0.0
     assert len(playing.units) / SECONDS > 0.85 * FPS / 1.5

@@ -6,7 +6,7 @@ import pytest
 
 from broadcaster.devices.file.demuxer import Demuxer
 from broadcaster.devices.file.media_info import read_media_info
-from broadcaster.devices.file.player import REPEAT
+from broadcaster.devices.file.video_player import REPEAT
 from tests.edges.devices_rig import BASELINE, HEIGHT, WIDTH, decoded
 from tests.edges.file_rig import STILLS, Playing, changes, film, remux, still
 
@@ -188,6 +188,6 @@ def test_a_file_is_not_read_through_before_it_is_played(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Demuxer, "packets", counted)
     info = read_media_info(str(path))
-    assert info.length == pytest.approx(16.0, abs=0.1)
+    assert info.duration == pytest.approx(16.0, abs=0.1)
     assert info.video.start == 0.0
     assert sum(read) < path.stat().st_size / 10

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.microphone import child, conditioner, recorder, sample_clock
+from broadcaster.devices.microphone import capture, child, conditioner, sample_clock
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES
 from broadcaster.errors import SourceAbsent, SourceError
@@ -142,17 +142,17 @@ async def test_a_writer_that_is_gone_runs_free_and_is_noticed(fifo):
             error = await sink.failure()
             assert time.monotonic() - began < LATE
             assert len(sink.items) < 100
-    assert error.detail == "microphone fifo-mono gives sound faster than real time"
+    assert error.detail == "microphone fifo-mono delivers audio faster than real time"
 
 
 async def test_a_card_that_stalls_is_noticed(fifo, monkeypatch):
-    monkeypatch.setattr(recorder, "STALL_LIMIT", 0.3)
+    monkeypatch.setattr(capture, "STALL_LIMIT", 0.3)
     with fifo().running() as card:
         async with opened(microphone()) as sink:
             await sink.until(5)
             card.stall()
             error = await sink.failure()
-            assert error.detail == "microphone fifo-mono has given no sample for 0.3 s"
+            assert error.detail == "microphone fifo-mono has delivered no sample for 0.3 s"
             await until(lambda: not arecords(os.getpid()))
 
 
@@ -171,9 +171,9 @@ async def test_a_card_that_hangs_when_it_is_opened_is_left(fifo):
 async def test_a_recording_that_cannot_be_ended_costs_one_thread_however_often_it_is_tried(fifo, monkeypatch):
     """A process that waits for its device in the kernel cannot be killed."""
     monkeypatch.setattr("broadcaster.devices.thread.JOIN_LIMIT", 0.1)
-    ours, ended, asked = child.Child.close, threading.Event(), []
+    ours, ended, asked = child.ChildProcess.close, threading.Event(), []
 
-    def hang(self: child.Child) -> None:
+    def hang(self: child.ChildProcess) -> None:
         asked.append(self)
         assert ended.wait(60)
         ours(self)
@@ -182,7 +182,7 @@ async def test_a_recording_that_cannot_be_ended_costs_one_thread_however_often_i
     with fifo().running():
         async with opened(source) as sink:
             await sink.until(3)
-            monkeypatch.setattr(child.Child, "close", hang)
+            monkeypatch.setattr(child.ChildProcess, "close", hang)
         for _ in range(3):
             with pytest.raises(SourceError, match="hangs: unplug it and plug it in again"):
                 await source.open(Sink())
@@ -202,7 +202,7 @@ async def test_a_wrong_name_lists_what_there_is():
 
 
 async def test_no_device_at_all_is_absence_only_when_none_was_asked_for(monkeypatch):
-    monkeypatch.setattr("broadcaster.devices.microphone.source.find_captures", list)
+    monkeypatch.setattr("broadcaster.devices.microphone.source.find_capture_devices", list)
     for optional in (True, False):
         async with opened(Microphone(SystemClock(), AudioSettings(), optional=optional)) as sink:
             error = await sink.failure()
@@ -214,7 +214,7 @@ async def test_without_arecord_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     async with opened(microphone()) as sink:
         error = await sink.failure()
-    assert error.detail == "there is no arecord on this machine: sudo apt install alsa-utils"
+    assert error.detail == "arecord is not installed: sudo apt install alsa-utils"
 
 
 async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_path, monkeypatch, caplog):
@@ -237,7 +237,7 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
         assert [message["type"] for message in viewer.messages].count("offer") == 1
         assert viewer.gaps == 0
     assert "no audio: no microphone 'fifo-mono' (audio.device); " in caplog.text
-    assert "no audio: microphone fifo-mono: arecord ended without a word; retrying" in caplog.text
+    assert "no audio: microphone fifo-mono: arecord ended without an error message; retrying" in caplog.text
 
 
 async def told(viewer: LightViewer, sound: AudioState) -> None:
@@ -248,7 +248,7 @@ async def told(viewer: LightViewer, sound: AudioState) -> None:
 
 
 async def test_a_card_that_gives_only_zeros_is_silence_until_it_is_not(fifo, monkeypatch, caplog):
-    monkeypatch.setattr(conditioner, "LIMIT", 0.2)
+    monkeypatch.setattr(conditioner, "SILENCE_LIMIT", 0.2)
     with fifo().running() as card:
         sound, card._sound = card._sound, bytes(960)
         async with opened(microphone()) as sink:

@@ -81,7 +81,7 @@ def test_every_point_comes_where_the_matrix_says(tmp_path, matrix, size):
 def test_only_an_upright_film_passes_through(tmp_path, matrix):
     path = with_matrix(quartered(tmp_path / "a.mp4", (64, 64)), *matrix)
     obstacle = read_media_info(path).video.obstacle
-    assert obstacle == (None if matrix == MATRICES["upright"] else "players must turn, mirror or stretch it")
+    assert obstacle == (None if matrix == MATRICES["upright"] else "it has to be rotated, mirrored or stretched")
 
 
 EXIF_ORDER = ["upright", "mirrored", "180", "mirrored 180", "mirrored 90", "90", "mirrored 270", "270"]

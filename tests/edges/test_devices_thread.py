@@ -116,7 +116,7 @@ async def test_an_exception_of_whoever_takes_an_item_fails_the_source_once_and_e
     thread = SourceThread("numbers", body, take, record.errors.append)
     error = await ended(thread, record)
     assert isinstance(error, SourceBug)
-    assert (error.where, str(error.bug)) == ("taking what numbers delivers", "a bug")
+    assert (error.where, str(error.bug)) == ("handling an item of numbers", "a bug")
     assert record.items == [1, 2, 3]
     assert not thread.is_running
 

@@ -70,7 +70,7 @@ def test_the_error_of_the_source_names_the_sandbox(tmp_path: Path, root: str, op
     folder.mkdir()
     (tmp_path / root).mkdir(parents=True)
     make_file(folder / "a.mp4")
-    program = f"from broadcaster.devices.file.opening import version_of; version_of('{folder}/a.mp4')"
+    program = f"from broadcaster.devices.file.opening import file_version; file_version('{folder}/a.mp4')"
     script = f'mount --bind "{tmp_path / root}" "{folder}" && exec "$0" -c "$1"'
     command = ["unshare", "-m", "sh", "-c", script, sys.executable, program]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)

@@ -232,4 +232,4 @@ async def test_a_bug_where_pictures_are_published_fails_the_stream_which_comes_b
         status = await fails_and_comes_back(daemon, part, KeyError("odd"), "internal")
     assert status["internal_errors"] >= 1
     assert tracebacks(caplog) == 1
-    assert "taking what test-video delivers" in caplog.text
+    assert "handling an item of test-video" in caplog.text

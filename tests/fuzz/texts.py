@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from broadcaster.auth.rate_limits import networks
 from broadcaster.auth.tokens import bearer_token
-from broadcaster.devices.microphone.arecord import explain, offered_channels
-from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, listed
+from broadcaster.devices.microphone.arecord import explain_failure, parse_channels
+from broadcaster.devices.microphone.cards import (
+    CaptureDevice,
+    PcmDevice,
+    choose_device,
+    describe_devices,
+    parse_capture_devices,
+)
 from broadcaster.errors import SettingsError
 from broadcaster.media.h264 import NalType, is_keyframe, nal_type, payloads, split_nal_units
 from broadcaster.media.parameter_sets import ParameterSets
@@ -17,7 +23,7 @@ from tests.unit.depacketizer import depacketize
 
 NAMES = access.own_names(["pi"], ["cam.example.org"])
 PROXIES = Proxies(["10.0.0.0/8", "::1"])
-MICROPHONE = Capture(1, 0, "Device", "USB PnP Sound Device")
+MICROPHONE = CaptureDevice(1, 0, "Device", "USB PnP Sound Device")
 
 
 def h264(data: bytes) -> None:
@@ -74,9 +80,9 @@ def sound_cards(data: bytes) -> None:
     """What the kernel and arecord say of microphones."""
     text = data.decode("utf-8", "replace")
     cards, _, rest = text.partition("\0")
-    found = captures(cards, rest)
-    listed(found)
-    choose(rest, found)
-    channels = offered_channels(text)
+    found = parse_capture_devices(cards, rest)
+    describe_devices(found)
+    choose_device(rest, found)
+    channels = parse_channels(text)
     assert channels is None or channels > 0
-    assert explain(text, Device("plughw:CARD=Device", MICROPHONE), [*found, MICROPHONE], "")
+    assert explain_failure(text, PcmDevice("plughw:CARD=Device", MICROPHONE), [*found, MICROPHONE], "")

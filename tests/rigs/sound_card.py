@@ -58,7 +58,7 @@ def errors(ppm: float, seconds: float) -> Iterator[float]:
     """By how many seconds the sample clock is off, arrival by arrival of 10 ms."""
     clock = SampleClock()
     for arrival in card(ppm, seconds, RATE // 100):
-        error = clock.arrived(arrival.samples, arrival.at) - arrival.captured
+        error = clock.add(arrival.samples, arrival.at) - arrival.captured
         if not arrival.blind:
             yield error
 
@@ -76,7 +76,7 @@ def offsets(ppm: float, seconds: float) -> list[float]:
         if arrival.captured >= START + CLICK_EVERY * (len(heard) + 1):
             pcm = _LOUD.to_bytes(2, "little") + pcm[2:]
             heard.append((arrival.captured, arrival.blind))
-        for frame, captured in conditioner.push(pcm, clock.arrived(arrival.samples, arrival.at)):
+        for frame, captured in conditioner.push(pcm, clock.add(arrival.samples, arrival.at)):
             stamp = timeline.at(captured)
             if any(frame) and (place := _click(frame)) is not None:
                 found.append((stamp + place) / AUDIO_RATE)

@@ -1,6 +1,6 @@
 import pytest
 
-from broadcaster.devices.file.timeline import LEAD, PATIENCE, TAIL, Timeline
+from broadcaster.devices.file.timeline import AUDIO_TAIL, START_DELAY, TOLERANCE, Timeline
 
 
 def playing(*kinds):
@@ -13,10 +13,10 @@ def playing(*kinds):
 def test_lost_time_is_given_up_for_picture_and_sound_alike():
     timeline = playing("video")
     start = timeline.due(0.0)
-    assert start == 100.0 + LEAD
-    assert timeline.lateness(1.0, start + 1.0 + PATIENCE) == pytest.approx(PATIENCE)
+    assert start == 100.0 + START_DELAY
+    assert timeline.lateness(1.0, start + 1.0 + TOLERANCE) == pytest.approx(TOLERANCE)
     assert timeline.lateness(1.0, start + 0.5) == pytest.approx(-0.5)
-    assert timeline.lateness(1.0, start + 6.0, patience=5.1) == pytest.approx(5.0)
+    assert timeline.lateness(1.0, start + 6.0, tolerance=5.1) == pytest.approx(5.0)
     assert timeline.lateness(1.0, start + 61.0) == 0.0
     assert timeline.due(1.0) == pytest.approx(start + 61.0)
     assert timeline.lateness(1.0, start + 61.0) == pytest.approx(0.0)
@@ -24,27 +24,27 @@ def test_lost_time_is_given_up_for_picture_and_sound_alike():
 
 @pytest.mark.parametrize(
     ("video", "audio", "end"),
-    [(10.0, 9.0, 10.0), (10.0, 10.0 + TAIL, 10.0), (10.0, 10.3, 10.3), (0.04, 180.0, 180.0)],
+    [(10.0, 9.0, 10.0), (10.0, 10.0 + AUDIO_TAIL, 10.0), (10.0, 10.3, 10.3), (0.04, 180.0, 180.0)],
     ids=["sound is shorter", "a little longer: cut", "longer: the last picture stays", "one picture"],
 )
 def test_a_loop_ends_with_the_longer_of_picture_and_sound(video, audio, end):
     timeline = playing("video", "audio")
-    timeline.ended("video", 0, video)
+    timeline.set_end("video", 0, video)
     assert timeline.loop_end(0) is None
-    timeline.ended("audio", 0, audio)
+    timeline.set_end("audio", 0, audio)
     assert timeline.loop_end(0) == end
     assert timeline.join(timeline.due(end + 7.0)) == (1, end, pytest.approx(end + 7.0))
 
 
 def test_whoever_plays_alone_decides_alone():
     timeline = playing("audio")
-    timeline.ended("audio", 0, 3.0)
+    timeline.set_end("audio", 0, 3.0)
     assert timeline.loop_end(0) == 3.0
 
 
 def test_a_source_that_leaves_is_not_waited_for():
     timeline = playing("video", "audio")
-    timeline.ended("video", 0, 3.0)
+    timeline.set_end("video", 0, 3.0)
     assert timeline.loop_end(0) is None
     timeline.leave("audio")
     assert timeline.loop_end(0) == 3.0
@@ -52,14 +52,14 @@ def test_a_source_that_leaves_is_not_waited_for():
 
 def test_a_loop_never_ends_where_it_began():
     timeline = playing("video")
-    timeline.ended("video", 0, 0.0)
+    timeline.set_end("video", 0, 0.0)
     assert timeline.loop_end(0) > 0
 
 
 def test_many_loops_are_not_remembered():
     timeline = playing("video")
     for loop in range(1000):
-        timeline.ended("video", loop, loop + 1.0)
+        timeline.set_end("video", loop, loop + 1.0)
         assert timeline.loop_end(loop) == loop + 1.0
     assert len(timeline._begins) < 5
     assert len(timeline._ends) < 5
@@ -67,7 +67,7 @@ def test_many_loops_are_not_remembered():
 
 def test_whoever_joins_early_in_a_loop_begins_with_it_and_later_in_the_middle():
     timeline = playing("video")
-    timeline.ended("video", 0, 10.0)
+    timeline.set_end("video", 0, 10.0)
     timeline.loop_end(0)
     assert timeline.join(timeline.due(-1.0)) == (0, 0.0, 0.0)
     assert timeline.join(timeline.due(4.0)) == (0, 0.0, pytest.approx(4.0))
@@ -78,8 +78,8 @@ def test_playing_begins_again_when_all_have_left():
     timeline = playing("video", "audio")
     timeline.leave("video")
     timeline.enter("video", 150.0)
-    assert timeline.due(0.0) == 100.0 + LEAD
+    assert timeline.due(0.0) == 100.0 + START_DELAY
     timeline.leave("video")
     timeline.leave("audio")
     timeline.enter("video", 200.0)
-    assert timeline.due(0.0) == 200.0 + LEAD
+    assert timeline.due(0.0) == 200.0 + START_DELAY

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import pytest
 
-from broadcaster.devices.file.timestamps import ClockCorrection, FrameStamps, Stamps, seconds
+from broadcaster.devices.file.timestamps import ClockCorrection, FrameTimestampReader, TimestampReader, to_seconds
 
 VIDEO, AUDIO = 0, 1
 
@@ -22,25 +22,25 @@ def corrected(times, *, may_jump, stream=VIDEO, step=0.04):
 
 
 def test_items_without_times_follow_each_other():
-    stamps = Stamps(0.04)
+    stamps = TimestampReader(0.04)
     items = [Item(None), Item(None), Item(50, duration=10), Item(None), Item(None, dts=200)]
-    assert [stamps.of(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
+    assert [stamps.read(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
     assert stamps.end == pytest.approx(2.04)
-    assert seconds(None, Fraction(1, 2)) is seconds(1, None) is None
+    assert to_seconds(None, Fraction(1, 2)) is to_seconds(1, None) is None
 
 
 def test_frames_whose_presentation_times_go_backward_follow_their_decoding_times():
-    stamps = FrameStamps(0.04)
+    reader = FrameTimestampReader(0.04)
     frames = [(3, 3), (5, 4), (4, 5), (8, 6), (6, 8), (9, 9), (11, 10), (10, None)]
-    assert [stamps.of(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx(
+    assert [reader.read(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx(
         [3, 5, 5, 6, 8, 9, 10, 11]
     )
 
 
 def test_frames_keep_their_presentation_times_while_these_go_forward():
-    stamps = FrameStamps(0.04)
+    reader = FrameTimestampReader(0.04)
     frames = [(0, -8), (4, None), (8, 0), (12, 0), (16, 4)]
-    assert [stamps.of(Item(pts, dts)) * 100 for pts, dts in frames] == pytest.approx([0, 4, 8, 12, 16])
+    assert [reader.read(Item(pts, dts)) * 100 for pts, dts in frames] == pytest.approx([0, 4, 8, 12, 16])
 
 
 @pytest.mark.parametrize("may_jump", [True, False])

@@ -24,7 +24,7 @@ class Arrivals:
         """By how much the last block's time is off, in seconds."""
         for _ in range(round(seconds * speed * 100)):
             self.time += 0.01 / speed
-            captured = self.clock.arrived(BLOCK, self.time + late)
+            captured = self.clock.add(BLOCK, self.time + late)
         return captured - (self.time - 0.01)
 
     def lose(self, seconds: float) -> None:

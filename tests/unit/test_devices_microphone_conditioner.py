@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from broadcaster.devices.microphone.conditioner import HARD, STRETCH, Conditioner
+from broadcaster.devices.microphone.conditioner import HARD_CORRECTION, MAX_STRETCH, Conditioner
 from broadcaster.devices.opus import FRAME, FRAME_SAMPLES, RATE
 
 BLOCK = RATE // 100
@@ -55,7 +55,7 @@ def test_both_channels_keep_their_side():
     assert set(samples[1::2]) == {0}
 
 
-@pytest.mark.parametrize("speed", [1 + STRETCH / 2, 1 - STRETCH / 2])
+@pytest.mark.parametrize("speed", [1 + MAX_STRETCH / 2, 1 - MAX_STRETCH / 2])
 def test_a_card_that_is_off_is_stretched_without_a_seam(speed):
     frames = run(Conditioner(1, 0.0), 15, speed=speed)
     assert len(frames) == pytest.approx(15 / speed / FRAME, abs=1.01)
@@ -67,8 +67,13 @@ def test_a_card_that_is_off_is_stretched_without_a_seam(speed):
 def test_missing_samples_become_silence_and_surplus_is_left_out():
     conditioner = Conditioner(1, 0.0)
     run(conditioner, 0.2)
-    after = [frame for index in range(20) for frame in conditioner.push(tone(BLOCK, 0), 10.2 + 5 * HARD + index * 0.01)]
+    resumed = 10.2 + 5 * HARD_CORRECTION
+    after = [
+        frame
+        for index in range(20)
+        for frame in conditioner.push(tone(BLOCK, 0), resumed + index * 0.01)
+    ]
     assert any(pcm.count(0) > len(pcm) * 0.9 for pcm, _ in after)
-    assert after[-1][1] == pytest.approx(10.2 + 5 * HARD + 0.2 - FRAME, abs=FRAME)
+    assert after[-1][1] == pytest.approx(resumed + 0.2 - FRAME, abs=FRAME)
     back = [frame for index in range(20) for frame in conditioner.push(tone(BLOCK, 0), 10.4 + index * 0.01)]
     assert back[-1][1] == pytest.approx(10.6 - FRAME, abs=FRAME)

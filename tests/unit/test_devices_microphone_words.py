@@ -2,9 +2,17 @@
 
 import pytest
 
-from broadcaster.devices.microphone.arecord import explain, offered_channels
-from broadcaster.devices.microphone.cards import Capture, Device, captures, choose, find_captures, find_holder, listed
-from broadcaster.devices.microphone.conditioner import LIMIT, Silence
+from broadcaster.devices.microphone.arecord import explain_failure, parse_channels
+from broadcaster.devices.microphone.cards import (
+    CaptureDevice,
+    PcmDevice,
+    choose_device,
+    describe_devices,
+    find_capture_devices,
+    find_holder,
+    parse_capture_devices,
+)
+from broadcaster.devices.microphone.conditioner import SILENCE_LIMIT, SilenceDetector
 
 CARDS = """\
  0 [vc4hdmi0       ]: vc4-hdmi - vc4-hdmi-0
@@ -20,16 +28,16 @@ PCMS = """\
 02-00: USB Audio : USB Audio : capture 1
 02-01: USB Audio : USB Audio #1 : capture 2
 """
-DEVICE = Capture(1, 0, "Device", "USB PnP Sound Device")
-C920 = Capture(2, 0, "C920", "HD Pro Webcam C920")
-C920_1 = Capture(2, 1, "C920", "HD Pro Webcam C920")
+DEVICE = CaptureDevice(1, 0, "Device", "USB PnP Sound Device")
+C920 = CaptureDevice(2, 0, "C920", "HD Pro Webcam C920")
+C920_1 = CaptureDevice(2, 1, "C920", "HD Pro Webcam C920")
 THERE = [DEVICE, C920, C920_1]
-OPENED = Device("plughw:CARD=Device,DEV=0", DEVICE)
+OPENED = PcmDevice("plughw:CARD=Device,DEV=0", DEVICE)
 
 
 def test_capture_devices_are_found_among_the_others():
-    assert captures(CARDS, PCMS) == THERE
-    assert captures("--- no soundcards ---\n", "") == []
+    assert parse_capture_devices(CARDS, PCMS) == THERE
+    assert parse_capture_devices("--- no soundcards ---\n", "") == []
 
 
 @pytest.mark.parametrize(
@@ -47,12 +55,12 @@ def test_capture_devices_are_found_among_the_others():
     ],
 )
 def test_the_setting_means_a_device(wanted, pcm, capture):
-    assert choose(wanted, THERE) == Device(pcm, capture)
+    assert choose_device(wanted, THERE) == PcmDevice(pcm, capture)
 
 
 def test_without_any_device_an_empty_setting_means_none():
-    assert choose("", []) is None
-    assert choose("Device", []) == Device("Device")
+    assert choose_device("", []) is None
+    assert choose_device("Device", []) == PcmDevice("Device")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +68,7 @@ def test_without_any_device_an_empty_setting_means_none():
     [("plughw:CARD=C920", "hw:CARD=C920"), ("hw:1,0", "hw:1,0"), ("default", "default")],
 )
 def test_hardware_is_asked_without_what_converts(pcm, asked):
-    assert Device(pcm).unconverted == asked
+    assert PcmDevice(pcm).unconverted == asked
 
 
 @pytest.mark.parametrize(
@@ -76,7 +84,7 @@ def test_hardware_is_asked_without_what_converts(pcm, asked):
     ],
 )
 def test_channels_are_those_of_the_hardware(said, channels):
-    assert offered_channels(said) == channels
+    assert parse_channels(said) == channels
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,7 @@ def test_channels_are_those_of_the_hardware(said, channels):
         (
             "ALSA lib pcm.c:2666:(snd_pcm_open_noupdate) Unknown PCM Mic\n"
             "arecord: main:831: audio open error: No such file or directory\n",
-            Device("Mic"),
+            PcmDevice("Mic"),
             "",
             "no microphone 'Mic' (audio.device); capture devices here: Device (USB PnP Sound Device), C920 (HD Pro",
         ),
@@ -101,7 +109,12 @@ def test_channels_are_those_of_the_hardware(said, channels):
             "arecord (process 9)",
             "microphone Device (USB PnP Sound Device) is busy: arecord (process 9) has it",
         ),
-        ("arecord: main:831: audio open error: Device or resource busy\n", Device("x"), "", "another program has it"),
+        (
+            "arecord: main:831: audio open error: Device or resource busy\n",
+            PcmDevice("x"),
+            "",
+            "another program has it",
+        ),
         ("arecord: main:831: audio open error: Permission denied\n", OPENED, "", "must be in the group audio"),
         (
             "arecord: main:831: audio open error: No such device\n",
@@ -111,19 +124,19 @@ def test_channels_are_those_of_the_hardware(said, channels):
         ),
         ("overrun!!!\narecord: pcm_read:2221: read error: No such device\n", OPENED, "", "Device) was unplugged"),
         ("arecord: pcm_read:2221: read error: File descriptor in bad state\n", OPENED, "", "Device) was unplugged"),
-        ("arecord: set_params:1352: Sample format non available\n", OPENED, "", "plughw instead of hw"),
+        ("arecord: set_params:1352: Sample format non available\n", OPENED, "", "use plughw instead of hw"),
         ("arecord: pcm_read:2221: read error: Input/output error\n", OPENED, "", "Device): read error: Input/output"),
-        ("", OPENED, "", "arecord ended without a word"),
+        ("", OPENED, "", "arecord ended without an error message"),
     ],
 )
 def test_arecords_words_become_ours(said, device, holder, words):
-    text = explain(said, device, THERE, holder)
+    text = explain_failure(said, device, THERE, holder)
     assert words in text
     assert "\n" not in text
 
 
 def test_without_devices_the_error_says_where_to_look():
-    assert listed([]) == "there is no capture device here; is a microphone plugged in? (arecord -l)"
+    assert describe_devices([]) == "there is no capture device here; is a microphone plugged in? (arecord -l)"
 
 
 @pytest.fixture
@@ -139,8 +152,8 @@ def proc(tmp_path):
 
 
 def test_the_kernel_tells_which_devices_there_are(proc, tmp_path_factory):
-    assert find_captures(proc) == THERE
-    assert find_captures(tmp_path_factory.mktemp("no-sound")) == []
+    assert find_capture_devices(proc) == THERE
+    assert find_capture_devices(tmp_path_factory.mktemp("no-sound")) == []
 
 
 def test_the_kernel_tells_who_has_it(proc):
@@ -154,11 +167,11 @@ def test_the_kernel_tells_who_has_it(proc):
 
 
 def test_only_zeros_for_long_are_silence():
-    silence = Silence()
+    silence = SilenceDetector()
     zeros, noise = bytes(1920), bytes(1919) + b"\1"
-    assert not silence.lasts(zeros, 0.0)
-    assert not silence.lasts(zeros, LIMIT - 0.02)
-    assert not silence.lasts(noise, LIMIT)
-    assert not silence.lasts(zeros, LIMIT + 0.02)
-    assert silence.lasts(zeros, 2 * LIMIT + 0.02)
-    assert not silence.lasts(noise, 2 * LIMIT + 0.04)
+    assert not silence.is_silent(zeros, 0.0)
+    assert not silence.is_silent(zeros, SILENCE_LIMIT - 0.02)
+    assert not silence.is_silent(noise, SILENCE_LIMIT)
+    assert not silence.is_silent(zeros, SILENCE_LIMIT + 0.02)
+    assert silence.is_silent(zeros, 2 * SILENCE_LIMIT + 0.02)
+    assert not silence.is_silent(noise, 2 * SILENCE_LIMIT + 0.04)

@@ -4,13 +4,13 @@ from broadcaster.devices.pace import LOG_INTERVAL, Pace, SkipCount
 
 
 def test_items_follow_each_other_while_in_time():
-    pace = Pace(start=10.0, period=0.5, patience=0.5)
+    pace = Pace(start=10.0, period=0.5, tolerance=0.5)
     assert [pace.next(10.0 + 0.5 * index) for index in range(4)] == [(0, 0), (1, 0), (2, 0), (3, 0)]
     assert pace.due(3) == 11.5
 
 
 def test_a_little_lateness_is_caught_up():
-    pace = Pace(start=0.0, period=1.0, patience=1.0)
+    pace = Pace(start=0.0, period=1.0, tolerance=1.0)
     pace.next(0.0)
     assert pace.next(1.9) == (1, 0)
     assert pace.next(2.0) == (2, 0)
@@ -18,7 +18,7 @@ def test_a_little_lateness_is_caught_up():
 
 @pytest.mark.parametrize(("now", "index"), [(2.1, 2), (2.9, 2), (3.0, 3), (99.5, 99)])
 def test_whoever_is_too_late_goes_on_with_what_is_due_now(now, index):
-    pace = Pace(start=0.0, period=1.0, patience=1.0)
+    pace = Pace(start=0.0, period=1.0, tolerance=1.0)
     pace.next(0.0)
     assert pace.next(now) == (index, index - 1)
     assert pace.next(now) == (index + 1, 0)

@@ -33,7 +33,7 @@ def play(
         else:
             now = max(now, look)
             index = bisect_right(times, now)
-            press = button.look(edges[index - 1][0] if index else pressed, now)
+            press = button.poll(edges[index - 1][0] if index else pressed, now)
         presses += [press] if press else []
     return presses
 
@@ -64,20 +64,20 @@ def test_noise_is_no_press():
 def test_a_press_counts_on_release():
     button = Button(False)
     assert button.edge(True, 1.0) is None
-    assert button.look(True, 1.0 + STABLE) is None
+    assert button.poll(True, 1.0 + STABLE) is None
     assert button.due == pytest.approx(1.0 + HOLD)
     assert button.edge(False, 1.3) is None
     assert button.due == pytest.approx(1.3 + STABLE)
-    assert button.look(False, 1.3 + STABLE) is S
+    assert button.poll(False, 1.3 + STABLE) is S
     assert button.due is None
 
 
 def test_a_long_press_counts_while_it_is_held_and_its_release_means_nothing():
     button = Button(False)
     button.edge(True, 1.0)
-    button.look(True, 1.0 + STABLE)
-    assert button.look(True, 1.0 + HOLD - 0.001) is None
-    assert button.look(True, 1.0 + HOLD) is L
+    button.poll(True, 1.0 + STABLE)
+    assert button.poll(True, 1.0 + HOLD - 0.001) is None
+    assert button.poll(True, 1.0 + HOLD) is L
     assert button.due is None
     assert play([(True, 1.0), (False, 7.0)]) == [L]
 
@@ -107,27 +107,27 @@ def test_a_press_longer_than_the_loop_was_busy_is_judged_by_its_length():
 def test_an_edge_on_its_way_is_waited_for():
     debouncer = Debouncer(False)
     debouncer.edge(True, 1.0)
-    assert debouncer.look(False, 1.3) is None
+    assert debouncer.poll(False, 1.3) is None
     assert debouncer.edge(False, 1.29) == Settled(True, 1.0)
-    assert debouncer.look(False, 1.29 + STABLE) == Settled(False, 1.29)
+    assert debouncer.poll(False, 1.29 + STABLE) == Settled(False, 1.29)
 
 
 def test_a_missed_release_is_found_and_makes_no_long_press():
     button = Button(False)
     button.edge(True, 1.0)
-    button.look(True, 1.0 + STABLE)
-    assert button.look(False, 1.0 + HOLD) is None
-    assert button.look(False, 1.0 + HOLD + STABLE) is S
+    button.poll(True, 1.0 + STABLE)
+    assert button.poll(False, 1.0 + HOLD) is None
+    assert button.poll(False, 1.0 + HOLD + STABLE) is S
     assert button.due is None
 
 
 def test_a_missed_press_is_found_at_the_next_edge():
     button = Button(False)
     button.edge(False, 1.0)
-    assert button.look(True, 1.0 + STABLE) is None
-    assert button.look(True, 1.0 + 2 * STABLE) is None
+    assert button.poll(True, 1.0 + STABLE) is None
+    assert button.poll(True, 1.0 + 2 * STABLE) is None
     assert button.edge(False, 1.5) is None
-    assert button.look(False, 1.5 + STABLE) is S
+    assert button.poll(False, 1.5 + STABLE) is S
 
 
 def test_a_thousand_presses_with_bounce_are_a_thousand():

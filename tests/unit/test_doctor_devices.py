@@ -6,7 +6,7 @@ import pytest
 
 from broadcaster.devices.board import read_board
 from broadcaster.devices.holders import Process
-from broadcaster.devices.trial import Heard, Watched
+from broadcaster.devices.self_test import AudioTestResult, VideoTestResult
 from broadcaster.doctor.checks import camera, encoder, microphone, permissions, pins
 from broadcaster.doctor.checks.permissions import Devices
 from broadcaster.doctor.context import Running, understand
@@ -23,11 +23,11 @@ LIVE = Running("live", "", "on", "imx708", "hardware", "alsa", 1280, 720, 30.0, 
 
 
 def seen(traits=CAMERA, waited=1.2, rate=29.9, error=None, closed=True):
-    return Watched(traits, waited, rate, error, closed)
+    return VideoTestResult(traits, waited, rate, error, closed)
 
 
 def heard(frames=60, peak=-12.0, rms=-30.0, error=None, closed=True):
-    return Heard("alsa", frames, peak, rms, error, closed)
+    return AudioTestResult("alsa", frames, peak, rms, error, closed)
 
 
 def test_a_camera_that_gives_pictures_is_fine():

@@ -211,7 +211,7 @@ def test_source_without_audio_track_is_none_and_not_lost():
         driver.supervisor.open()
         await asyncio.sleep(0)
         await driver.source.deliver(1)
-        driver.source.sink.failed(SourceAbsent(StreamReason.FILE, "a.mp4 has no sound"))
+        driver.source.sink.failed(SourceAbsent(StreamReason.FILE, "a.mp4 has no audio"))
         await asyncio.sleep(GRACE + 0.1)
         assert driver.states == [AudioState.NONE]
         await driver.supervisor.close()

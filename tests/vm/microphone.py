@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.microphone.cards import find_captures
+from broadcaster.devices.microphone.cards import find_capture_devices
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.errors import SourceAbsent
 from broadcaster.settings import AudioSettings
@@ -56,7 +56,7 @@ async def noise(channels: int) -> AsyncIterator[None]:
 
 
 def test_the_card_is_found_by_its_name():
-    assert [capture.for_people for capture in find_captures()] == ["Loopback (Loopback)"] * 2
+    assert [capture.display_name for capture in find_capture_devices()] == ["Loopback (Loopback)"] * 2
 
 
 @pytest.mark.parametrize(("device", "channels"), [("", 1), ("Loopback", 2), ("plughw:CARD=Loopback", 2)])

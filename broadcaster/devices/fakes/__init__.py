@@ -1,4 +1,4 @@
-"""Fakes of every device, shipped: tests, demonstrations and bug reports run on them. They keep the real rules."""
+"""Fakes of all devices, shipped for tests, demonstrations and bug reports. They keep the rules of the real ones."""
 
 from broadcaster.devices.fakes.camera import FakeCamera, FakeMicrophone
 from broadcaster.devices.fakes.clock import FakeClock

@@ -1,4 +1,4 @@
-"""The fake camera and microphone: sources under a test's control."""
+"""The fake camera and the fake microphone: sources under a test's control."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from broadcaster.ports import AudioSink, Clock, VideoSink, VideoTraits
 
 
 class FakeCamera(FakeDevice[VideoSink]):
-    """`ports.VideoSource` that repeats one second of real constrained baseline H.264, 320x180 at 30 a second.
+    """`ports.VideoSource` that repeats one second of real constrained baseline H.264, 320x180 at 30 fps.
 
-    It begins with a keyframe and has one each second, and one at the next picture when requested, as long as
-    `forces_keyframes`. What it was asked for stands in `keyframe_requests` and `bitrates`.
+    It begins with a keyframe and has one per second, and one at the next picture when requested, unless
+    `forces_keyframes` is false. `keyframe_requests` and `bitrates` record what was requested.
     Faults on request: `fail_open`, `stall`, `hang`, `vanish`, `shift_time`, `garble`, `bloat`, `resize`.
     """
 
@@ -31,26 +31,26 @@ class FakeCamera(FakeDevice[VideoSink]):
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do."""
+        """Properties of the source."""
         return self._traits
 
     def request_keyframe(self) -> None:
-        """Make the next picture a keyframe, where it can."""
+        """Make the next picture a keyframe, unless `forces_keyframes` is false."""
         self.keyframe_requests += 1
         if self._traits.can_force_keyframe:
             self._index = 0
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Remember the rate; what is in the can stays as it is."""
+        """Record the rate; the canned pictures do not change."""
         if self._traits.can_set_bitrate:
             self.bitrates.append(bits_per_second)
 
     def bloat(self) -> None:
-        """Let the next picture be a keyframe of some 100 kB, and the one after it a keyframe of usual size."""
+        """Make the next picture a keyframe of about 100 kB, and the one after it a keyframe of normal size."""
         self._bloated = True
 
     def resize(self, width: int, height: int) -> None:
-        """Go on with pictures of another size, the next one a keyframe."""
+        """Continue with pictures of another size, beginning with a keyframe."""
         self._pictures, self._index = canned.pictures(width, height), 0
 
     def _begin(self) -> None:
@@ -65,12 +65,13 @@ class FakeCamera(FakeDevice[VideoSink]):
             sink.picture(AccessUnit(canned.huge_keyframe(), captured, keyframe=True))
         else:
             index = self._index
-            self._index = (index + 1) % len(self._pictures)  # first: the sink may request a keyframe meanwhile
+            # Before the call, because the sink may request a keyframe in it.
+            self._index = (index + 1) % len(self._pictures)
             sink.picture(AccessUnit(self._pictures[index], captured, keyframe=index == 0))
 
 
 class FakeMicrophone(FakeDevice[AudioSink]):
-    """`ports.AudioSource` that repeats one second of a real tone in Opus, a frame of 20 ms at each step.
+    """`ports.AudioSource` that repeats one second of a real tone in Opus, one 20 ms frame per step.
 
     Faults on request: `fail_open`, `be_absent`, `stall`, `vanish`, `shift_time`, `garble`.
     """
@@ -79,11 +80,11 @@ class FakeMicrophone(FakeDevice[AudioSink]):
 
     def __init__(self, clock: Clock, *, real_time: bool = False) -> None:
         super().__init__(clock, FRAME, real_time=real_time, lost=StreamReason.INTERNAL)
-        self._frames = canned.sounds()
+        self._frames = canned.audio_frames()
         self._index = 0
 
     def be_absent(self, times: int = 1) -> None:
-        """Let the next `times` calls of `open` raise `SourceAbsent`: there is none, and none is needed."""
+        """Make the next `times` calls of `open` raise `SourceAbsent`, as for an optional microphone."""
         self._open_errors += [SourceAbsent(self._lost, "scripted: no microphone") for _ in range(times)]
 
     def _begin(self) -> None:

@@ -1,4 +1,4 @@
-"""Real pictures and real sound for the fakes, encoded once in a process and then only repeated."""
+"""Real video and audio for the fakes, encoded once per process and then repeated."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from broadcaster.devices.testcard.source import CAMERA_BUFFER
 WIDTH, HEIGHT, FPS = 320, 180, 30
 SECONDS = 1
 _TONE = 440
-"""Hertz."""
+"""Frequency in Hz."""
 _PEAK = 4000
 """18 dB below full scale."""
 
 
 @cache
 def pictures(width: int = WIDTH, height: int = HEIGHT) -> tuple[bytes, ...]:
-    """One second of the test picture as constrained baseline access units; only the first is a keyframe.
+    """Return one second of the test picture as constrained baseline access units; only the first is a keyframe.
 
-    It is ten times as large as the others, as a camera's.
-    After any of them the first may come, as after a forced keyframe; the others only in their order.
+    The keyframe is ten times as large as the others, like a camera's. It may follow any of them, as a forced keyframe
+    does; the others only in this order.
     """
     pattern = Pattern(width, height, FPS, noise=True)
     encoder = Encoder(
@@ -47,24 +47,24 @@ def pictures(width: int = WIDTH, height: int = HEIGHT) -> tuple[bytes, ...]:
 
 @cache
 def huge_keyframe() -> bytes:
-    """A keyframe of the same size in pixels and of some 100 kB: noise at the finest quantizer."""
+    """Return a keyframe of the same size in pixels and of about 100 kB: noise at the finest quantizer."""
     codec = av.CodecContext.create("libx264", "w")
     assert isinstance(codec, VideoCodecContext)
     codec.width, codec.height, codec.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     codec.framerate, codec.time_base = Fraction(FPS), Fraction(1, FPS)
     codec.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "qp": "1"}
     noise = VideoFrame(WIDTH, HEIGHT, "yuv420p")
-    dice = random.Random(0)
+    generator = random.Random(0)
     for plane in noise.planes:
-        plane.update(dice.randbytes(plane.buffer_size))
+        plane.update(generator.randbytes(plane.buffer_size))
     return bytes(codec.encode(noise)[0])
 
 
 @cache
-def sounds() -> tuple[bytes, ...]:
-    """One second of a steady tone as Opus packets of 20 ms."""
-    period = (_PEAK * math.sin(2 * math.pi * _TONE * index / RATE) for index in range(RATE * SECONDS))
-    pcm = array.array("h", map(round, period)).tobytes()
+def audio_frames() -> tuple[bytes, ...]:
+    """Return one second of a steady tone as Opus packets of 20 ms."""
+    samples = (_PEAK * math.sin(2 * math.pi * _TONE * index / RATE) for index in range(RATE * SECONDS))
+    pcm = array.array("h", map(round, samples)).tobytes()
     encoder = OpusEncoder(1)
     size = len(pcm) // RATE * FRAME_SAMPLES
     return tuple(encoder.encode(pcm[start : start + size])[0] for start in range(0, len(pcm), size))

@@ -1,4 +1,4 @@
-"""What the fake camera and the fake microphone have in common: being opened, going on, and failing on request."""
+"""The common part of the fake camera and the fake microphone: opening, delivering, and failing on request."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from broadcaster.ports import Clock
 Sink = TypeVar("Sink", bound="FailureSink")
 
 GARBAGE_SIZE = 1000
-
-_FOR_EVER = 3600.0
-"""Seconds."""
+"""Bytes of an item that is garbage."""
+_HANG_TIME = 3600.0
+"""Seconds that a hung call takes: longer than any test."""
 
 
 class FailureSink(Protocol):
-    """The part of a sink that is the same for pictures and sound."""
+    """The part of a sink that is the same for video and audio."""
 
     def failed(self, error: SourceError) -> None:
-        """The source is done for."""
+        """Take the error that ended the source."""
 
 
 class FakeDevice(Generic[Sink]):
-    """A device that delivers one item at each `step()`, or by itself in real time.
+    """A device that delivers one item per `step()`, or by itself in real time.
 
-    It keeps the rules of the real ones: nothing is delivered before `open`, after `close`, or after it has
-    failed; it can be opened again after `close`, and not twice.
+    It keeps the rules of the real ones: it delivers nothing before `open`, after `close`, or after it has failed; it
+    can be opened again after `close`, but not twice.
     """
 
     def __init__(self, clock: Clock, period: float, *, real_time: bool, lost: StreamReason) -> None:
@@ -54,7 +54,7 @@ class FakeDevice(Generic[Sink]):
         return self._sink is not None
 
     async def open(self, sink: Sink) -> None:
-        """Begin to deliver into `sink`. Raises `SourceError` if so scripted, RuntimeError if open already."""
+        """Start delivering into `sink`. Raises `SourceError` if so scripted, RuntimeError if it is open already."""
         if self._sink is not None:
             raise RuntimeError("the device is open already")
         if self._open_errors:
@@ -65,7 +65,7 @@ class FakeDevice(Generic[Sink]):
         self._time_shift = 0.0
         self._begin()
         if self._real_time:
-            self._task = asyncio.create_task(self._go_on(), name=type(self).__name__)
+            self._task = asyncio.create_task(self._step_in_real_time(), name=type(self).__name__)
 
     async def close(self) -> None:
         """Stop delivering; idempotent. Raises `DeviceHung` if so scripted."""
@@ -78,28 +78,28 @@ class FakeDevice(Generic[Sink]):
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if self._hung:
-            await Worker(type(self).__name__).close(lambda: time.sleep(_FOR_EVER))
+            await Worker(type(self).__name__).close(lambda: time.sleep(_HANG_TIME))
 
     def step(self) -> None:
-        """Deliver the next item, captured now; nothing while closed, stalled or failed."""
+        """Deliver the next item, captured now; do nothing while closed, stalled or failed."""
         if self._sink is not None and not self._stalled and not self._gone:
             self._deliver(self._sink, self._clock.monotonic() + self._time_shift, garbage=self._garbage)
             self._garbage = False
 
     def fail_open(self, reason: StreamReason, detail: str = "scripted", times: int = 1) -> None:
-        """Let the next `times` calls of `open` raise `SourceError(reason, detail)`."""
+        """Make the next `times` calls of `open` raise `SourceError(reason, detail)`."""
         self._open_errors += [SourceError(reason, detail) for _ in range(times)]
 
     def mend(self) -> None:
-        """Let `open` succeed from now on: what was missing is there."""
+        """Make `open` succeed from now on."""
         self._open_errors.clear()
 
     def hang(self) -> None:
-        """Stall, and let `close` hang too, as drivers do whose device is gone."""
+        """Stall, and make `close` hang too, as drivers do when their device is gone."""
         self._stalled = self._hung = True
 
     def stall(self) -> None:
-        """Deliver nothing more and say nothing, like a loose cable, until `resume` or a new `open`."""
+        """Deliver nothing and report nothing, like a loose cable, until `resume` or the next `open`."""
         self._stalled = True
 
     def resume(self) -> None:
@@ -107,26 +107,26 @@ class FakeDevice(Generic[Sink]):
         self._stalled = False
 
     def vanish(self) -> None:
-        """Fail as if unplugged: the sink hears it, and nothing comes any more until it is opened anew."""
+        """Fail as if unplugged: report the error, and deliver nothing until the next `open`."""
         if self._sink is not None and not self._gone:
             self._gone = True
             self._sink.failed(SourceError(self._lost, "scripted: the device is gone"))
 
     def shift_time(self, seconds: float) -> None:
-        """Let all times of capture from now on be off by so much more; negative: time goes back."""
+        """Shift all capture times from now on; backwards if negative."""
         self._time_shift += seconds
 
     def garble(self) -> None:
-        """Let the next item be garbage instead of what an encoder gives."""
+        """Make the next item garbage instead of valid encoded data."""
         self._garbage = True
 
     def _begin(self) -> None:
-        """The device has been opened."""
+        """Reset the device after it has been opened."""
 
     def _deliver(self, sink: Sink, captured: float, *, garbage: bool) -> None:
         raise NotImplementedError
 
-    async def _go_on(self) -> None:
+    async def _step_in_real_time(self) -> None:
         due = self._clock.monotonic()
         while True:
             self.step()
@@ -135,5 +135,5 @@ class FakeDevice(Generic[Sink]):
 
 
 def garbage_bytes() -> bytes:
-    """Bytes that mean nothing, the same ones each time."""
+    """Return bytes that are not valid encoded data, always the same."""
     return random.Random(0).randbytes(GARBAGE_SIZE)

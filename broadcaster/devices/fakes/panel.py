@@ -1,4 +1,4 @@
-"""Buttons to press and lamps to look at, in memory."""
+"""Buttons and LEDs in memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from broadcaster.ports import Control
 
 
 class FakePanel:
-    """`ports.Panel` without pins: `press` is the finger, the lists are all that the lamps have said since `open`.
+    """`ports.Panel` without pins: `press` presses a button, the lists record what was shown since `open`.
 
-    `shown` holds states, `muted` what was said of the sound with each, `viewers` the numbers for the second lamp,
-    and `acknowledged` counts the flickers. `missing` on request: `open` fails as on a machine without pins.
+    `shown` holds the states, `muted` whether the audio was muted with each, `viewers` the numbers for the second LED;
+    `acknowledged` counts the flickers. With `missing`, `open` fails as on a machine without pins.
     """
 
     def __init__(self) -> None:
@@ -32,38 +32,38 @@ class FakePanel:
     def open(self, used: Callable[[Control], None]) -> None:
         """Start watching the buttons.
 
-        Raises `PanelError` when `missing`, and RuntimeError if they are watched already: pins are taken once.
+        Raises `PanelError` if `missing`, and RuntimeError if it is open already: pins cannot be opened twice.
         """
         if self._used:
             raise RuntimeError("the panel is open already")
         if self.missing:
             raise PanelError("scripted: no pins here")
-        for told in (self.shown, self.muted, self.viewers):
-            told.clear()
+        for recorded in (self.shown, self.muted, self.viewers):
+            recorded.clear()
         self.acknowledged = 0
         self._used = used
 
     def show(self, state: StreamState, *, muted: bool) -> None:
-        """Let the tally lamp say `state`; nothing can be said once the pins are released."""
+        """Record what the tally light shows; nothing is shown while the panel is closed."""
         if self._used:
             self.shown.append(state)
             self.muted.append(muted)
 
     def show_viewers(self, count: int) -> None:
-        """Let the second lamp say whether someone watches."""
+        """Record the number of viewers for the second LED."""
         if self._used:
             self.viewers.append(count)
 
     def acknowledge(self) -> None:
-        """Let the tally lamp flicker."""
+        """Count a flicker of the tally light."""
         if self._used:
             self.acknowledged += 1
 
     def close(self) -> None:
-        """Lamps off, pins released; idempotent."""
+        """Stop watching the buttons; idempotent."""
         self._used = None
 
     def press(self, control: Control = Control.TOGGLE) -> None:
-        """Press a button and let go; nobody notices while the panel is closed."""
+        """Press and release a button; ignored while the panel is closed."""
         if self._used:
             self._used(control)

@@ -1,1 +1,1 @@
-"""A media file as picture and sound, in a loop."""
+"""The sources `file`: video and audio of a media file, played in a loop."""

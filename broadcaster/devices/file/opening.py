@@ -1,4 +1,4 @@
-"""Opening a media file: regular files only, never without a deadline, and failures as sentences. Everything blocks."""
+"""Opening of media files: regular files only, with a time limit, and with clear error messages. Everything blocks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from broadcaster.settings.paths import without_password
 
 log = logging.getLogger(__name__)
 
-ANSWER_LIMIT = 5.0
-"""Seconds for libav to open a file, or to read one packet, in as far as libav notices: not inside one read(2)."""
+READ_TIMEOUT = 5.0
+"""Seconds for libav to open a file or to read one packet; libav checks it only between calls of read(2)."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -31,15 +31,15 @@ _KINDS = (
     (stat.S_ISBLK, "a block device (mount it, and name a file on it)"),
 )
 
-_MOST_BOXES = 1000
-"""Top-level boxes that are looked at: a fragmented recording has two for each second."""
+_MAX_BOXES = 1000
+"""Top-level boxes that are examined: a fragmented recording has two per second."""
 
-Version = tuple[int, int, int]
+FileVersion = tuple[int, int, int]
 """Inode, size, and time of the last change: differs after a file was replaced or written to."""
 
 
-def version_of(path: str) -> Version:
-    """Return the version of a regular file. Raises `SourceError` if there is none, or something else than a file."""
+def file_version(path: str) -> FileVersion:
+    """Return the version of a regular file. Raises `SourceError` if it is missing or not a regular file."""
     if "://" in path:
         raise _failure(without_password(path), "is a network address; only files on this machine can be played")
     try:
@@ -48,33 +48,33 @@ def version_of(path: str) -> Version:
         raise _failure(path, f"{error.strerror or error}{sandbox.hint(path)}") from error
     if not stat.S_ISREG(status.st_mode):
         kind = next((kind for is_kind, kind in _KINDS if is_kind(status.st_mode)), "something else")
-        raise _failure(path, f"is no regular file but {kind}; only regular files can be played")
+        raise _failure(path, f"is not a regular file but {kind}; only regular files can be played")
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextmanager
-def open_media(path: str, wanted: Version | None = None) -> Iterator[InputContainer]:
-    """Open a media file, or only its `wanted` version.
+def open_media(path: str, expected: FileVersion | None = None) -> Iterator[InputContainer]:
+    """Open a media file; with `expected`, only if it still has that version.
 
     Errors of libav and of the operating system inside the block become `SourceError`.
     """
-    version = version_of(path)
-    if wanted not in (None, version):
-        raise changed(path)
+    version = file_version(path)
+    if expected not in (None, version):
+        raise changed_error(path)
     try:
-        # "file:", or libav takes what precedes a colon in the name for a protocol. Titles need not be valid UTF-8.
-        with av.open(f"file:{path}", timeout=ANSWER_LIMIT, metadata_errors="replace") as container:
+        # With "file:", because libav takes what precedes a colon in the name for a protocol. Titles need not be UTF-8.
+        with av.open(f"file:{path}", timeout=READ_TIMEOUT, metadata_errors="replace") as container:
             if container.format.name == "hls" and container.duration is None:
                 raise _failure(path, "is a playlist without an end (a live stream); only complete ones can be played")
             yield container
     except (av.FFmpegError, OSError) as error:
-        raise explained(path, version, error) from error
+        raise explain_error(path, version, error) from error
 
 
-def demuxed(path: str, container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
-    """The packets of a file up to its end, or up to where it is damaged beyond libav's help, as ffmpeg plays it.
+def demux(path: str, container: InputContainer, streams: Sequence[Stream]) -> Iterator[Packet[Stream]]:
+    """Yield the packets of a file up to its end, or up to damage that libav cannot skip, as ffmpeg does.
 
-    Raises OSError if it is not the file that is damaged, but its storage that cannot be read.
+    Raises OSError if the storage cannot be read.
     """
     try:
         yield from container.demux(list(streams))
@@ -82,26 +82,26 @@ def demuxed(path: str, container: InputContainer, streams: Sequence[Stream]) -> 
         _try_reading(path, os.stat(path).st_size)
         log.debug("%s: read only in part: %s", path, error)
     except IndexError:
-        # PyAV has read everything, and stumbles over a stream that was not there at the beginning (recordings of TV).
+        # PyAV has read everything, but fails on a stream that appeared midway (recordings of TV).
         return
 
 
-def explained(path: str, version: Version, error: Exception) -> SourceError:
-    """Say what an error while reading a file of that version means; libav's own words often name a consequence."""
+def explain_error(path: str, version: FileVersion, error: Exception) -> SourceError:
+    """Return the cause of an error while reading a file of that version; libav often reports only a consequence."""
     if cause := storage_error(path, version):
         return cause
     if isinstance(error, av.error.ExitError):
-        return _failure(path, f"no answer within {ANSWER_LIMIT:g} s; is its storage too slow, or disconnected?")
-    if isinstance(error, av.error.InvalidDataError) and (incomplete := _incomplete(path)):
-        return _failure(path, incomplete)
+        return _failure(path, f"no answer within {READ_TIMEOUT:g} s; is its storage too slow, or disconnected?")
+    if isinstance(error, av.error.InvalidDataError) and (missing := _missing_part(path)):
+        return _failure(path, missing)
     return _failure(path, getattr(error, "strerror", None) or str(error))
 
 
-def storage_error(path: str, version: Version) -> SourceError | None:
-    """Return why a file of that version cannot be read any more; None if it can, and libav's complaint is about it."""
+def storage_error(path: str, version: FileVersion) -> SourceError | None:
+    """Return why a file of that version cannot be read any more; None if it can, so that its content is at fault."""
     try:
-        if version_of(path) != version:
-            return changed(path)
+        if file_version(path) != version:
+            return changed_error(path)
         _try_reading(path, version[1])
     except SourceError as cause:
         return cause
@@ -110,23 +110,23 @@ def storage_error(path: str, version: Version) -> SourceError | None:
     return None
 
 
-def changed(path: str) -> SourceError:
-    """Return what ends the playing of a file that is no longer the one that was looked into."""
+def changed_error(path: str) -> SourceError:
+    """Return the error for a file that is not the one that was examined any more."""
     return _failure(path, "was replaced or changed while it was playing")
 
 
 def _try_reading(path: str, size: int) -> None:
-    """Read a byte here and there. Raises OSError: libav reports a failed read(2) as invalid data, or as the end."""
+    """Read a byte at three offsets. Raises OSError: libav reports a failed read(2) as invalid data, or as the end."""
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        for place in (0, size // 2, size - 1):
-            os.pread(file, 1, max(0, place))
+        for offset in (0, size // 2, size - 1):
+            os.pread(file, 1, max(0, offset))
     finally:
         os.close(file)
 
 
-def _incomplete(path: str) -> str:
-    """What is missing of a file that libav calls invalid; empty if that is not known. Raises OSError."""
+def _missing_part(path: str) -> str:
+    """Return what is missing of a file that libav calls invalid; empty if unknown. Raises OSError."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size == 0:
@@ -139,9 +139,9 @@ def _incomplete(path: str) -> str:
 
 
 def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Types and ends of a file's top-level boxes (ISO/IEC 14496-12 §4.2), as far as it has such."""
+    """Yield type and end of each top-level box (ISO/IEC 14496-12 §4.2), as far as the file has valid ones."""
     start = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         if start >= size:
             return
         file.seek(start)
@@ -157,5 +157,5 @@ def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
         yield kind, start
 
 
-def _failure(path: str, words: str) -> SourceError:
-    return SourceError(StreamReason.FILE, f"{path}: {words}")
+def _failure(path: str, problem: str) -> SourceError:
+    return SourceError(StreamReason.FILE, f"{path}: {problem}")

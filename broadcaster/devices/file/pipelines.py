@@ -1,4 +1,4 @@
-"""How pictures get from a file to the browsers: as they are, or decoded and encoded."""
+"""The two pipelines from a file's pictures to access units: passthrough, and decoding and encoding."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.encoder import Encoder
-from broadcaster.devices.file.passing import AnnexB, Damaged, PassCheck
-from broadcaster.devices.file.run import Run
+from broadcaster.devices.file.passthrough import AnnexBConverter, InvalidBitstream, PassthroughCheck
+from broadcaster.devices.file.track_reader import TrackReader
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.scaler import Scaler
@@ -22,48 +22,51 @@ from broadcaster.model.stream import AccessUnit
 
 log = logging.getLogger(__name__)
 
-_CHEAP = 0.1
-"""Share of a picture's time below which encoding is not what takes too long."""
-_DEAR = 0.9
-"""Share above which decoding alone takes too long, so that leaving out more pictures does not help."""
+_LOW_LOAD = 0.1
+"""Fraction of the frame interval below which encoding is not the bottleneck."""
+_HIGH_LOAD = 0.9
+"""Fraction of the frame interval above which decoding alone is too slow, so that skipping does not help."""
 _WINDOW = 8
-"""Pictures over which the times that decoding and encoding take are averaged."""
+"""Pictures over which the decoding and encoding times are averaged."""
 
 
-class CannotPass(Exception):
+class PassthroughImpossible(Exception):
     """What has passed through so far must be encoded from here on; the text says why."""
 
 
 class Pipeline(Protocol):
-    """How pictures get from the file to the browser."""
+    """Makes access units of a file's pictures."""
 
     can_repeat: bool
-    """Whether pictures can be sent again, and left out."""
+    """Whether pictures can be repeated and skipped."""
     period: float
-    """Seconds between two pictures."""
+    """The frame interval in seconds."""
 
     @property
     def has_picture(self) -> bool:
-        """Whether there is a picture that can be sent again."""
+        """Whether there is a picture to repeat."""
 
-    def pictures(self, run: Run) -> Iterator[tuple[Any, float]]:
-        """The pictures of a run, with their positions. Raises `CannotPass`."""
+    def pictures(self, reader: TrackReader) -> Iterator[tuple[Any, float]]:
+        """Yield the pictures of one loop with their positions. Raises `PassthroughImpossible`."""
 
-    def leaves_out(self, late: float) -> bool:
-        """Whether a picture that is so many seconds late is not sent."""
+    def should_skip(self, late: float) -> bool:
+        """Return whether to skip a picture that is `late` seconds late."""
 
-    def count_left_out(self, pictures: int, now: float) -> None:
-        """So many pictures are not sent, here or by the decoder; logs them now and then."""
+    def count_skipped(self, pictures: int, now: float) -> None:
+        """Count pictures that were skipped here or by the decoder; log them from time to time."""
 
-    def units(self, picture: Any, captured: float) -> Iterator[AccessUnit]:
-        """What becomes of a picture: one access unit, or none."""
+    def access_units(self, picture: Any, captured: float) -> Iterator[AccessUnit]:
+        """Yield the access unit of a picture, if it has one."""
 
     def repeat(self, captured: float) -> Iterator[AccessUnit]:
-        """The last picture once more."""
+        """Yield the last picture once more."""
 
 
 class Passthrough:
-    """As they are, from the first keyframe on; none may be left out, the next ones refer to it."""
+    """Access units as they are in the file, from the first keyframe on.
+
+    None may be skipped, because the following ones refer to it.
+    """
 
     can_repeat = False
 
@@ -76,29 +79,29 @@ class Passthrough:
         """See `Pipeline.has_picture`."""
         return False
 
-    def pictures(self, run: Run) -> Iterator[tuple[bytes, float]]:
+    def pictures(self, reader: TrackReader) -> Iterator[tuple[bytes, float]]:
         """See `Pipeline.pictures`."""
-        check = PassCheck()
+        check = PassthroughCheck()
         try:
-            annexb = AnnexB(run.stream)
-            for packet, position in run.packets():
-                shown = not packet.is_discard  # the filter empties the packet
-                for unit in annexb.units(packet):
+            converter = AnnexBConverter(reader.stream)
+            for packet, position in reader.packets():
+                shown = not packet.is_discard  # read before the converter empties the packet
+                for unit in converter.convert(packet):
                     if obstacle := check.obstacle(unit, position, shown=shown):
-                        raise CannotPass(obstacle)
+                        raise PassthroughImpossible(obstacle)
                     yield unit, position
-        except Damaged as damage:
-            raise run.storage_error() or CannotPass(str(damage)) from damage
+        except InvalidBitstream as error:
+            raise reader.storage_error() or PassthroughImpossible(str(error)) from error
 
-    def leaves_out(self, late: float) -> bool:
-        """See `Pipeline.leaves_out`."""
+    def should_skip(self, late: float) -> bool:
+        """See `Pipeline.should_skip`."""
         return False
 
-    def count_left_out(self, pictures: int, now: float) -> None:
-        """Nothing is left out."""
+    def count_skipped(self, pictures: int, now: float) -> None:
+        """Do nothing: nothing is skipped."""
 
-    def units(self, picture: bytes, captured: float) -> Iterator[AccessUnit]:
-        """See `Pipeline.units`."""
+    def access_units(self, picture: bytes, captured: float) -> Iterator[AccessUnit]:
+        """See `Pipeline.access_units`."""
         keyframe = is_keyframe(picture)
         self._started = self._started or keyframe
         if self._started:
@@ -110,10 +113,10 @@ class Passthrough:
 
 
 class Transcoder:
-    """Decoded, made to fit and encoded.
+    """Decodes, scales and encodes.
 
-    Where encoding takes too long, whatever comes later than the next picture is due is left out. Where decoding
-    takes too long, that would leave nothing: then the decoder must do less (see `Player`).
+    If encoding is too slow, pictures that are late by more than the frame interval are skipped. If decoding is too
+    slow, that would skip them all: then the decoder itself has to skip pictures (see `VideoPlayer`).
     """
 
     can_repeat = True
@@ -124,50 +127,53 @@ class Transcoder:
         self._scaler = Scaler(width, height)
         self._last: VideoFrame | None = None
         self._skips = SkipCount()
-        self._in_a_row = 0
-        self._decoding = self._encoding = 0.0
+        self._consecutive_skips = 0
+        self._decoding_time = self._encoding_time = 0.0
 
     @property
     def has_picture(self) -> bool:
         """See `Pipeline.has_picture`."""
         return self._last is not None
 
-    def pictures(self, run: Run) -> Iterator[tuple[tuple[VideoFrame, Fraction], float]]:
-        """See `Pipeline.pictures`."""
-        codec: Any = run.stream.codec_context
-        said = run.stream.sample_aspect_ratio or Fraction(1)  # type: ignore[attr-defined]  # of a video stream
-        first: Fraction | None = None
-        frames = run.frames()
+    def pictures(self, reader: TrackReader) -> Iterator[tuple[tuple[VideoFrame, Fraction], float]]:
+        """See `Pipeline.pictures`; each picture comes with its pixel aspect ratio.
+
+        The container's ratio overrides that of the bit stream, as long as the latter does not change.
+        """
+        codec: Any = reader.stream.codec_context
+        container_aspect = reader.stream.sample_aspect_ratio or Fraction(1)  # type: ignore[attr-defined]  # of video
+        first_aspect: Fraction | None = None
+        frames = reader.frames()
         while True:
             started = time.perf_counter()
             frame, position = next(frames, (None, 0.0))
-            self._decoding += (time.perf_counter() - started - self._decoding) / _WINDOW
+            self._decoding_time += (time.perf_counter() - started - self._decoding_time) / _WINDOW
             if frame is None:
                 return
             if isinstance(frame, VideoFrame):
-                now = codec.sample_aspect_ratio
-                first = first or now
-                yield (frame, said if now == first else now or Fraction(1)), position
+                aspect = codec.sample_aspect_ratio
+                first_aspect = first_aspect or aspect
+                yield (frame, container_aspect if aspect == first_aspect else aspect or Fraction(1)), position
 
-    def leaves_out(self, late: float) -> bool:
-        """See `Pipeline.leaves_out`."""
-        left_out = late > self.period and self._in_a_row < self._most_in_a_row()
-        self._in_a_row = self._in_a_row + 1 if left_out else 0
-        return left_out
+    def should_skip(self, late: float) -> bool:
+        """See `Pipeline.should_skip`."""
+        skip = late > self.period and self._consecutive_skips < self._max_consecutive_skips()
+        self._consecutive_skips = self._consecutive_skips + 1 if skip else 0
+        return skip
 
-    def count_left_out(self, pictures: int, now: float) -> None:
-        """See `Pipeline.count_left_out`."""
+    def count_skipped(self, pictures: int, now: float) -> None:
+        """See `Pipeline.count_skipped`."""
         if count := self._skips.add(pictures, now):
-            log.warning("decoding and encoding the file takes too long; %d pictures were left out", count)
+            log.warning("overloaded: %d pictures of the file skipped, decoding and encoding are too slow", count)
 
-    def units(self, picture: tuple[VideoFrame, Fraction], captured: float) -> Iterator[AccessUnit]:
-        """See `Pipeline.units`."""
+    def access_units(self, picture: tuple[VideoFrame, Fraction], captured: float) -> Iterator[AccessUnit]:
+        """See `Pipeline.access_units`."""
         frame, pixel_aspect = picture
         started = time.perf_counter()
         with libav_errors(StreamReason.ENCODER, "scaling"):
             self._last = self._scaler.fit(frame, pixel_aspect)
         yield self._encoder.encode(self._last, captured)
-        self._encoding += (time.perf_counter() - started - self._encoding) / _WINDOW
+        self._encoding_time += (time.perf_counter() - started - self._encoding_time) / _WINDOW
 
     def repeat(self, captured: float) -> Iterator[AccessUnit]:
         """See `Pipeline.repeat`."""
@@ -175,8 +181,7 @@ class Transcoder:
             raise SourceError(StreamReason.INTERNAL, "no picture to repeat")
         yield self._encoder.encode(self._last, captured)
 
-    def _most_in_a_row(self) -> int:
-        """How many pictures may be left out one after the other."""
-        if self._encoding < _CHEAP * self.period:
+    def _max_consecutive_skips(self) -> int:
+        if self._encoding_time < _LOW_LOAD * self.period:
             return 0
-        return 1 if self._decoding > _DEAR * self.period else 1000
+        return 1 if self._decoding_time > _HIGH_LOAD * self.period else 1000

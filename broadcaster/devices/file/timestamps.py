@@ -1,4 +1,4 @@
-"""Times in a media file: in seconds, counted on where the file has none, and continuous where its clock jumps. Pure."""
+"""Timestamps of a media file: in seconds, extrapolated where missing, continuous across clock jumps. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Protocol
 
 JUMP = 10.0
-"""Seconds forward that count as a jump of the clock, not as a pause, in formats whose clock may jump (as in ffmpeg)."""
+"""Seconds forward that count as a clock jump, not as a pause, in formats whose clock may jump (as in ffmpeg)."""
 BACKWARD = 0.1
-"""Seconds backward that count as a reset of the clock, in any format (as in ffmpeg)."""
+"""Seconds backward that count as a clock reset, in any format (as in ffmpeg)."""
 
 
 class Timed(Protocol):
@@ -17,102 +17,102 @@ class Timed(Protocol):
 
     @property
     def pts(self) -> int | None:
-        """When it is shown, in units of `time_base`."""
+        """The presentation time in units of `time_base`."""
 
     @property
     def dts(self) -> int | None:
-        """When it is decoded."""
+        """The decoding time."""
 
     @property
     def duration(self) -> int | None:
-        """How long it lasts; 0 or None if unknown."""
+        """The duration; 0 or None if unknown."""
 
     @property
     def time_base(self) -> Fraction | None:
-        """Seconds of one unit."""
+        """The unit in seconds."""
 
 
-def seconds(count: int | None, time_base: Fraction | None) -> float | None:
-    """A count of libav's in seconds; None where the file does not say."""
-    return None if count is None or time_base is None else float(count * time_base)
+def to_seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
+    """Return a timestamp of libav in seconds; None if the file does not have it."""
+    return None if ticks is None or time_base is None else float(ticks * time_base)
 
 
-class Stamps:
-    """Times of packets or frames in the file's seconds; counted on where the file has none (raw H.264)."""
+class TimestampReader:
+    """Presentation times in the file's seconds, extrapolated for items without one (raw H.264)."""
 
-    def __init__(self, step: float) -> None:
-        """`step` is the length in seconds of an item that does not say its own."""
-        self._step = step
+    def __init__(self, default_duration: float) -> None:
+        """`default_duration` in seconds is for items without a duration of their own."""
+        self._default_duration = default_duration
         self.end = 0.0
 
-    def of(self, item: Timed) -> float:
-        """The time of `item`; afterwards `end` is where it ends."""
-        time = seconds(self._stamp(item), item.time_base)
+    def read(self, item: Timed) -> float:
+        """Return the time of `item`, and set `end` to where it ends."""
+        time = to_seconds(self._timestamp(item), item.time_base)
         time = self.end if time is None else time
-        self.end = time + (seconds(item.duration, item.time_base) or self._step)
+        self.end = time + (to_seconds(item.duration, item.time_base) or self._default_duration)
         return time
 
-    def _stamp(self, item: Timed) -> int | None:
+    def _timestamp(self, item: Timed) -> int | None:
         return item.pts if item.pts is not None else item.dts
 
 
-class FrameStamps(Stamps):
+class FrameTimestampReader(TimestampReader):
     """Times of decoded frames: their presentation times, or their decoding times if fewer of those go backward.
 
-    The same choice as libavcodec's: in AVI, libav derives wrong presentation times for packed B-frames (Xvid).
+    libavcodec makes the same choice: in AVI, libav derives wrong presentation times for packed B-frames (Xvid).
     """
 
-    def __init__(self, step: float) -> None:
-        super().__init__(step)
+    def __init__(self, default_duration: float) -> None:
+        super().__init__(default_duration)
         self._last_pts = self._last_dts = -math.inf
         self._faulty_pts = self._faulty_dts = 0
 
-    def _stamp(self, item: Timed) -> int | None:
+    def _timestamp(self, item: Timed) -> int | None:
         pts, dts = item.pts, item.dts
-        backward = pts is not None and pts <= self._last_pts
+        is_backward = pts is not None and pts <= self._last_pts
         if dts is not None:
             self._faulty_dts += dts <= self._last_dts
             self._last_dts = dts
         if pts is not None:
-            self._faulty_pts += backward
+            self._faulty_pts += is_backward
             self._last_pts = pts
-        is_usable = self._faulty_pts <= self._faulty_dts or (dts is None and not backward)
+        is_usable = self._faulty_pts <= self._faulty_dts or (dts is None and not is_backward)
         return pts if pts is not None and is_usable else dts
 
 
 class ClockCorrection:
-    """Makes decoding times continuous across jumps and resets of a file's clock, for all its streams alike.
+    """Makes decoding times continuous across jumps and resets of a file's clock, by the same shift for all streams.
 
-    The streams do not jump in the same packet, so each may still follow the clock before the last jump.
+    The streams do not jump in the same packet, so some may still follow the clock from before the last jump.
     """
 
     def __init__(self, *, may_jump: bool) -> None:
-        """`may_jump`: whether the format is one whose clock may jump forward, such as a transport stream."""
+        """`may_jump`: whether the clock of this format may jump forward, as in a transport stream."""
         self._may_jump = may_jump
         self._shift = 0.0
-        self._earlier = 0.0
+        self._previous_shift = 0.0
         self._expected: dict[int, float] = {}
         self.jumped = False
 
     def shift(self, stream: int, time: float | None, duration: float) -> float:
-        """Seconds to add to the times of the next packet of that stream, which is decoded at `time`."""
+        """Return the seconds to add to the times of the stream's next packet, whose decoding time is `time`."""
         if time is None:
             return self._shift
-        shift = self._fitting(stream, time)
+        shift = self._choose_shift(stream, time)
         self._expected[stream] = time + shift + duration
         return shift
 
-    def _fitting(self, stream: int, time: float) -> float:
+    def _choose_shift(self, stream: int, time: float) -> float:
         expected = self._expected.get(stream)
-        if expected is None:  # its first packet goes roughly with those of the other streams
+        if expected is None:  # the stream's first packet is at roughly the same time as those of the other streams
             expected = max(self._expected.values(), default=time + self._shift)
             if abs(time + self._shift - expected) <= JUMP:
                 return self._shift
-        for shift in (self._shift, self._earlier):
+        for shift in (self._shift, self._previous_shift):
             if -BACKWARD <= time + shift - expected <= JUMP:
                 return shift
         if time + self._shift >= expected - BACKWARD and not self._may_jump:
             return self._shift
-        self._earlier, self._shift = self._shift, expected - time
+        self._previous_shift, self._shift = self._shift, expected - time
         self.jumped = True
         return self._shift

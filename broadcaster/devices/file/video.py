@@ -1,4 +1,4 @@
-"""The video source `file`: a media file's picture in a loop, as it is where a browser can take it."""
+"""The video source `file`: the video of a media file in a loop, without re-encoding if browsers can decode it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from broadcaster.devices.encoder import Encoder, EncoderMixin
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.media_info import MediaInfo, VideoTrack
 from broadcaster.devices.file.pipelines import Passthrough, Pipeline, Transcoder
-from broadcaster.devices.file.player import Player
+from broadcaster.devices.file.video_player import VideoPlayer
 from broadcaster.devices.scaler import fitted_size
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
@@ -18,15 +18,16 @@ from broadcaster.ports import Clock, VideoSink, VideoTraits
 
 log = logging.getLogger(__name__)
 
-_PASSING = "none (H.264 passes through)"
+_PASSTHROUGH = "none (H.264 passes through)"
+"""Display name of the encoder during passthrough."""
 
 
 class FileVideo(EncoderMixin):
     """`ports.VideoSource` of a file.
 
-    Constrained baseline H.264 with keyframes near enough passes through; then no keyframe can be forced
-    and no rate set. All else is encoded, at the file's own rate and its own size up to that of the settings.
-    If that is too slow, pictures are left out evenly. In a pause the last picture is repeated.
+    Constrained baseline H.264 with a short keyframe interval passes through; then keyframes cannot be forced and the
+    bit rate cannot be set. Everything else is encoded, at the file's frame rate and size, scaled down to the configured
+    size. If that is too slow, pictures are skipped evenly. During a pause the last picture is repeated.
     """
 
     def __init__(
@@ -40,53 +41,53 @@ class FileVideo(EncoderMixin):
         bitrate: int,
         keyframe_interval: float,
     ) -> None:
-        """Largest size in pixels; pictures a second until the file says its own; bits a second; seconds."""
+        """Units: pixels (maximum size), frames per second (until the file is read), bits per second, seconds."""
         self._clock = clock
         self._file = file
         self._box = width, height
-        self._bitrate = self._rate = bitrate
+        self._initial_bitrate = self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
-        self._traits = self._traits_of(Encoder.name, width, height, fps, flexible=False)
+        self._traits = self._make_traits(Encoder.name, width, height, fps, encodes=False)
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do; true from the first picture on."""
+        """Properties of the source; valid from the first picture on."""
         return self._traits
 
     async def open(self, sink: VideoSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`, but most errors are only found when this has returned."""
-        self._rate = self._bitrate
-        self._thread = self._file.play("file-video", self._run, sink.picture, sink.failed)
+        """Start delivering into `sink`. Raises `SourceError`, but most errors are reported to `sink` later."""
+        self._bitrate = self._initial_bitrate
+        self._thread = self._file.start_thread("file-video", self._run, sink.picture, sink.failed)
 
     async def close(self) -> None:
         """Stop delivering; idempotent."""
         thread, self._thread = self._thread, None
         if thread:
-            await self._file.end(thread)
+            await self._file.close_thread(thread)
 
     def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's rate while running; it outlives a change of the encoder."""
-        self._rate = bits_per_second
+        """Change the bit rate while running; a new encoder after a change of the file uses it, too."""
+        self._bitrate = bits_per_second
         super().set_bitrate(bits_per_second)
 
     def _run(self, thread: SourceThread[AccessUnit]) -> None:
         info = self._file.read_media_info()
-        pipeline = self._pipeline(info)
-        run = self._file.open_run("video", info)
-        with closing(run):
-            # The first picture may lie deep; nothing plays before it is there.
-            while pipeline.can_repeat and not run.prepare():
+        pipeline = self._create_pipeline(info)
+        reader = self._file.open_reader("video", info)
+        with closing(reader):
+            # Decoding the first picture may take long; playback begins only when it is ready.
+            while pipeline.can_repeat and not reader.preroll():
                 pass
-            with self._file.playing("video", self._clock, run):
-                Player(self._clock, self._file, thread, self._pipeline).play(run, pipeline)
+            with self._file.playing("video", self._clock, reader):
+                VideoPlayer(self._clock, self._file, thread, self._create_pipeline).play(reader, pipeline)
 
-    def _pipeline(self, info: MediaInfo) -> Pipeline:
-        """How the pictures of such a file get to the browsers; what the source can do changes with it."""
-        track = _require_picture(self._file.path, info)
+    def _create_pipeline(self, info: MediaInfo) -> Pipeline:
+        """Return the pipeline for such a file, and update the traits."""
+        track = _require_video(self._file.path, info)
         if track.obstacle is None:
             self._encoder = None
-            self._traits = self._traits_of(_PASSING, track.width, track.height, track.fps, flexible=False)
+            self._traits = self._make_traits(_PASSTHROUGH, track.width, track.height, track.fps, encodes=False)
             log.info("%s: its H.264 passes through without encoding", self._file.path)
             return Passthrough(track.fps)
         width, height = fitted_size(track.width, track.height, *self._box)
@@ -94,19 +95,19 @@ class FileVideo(EncoderMixin):
             width=width,
             height=height,
             fps=track.fps,
-            bitrate=self._rate,
+            bitrate=self._bitrate,
             keyframe_interval=self._keyframe_interval,
         )
-        self._traits = self._traits_of(Encoder.name, width, height, track.fps, flexible=True)
+        self._traits = self._make_traits(Encoder.name, width, height, track.fps, encodes=True)
         log.info("%s: encoded as %dx%d, because %s", self._file.path, width, height, track.obstacle)
         return Transcoder(encoder, width, height, track.fps)
 
     @staticmethod
-    def _traits_of(encoder: str, width: int, height: int, fps: float, *, flexible: bool) -> VideoTraits:
-        return VideoTraits("file", encoder, width, height, fps, flexible, flexible, StreamReason.FILE)
+    def _make_traits(encoder: str, width: int, height: int, fps: float, *, encodes: bool) -> VideoTraits:
+        return VideoTraits("file", encoder, width, height, fps, encodes, encodes, StreamReason.FILE)
 
 
-def _require_picture(path: str, info: MediaInfo) -> VideoTrack:
+def _require_video(path: str, info: MediaInfo) -> VideoTrack:
     if info.video is None:
-        raise SourceError(StreamReason.FILE, f"{path}: has no picture")
+        raise SourceError(StreamReason.FILE, f"{path}: has no video")
     return info.video

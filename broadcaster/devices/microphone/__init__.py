@@ -1,1 +1,1 @@
-"""The audio source `alsa`: arecord as a child process, its sound on the monotonic clock, Opus."""
+"""The audio source `alsa`: samples of arecord, a child process, on the monotonic clock, encoded as Opus."""

@@ -5,26 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from broadcaster.devices.microphone.cards import Capture, Device, listed
+from broadcaster.devices.microphone.cards import CaptureDevice, PcmDevice, describe_devices
 from broadcaster.devices.opus import RATE
 
 PERIOD = RATE // 100
-"""Samples that arecord passes on at a time: half a frame, so that a frame is ready at most 10 ms after its time."""
+"""Samples per write of arecord: half a frame, so that a frame is complete at most 10 ms late."""
 BUFFER = RATE // 5
-"""Samples that the device may hold while arecord waits for the processor; it adds no delay."""
-MOST_CHANNELS = 64
-"""No hardware has more: a device that offers more converts, and does not say what is behind it."""
+"""Samples that the device can buffer while arecord waits for the CPU; adds no delay."""
+MAX_CHANNELS = 64
+"""No hardware has more: a device that offers more converts, and does not tell what the hardware has."""
 
 _CHANNELS = re.compile(r"^CHANNELS: *(.+)$", re.MULTILINE)
-_PLACE = re.compile(r"^arecord: \w+:\d+: *")
+_SOURCE_LINE = re.compile(r"^arecord: \w+:\d+: *")
+_SOUND_SERVERS = ("pipewire", "pulseaudio", "wireplumber")
 
 
-def recording(pcm: str, channels: int) -> list[str]:
+def record_command(pcm: str, channels: int) -> list[str]:
     """Return the command that records 16-bit samples to standard output until it is terminated."""
     return ["arecord", "-q", *_format(pcm, channels), f"--period-size={PERIOD}", f"--buffer-size={BUFFER}"]
 
 
-def asking(pcm: str) -> list[str]:
+def query_command(pcm: str) -> list[str]:
     """Return the command that prints the capabilities of the device and exits."""
     return ["arecord", "--dump-hw-params", "--samples=1", f"--period-size={PERIOD}", *_format(pcm, 1)]
 
@@ -33,47 +34,49 @@ def _format(pcm: str, channels: int) -> list[str]:
     return ["-D", pcm, "-t", "raw", "-f", "S16_LE", "-r", str(RATE), "-c", str(channels)]
 
 
-def offered_channels(said: str) -> int | None:
-    """What to record from a device that said this: 2 if it has two or more, else 1; None if it did not say.
+def parse_channels(output: str) -> int | None:
+    """Return the number of channels to record, from the output of `query_command`; None if it does not contain it.
 
-    A device that takes any number because it converts gets 1.
+    2 if the device has two or more channels, otherwise 1; also 1 if it converts to any number.
     """
-    match = _CHANNELS.search(said)
+    match = _CHANNELS.search(output)
     if not match:
         return None
-    most = max(map(int, re.findall(r"\d+", match[1])), default=1)
-    return 2 if 2 <= most <= MOST_CHANNELS else 1
+    maximum = max(map(int, re.findall(r"\d+", match[1])), default=1)
+    return 2 if 2 <= maximum <= MAX_CHANNELS else 1
 
 
-def explain(said: str, device: Device, there: Sequence[Capture], holder: str) -> str:
-    """Why arecord ended with these words, and what to do; `holder` is who has the device, empty if unknown."""
-    complaint = _complaint(said)
-    name = device.for_people
-    if "busy" in complaint:
-        return f"microphone {name} is busy: {holder or 'another program'} has it{_desktop(holder)}"
-    if "Permission denied" in complaint:
+def explain_failure(output: str, device: PcmDevice, present: Sequence[CaptureDevice], holder: str) -> str:
+    """Return why arecord ended with this error output, and what to do.
+
+    `present` are the capture devices of this machine; `holder` is the process that uses the device, empty if unknown.
+    """
+    message = _error_message(output)
+    name = device.display_name
+    if "busy" in message:
+        return f"microphone {name} is busy: {holder or 'another program'} has it{_sound_server_hint(holder)}"
+    if "Permission denied" in message:
         return f"microphone {name}: permission denied; the daemon's user must be in the group audio"
-    # While a card goes, ALSA says now this, now that (ENODEV, EBADFD).
-    if "open error" not in complaint and ("No such" in complaint or "bad state" in complaint):
+    # While a card is being removed, ALSA reports either ENODEV or EBADFD.
+    if "open error" not in message and ("No such" in message or "bad state" in message):
         return f"microphone {name} was unplugged"
-    if "No such" in complaint:
+    if "No such" in message:
         if device.capture is None:
-            return f"no microphone {device.pcm!r} (audio.device); {listed(there)}"
+            return f"no microphone {device.pcm!r} (audio.device); {describe_devices(present)}"
         return f"microphone {name} cannot be opened; is the daemon's user in the group audio?"
-    if "non available" in complaint:
-        return f"microphone {name}: {complaint}; plughw instead of hw in audio.device converts"
-    return f"microphone {name}: {complaint or 'arecord ended without a word'}"
+    if "non available" in message:
+        return f"microphone {name}: {message}; use plughw instead of hw in audio.device, which converts"
+    return f"microphone {name}: {message or 'arecord ended without an error message'}"
 
 
-def _complaint(said: str) -> str:
-    """arecord's own last line without the place in its source; ALSA's library says more above it."""
-    lines = [line for line in said.splitlines() if line.strip()]
+def _error_message(output: str) -> str:
+    """Return arecord's own last line, without its source location; the lines of ALSA's library come before it."""
+    lines = [line for line in output.splitlines() if line.strip()]
     own = [line for line in lines if line.startswith("arecord:")]
-    return _PLACE.sub("", (own or lines or [""])[-1]).strip()
+    return _SOURCE_LINE.sub("", (own or lines or [""])[-1]).strip()
 
 
-def _desktop(holder: str) -> str:
-    sound_servers = ("pipewire", "pulseaudio", "wireplumber")
-    if not holder.startswith(sound_servers):
+def _sound_server_hint(holder: str) -> str:
+    if not holder.startswith(_SOUND_SERVERS):
         return ""
-    return ", the sound server of a desktop session; log that session out, or start the Pi without a desktop"
+    return ", the sound server of a desktop session; log out of that session, or boot the Pi without a desktop"

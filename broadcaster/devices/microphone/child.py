@@ -1,4 +1,4 @@
-"""A child process whose output is read as it arrives, whose error output is kept, and which is always terminated."""
+"""A child process: its output is read as it arrives, the end of its error output is kept, it is always terminated."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import subprocess
 from collections.abc import Sequence
 from types import TracebackType
 
-PATIENCE = 0.3
+TERMINATION_TIMEOUT = 0.3
 """Seconds between SIGTERM and SIGKILL; a child that waits for its device does not react to SIGTERM."""
-_READ = 1 << 16
-_REMEMBERED = 4096
+_READ_SIZE = 1 << 16
+_ERROR_OUTPUT_SIZE = 4096
 """Bytes of error output that are kept, the last ones."""
 
 
-class Child:
-    """Runs `command` inside a `with` block, at the end of which it has ended. Raises OSError where it is not there.
+class ChildProcess:
+    """Runs `command` until the end of a `with` block. Raises OSError if it cannot be started.
 
-    Should this process be killed, the pipe closes, and the child ends when it next writes.
+    If this process is killed, the pipe closes, and the child ends at its next write.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -33,15 +33,15 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._out = self._process.stdout
-        self._err = self._process.stderr
-        self._complaints = b""
+        self._stdout = self._process.stdout
+        self._stderr = self._process.stderr
+        self._error_output = b""
         self._poll = select.poll()
-        os.set_blocking(self._err.fileno(), False)
-        for stream in (self._out, self._err):
+        os.set_blocking(self._stderr.fileno(), False)
+        for stream in (self._stdout, self._stderr):
             self._poll.register(stream, select.POLLIN)
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> ChildProcess:
         return self
 
     def __exit__(
@@ -50,35 +50,35 @@ class Child:
         self.close()
 
     @property
-    def complaints(self) -> str:
+    def error_output(self) -> str:
         """The last 4 KiB of its standard error."""
-        return self._complaints.decode("utf-8", "replace")
+        return self._error_output.decode("utf-8", "replace")
 
     def read(self, seconds: float) -> bytes | None:
         """Return new output; None if there is none within `seconds`, empty once the child has closed its output."""
         for descriptor, _ in self._poll.poll(seconds * 1000):
-            if descriptor == self._err.fileno():
-                if not self._listen():
+            if descriptor == self._stderr.fileno():
+                if not self._read_errors():
                     self._poll.unregister(descriptor)
             else:
-                return os.read(descriptor, _READ)
+                return os.read(descriptor, _READ_SIZE)
         return None
 
     def close(self) -> None:
         """Terminate the child, with SIGTERM first, then SIGKILL; idempotent."""
-        self._out.close()
+        self._stdout.close()
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
+                self._process.wait(TERMINATION_TIMEOUT)
             self._process.kill()
         self._process.wait()
-        if not self._err.closed:
-            self._listen()
-            self._err.close()
+        if not self._stderr.closed:
+            self._read_errors()
+            self._stderr.close()
 
-    def _listen(self) -> bool:
-        """Read its error output; return false at its end."""
-        said = self._err.read(_READ)
-        self._complaints = (self._complaints + (said or b""))[-_REMEMBERED:]
-        return said != b""
+    def _read_errors(self) -> bool:
+        """Read available error output; return false at its end."""
+        data = self._stderr.read(_READ_SIZE)
+        self._error_output = (self._error_output + (data or b""))[-_ERROR_OUTPUT_SIZE:]
+        return data != b""

@@ -1,9 +1,9 @@
-"""When samples were captured: the sound card's clock, which is its count of samples, against the monotonic one. Pure.
+"""Capture times of samples: the sound card's clock, its sample count, against the monotonic clock. Pure.
 
-Each arrival of samples gives one comparison. The processor makes arrivals late, never early, so the truth lies at
-the lower edge of all comparisons: what comes earlier than expected is followed at once, what comes later slowly, as
-fast as the worst crystal drifts. Only when everything within a `WINDOW` was late by more than a `GAP` are samples
-missing, and the clock jumps.
+Each arrival of samples is one comparison of the two clocks. Scheduling makes arrivals late, never early, so the true
+offset is the lower bound of all comparisons: an arrival that is earlier than expected is followed at once, a later one
+slowly, as fast as the worst crystal drifts. Samples are missing, and the clock jumps, only if all arrivals within a
+`WINDOW` were late by more than a `GAP`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from __future__ import annotations
 from broadcaster.devices.opus import RATE
 
 WINDOW = 0.5
-"""Seconds of arrivals of which one is trusted to be in time."""
+"""Seconds of arrivals of which at least one is assumed to be on time."""
 DRIFT = 0.001
-"""Seconds a second that the clock follows upward: crystals are off by 0.0002 at most."""
+"""Seconds per second that the clock follows later arrivals: crystals are off by at most 0.0002."""
 GAP = 0.02
-"""Seconds by which a whole window must be late before samples count as missing; half of what lips forgive."""
+"""Seconds by which a whole window must be late for samples to count as missing: half of what is visible on lips."""
 LEAD = 1.0
-"""Seconds that a device may run ahead of real time; the pipe's catching up after a late start is less."""
+"""Seconds that a device may run ahead of real time: more than a pipe catches up after a late start."""
 LEAK = 0.005
-"""Seconds a second by which such a lead is forgiven: more than any drift, less than a wrong rate (44.1 kHz: 0.09)."""
+"""Seconds per second by which this lead decays: more than any drift, less than a wrong rate (44.1 kHz: 0.09)."""
 
 
 class SampleClock:
-    """Counts samples, and knows the monotonic time of each.
+    """Counts samples, and maps them to monotonic time.
 
     `missing` is the sum of all gaps so far in seconds.
     """
@@ -31,34 +31,34 @@ class SampleClock:
     def __init__(self) -> None:
         self.count = 0
         self.missing = 0.0
-        self._zero: float | None = None
-        """The monotonic time of sample 0, by the count; rises when the card is slow, falls when it is fast."""
-        self._least: float | None = None
-        """What the earliest arrival of the window says about that time."""
+        self._origin: float | None = None
+        """The monotonic time of sample 0, by the count; rises if the card is slow, falls if it is fast."""
+        self._window_min: float | None = None
+        """The origin according to the earliest arrival of the window."""
         self._window_end = 0.0
         self._lead = 0.0
 
     @property
     def too_fast(self) -> bool:
-        """Whether more sound came than there was time for: no microphone does that."""
+        """Whether more samples arrived than there was time for, which no microphone does."""
         return self._lead > LEAD
 
-    def arrived(self, samples: int, now: float) -> float:
-        """Count `samples` that had been captured by `now`; returns the time at which the first of them was."""
+    def add(self, samples: int, now: float) -> float:
+        """Count `samples` that arrived at `now`; return the capture time of the first of them."""
         first = self.count
         self.count += samples
-        zero = now - self.count / RATE
-        if self._zero is None:
-            self._zero = zero
-        elif zero < self._zero:
-            self._move(zero - self._zero)
-        if self._least is None:
-            # Not at the end of the last one: of a stall, the window that shows what it cost begins after it.
-            self._least, self._window_end = zero, now + WINDOW
-        self._least = min(self._least, zero)
+        origin = now - self.count / RATE
+        if self._origin is None:
+            self._origin = origin
+        elif origin < self._origin:
+            self._move(origin - self._origin)
+        if self._window_min is None:
+            # Begun here, not at the end of the last window: after a stall, only a window of its own shows the loss.
+            self._window_min, self._window_end = origin, now + WINDOW
+        self._window_min = min(self._window_min, origin)
         if now >= self._window_end:
-            self._close_window(self._least - self._zero)
-        return self._zero + first / RATE
+            self._close_window(self._window_min - self._origin)
+        return self._origin + first / RATE
 
     def _close_window(self, late: float) -> None:
         if late > GAP:
@@ -67,9 +67,9 @@ class SampleClock:
         else:
             self._move(min(late, DRIFT * WINDOW))
         self._lead = max(0.0, self._lead - LEAK * WINDOW)
-        self._least = None
+        self._window_min = None
 
     def _move(self, seconds: float) -> None:
-        assert self._zero is not None
-        self._zero += seconds
+        assert self._origin is not None
+        self._origin += seconds
         self._lead = max(0.0, self._lead - seconds)

@@ -15,9 +15,9 @@ def make_panel(settings: PanelSettings, clock: Clock) -> Panel | None:
     if not settings.enabled:
         return None
     try:
-        # Imported late, because it loads gpiozero.
+        # Imported here, because it loads gpiozero.
         from broadcaster.devices.panel.gpio import GpioPanel  # noqa: PLC0415
     except ImportError as error:
-        log.warning("no live button and no lamp: gpiozero cannot be loaded (%s)", error)
+        log.warning("no live button and no tally light: gpiozero cannot be loaded (%s)", error)
         return None
     return GpioPanel(settings, clock)

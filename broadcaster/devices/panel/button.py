@@ -28,28 +28,28 @@ class Button:
 
     @property
     def due(self) -> float | None:
-        """When to call `look` with the level of the pin; None while idle."""
+        """When to call `poll` with the level of the pin; None while idle."""
         if self._debouncer.due is not None or self._down_at is None:
             return self._debouncer.due
         return self._down_at + HOLD
 
     def edge(self, level: bool, at: float) -> Press | None:
         """Process an edge: the contact closed (`level` true) or opened at time `at`."""
-        return self._take(self._debouncer.edge(level, at))
+        return self._process(self._debouncer.edge(level, at))
 
-    def look(self, level: bool, now: float) -> Press | None:
+    def poll(self, level: bool, now: float) -> Press | None:
         """Process the level of the pin: the contact is closed now (`level` true), or open."""
-        press = self._take(self._debouncer.look(level, now))
-        resting = self._debouncer.due is None
-        if resting and self._down_at is not None and now >= self._down_at + HOLD:
+        press = self._process(self._debouncer.poll(level, now))
+        idle = self._debouncer.due is None
+        if idle and self._down_at is not None and now >= self._down_at + HOLD:
             self._down_at = None
             return Press.LONG
         return press
 
-    def _take(self, settled: Settled | None) -> Press | None:
+    def _process(self, settled: Settled | None) -> Press | None:
         if settled is None:
             return None
-        began, self._down_at = self._down_at, settled.at if settled.pressed else None
-        if settled.pressed or began is None:
+        pressed_at, self._down_at = self._down_at, settled.at if settled.pressed else None
+        if settled.pressed or pressed_at is None:
             return None
-        return Press.SHORT if settled.at < began + HOLD else Press.LONG
+        return Press.SHORT if settled.at < pressed_at + HOLD else Press.LONG

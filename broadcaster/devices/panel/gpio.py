@@ -1,4 +1,4 @@
-"""Buttons and LEDs at the Pi's GPIO pins."""
+"""The panel: buttons and LEDs on GPIO pins."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import partial
 
 from broadcaster.devices.panel import pins
 from broadcaster.devices.panel.button import Press
-from broadcaster.devices.panel.lamp import Lamp
 from broadcaster.devices.panel.patterns import pattern
+from broadcaster.devices.panel.tally_light import TallyLight
 from broadcaster.devices.panel.watch import ButtonWatch
 from broadcaster.model.stream import StreamState
 from broadcaster.ports import Clock, Control
@@ -17,25 +17,25 @@ from broadcaster.settings import PanelSettings
 
 
 class GpioPanel:
-    """The `ports.Panel` at the configured pins."""
+    """`ports.Panel` on the configured pins."""
 
     def __init__(self, settings: PanelSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._parts = ExitStack()
-        self._tally: Lamp | None = None
-        self._watch_lamp: Callable[[bool], None] | None = None
+        self._exit_stack = ExitStack()
+        self._tally: TallyLight | None = None
+        self._watch_led: Callable[[bool], None] | None = None
 
     def open(self, used: Callable[[Control], None]) -> None:
-        """Take the pins and start watching; `used` is called on the running event loop. Raises `PanelError`."""
-        with ExitStack() as parts:
-            taken = pins.open_pins(self._settings)
-            parts.callback(taken.close)
-            self._take_lamps(taken, parts)
+        """Open the pins and watch the buttons; `used` is called on the running event loop. Raises `PanelError`."""
+        with ExitStack() as stack:
+            opened = pins.open_pins(self._settings)
+            stack.callback(opened.close)
+            self._open_leds(opened, stack)
             for number, short in self._buttons():
-                watch = ButtonWatch(taken, number, self._clock, partial(_notify, used, short))
-                parts.callback(watch.close)
-            self._parts = parts.pop_all()
+                watch = ButtonWatch(opened, number, self._clock, partial(_notify, used, short))
+                stack.callback(watch.close)
+            self._exit_stack = stack.pop_all()
 
     def show(self, state: StreamState, *, muted: bool) -> None:
         """Show `state` on the tally light, and whether the audio is muted."""
@@ -43,37 +43,37 @@ class GpioPanel:
             self._tally.show(pattern(state, muted=muted))
 
     def show_viewers(self, count: int) -> None:
-        """Show on the second light whether anyone is watching."""
-        if self._watch_lamp is not None:
-            self._watch_lamp(count > 0)
+        """Show on the second LED whether anyone is watching."""
+        if self._watch_led is not None:
+            self._watch_led(count > 0)
 
     def acknowledge(self) -> None:
-        """Let the tally light flicker briefly."""
+        """Flicker the tally light briefly."""
         if self._tally is not None:
             self._tally.acknowledge()
 
     def close(self) -> None:
-        """Switch the lights off and release the pins; idempotent."""
-        self._tally = self._watch_lamp = None
-        self._parts.close()
+        """Switch the LEDs off and release the pins; idempotent."""
+        self._tally = self._watch_led = None
+        self._exit_stack.close()
 
     def _buttons(self) -> list[tuple[int, Control]]:
-        """Return the pins with a button, and what a short press of each means."""
+        """Return the pins of buttons, and what a short press of each means."""
         settings = self._settings
-        places = [
+        buttons = [
             (settings.button, Control.TOGGLE),
             (settings.start, Control.START),
             (settings.stop, Control.STOP),
         ]
-        return [(number, control) for number, control in places if number is not None]
+        return [(number, control) for number, control in buttons if number is not None]
 
-    def _take_lamps(self, taken: pins.Pins, parts: ExitStack) -> None:
+    def _open_leds(self, opened: pins.Pins, stack: ExitStack) -> None:
         if self._settings.lamp is not None:
-            self._tally = Lamp(taken.lamp(self._settings.lamp), self._clock)
-            parts.callback(self._tally.close)
+            self._tally = TallyLight(opened.led(self._settings.lamp), self._clock)
+            stack.callback(self._tally.close)
         if self._settings.watch_lamp is not None:
-            self._watch_lamp = taken.lamp(self._settings.watch_lamp)
-            parts.callback(self._watch_lamp, False)
+            self._watch_led = opened.led(self._settings.watch_lamp)
+            stack.callback(self._watch_led, False)
 
 
 def _notify(used: Callable[[Control], None], short: Control, press: Press) -> None:

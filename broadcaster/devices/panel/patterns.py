@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from broadcaster.model.stream import StreamState
 
-_GRAIN = 1e-4
-"""Remaining seconds that count as none, so that rounding cannot set a timer without delay."""
+_ROUNDING = 1e-4
+"""Remaining seconds that count as none, so that rounding errors cannot lead to timers of no length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ class Pattern:
         total = math.fsum(self.spans)
         rest = elapsed % total if total < math.inf else elapsed
         for index, span in enumerate(self.spans):
-            if span - rest > _GRAIN:
+            if span - rest > _ROUNDING:
                 return index % 2 == 1, span - rest
             rest -= span
         return self.at(0.0)
 
 
-_LIT = Pattern((0.0, math.inf))
-_READY = Pattern((1.9, 0.1))
+_LIVE = Pattern((0.0, math.inf))
+_OFFLINE = Pattern((1.9, 0.1))
 _STARTING = Pattern((0.0, 0.5, 0.5))
 _STOPPING = Pattern((0.5, 0.5))
 _FAILED = Pattern((0.125, 0.125))
@@ -39,9 +39,9 @@ ACKNOWLEDGED = Pattern((0.05, 0.05))
 ACKNOWLEDGING = 0.6
 
 _STATES = {
-    StreamState.OFFLINE: _READY,
+    StreamState.OFFLINE: _OFFLINE,
     StreamState.STARTING: _STARTING,
-    StreamState.LIVE: _LIT,
+    StreamState.LIVE: _LIVE,
     StreamState.STOPPING: _STOPPING,
     StreamState.FAILED: _FAILED,
 }

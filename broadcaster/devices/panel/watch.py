@@ -20,7 +20,7 @@ class ButtonWatch:
         self._pressed = pressed
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._pin = pins.button(number, self._changed)
+        self._pin = pins.button(number, self._on_edge)
         self._button = Button(self._pin.read())
 
     def close(self) -> None:
@@ -29,20 +29,20 @@ class ButtonWatch:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _changed(self, closed: bool, age: float) -> None:
-        """In the pins' thread: pass the edge to the loop, with its timestamp."""
+    def _on_edge(self, closed: bool, age: float) -> None:
+        """In gpiozero's thread: pass the edge to the loop, with its timestamp."""
         # RuntimeError: the loop is closed, so there is no receiver.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._edge, closed, self._clock.monotonic() - age)
+            self._loop.call_soon_threadsafe(self._handle_edge, closed, self._clock.monotonic() - age)
 
-    def _edge(self, closed: bool, at: float) -> None:
+    def _handle_edge(self, closed: bool, at: float) -> None:
         if not self._closed:
-            self._take(self._button.edge(closed, at))
+            self._process(self._button.edge(closed, at))
 
     def _poll(self) -> None:
-        self._take(self._button.look(self._pin.read(), self._clock.monotonic()))
+        self._process(self._button.poll(self._pin.read(), self._clock.monotonic()))
 
-    def _take(self, press: Press | None) -> None:
+    def _process(self, press: Press | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
         due = self._button.due

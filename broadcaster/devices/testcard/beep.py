@@ -21,9 +21,9 @@ PITCH = 1000
 LEVEL = 0.25
 """Peak as a fraction of full scale: -12 dBFS."""
 FADE = 0.005
-"""Seconds of fading in and out, so that it does not click."""
-PATIENCE = 0.2
-"""Seconds that audio may be late before frames are skipped: no more than a browser's buffer bridges."""
+"""Seconds of fade-in and fade-out, which avoid clicks."""
+TOLERANCE = 0.2
+"""Seconds that audio may be late before frames are skipped: no more than a browser's jitter buffer bridges."""
 _STEP = RATE // 1000
 """Samples by which the wall clock may differ from the sample count before it counts as having been set."""
 
@@ -32,7 +32,7 @@ class BeepTrack:
     """An endless mono track: a beep in the first `FLASH` seconds of each second, else silence. Pure."""
 
     def __init__(self) -> None:
-        self._second = _second() * 2  # twice, so that a frame across the second's end is one slice
+        self._second = _second() * 2  # twice, so that a frame across the end of the second is one slice
         self._next: int | None = None
 
     def frame(self, unix: float) -> bytes:
@@ -40,9 +40,9 @@ class BeepTrack:
 
         Consecutive frames are continuous by sample count, so the tone has no gaps, except where the wall clock was set.
         """
-        wanted = round(unix % 1.0 * RATE) % RATE
-        stray = RATE if self._next is None else (wanted - self._next + RATE // 2) % RATE - RATE // 2
-        start = wanted if self._next is None or abs(stray) > _STEP else self._next
+        target = round(unix % 1.0 * RATE) % RATE
+        offset = RATE if self._next is None else (target - self._next + RATE // 2) % RATE - RATE // 2
+        start = target if self._next is None or abs(offset) > _STEP else self._next
         self._next = (start + FRAME_SAMPLES) % RATE
         return self._second[start * SAMPLE_BYTES : (start + FRAME_SAMPLES) * SAMPLE_BYTES]
 
@@ -82,7 +82,7 @@ class Beep:
             await thread.close()
 
     def _run(self, thread: SourceThread[OpusFrame], encoder: OpusEncoder) -> None:
-        pace = Pace(self._clock.monotonic() + FRAME, FRAME, PATIENCE)
+        pace = Pace(self._clock.monotonic() + FRAME, FRAME, TOLERANCE)
         track = BeepTrack()
         skips = SkipCount()
         while True:

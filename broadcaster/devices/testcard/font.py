@@ -1,4 +1,4 @@
-"""A bitmap font with the characters of the test picture, so that no system font is needed. Pure."""
+"""A bitmap font with the characters of the test picture, which makes it independent of system fonts. Pure."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
 """The test picture: TEST, frame number and wall-clock time, libav's moving `testsrc2`, and the strip.
 
-On request, noise covers half of it. It never changes, so that only keyframes cost more, as with a camera that stands
-still: nothing but a keyframe has to describe all of the picture's detail.
+Optionally, static noise covers half of it. It makes only keyframes larger, as the detail of a scene does with a camera
+that does not move, because other pictures need not encode it again.
 
-Each second, for a tenth of it, the band with the text turns from white on black to black on white: the
-flash that goes with the beep. Band and strip are written straight into the luma of the picture; libav has
-made room for them, black and with the chroma of grey.
+In the first tenth of each second, the band with the text is inverted from white on black to black on white: the flash
+that accompanies the beep. Band and strip are written directly into the luma plane; libav leaves these rows black.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _DOTS_ACROSS = 120
 _DOTS_DOWN = 2 * GLYPH_HEIGHT + 6
 """The band's height in dots: two lines, and two dots above, between and below."""
 _NUMBER_LIMIT = 10**7
-_NOISE_SHARE = 1 / 2
-"""Of the picture's height."""
+_NOISE_HEIGHT = 1 / 2
+"""Fraction of the picture's height."""
 _NOISE = NormalDist(128, 40)
 """Luma of the noise."""
 
@@ -45,9 +44,9 @@ class Pattern:
         self._graph = _graph(width, height, fps, band, self._strip_height)
         self._stride = self._graph.vpull().planes[0].line_size
         self._bands = {flash: Band(scale, width, self._stride, flash=flash) for flash in (False, True)}
-        self._flash = max(FLASH, 1 / fps)  # at least one picture of each second, however few there are
+        self._flash = max(FLASH, 1 / fps)  # at least one picture per second, at any frame rate
         self._noise_at = band * self._stride
-        self._noise = _noise(round(height * _NOISE_SHARE) * self._stride if noise else 0)
+        self._noise = _noise(round(height * _NOISE_HEIGHT) * self._stride if noise else 0)
 
     def draw(self, number: int, unix: float) -> VideoFrame:
         """Return the next picture, as frame `number`, captured at `unix` seconds of the wall clock."""
@@ -85,7 +84,7 @@ class Band:
 
 
 def _noise(size: int) -> bytes:
-    """The same `size` bytes of luma each time."""
+    """Return `size` bytes of luma, always the same."""
     values = bytes(max(strip.BLACK, min(strip.WHITE, round(_NOISE.inv_cdf((i + 0.5) / 256)))) for i in range(256))
     return random.Random(0).randbytes(size).translate(values)
 

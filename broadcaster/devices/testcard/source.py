@@ -17,7 +17,7 @@ from broadcaster.ports import Clock, VideoSink, VideoTraits
 log = logging.getLogger(__name__)
 
 CAMERA_BUFFER = 0.7
-"""VBV buffer in seconds of the bit rate with `camera_like`: cameras' encoders hardly bound the size of keyframes."""
+"""VBV buffer in seconds of the bit rate with `camera_like`: encoders of cameras hardly limit the size of keyframes."""
 
 
 class TestCard(EncoderMixin):
@@ -28,7 +28,7 @@ class TestCard(EncoderMixin):
     pictures, as those of a camera, instead of twice.
     """
 
-    __test__ = False  # not a test, whatever pytest thinks of its name
+    __test__ = False  # pytest would collect the class because of its name
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class TestCard(EncoderMixin):
 
     @property
     def traits(self) -> VideoTraits:
-        """What it is and can do."""
+        """Properties of the source."""
         return VideoTraits("test", Encoder.name, *self._size, self._fps, True, True)
 
     async def open(self, sink: VideoSink) -> None:
@@ -86,12 +86,12 @@ class TestCard(EncoderMixin):
     def _run(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder) -> None:
         """Draw and encode until closed.
 
-        The first picture is not timed: it opens libx264 and touches all memory for the first time, which takes as long
-        as several others and says nothing about how fast this machine is.
+        The first picture is not timed: opening libx264 and allocating memory takes as long as several pictures, and
+        does not mean that the machine is too slow.
         """
-        self._make(thread, pattern, encoder, 0)
+        self._deliver(thread, pattern, encoder, 0)
         period, number = 1 / self._fps, 1
-        pace = Pace(self._clock.monotonic() + period, period, patience=period)
+        pace = Pace(self._clock.monotonic() + period, period, tolerance=period)
         skips = SkipCount()
         while True:
             now = self._clock.monotonic()
@@ -100,10 +100,10 @@ class TestCard(EncoderMixin):
                 log.warning("overloaded: %d test pictures skipped", count)
             if not thread.pause(pace.due(index) - now):
                 return
-            self._make(thread, pattern, encoder, number)
+            self._deliver(thread, pattern, encoder, number)
             number += 1
 
-    def _make(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder, number: int) -> None:
+    def _deliver(self, thread: SourceThread[AccessUnit], pattern: Pattern, encoder: Encoder, number: int) -> None:
         captured = self._clock.monotonic()
         with libav_errors(StreamReason.ENCODER, "testsrc2"):
             picture = pattern.draw(number, self._clock.unix())

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 CELLS = 40
-HEIGHT_SHARE = 18
+HEIGHT_DIVISOR = 18
 """Picture height divided by strip height."""
 NUMBER_BITS = 16
 TIME_BITS = 20
@@ -40,7 +40,7 @@ class Reading:
 
 def height(picture_height: int) -> int:
     """Return the strip's height in rows, for a picture of that height."""
-    return picture_height // HEIGHT_SHARE
+    return picture_height // HEIGHT_DIVISOR
 
 
 def cells(number: int, unix_ms: int) -> list[bool]:
@@ -61,15 +61,15 @@ def luma_row(number: int, unix_ms: int, width: int) -> bytes:
 
 def read(row: Sequence[int]) -> Reading | None:
     """Decode a luma row from the middle of the strip; None if it is not a strip or is damaged."""
-    found = [row[len(row) * (2 * cell + 1) // (2 * CELLS)] > _THRESHOLD for cell in range(CELLS)]
-    number = _value(found[2 : 2 + NUMBER_BITS])
-    unix_ms = _value(found[2 + NUMBER_BITS : CELLS - 2])
-    return Reading(number, unix_ms) if cells(number, unix_ms) == found else None
+    cells_read = [row[len(row) * (2 * cell + 1) // (2 * CELLS)] > _THRESHOLD for cell in range(CELLS)]
+    number = _value(cells_read[2 : 2 + NUMBER_BITS])
+    unix_ms = _value(cells_read[2 + NUMBER_BITS : CELLS - 2])
+    return Reading(number, unix_ms) if cells(number, unix_ms) == cells_read else None
 
 
 def _bits(value: int, count: int) -> list[bool]:
     return [bool(value >> bit & 1) for bit in reversed(range(count))]
 
 
-def _value(found: Sequence[bool]) -> int:
-    return sum(1 << bit for bit, cell in enumerate(reversed(found)) if cell)
+def _value(bits: Sequence[bool]) -> int:
+    return sum(1 << bit for bit, is_set in enumerate(reversed(bits)) if is_set)

@@ -10,7 +10,7 @@ from functools import partial
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.holders import Process
-from broadcaster.devices.trial import Limits, Watched, encoding_speed, watch
+from broadcaster.devices.self_test import Limits, VideoTestResult, measure_encoding_speed, run_video_test
 from broadcaster.doctor.advice import SEE_LOG, SMALLER, source_fix, unhide
 from broadcaster.doctor.checks.encoder import (
     ENOUGH,
@@ -55,15 +55,15 @@ def probe(case: CheckContext) -> list[CheckResult]:
             fix = fix_on(case)(getattr(error, "reason", ""), case.settings.video)
             return [_ABOUT.broken(str(error), fix), no_encoder()]
         counted = GLANCE if video.traits.encoder == SOFTWARE else TRIAL
-        seen = complete(watch(video, Limits(PATIENCE, counted, CLOSING)))
+        seen = complete(run_video_test(video, Limits(PATIENCE, counted, CLOSING)))
     holders = case.holders.of_devices("/dev/video", "/dev/media")
     camera = evaluate(seen, case.settings.video, said, holders, fix_on(case))
-    if seen.waited is not None and seen.traits.encoder != SOFTWARE:
-        return [camera, evaluate_frame_rate(seen.traits, seen.rate)]
-    if seen.waited is None and case.board.h264_encoder:
+    if seen.startup is not None and seen.traits.encoder != SOFTWARE:
+        return [camera, evaluate_frame_rate(seen.traits, seen.fps)]
+    if seen.startup is None and case.board.h264_encoder:
         return [camera, not_tried(case.board.h264_encoder)]
     try:
-        return [camera, evaluate_speed(encoding_speed(case.settings.video, TRIAL), case.settings.video)]
+        return [camera, evaluate_speed(measure_encoding_speed(case.settings.video, TRIAL), case.settings.video)]
     except SourceError as error:
         return [camera, no_encoder(error.detail)]
 
@@ -75,7 +75,7 @@ def fix_on(case: CheckContext) -> Fix:
 
 
 def evaluate(
-    seen: Watched,
+    seen: VideoTestResult,
     settings: VideoSettings,
     said: Sequence[str] = (),
     holders: Iterable[Process] = (),
@@ -84,19 +84,19 @@ def evaluate(
     """A picture in time, and nearly as many as wanted; `said` is what the daemon would have logged."""
     if seen.error is not None:
         return _ABOUT.broken(_complaint(seen.error, holders), fix(seen.error.reason, settings))
-    if seen.waited is None:
+    if seen.startup is None:
         found = f"{seen.traits.source} was opened, and gave no picture within {PATIENCE:g} s"
         return _ABOUT.broken(found, fix(StreamReason.CAMERA_STALLED, settings))
     if not seen.closed:
         found = f"{seen.traits.source} gives pictures, but does not let itself be closed"
         return _ABOUT.warning(found, fix(StreamReason.CAMERA_STALLED, settings))
-    found = f"{_name(seen, settings)}, first picture after {seen.waited:.1f} s"
+    found = f"{_name(seen, settings)}, first picture after {seen.startup:.1f} s"
     if settings.source == "auto" and seen.traits.source == "test":
         found = "\n".join(["none found: viewers see the test picture", *said[:1]])
         return _ABOUT.warning(found, fix(StreamReason.NO_CAMERA, settings))
-    if seen.rate < ENOUGH * seen.traits.fps:
+    if seen.fps < ENOUGH * seen.traits.fps:
         found = "\n".join(
-            [f"{found}, only {seen.rate:.1f} pictures a second of {seen.traits.fps:g}", *said[:_MOST_SAID]]
+            [f"{found}, only {seen.fps:.1f} pictures a second of {seen.traits.fps:g}", *said[:_MOST_SAID]]
         )
         return _ABOUT.warning(found, f"Give it more light, or do not expect as many. {SMALLER}")
     return _ABOUT.ok("\n".join([found, *said[:_MOST_SAID]]))
@@ -110,7 +110,7 @@ def evaluate_running(running: Running) -> CheckResult:
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({shown})")
 
 
-def _name(seen: Watched, settings: VideoSettings) -> str:
+def _name(seen: VideoTestResult, settings: VideoSettings) -> str:
     named = settings.file if seen.traits.source == "file" else seen.traits.source
     return f"{named}, {seen.traits.width}×{seen.traits.height}"
 

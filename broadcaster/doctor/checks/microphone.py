@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
-from broadcaster.devices.trial import Heard, Limits, listen
+from broadcaster.devices.self_test import AudioTestResult, Limits, run_audio_test
 from broadcaster.doctor.advice import SEE_LOG, change
 from broadcaster.doctor.context import CheckContext, Running
 from broadcaster.doctor.isolation import complete, notes_of
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError, SourceAbsent
 
-LIMITS = Limits(patience=5.0, going_on=1.2, closing=3.0)
+LIMITS = Limits(first_item=5.0, measuring=1.2, closing=3.0)
 """The first 0.2 s are not measured: many microphones begin with a click."""
 SILENT, QUIET, CLIPPED = -70.0, -50.0, -0.5
 """dBFS: below the first is no microphone, below the second nobody is heard; at the third it distorts."""
@@ -31,11 +31,11 @@ def probe(case: CheckContext) -> list[CheckResult]:
             _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
         except BroadcasterError as error:
             return [_ABOUT.broken(str(error), "See the line camera: what goes with the picture depends on it.")]
-        heard = complete(listen(audio, LIMITS)) if audio is not None else None
+        heard = complete(run_audio_test(audio, LIMITS)) if audio is not None else None
     return [evaluate(heard, said)]
 
 
-def evaluate(heard: Heard | None, said: Sequence[str] = ()) -> CheckResult:
+def evaluate(heard: AudioTestResult | None, said: Sequence[str] = ()) -> CheckResult:
     """There is sound, and neither too little of it nor too much; `said` is what the source logged."""
     if heard is None:
         return _ABOUT.ok("the stream has no sound (audio.source)")
@@ -44,7 +44,7 @@ def evaluate(heard: Heard | None, said: Sequence[str] = ()) -> CheckResult:
     if heard.error is not None:
         return _ABOUT.broken(heard.error.detail, _LOOK)
     if not heard.frames:
-        return _ABOUT.broken(f"{heard.name} was opened, and gave no sound within {LIMITS.patience:g} s", _LOOK)
+        return _ABOUT.broken(f"{heard.name} was opened, and gave no sound within {LIMITS.first_item:g} s", _LOOK)
     name = next((one for one in said if one.startswith("microphone ")), heard.name).removeprefix("microphone ")
     if not heard.closed:
         return _ABOUT.warning(f"{name} does not let itself be closed", "Unplug it, and plug it in again.")
@@ -60,7 +60,7 @@ def evaluate_running(running: Running) -> CheckResult:
     return _ABOUT.ok(f"in use by the running broadcaster: fine ({running.audio_source})")
 
 
-def _evaluate_level(heard: Heard, name: str) -> CheckResult:
+def _evaluate_level(heard: AudioTestResult, name: str) -> CheckResult:
     if heard.rms is None or heard.rms < SILENT or heard.peak is None:
         level = "nothing at all" if heard.rms is None else f"{heard.rms:.0f} dB"
         fix = "Switch it on, and turn it up:\n  alsamixer    # F4, F6\nor name another in audio.device:\n  arecord -l"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.devices.panel.lamp import Lamp
 from broadcaster.devices.panel.patterns import ACKNOWLEDGED, ACKNOWLEDGING, Pattern, pattern
+from broadcaster.devices.panel.tally_light import TallyLight
 from broadcaster.model.stream import StreamState
 from tests.rigs.timetravel import TravelClock, travel
 
@@ -84,7 +84,7 @@ class TallyLightRig:
     def __init__(self, clock: TravelClock) -> None:
         self.clock, self.began = clock, clock.now
         self.switched: list[tuple[float, bool]] = []
-        self.lamp = Lamp(lambda lit: self.switched.append((round(clock.now - self.began, 3), lit)), clock)
+        self.lamp = TallyLight(lambda lit: self.switched.append((round(clock.now - self.began, 3), lit)), clock)
 
 
 def test_it_follows_its_pattern():

@@ -9,13 +9,13 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.fakes.camera import FakeCamera, FakeMicrophone
 from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
+from broadcaster.devices.self_test import Limits, measure_encoding_speed, run_audio_test, run_video_test
 from broadcaster.devices.testcard.beep import Beep
-from broadcaster.devices.trial import Limits, encoding_speed, listen, watch
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
 from broadcaster.settings import VideoSettings
 
-SHORT = Limits(patience=0.3, going_on=0.3, closing=0.2)
-LONG = Limits(patience=10.0, going_on=0.5, closing=10.0)
+SHORT = Limits(first_item=0.3, measuring=0.3, closing=0.2)
+LONG = Limits(first_item=10.0, measuring=0.5, closing=10.0)
 
 
 def loudness(amplitude: float, channels: int) -> Loudness:
@@ -51,17 +51,17 @@ def test_what_is_no_packet_is_said():
 
 def test_the_encoder_is_driven_flat_out():
     small = VideoSettings(width=160, height=90, fps=10)
-    assert encoding_speed(small, 0.2) > 20
+    assert measure_encoding_speed(small, 0.2) > 20
 
 
 async def test_a_camera_is_watched_and_closed():
     camera = FakeCamera(SystemClock(), real_time=True)
-    seen = await watch(camera, LONG)
+    seen = await run_video_test(camera, LONG)
     assert seen.error is None
     assert seen.closed
-    assert seen.waited is not None
-    assert seen.waited < 5
-    assert 0 < seen.rate < 45
+    assert seen.startup is not None
+    assert seen.startup < 5
+    assert 0 < seen.fps < 45
     assert seen.traits == camera.traits
     assert (camera.opened, camera.closed, camera.is_open) == (1, 1, False)
 
@@ -69,14 +69,14 @@ async def test_a_camera_is_watched_and_closed():
 async def test_a_camera_that_cannot_be_opened():
     camera = FakeCamera(SystemClock(), real_time=True)
     camera.fail_open(StreamReason.CAMERA_BUSY, "taken")
-    seen = await watch(camera, SHORT)
-    assert (seen.error.reason, seen.error.detail, seen.waited) == (StreamReason.CAMERA_BUSY, "taken", None)
+    seen = await run_video_test(camera, SHORT)
+    assert (seen.error.reason, seen.error.detail, seen.startup) == (StreamReason.CAMERA_BUSY, "taken", None)
 
 
 async def test_a_camera_that_gives_nothing():
     camera = FakeCamera(SystemClock())
-    seen = await watch(camera, SHORT)
-    assert (seen.error, seen.waited, seen.rate, seen.closed) == (None, None, 0.0, True)
+    seen = await run_video_test(camera, SHORT)
+    assert (seen.error, seen.startup, seen.fps, seen.closed) == (None, None, 0.0, True)
 
 
 class Stubborn(FakeCamera):
@@ -92,12 +92,12 @@ class Stubborn(FakeCamera):
 
 
 async def test_a_camera_that_is_lost_and_cannot_be_closed():
-    seen = await watch(Stubborn(SystemClock()), SHORT)
+    seen = await run_video_test(Stubborn(SystemClock()), SHORT)
     assert (seen.error.reason, seen.closed) == (StreamReason.CAMERA_LOST, False)
 
 
 async def test_the_beep_is_heard():
-    heard = await listen(Beep(SystemClock()), Limits(patience=10.0, going_on=1.2, closing=10.0))
+    heard = await run_audio_test(Beep(SystemClock()), Limits(first_item=10.0, measuring=1.2, closing=10.0))
     assert heard.error is None
     assert heard.frames > 10
     assert heard.peak is not None
@@ -107,5 +107,5 @@ async def test_the_beep_is_heard():
 async def test_a_microphone_that_fails_is_heard_of():
     microphone = FakeMicrophone(SystemClock(), real_time=True)
     microphone.fail_open(StreamReason.INTERNAL, "unplugged")
-    heard = await listen(microphone, SHORT)
+    heard = await run_audio_test(microphone, SHORT)
     assert (heard.error.detail, heard.frames, heard.rms) == ("unplugged", 0, None)

@@ -1,4 +1,4 @@
-"""Measurements for the doctor: the speed of the encoder, what a source delivers, and its audio level."""
+"""Tests of sources for the doctor: the speed of the encoder, what a source delivers, and its audio level."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from broadcaster.ports import AudioSource, VideoSource, VideoTraits
 from broadcaster.settings import VideoSettings
 
 
-def encoding_speed(settings: VideoSettings, seconds: float) -> float:
+def measure_encoding_speed(settings: VideoSettings, seconds: float) -> float:
     """Return the maximum fps of the software encoder at the configured size. Raises `SourceError`."""
     encoder = Encoder(
         width=settings.width,
@@ -38,31 +38,31 @@ def encoding_speed(settings: VideoSettings, seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Time limits in seconds: to wait for the first item, to continue after it, and for `close`."""
+    """Times in seconds: timeout for the first item, how long to measure after it, and timeout of `close`."""
 
-    patience: float
-    going_on: float
+    first_item: float
+    measuring: float
     closing: float
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class VideoTestResult:
     """What a video source delivered.
 
-    `waited` is the time to the first picture in seconds, None if none came; `rate` is the fps after that; `error` is
-    what the source failed with. `closed` is false when it did not close in time.
+    `startup` is the time to the first picture in seconds, None if none came; `fps` is measured after it; `error` is
+    what the source failed with; `closed` is false if it did not close in time.
     """
 
     traits: VideoTraits
-    waited: float | None
-    rate: float
+    startup: float | None
+    fps: float
     error: SourceError | None
     closed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What an audio source delivered: frames, and levels in dBFS (0 is full scale), None in silence."""
+class AudioTestResult:
+    """What an audio source delivered: number of frames, and levels in dBFS (0 is full scale), None in silence."""
 
     name: str
     frames: int
@@ -72,53 +72,54 @@ class Heard:
     closed: bool
 
 
-async def watch(source: VideoSource, limits: Limits) -> Watched:
+async def run_video_test(source: VideoSource, limits: Limits) -> VideoTestResult:
     """Open a video source, count its pictures, and close it."""
-    eye, began = _Eye(), time.monotonic()
-    closed = await _witness(source, eye, limits)
-    waited = eye.first - began if eye.count else None
-    rate = (eye.count - 1) / (eye.last - eye.first) if eye.count > 1 else 0.0
-    return Watched(source.traits, waited, rate, eye.error, closed)
+    sink, began = _VideoCounter(), time.monotonic()
+    closed = await _run_test(source, sink, limits)
+    startup = sink.first_at - began if sink.count else None
+    fps = (sink.count - 1) / (sink.last_at - sink.first_at) if sink.count > 1 else 0.0
+    return VideoTestResult(source.traits, startup, fps, sink.error, closed)
 
 
-async def listen(source: AudioSource, limits: Limits) -> Heard:
+async def run_audio_test(source: AudioSource, limits: Limits) -> AudioTestResult:
     """Open an audio source, measure its level, and close it."""
-    ear = _Ear()
-    closed = await _witness(source, ear, limits)
-    return Heard(source.name, ear.count, ear.loudness.peak, ear.loudness.rms, ear.error, closed)
+    sink = _AudioMeter()
+    closed = await _run_test(source, sink, limits)
+    return AudioTestResult(source.name, sink.count, sink.loudness.peak, sink.loudness.rms, sink.error, closed)
 
 
-class _Witness:
+class _CountingSink:
     """The common part of a video and an audio sink."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.first = self.last = 0.0
+        self.first_at = self.last_at = 0.0
         self.error: SourceError | None = None
-        self.something = asyncio.Event()
+        self.started = asyncio.Event()
+        """Set by the first item or an error."""
 
     def failed(self, error: SourceError) -> None:
         """See `ports.VideoSink` and `ports.AudioSink`."""
         self.error = error
-        self.something.set()
+        self.started.set()
 
-    def _saw(self) -> None:
-        self.last = time.monotonic()
-        self.first = self.first or self.last
+    def _count_item(self) -> None:
+        self.last_at = time.monotonic()
+        self.first_at = self.first_at or self.last_at
         self.count += 1
-        self.something.set()
+        self.started.set()
 
 
-class _Eye(_Witness):
-    """A `ports.VideoSink` that counts."""
+class _VideoCounter(_CountingSink):
+    """A `ports.VideoSink` that counts pictures."""
 
     def picture(self, unit: AccessUnit) -> None:
         """See `ports.VideoSink`."""
-        self._saw()
+        self._count_item()
 
 
-class _Ear(_Witness):
-    """A `ports.AudioSink` that measures."""
+class _AudioMeter(_CountingSink):
+    """A `ports.AudioSink` that measures the level."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,14 +127,14 @@ class _Ear(_Witness):
 
     def frame(self, frame: OpusFrame) -> None:
         """See `ports.AudioSink`."""
-        self._saw()
+        self._count_item()
         try:
             self.loudness.add(frame.data)
         except SourceError as error:
             self.failed(error)
 
 
-Sink_contra = TypeVar("Sink_contra", bound=_Witness, contravariant=True)
+Sink_contra = TypeVar("Sink_contra", bound=_CountingSink, contravariant=True)
 
 
 class _Source(Protocol[Sink_contra]):
@@ -144,16 +145,16 @@ class _Source(Protocol[Sink_contra]):
     async def close(self) -> None: ...
 
 
-async def _witness(source: _Source[Sink_contra], sink: Sink_contra, limits: Limits) -> bool:
+async def _run_test(source: _Source[Sink_contra], sink: Sink_contra, limits: Limits) -> bool:
     """Run the source into `sink`, and store its error there; return whether it closed in time."""
     try:
-        async with asyncio.timeout(limits.patience):
+        async with asyncio.timeout(limits.first_item):
             await source.open(sink)
-            await sink.something.wait()
+            await sink.started.wait()
         if sink.error is None:
-            await asyncio.sleep(limits.going_on)
+            await asyncio.sleep(limits.measuring)
     except TimeoutError:
-        pass  # nothing came: `count` stays 0
+        pass  # nothing was delivered: `count` stays 0
     except SourceError as error:
         sink.error = error
     except DeviceHung as error:

@@ -1,4 +1,4 @@
-"""A light that follows a blink pattern, with one timer in the event loop."""
+"""The tally light: an LED that follows a blink pattern, with one timer in the event loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from broadcaster.devices.panel.patterns import ACKNOWLEDGED, ACKNOWLEDGING, Patt
 from broadcaster.ports import Clock
 
 
-class Lamp:
-    """A light switched by `light`; off until `show` or `acknowledge`."""
+class TallyLight:
+    """An LED that `switch` turns on and off; off until `show` or `acknowledge`."""
 
-    def __init__(self, light: Callable[[bool], None], clock: Clock) -> None:
-        self._light = light
+    def __init__(self, switch: Callable[[bool], None], clock: Clock) -> None:
+        self._switch = switch
         self._clock = clock
         self._pattern: Pattern | None = None
         self._since = 0.0
@@ -23,7 +23,7 @@ class Lamp:
         self._timer: asyncio.TimerHandle | None = None
 
     def show(self, pattern: Pattern) -> None:
-        """Show `pattern` from its beginning; continue if it is shown already."""
+        """Show `pattern` from its beginning, or continue if it is shown already."""
         if pattern is not self._pattern:
             self._pattern, self._since = pattern, self._clock.monotonic()
             self._update()
@@ -38,25 +38,25 @@ class Lamp:
         self._pattern = None
         if self._timer is not None:
             self._timer.cancel()
-        self._switch(False)
+        self._set(False)
 
     def _update(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        lit, rest = self._now()
-        self._switch(lit)
-        self._timer = asyncio.get_running_loop().call_later(rest, self._update) if rest < math.inf else None
+        lit, remaining = self._state()
+        self._set(lit)
+        self._timer = asyncio.get_running_loop().call_later(remaining, self._update) if remaining < math.inf else None
 
-    def _now(self) -> tuple[bool, float]:
-        """Return whether the light has to be on, and for how much longer."""
+    def _state(self) -> tuple[bool, float]:
+        """Return whether the LED has to be on, and for how many seconds."""
         now = self._clock.monotonic()
-        left = self._acknowledged_at + ACKNOWLEDGING - now
-        if left > 0:
-            lit, rest = ACKNOWLEDGED.at(now - self._acknowledged_at)
-            return lit, min(rest, left)
+        flicker_left = self._acknowledged_at + ACKNOWLEDGING - now
+        if flicker_left > 0:
+            lit, remaining = ACKNOWLEDGED.at(now - self._acknowledged_at)
+            return lit, min(remaining, flicker_left)
         return self._pattern.at(now - self._since) if self._pattern else (False, math.inf)
 
-    def _switch(self, lit: bool) -> None:
+    def _set(self, lit: bool) -> None:
         if lit is not self._lit:
             self._lit = lit
-            self._light(lit)
+            self._switch(lit)
