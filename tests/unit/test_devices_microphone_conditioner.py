@@ -68,11 +68,7 @@ def test_missing_samples_become_silence_and_surplus_is_left_out():
     conditioner = Conditioner(1, 0.0)
     run(conditioner, 0.2)
     resumed = 10.2 + 5 * HARD_CORRECTION
-    after = [
-        frame
-        for index in range(20)
-        for frame in conditioner.push(tone(BLOCK, 0), resumed + index * 0.01)
-    ]
+    after = [frame for index in range(20) for frame in conditioner.push(tone(BLOCK, 0), resumed + index * 0.01)]
     assert any(pcm.count(0) > len(pcm) * 0.9 for pcm, _ in after)
     assert after[-1][1] == pytest.approx(resumed + 0.2 - FRAME, abs=FRAME)
     back = [frame for index in range(20) for frame in conditioner.push(tone(BLOCK, 0), 10.4 + index * 0.01)]
