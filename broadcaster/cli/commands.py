@@ -133,14 +133,14 @@ def _show(parsed: argparse.Namespace) -> None:
 def _check(parsed: argparse.Namespace) -> int:
     """Run the checks; an error that prevents them counts as broken."""
     # Imported here for the same reason as the daemon.
-    from broadcaster.doctor.check import Wish, check  # noqa: PLC0415
+    from broadcaster.doctor.check import CheckOptions, check  # noqa: PLC0415
 
     def read(file: str) -> Settings:
         return _read(argparse.Namespace(settings=file, set=parsed.set))
 
-    wish = Wish(frozenset(parsed.what), parsed.as_me, parsed.json)
+    options = CheckOptions(frozenset(parsed.what), parsed.as_me, parsed.json)
     try:
-        return check(parsed.settings or "", read, page_addresses, wish)
+        return check(parsed.settings or "", read, page_addresses, options)
     except BroadcasterError as error:
         _print_error(str(error))
         return 2

@@ -1,5 +1,5 @@
-"""EDGE: `broadcaster check`, which looks at everything that the stream needs and says what to do about it.
+"""EDGE: `broadcaster check` tests everything that the stream needs and says how to fix what is wrong.
 
-`checks` does the looking; here is what goes round it: as whom, each apart from the others, what all of them know when
-they begin, and how their lines are shown.
+`checks` contains the checks. The modules here provide what they share: the user that they run as, their isolation from
+each other, the facts that they start with, and the report.
 """

@@ -1,4 +1,4 @@
-"""As whom the checks run: as the service's user, because what root may open says nothing about the service."""
+"""The user that the checks run as: the service's user, because root can open devices that the service cannot."""
 
 from __future__ import annotations
 
@@ -9,65 +9,67 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-from broadcaster.doctor.isolation import isolated
+from broadcaster.doctor.isolation import run_isolated
 from broadcaster.doctor.unit import Service
 from broadcaster.errors import BroadcasterError
 
-USER = "broadcaster"
-"""The service's user, where its unit names none."""
+DEFAULT_USER = "broadcaster"
+"""The service's user if its unit names none."""
 
-_TRIAL_LIMIT = 10.0
-"""Seconds to find out whether the user can read this program; on a network disk that may take a while."""
-_PROGRAM = Path(__file__).parents[1]
+_ACCESS_TIMEOUT = 10.0
+"""Seconds to find out whether the user can read this program; a network file system may be slow."""
+_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user by name, and the service's."""
+    """The current user and the service's user, by name."""
 
     name: str
-    services: str
+    service_user: str
 
     @property
-    def is_services(self) -> bool:
-        """Whether they are the same."""
-        return self.name == self.services
+    def is_service_user(self) -> bool:
+        """Whether the current user is the service's user."""
+        return self.name == self.service_user
 
     def __str__(self) -> str:
-        return f"as user {self.name}{', like the service' if self.is_services else ''}"
+        return f"as user {self.name}{', like the service' if self.is_service_user else ''}"
 
 
-def own_account(service: Service) -> Account:
-    """Who we are now."""
-    return Account(_name(os.geteuid()), service.user or USER)
+def current_account(service: Service) -> Account:
+    """Return the account of this process."""
+    return Account(_user_name(os.geteuid()), service.user or DEFAULT_USER)
 
 
-def become_services_user(service: Service) -> None:
-    """Become the service's user for good, with its groups, home, and state folder; root only, where there is that user.
+def switch_to_service_user(service: Service) -> None:
+    """Become the service's user permanently, with its groups, home and state folder.
 
-    Raises `BroadcasterError` when that user cannot read this program.
+    Do nothing without root privileges or if that user does not exist. Raises `BroadcasterError` if that user cannot
+    read this program.
     """
     if os.geteuid() != 0:
         return
     try:
-        user = pwd.getpwnam(service.user or USER)
+        user = pwd.getpwnam(service.user or DEFAULT_USER)
     except KeyError:
         return
-    if not isolated(lambda: _can_read_us(user, service), _TRIAL_LIMIT):
+    if not run_isolated(lambda: _can_read_package(user, service), _ACCESS_TIMEOUT):
         raise BroadcasterError(
-            f"user {user.pw_name} cannot read this program ({_PROGRAM}): run the installed one, "
-            f"sudo {service.program or 'broadcaster'} check, or this one with --as-me"
+            f"user {user.pw_name} cannot read this program ({_PACKAGE}): run the installed one with "
+            f"sudo {service.program or 'broadcaster'} check, or add --as-me"
         )
-    _become(user, service)
+    _switch(user, service)
 
 
-def _can_read_us(user: pwd.struct_passwd, service: Service) -> bool:
-    _become(user, service)
-    return os.access(__file__, os.R_OK) and os.access(_PROGRAM, os.R_OK | os.X_OK)
+def _can_read_package(user: pwd.struct_passwd, service: Service) -> bool:
+    _switch(user, service)
+    return os.access(__file__, os.R_OK) and os.access(_PACKAGE, os.R_OK | os.X_OK)
 
 
-def _become(user: pwd.struct_passwd, service: Service) -> None:
-    """As systemd does it (systemd.exec(5)): groups first, because a mere user cannot choose them."""
+def _switch(user: pwd.struct_passwd, service: Service) -> None:
+    """Change user, groups, environment and working directory as systemd does for the service (systemd.exec(5))."""
+    # Groups come first, because only root can set them.
     os.initgroups(user.pw_name, user.pw_gid)
     os.setgroups(sorted({*os.getgroups(), *_group_ids(service.groups)}))
     os.setgid(user.pw_gid)
@@ -75,7 +77,7 @@ def _become(user: pwd.struct_passwd, service: Service) -> None:
     for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS", "SUDO_USER"):
         os.environ.pop(name, None)
     os.environ |= {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name} | service.environment
-    if not os.path.isdir(os.environ.get("LG_WD", "/")):  # of a service that does not run
+    if not os.path.isdir(os.environ.get("LG_WD", "/")):  # systemd creates this folder only while the service runs
         del os.environ["LG_WD"]
     folder = service.state_folder or user.pw_dir
     if service.state_folder:
@@ -85,18 +87,18 @@ def _become(user: pwd.struct_passwd, service: Service) -> None:
 
 
 def _group_ids(names: tuple[str, ...]) -> set[int]:
-    """The numbers of those groups that there are."""
+    """Return the ids of those groups that exist."""
     known = {group.gr_name: group.gr_gid for group in grp.getgrall()}
     return {known[name] for name in names if name in known}
 
 
 def group_names() -> set[str]:
-    """The groups that we are in."""
+    """Return the names of this process's groups."""
     known = {group.gr_gid: group.gr_name for group in grp.getgrall()}
     return {known.get(number, str(number)) for number in {*os.getgroups(), os.getegid()}}
 
 
-def _name(number: int) -> str:
+def _user_name(number: int) -> str:
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""What all checks know when they begin."""
+"""The facts that all checks start with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from broadcaster.settings import Settings, WebSettings
 from broadcaster.settings.paths import absolute
 from broadcaster.storage.state_file import state_folder
 
-_HIDDEN = {
+_PRIVATE_FIELDS = {
     "source": "",
     "encoder": "",
     "audio_source": "",
@@ -28,14 +28,17 @@ _HIDDEN = {
     "pictures": 0,
     "viewers": 0,
 }
-"""What a private daemon does not tell strangers."""
-_ON_AIR = ("starting", "live", "stopping", "failed")
-"""States in which the daemon holds camera and microphone, or tries to."""
+"""Defaults of the fields that a private daemon shows only to its operator."""
+_STATES_WITH_DEVICES = ("starting", "live", "stopping", "failed")
+"""States in which the daemon has camera and microphone open, or tries to open them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A daemon that answers on our port, as `GET /api/status` shows it; of a private one, a stranger sees the state."""
+class DaemonStatus:
+    """The answer of the daemon on our port to `GET /api/status`.
+
+    A private daemon shows only its state to clients that are not the operator.
+    """
 
     state: str
     reason: str
@@ -51,16 +54,17 @@ class Running:
 
     @property
     def holds_devices(self) -> bool:
-        """Whether camera and microphone are open, or about to be."""
-        return self.state in _ON_AIR
+        """Whether camera and microphone are open, or about to be opened or closed."""
+        return self.state in _STATES_WITH_DEVICES
 
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The machine, the settings, who asks, and what runs already.
+    """Machine, settings, user, and the daemon that runs already.
 
-    `settings_file` is empty without one; `problems` are those of the settings, and `settings` the defaults then.
-    `page_addresses` gives the page's addresses for the settings and a port.
+    `settings_file` is empty if there is none. `problems` are the errors in the settings; if there are any, `settings`
+    are the defaults. `running` is None if no daemon answers. `page_addresses` returns the page's addresses for the web
+    settings and a port.
     """
 
     machine: Machine
@@ -70,55 +74,55 @@ class CheckContext:
     problems: tuple[str, ...]
     account: Account
     service: Service
-    running: Running | None
+    running: DaemonStatus | None
     holders: Holders
     page_addresses: Callable[[WebSettings, int], list[str]]
 
     @property
-    def on_air(self) -> Running | None:
-        """The running daemon, if it holds the devices."""
+    def device_owner(self) -> DaemonStatus | None:
+        """The running daemon if it holds the devices, else None."""
         return self.running if self.running is not None and self.running.holds_devices else None
 
     def hides(self, path: str) -> Hidden | None:
-        """What hides a file of these settings from the service, if they are the service's, and something does."""
+        """Return what hides a file of the settings from the service; None if nothing does, or if they are not its."""
         is_services = self.service.installed and self.settings_file == self.service.settings_file
         return self.service.hides(os.path.realpath(absolute(path))) if is_services and path else None
 
-    def ask_again(self) -> Running | None:
-        """Ask the running daemon anew."""
-        return ask_daemon_of(self.settings)
+    def query_daemon(self) -> DaemonStatus | None:
+        """Return the current status of the daemon."""
+        return query_daemon(self.settings)
 
 
-def ask_daemon_of(settings: Settings) -> Running | None:
-    """Ask the daemon that runs with these settings, as its operator."""
-    return ask_running(settings.web, operator_token(settings.web, state_folder(settings.stream.state_dir)))
+def query_daemon(settings: Settings) -> DaemonStatus | None:
+    """Return the status of the daemon that runs with these settings, queried as its operator; None without one."""
+    return query_status(settings.web, operator_token(settings.web, state_folder(settings.stream.state_dir)))
 
 
-def ask_running(settings: WebSettings, token: str = "") -> Running | None:
-    """Ask the daemon on our port, with the operator's `token`; None unless it is a broadcaster."""
+def query_status(settings: WebSettings, token: str = "") -> DaemonStatus | None:
+    """Query the program on our port with the operator's `token`; None if there is none or it is no broadcaster."""
     try:
-        return understand(DaemonClient(settings, token).status())
+        return parse_status(DaemonClient(settings, token).status())
     except (NoDaemon, Refused):
         return None
 
 
-def understand(status: Any) -> Running | None:
-    """What an answer of `GET /api/status` says; None if it is no such thing."""
+def parse_status(status: Any) -> DaemonStatus | None:
+    """Parse an answer to `GET /api/status`; None if it is not one of a broadcaster."""
     try:
         stream = status["stream"]
-        told = _HIDDEN | status if status.get("private") is True else status
-        return Running(
+        fields = _PRIVATE_FIELDS | status if status.get("private") is True else status
+        return DaemonStatus(
             state=str(stream["state"]),
             reason=str(stream.get("reason") or ""),
             sound=str(stream.get("sound") or ""),
-            source=str(told["source"]),
-            encoder=str(told["encoder"]),
-            audio_source=str(told["audio_source"]),
-            width=int(told["width"]),
-            height=int(told["height"]),
-            fps=float(told["fps"]),
-            pictures=int(told["pictures"]),
-            viewers=int(told["viewers"]),
+            source=str(fields["source"]),
+            encoder=str(fields["encoder"]),
+            audio_source=str(fields["audio_source"]),
+            width=int(fields["width"]),
+            height=int(fields["height"]),
+            fps=float(fields["fps"]),
+            pictures=int(fields["pictures"]),
+            viewers=int(fields["viewers"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

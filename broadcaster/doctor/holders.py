@@ -1,4 +1,4 @@
-"""Which processes hold a device or listen on a port, as far as the one who asks may see it."""
+"""Processes that have a device open or listen on a port, as far as this user may inspect them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ _LISTENING = "0A"
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who holds what: processes by device, and by TCP port that they listen on.
+    """Processes by the path of the device that they have open, and by the TCP port that they listen on.
 
-    A port that somebody listens on whom we may not look at is known without a process.
+    A port whose process may not be inspected has an empty tuple.
     """
 
     devices: dict[str, tuple[Process, ...]]
     ports: dict[int, tuple[Process, ...]]
 
     def of_devices(self, *prefixes: str) -> set[Process]:
-        """Who holds devices whose path starts like this."""
-        return {one for path, some in self.devices.items() if path.startswith(prefixes) for one in some}
+        """Return the processes that hold devices whose path starts with one of `prefixes`."""
+        return {
+            process for path, processes in self.devices.items() if path.startswith(prefixes) for process in processes
+        }
 
 
 def read_holders(root: Path = Path("/")) -> Holders:
-    """Look at all processes below `root`; root sees all of them, others their own."""
+    """Inspect the processes below `root`; root sees all of them, other users only their own."""
     devices: dict[str, set[Process]] = {}
     sockets: dict[str, int] = {}
     for pid, target in descriptors(root / "proc"):
@@ -39,16 +41,16 @@ def read_holders(root: Path = Path("/")) -> Holders:
         elif target.startswith("socket:["):
             sockets[target[8:-1]] = pid
     ports: dict[int, set[Process]] = {}
-    for port, inode in _listening(root / "proc/net"):
+    for port, inode in _listening_sockets(root / "proc/net"):
         ports.setdefault(port, set()).update([read_process(sockets[inode], root / "proc")] if inode in sockets else [])
     return Holders(
-        {path: tuple(sorted(some, key=str)) for path, some in devices.items()},
-        {port: tuple(sorted(some, key=str)) for port, some in ports.items()},
+        {path: tuple(sorted(processes, key=str)) for path, processes in devices.items()},
+        {port: tuple(sorted(processes, key=str)) for port, processes in ports.items()},
     )
 
 
-def _listening(net: Path) -> Iterator[tuple[int, str]]:
-    """Port and inode of every listening TCP socket (proc(5), /proc/net/tcp)."""
+def _listening_sockets(net: Path) -> Iterator[tuple[int, str]]:
+    """Yield port and inode of every listening TCP socket (proc(5), /proc/net/tcp)."""
     for name in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
             for line in (net / name).read_text(encoding="ascii", errors="replace").splitlines()[1:]:

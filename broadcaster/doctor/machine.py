@@ -1,4 +1,4 @@
-"""The machine as the checks see it: its files below a root, and its commands, each within a time limit."""
+"""The machine that is checked: files below a root folder, and commands with a time limit."""
 
 from __future__ import annotations
 
@@ -12,58 +12,56 @@ from pathlib import Path
 
 from broadcaster.devices.holders import read_text
 
-COMMAND_LIMIT = 5.0
-"""Seconds that a command may take; the slowest asks systemd over D-Bus, on a Zero 2 W within one."""
+COMMAND_TIMEOUT = 5.0
+"""Seconds for a command; the slowest asks systemd over D-Bus, which takes less than one on a Zero 2 W."""
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where commands are looked for besides $PATH: `iw` lives in sbin, which users do not have there."""
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Searched after $PATH: `iw` is in an sbin folder, which an ordinary user's $PATH lacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """This machine, or a tree that stands in for one."""
+    """This machine, or a folder that stands in for its root."""
 
     root: Path = Path("/")
 
-    def text(self, path: str) -> str:
-        """The text of a file below the root without what ends it; empty if it cannot be read."""
+    def read_text(self, path: str) -> str:
+        """Return the text of a file below the root without its last newline or NUL; empty if it cannot be read."""
         return read_text(self.root / path)
 
-    def names(self, folder: str, pattern: str = "*") -> list[str]:
-        """What is in a folder below the root, by name; nothing if there is none."""
+    def list_names(self, folder: str, pattern: str = "*") -> list[str]:
+        """Return the sorted names in a folder below the root; empty if the folder does not exist."""
         with contextlib.suppress(OSError):
             return sorted(path.name for path in (self.root / folder).glob(pattern))
         return []
 
-    def has(self, command: str) -> bool:
-        """Whether there is such a command."""
-        return find_program(command) is not None
+    def has_command(self, name: str) -> bool:
+        """Whether a command is installed."""
+        return _find_program(name) is not None
 
     def run(self, *command: str) -> str | None:
-        """What a command prints; None if there is no such command, if it fails, or does not end in time."""
-        program = find_program(command[0])
-        return None if program is None else output([program, *command[1:]])
+        """Return the output of a command; None if it is not installed, fails, or does not end in time."""
+        program = _find_program(command[0])
+        return None if program is None else _output_of([program, *command[1:]])
 
 
-def find_program(name: str) -> str | None:
-    """The path of a program, or None."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_PATH}")
+def _find_program(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATH}")
 
 
-def output(command: Sequence[str]) -> str | None:
-    """What `command` prints, without the newlines around it; None if it fails or does not end in time."""
-    environment = os.environ | {"LC_ALL": "C", "SYSTEMD_PAGER": "cat"}
+def _output_of(command: Sequence[str]) -> str | None:
+    """Return what `command` prints, stripped; None if it fails or does not end in time."""
     try:
-        ended = subprocess.run(
+        completed = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=COMMAND_LIMIT,
+            timeout=COMMAND_TIMEOUT,
             text=True,
             errors="replace",
-            env=environment,
+            env=os.environ | {"LC_ALL": "C", "SYSTEMD_PAGER": "cat"},
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return ended.stdout.strip() if ended.returncode == 0 else None
+    return completed.stdout.strip() if completed.returncode == 0 else None

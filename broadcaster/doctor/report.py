@@ -1,4 +1,4 @@
-"""The lines as people read them at 80 columns, and as programs do. Pure."""
+"""Results as text for a terminal of 80 columns, and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -11,56 +11,55 @@ from dataclasses import asdict
 from broadcaster.doctor.result import CheckResult, Level
 
 WIDTH = 80
-"""Columns of a terminal by old custom; commands to type are never broken."""
+"""Columns of text; commands are never wrapped, so that they can be copied."""
 
-_MARKS = {Level.OK: "ok", Level.WARNING: "look", Level.BROKEN: "BROKEN"}
+_MARKS = {Level.OK: "ok", Level.WARNING: "warning", Level.BROKEN: "BROKEN"}
 _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.BROKEN: "1;31"}
 """SGR (ECMA-48 §8.3.117): green, yellow, bold red."""
-_MARK, _WHAT = 8, 13
-_ASIDE = " " * _MARK
-_INDENT = " " * (_MARK + _WHAT)
+_MARK_WIDTH, _NAME_WIDTH = 9, 13
+_NO_MARK = " " * _MARK_WIDTH
+_INDENT = " " * (_MARK_WIDTH + _NAME_WIDTH)
 
 
-def text(line: CheckResult, *, colour: bool) -> str:
-    """One line, and below it, unless all is fine, why it matters and what to do."""
-    mark = f"{_MARKS[line.level]:{_MARK}}"
+def as_text(result: CheckResult, *, colour: bool) -> str:
+    """Return the lines of one result; unless it is fine, with the reason and the fix."""
+    mark = f"{_MARKS[result.level]:{_MARK_WIDTH}}"
     if colour:
-        mark = f"\x1b[{_COLOURS[line.level]}m{mark}\x1b[0m"
-    rows = _labelled(mark, line.what, _wrapped(line.found))
-    if line.level is not Level.OK:
-        rows += _labelled(_ASIDE, "  why", _wrapped(line.why)) + _labelled(_ASIDE, "  do", _fix(line.fix))
+        mark = f"\x1b[{_COLOURS[result.level]}m{mark}\x1b[0m"
+    rows = _labelled(mark, result.what, _wrap(result.found))
+    if result.level is not Level.OK:
+        rows += _labelled(_NO_MARK, "  why", _wrap(result.why)) + _labelled(_NO_MARK, "  fix", _wrap_fix(result.fix))
     return "\n".join(rows)
 
 
-def summary(lines: Sequence[CheckResult]) -> str:
-    """How it ends, in one sentence."""
-    count = Counter(line.level for line in lines)
-    if count[Level.BROKEN]:
-        also = f", {count[Level.WARNING]} more to look at" if count[Level.WARNING] else ""
-        return f"{count[Level.BROKEN]} of {len(lines)} broken{also}."
-    if count[Level.WARNING]:
-        return f"Nothing is broken; {count[Level.WARNING]} of {len(lines)} to look at."
-    return f"All {len(lines)} are fine."
+def summary(results: Sequence[CheckResult]) -> str:
+    """Return the last line of the report."""
+    count = Counter(result.level for result in results)
+    broken, warnings = count[Level.BROKEN], count[Level.WARNING]
+    if not broken and not warnings:
+        return f"{len(results)} checked: everything is fine."
+    counted = f"{warnings} {'warning' if warnings == 1 else 'warnings'}"
+    return f"{len(results)} checked: {broken or 'nothing'} broken, {counted}."
 
 
-def as_json(lines: Iterable[CheckResult]) -> str:
-    """A list of objects: what, level (ok, warning, broken), found, why, fix."""
-    return json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2)
+def as_json(results: Iterable[CheckResult]) -> str:
+    """Return a list of objects with what, level (ok, warning, broken), found, why and fix."""
+    return json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=2)
 
 
 def _labelled(mark: str, label: str, rows: list[str]) -> list[str]:
-    """Rows of text, the first behind mark and label."""
+    """Put mark and label before the first row, and indent the others."""
     first, *others = rows
-    return [f"{mark}{label:{_WHAT}}{first}", *(f"{_INDENT}{row}" for row in others)]
+    return [f"{mark}{label:{_NAME_WIDTH}}{first}", *(f"{_INDENT}{row}" for row in others)]
 
 
-def _wrapped(paragraphs: str) -> list[str]:
-    """Paragraphs as rows; options of commands inside them stay whole."""
+def _wrap(paragraphs: str) -> list[str]:
+    """Wrap paragraphs to rows, without breaking command options at their hyphens."""
     width = WIDTH - len(_INDENT)
     wrapper = textwrap.TextWrapper(width, break_on_hyphens=False, break_long_words=False)
-    return [row for one in paragraphs.splitlines() for row in wrapper.wrap(one)] or [""]
+    return [row for paragraph in paragraphs.splitlines() for row in wrapper.wrap(paragraph)] or [""]
 
 
-def _fix(steps: str) -> list[str]:
-    """Commands, which begin with two spaces, stay in one piece."""
-    return [row for step in steps.splitlines() for row in ([step] if step.startswith("  ") else _wrapped(step))]
+def _wrap_fix(steps: str) -> list[str]:
+    """Wrap all steps except commands, which start with two spaces."""
+    return [row for step in steps.splitlines() for row in ([step] if step.startswith("  ") else _wrap(step))]

@@ -1,4 +1,4 @@
-"""What a check says: one line for people and programs. Pure."""
+"""The result of a check. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is: `warning` is worth a look, with `broken` there is no stream as the settings want it."""
+    """The severity: `warning` deserves attention, `broken` prevents the stream that the settings ask for."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,9 +17,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at: what, what was found, why it matters, and the exact fix (empty if none is needed).
+    """What was checked, what was found, why it matters, and how to fix it (empty if there is nothing to fix).
 
-    A fix has a line for each step; a command to type stands alone on its line, after two spaces.
+    `fix` has one line for each step; a command stands alone on its line, after two spaces.
     """
 
     what: str
@@ -31,24 +31,24 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is looked at, and why it matters: the part of its line that is always the same."""
+    """What is checked and why it matters: the constant part of a result."""
 
     what: str
     why: str
 
     def ok(self, found: str) -> CheckResult:
-        """Nothing to do."""
+        """Return a result with nothing to fix."""
         return CheckResult(self.what, Level.OK, found, self.why)
 
     def warning(self, found: str, fix: str) -> CheckResult:
-        """Worth a look."""
+        """Return a result that deserves attention."""
         return CheckResult(self.what, Level.WARNING, found, self.why, fix)
 
     def broken(self, found: str, fix: str) -> CheckResult:
-        """No stream as the settings want it."""
+        """Return a result that prevents the stream."""
         return CheckResult(self.what, Level.BROKEN, found, self.why, fix)
 
 
-def exit_code(lines: Iterable[CheckResult]) -> int:
-    """0: all is fine, 1: there are warnings, 2: something is broken."""
-    return max((list(Level).index(line.level) for line in lines), default=0)
+def exit_code(results: Iterable[CheckResult]) -> int:
+    """Return 0 if all is fine, 1 if there are warnings, 2 if something is broken."""
+    return max((list(Level).index(result.level) for result in results), default=0)

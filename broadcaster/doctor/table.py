@@ -1,4 +1,4 @@
-"""All checks, in the order in which their lines are shown."""
+"""All checks, in the order of the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broadcaster.doctor.checks import (
     permissions,
     pins,
     power,
-    room,
+    resources,
     service,
     versions,
     wifi,
@@ -28,10 +28,10 @@ from broadcaster.doctor.result import CheckResult
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A group of lines, as `names.GROUPS` has it.
+    """A check and the group of `names.GROUPS` that it produces.
 
-    `limit` is in seconds, and generous, because a Zero 2 W takes five to load its libraries,
-    and all deadlines inside may pass one after the other.
+    `limit` in seconds is generous: a Zero 2 W takes five to load the libraries, and all timeouts inside a check may
+    expire one after the other.
     """
 
     group: str
@@ -52,7 +52,7 @@ CHECKS = (
     Check("wifi", wifi.probe, 30),
     Check("network", network.probe, 15),
     Check("certificate", certificate.probe, 10),
-    Check("ways", candidates.probe, 25),
+    Check("candidates", candidates.probe, 25),
     Check("clock", clock.probe, 5),
-    Check("room", room.probe, 5),
+    Check("resources", resources.probe, 5),
 )

@@ -1,4 +1,4 @@
-"""Becoming the service's user, for good; each in a process of its own."""
+"""Switching to the service's user, which cannot be undone; each test does it in its own process."""
 
 from __future__ import annotations
 
@@ -9,39 +9,42 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import broadcaster
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 
 PROGRAM = """
 import json, os
-from broadcaster.doctor.account import become_services_user, group_names, own_account
+from broadcaster.doctor.account import current_account, group_names, switch_to_service_user
 from broadcaster.doctor.unit import Service
 from broadcaster.errors import BroadcasterError
 service = Service(user="USER", groups=("tty", "no-such-group"), environment={"LG_WD": "/nowhere", "A": "b"},
                   state_folder="/var/tmp", program="/opt/b")
 try:
-    become_services_user(service)
-    said = ""
+    switch_to_service_user(service)
+    error_text = ""
 except BroadcasterError as error:
-    said = str(error)
+    error_text = str(error)
 try:
     os.setuid(0)
-    back = True
+    is_root_again = True
 except PermissionError:
-    back = False
-print(json.dumps({"said": said, "ids": os.getresuid() + os.getresgid(), "groups": sorted(group_names()), "back": back,
-                  "cwd": os.getcwd(), "env": dict(os.environ), "who": str(own_account(service))}))
+    is_root_again = False
+print(json.dumps({"error": error_text, "ids": os.getresuid() + os.getresgid(), "groups": sorted(group_names()),
+                  "is_root_again": is_root_again, "cwd": os.getcwd(), "env": dict(os.environ),
+                  "account": str(current_account(service))}))
 """
 
 
 @pytest.fixture
-def package():
-    """The package where everybody may read it: pytest's own folders are closed."""
+def package() -> Iterator[Path]:
+    """A copy of the package that every user can read, unlike the folders of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="broadcaster-test-"))
     shutil.copytree(
         Path(broadcaster.__file__).parent, folder / "broadcaster", ignore=shutil.ignore_patterns("__pycache__")
@@ -51,41 +54,42 @@ def package():
     shutil.rmtree(folder)
 
 
-def become(package: Path, user: str):
+def switch(package: Path, user: str) -> dict[str, Any]:
+    """Switch to `user` in a new process, and return what it is afterwards."""
     environment = os.environ | {"PYTHONPATH": str(package), "XDG_STATE_HOME": "/root/state"}
     command = [sys.executable, "-c", PROGRAM.replace("USER", user)]
-    ended = subprocess.run(
+    completed = subprocess.run(
         command, capture_output=True, text=True, timeout=60, cwd=package, env=environment, check=False
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return json.loads(ended.stdout)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    return json.loads(completed.stdout)
 
 
-def test_it_is_the_services_user_with_its_groups_and_folders(package):
-    told = become(package, "nobody")
+def test_switch_takes_over_ids_groups_folders_and_environment(package):
+    state = switch(package, "nobody")
     nobody = pwd.getpwnam("nobody")
-    assert told["said"] == ""
-    assert told["ids"] == [nobody.pw_uid] * 3 + [nobody.pw_gid] * 3
-    assert "tty" in told["groups"]
-    assert "root" not in told["groups"]
-    assert told["back"] is False
-    assert told["cwd"] == "/var/tmp"
-    assert told["who"] == "as user nobody, like the service"
-    assert told["env"]["HOME"] == nobody.pw_dir
-    assert told["env"]["STATE_DIRECTORY"] == "/var/tmp"
-    assert told["env"]["A"] == "b"
-    assert "XDG_STATE_HOME" not in told["env"]
-    assert "LG_WD" not in told["env"]
+    assert state["error"] == ""
+    assert state["ids"] == [nobody.pw_uid] * 3 + [nobody.pw_gid] * 3
+    assert "tty" in state["groups"]
+    assert "root" not in state["groups"]
+    assert state["is_root_again"] is False
+    assert state["cwd"] == "/var/tmp"
+    assert state["account"] == "as user nobody, like the service"
+    assert state["env"]["HOME"] == nobody.pw_dir
+    assert state["env"]["STATE_DIRECTORY"] == "/var/tmp"
+    assert state["env"]["A"] == "b"
+    assert "XDG_STATE_HOME" not in state["env"]
+    assert "LG_WD" not in state["env"]
 
 
-def test_a_user_who_cannot_read_the_program_is_told_where_the_right_one_is(package):
+def test_unreadable_program_is_an_error_that_names_the_installed_one(package):
     package.chmod(0o700)
-    told = become(package, "nobody")
-    assert "user nobody cannot read this program" in told["said"]
-    assert "sudo /opt/b check" in told["said"]
-    assert told["ids"] == [0] * 6
+    state = switch(package, "nobody")
+    assert "user nobody cannot read this program" in state["error"]
+    assert "sudo /opt/b check" in state["error"]
+    assert state["ids"] == [0] * 6
 
 
-def test_without_that_user_it_stays_who_it_is(package):
-    told = become(package, "no-such-user")
-    assert (told["said"], told["ids"], told["who"]) == ("", [0] * 6, "as user root")
+def test_missing_user_changes_nothing(package):
+    state = switch(package, "no-such-user")
+    assert (state["error"], state["ids"], state["account"]) == ("", [0] * 6, "as user root")

@@ -1,6 +1,6 @@
-"""The doctor opens the camera that the daemon would, on a board with an encoder and one without.
+"""The check of the camera, on boards with and without a hardware encoder.
 
-It is the real picamera2 over a libcamera of memory.
+It opens the real picamera2 on top of a simulated libcamera.
 """
 
 from __future__ import annotations
@@ -27,23 +27,22 @@ from tests.rigs.picamera2 import Rig
 
 @pytest.fixture
 def rig(monkeypatch):
-    made = Rig()
-    made.install(monkeypatch)
-    monkeypatch.setattr(camera, "TRIAL", 0.3)
-    monkeypatch.setattr(camera, "GLANCE", 0.3)
-    monkeypatch.setattr(camera, "complete", asyncio.run)  # pytest wants every loop closed
-    yield made
-    made.forget()
+    created = Rig()
+    created.install(monkeypatch)
+    monkeypatch.setattr(camera, "MEASUREMENT", 0.3)
+    monkeypatch.setattr(camera, "SHORT_MEASUREMENT", 0.3)
+    monkeypatch.setattr(camera, "run_coroutine", asyncio.run)  # pytest requires that every event loop is closed
+    yield created
+    created.forget()
 
 
 @pytest.fixture
 def probe(rig, monkeypatch, tmp_path):
-    def look_at(machine: boards.Machine, source: str = "picamera2"):
-        board = read_board(boards.build(tmp_path, machine))
+    def probe_camera(fake: boards.FakeBoard, source: str = "picamera2"):
+        board = read_board(boards.build(tmp_path, fake))
         monkeypatch.setattr(choose, "read_board", lambda: board)
         video = VideoSettings(source=source, width=320, height=180, bitrate=510_000)
         settings = Settings(video=video, audio=AudioSettings(source="none"))
-        me, nobody = Account("pi", "broadcaster"), Holders({}, {})
         return camera.probe(
             CheckContext(
                 machine=Machine(tmp_path),
@@ -51,46 +50,46 @@ def probe(rig, monkeypatch, tmp_path):
                 settings=settings,
                 settings_file="",
                 problems=(),
-                account=me,
+                account=Account("pi", "broadcaster"),
                 service=Service(),
                 running=None,
-                holders=nobody,
+                holders=Holders({}, {}),
                 page_addresses=lambda web, port: [],
             )
         )
 
-    return look_at
+    return probe_camera
 
 
 @pytest.mark.parametrize(
-    ("machine", "encoder"),
+    ("fake", "encoder"),
     [
         (boards.ZERO_2_W, "hardware (/dev/video11): "),
-        (boards.PI_5, "libx264 manages "),
+        (boards.PI_5, "libx264 can encode "),
     ],
     ids=lambda value: getattr(value, "model", ""),
 )
-def test_the_camera_of_a_board_is_opened_and_its_encoder_tried(probe, machine, encoder):
-    found, speed = probe(machine, source="auto")
+def test_camera_is_opened_and_encoder_measured(probe, fake, encoder):
+    found, speed = probe(fake, source="auto")
     assert (found.what, speed.what) == ("camera", "encoder")
     assert found.level is not Level.BROKEN
     assert found.found.startswith("picamera2 (imx708), 320×180, first picture after ")
     assert "camera 0: imx708" in found.found
     assert speed.found.startswith(encoder)
-    assert "30 are wanted" in speed.found
+    assert "the stream needs 30" in speed.found
 
 
 @pytest.mark.parametrize(
-    ("machine", "encoder"),
+    ("fake", "encoder"),
     [
-        (boards.ZERO_2_W, "hardware (/dev/video11), not tried: there are no pictures to encode"),
-        (boards.PI_5, "libx264 manages "),
+        (boards.ZERO_2_W, "hardware (/dev/video11), not measured: there are no pictures to encode"),
+        (boards.PI_5, "libx264 can encode "),
     ],
     ids=lambda value: getattr(value, "model", ""),
 )
-def test_a_camera_that_is_not_there_is_broken_where_it_is_named(probe, rig, machine, encoder):
+def test_missing_configured_camera_is_broken(probe, rig, fake, encoder):
     rig.system.sensors = []
-    found, speed = probe(machine)
+    found, speed = probe(fake)
     assert found.level is Level.BROKEN
     assert "check the ribbon cable" in found.found
     assert "rpicam-hello --list-cameras" in found.fix
@@ -98,26 +97,26 @@ def test_a_camera_that_is_not_there_is_broken_where_it_is_named(probe, rig, mach
 
 
 @pytest.mark.parametrize("source", ["camera", "auto", "v4l2"])
-def test_a_bare_wheel_is_told_which_library_it_lacks_and_not_to_seat_a_cable(source, probe, rig, monkeypatch):
+def test_missing_usb_library_is_reported_instead_of_a_cable(source, probe, rig, monkeypatch):
     rig.system.sensors = []
-    without(monkeypatch, "linuxpy")
-    line = probe(boards.PC, source)[0]
-    assert line.level is not Level.OK
-    assert "pip install 'pi-broadcaster[usb]'" in line.found
-    assert "pipx install --force 'pi-broadcaster[usb]'" in line.fix
-    assert "cable" not in line.fix
+    uninstall(monkeypatch, "linuxpy")
+    result = probe(boards.PC, source)[0]
+    assert result.level is not Level.OK
+    assert "pip install 'pi-broadcaster[usb]'" in result.found
+    assert "pipx install --force 'pi-broadcaster[usb]'" in result.fix
+    assert "cable" not in result.fix
 
 
-def test_on_a_pi_without_that_library_its_own_camera_s_cable_may_still_be_it(probe, rig, monkeypatch):
+def test_missing_usb_library_on_a_pi_is_reported_together_with_the_cable(probe, rig, monkeypatch):
     rig.system.sensors = []
-    without(monkeypatch, "linuxpy")
-    line = probe(boards.PI_4, "camera")[0]
-    assert "pi-broadcaster[usb]" in line.fix
-    assert "cable" in line.fix
+    uninstall(monkeypatch, "linuxpy")
+    result = probe(boards.PI_4, "camera")[0]
+    assert "pi-broadcaster[usb]" in result.fix
+    assert "cable" in result.fix
 
 
-def without(monkeypatch, library):
-    """As if that library were not installed."""
+def uninstall(monkeypatch, library):
+    """Make imports of a library fail, as if it were not installed."""
     for name in [name for name in sys.modules if name.startswith((library, "broadcaster.devices.usb."))]:
         monkeypatch.delitem(sys.modules, name)
     find = importlib.util.find_spec

@@ -1,4 +1,4 @@
-"""`broadcaster check` as people run it, on this machine, with shorter trials of camera and encoder."""
+"""The command `broadcaster check` on this machine, with short measurements of camera and encoder."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ import sys
 from broadcaster.cli import main
 from broadcaster.doctor.checks import camera
 
-camera.TRIAL = camera.GLANCE = 0.5
+camera.MEASUREMENT = camera.SHORT_MEASUREMENT = 0.5
 sys.exit(main())
 """
 TIME_LIMIT = 120
-"""Seconds; alone it takes about four, and some machines stand still now and then."""
+"""Seconds; alone the check takes about four, but some test machines stall now and then."""
 ATTEMPTS = 3
-"""A machine that stands still for two seconds makes the daemon believe that its source does."""
+"""Retries, because on a machine that stalls for two seconds the daemon regards its source as stalled."""
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a check ended."""
+class Completed:
+    """Exit code and output of a check."""
 
     code: int
     out: str
     err: str
 
     @property
-    def lines(self) -> dict[str, dict[str, str]]:
-        """What it found, by what it was."""
+    def results(self) -> dict[str, dict[str, str]]:
+        """The results of `--json` by name."""
         assert self.err == ""
-        return {line["what"]: line for line in json.loads(self.out)}
+        return {result["what"]: result for result in json.loads(self.out)}
 
 
 async def check(
     *arguments: str, settings: tuple[str, ...] = SMALL, environment: Mapping[str, str] | None = None
-) -> Ended:
+) -> Completed:
     command = [sys.executable, "-c", PROGRAM, "check", "--as-me", *arguments]
-    for one in settings:
-        command += ["--set", one]
+    for setting in settings:
+        command += ["--set", setting]
     pipe, variables = asyncio.subprocess.PIPE, os.environ | dict(environment or {})
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=variables)
     try:
@@ -61,136 +61,139 @@ async def check(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
+    return Completed(process.returncode or 0, out.decode(), err.decode())
 
 
-async def attempts(attempt: Callable[[], Awaitable[Ended]], good: Callable[[Ended], bool]) -> Ended:
+async def retry(attempt: Callable[[], Awaitable[Completed]], is_good: Callable[[Completed], bool]) -> Completed:
     for _ in range(ATTEMPTS - 1):
-        ended = await attempt()
-        if good(ended):
-            return ended
+        completed = await attempt()
+        if is_good(completed):
+            return completed
     return await attempt()
 
 
-async def everything(folder: Path) -> Ended:
+async def everything(folder: Path) -> Completed:
     return await check("--json", "--set", f"web.port={free_port()}", "--set", f"stream.state_dir={folder}")
 
 
-async def beside_a_broadcaster(folder: Path) -> Ended:
+async def next_to_a_running_daemon(folder: Path) -> Completed:
     names = ("port", "camera", "encoder", "microphone")
     async with Daemon(video__width=320, video__height=180, video__bitrate=200_000) as daemon:
         async with asyncio.timeout(20):
             while (await daemon.status())["stream"]["state"] != "live":
                 await asyncio.sleep(0.05)
-        return await attempts(
+        return await retry(
             lambda: check("--json", *names, settings=(*SMALL, f"web.port={daemon.port}")),
-            lambda ended: "live at" in ended.lines["encoder"]["found"],
+            lambda completed: "fps live at" in completed.results["encoder"]["found"],
         )
 
 
-async def at_a_port_that_is_taken(folder: Path) -> Ended:
+async def with_a_port_in_use(folder: Path) -> Completed:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         return await check("--json", "port", settings=(f"web.port={port}", "web.host=127.0.0.1"))
 
 
-async def with_a_microphone(folder: Path) -> Ended:
+async def with_a_microphone(folder: Path) -> Completed:
     settings = ("audio.source=alsa", "audio.device=fifo-mono", "audio.gain=-20")
 
-    async def attempt() -> Ended:
+    async def attempt() -> Completed:
         return await check("--json", "microphone", settings=settings, environment=microphone.environment)
 
     with FifoMicrophone(folder).running() as microphone:
-        return await attempts(attempt, lambda ended: ended.code == 0)
+        return await retry(attempt, lambda completed: completed.code == 0)
 
 
-async def with_wrong_settings(folder: Path) -> Ended:
+async def with_invalid_settings(folder: Path) -> Completed:
     return await check("--json", "settings", "clock", "port", settings=("video.fps=0", "web.prot=1"))
 
 
-async def for_people(folder: Path) -> Ended:
+async def as_text(folder: Path) -> Completed:
     return await check("board", "memory", settings=())
 
 
-async def of_what_there_is_not(folder: Path) -> Ended:
+async def with_an_unknown_name(folder: Path) -> Completed:
     return await check("camra", settings=())
 
 
-SCENES = (
+SCENARIOS = (
     everything,
-    beside_a_broadcaster,
-    at_a_port_that_is_taken,
+    next_to_a_running_daemon,
+    with_a_port_in_use,
     with_a_microphone,
-    with_wrong_settings,
-    for_people,
-    of_what_there_is_not,
+    with_invalid_settings,
+    as_text,
+    with_an_unknown_name,
 )
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory) -> dict[object, Ended]:
-    """How each of the scenes ended; they play all at once, because most of their time they wait."""
+def completed(tmp_path_factory) -> dict[object, Completed]:
+    """The scenarios and their results; they run in parallel, because most of their time they wait."""
 
-    async def play() -> list[Ended]:
-        return await asyncio.gather(*(scene(tmp_path_factory.mktemp(scene.__name__)) for scene in SCENES))
+    async def run_all() -> list[Completed]:
+        return await asyncio.gather(
+            *(scenario(tmp_path_factory.mktemp(scenario.__name__)) for scenario in SCENARIOS)
+        )
 
-    return dict(zip(SCENES, asyncio.run(play()), strict=True))
-
-
-def test_everything_is_looked_at_and_the_worst_is_the_exit_code(ended):
-    found = ended[everything].lines
-    assert tuple(found) == NAMES
-    assert ended[everything].code == max(["ok", "warning", "broken"].index(line["level"]) for line in found.values())
-    assert not [line for line in found.values() if "could not be looked at" in line["found"]]
-    assert found["camera"]["found"].startswith("test, 320×180, first picture after ")
-    assert "libx264 manages" in found["encoder"]["found"]
-    assert found["microphone"]["found"].startswith("test: level -")
-    assert found["ways"]["found"].startswith("direct: ")
-    for line in found.values():
-        assert line["why"]
-        assert bool(line["fix"]) == (line["level"] != "ok")
+    return dict(zip(SCENARIOS, asyncio.run(run_all()), strict=True))
 
 
-def test_a_running_broadcaster_is_recognised_and_left_alone(ended):
-    found = ended[beside_a_broadcaster].lines
-    assert found["port"]["found"].endswith(", in use by the running broadcaster: fine")
-    assert found["camera"]["found"] == "in use by the running broadcaster: fine (test, 320×180)"
-    assert found["microphone"]["found"].startswith("in use by the running broadcaster: fine")
-    assert "pictures a second live at 320×180" in found["encoder"]["found"]
+def test_all_results_are_complete_and_the_worst_is_the_exit_code(completed):
+    results = completed[everything].results
+    assert tuple(results) == NAMES
+    levels = ["ok", "warning", "broken"]
+    assert completed[everything].code == max(levels.index(result["level"]) for result in results.values())
+    assert not [result for result in results.values() if "could not be checked" in result["found"]]
+    assert results["camera"]["found"].startswith("test, 320×180, first picture after ")
+    assert "libx264 can encode" in results["encoder"]["found"]
+    assert results["microphone"]["found"].startswith("test: level -")
+    assert results["ways"]["found"].startswith("direct: ")
+    for result in results.values():
+        assert result["why"]
+        assert bool(result["fix"]) == (result["level"] != "ok")
 
 
-def test_a_port_that_somebody_holds_is_broken_and_says_who(ended):
-    line = ended[at_a_port_that_is_taken].lines["port"]
-    assert (ended[at_a_port_that_is_taken].code, line["level"]) == (2, "broken")
-    assert f"(process {os.getpid()})" in line["found"]
-    assert f"sudo kill {os.getpid()}" in line["fix"]
+def test_running_daemon_is_recognised_and_left_alone(completed):
+    results = completed[next_to_a_running_daemon].results
+    assert results["port"]["found"].endswith(" is in use by the running broadcaster")
+    assert results["camera"]["found"] == "in use by the running broadcaster (test, 320×180)"
+    assert results["microphone"]["found"].startswith("in use by the running broadcaster (")
+    assert "fps live at 320×180" in results["encoder"]["found"]
 
 
-def test_a_microphone_is_opened_by_arecord_and_its_level_taken(ended):
-    line = ended[with_a_microphone].lines["microphone"]
-    assert line["level"] == "ok"
-    assert line["found"].startswith("fifo-mono: recording, mono: level -")
+def test_port_in_use_is_broken_and_names_the_process(completed):
+    result = completed[with_a_port_in_use].results["port"]
+    assert (completed[with_a_port_in_use].code, result["level"]) == (2, "broken")
+    assert f"(process {os.getpid()})" in result["found"]
+    assert f"sudo kill {os.getpid()}" in result["fix"]
 
 
-def test_settings_that_are_wrong_are_a_line_and_the_rest_is_looked_at(ended):
-    found = ended[with_wrong_settings].lines
-    assert (ended[with_wrong_settings].code, found["settings"]["level"]) == (2, "broken")
-    assert "web.prot: no such setting; did you mean web.port?" in found["settings"]["found"]
-    assert "video.fps = 0: must be a whole number from 1 to 120" in found["settings"]["found"]
-    assert set(found) == {"settings", "clock", "port"}
-    assert "8080" in found["port"]["found"]
+def test_microphone_is_opened_by_arecord_and_its_level_measured(completed):
+    result = completed[with_a_microphone].results["microphone"]
+    assert result["level"] == "ok"
+    assert result["found"].startswith("fifo-mono: recording, mono: level -")
 
 
-def test_people_get_text_without_colour_where_no_terminal_is(ended):
-    assert ended[for_people].err == ""
-    assert "\x1b" not in ended[for_people].out
-    first, _, board, *_, last = ended[for_people].out.rstrip().splitlines()
+def test_invalid_settings_are_broken_and_the_other_checks_use_defaults(completed):
+    results = completed[with_invalid_settings].results
+    assert (completed[with_invalid_settings].code, results["settings"]["level"]) == (2, "broken")
+    assert "web.prot: no such setting; did you mean web.port?" in results["settings"]["found"]
+    assert "video.fps = 0: must be a whole number from 1 to 120" in results["settings"]["found"]
+    assert set(results) == {"settings", "clock", "port"}
+    assert "8080" in results["port"]["found"]
+
+
+def test_text_has_no_colour_without_a_terminal(completed):
+    assert completed[as_text].err == ""
+    assert "\x1b" not in completed[as_text].out
+    first, _, board, *_, last = completed[as_text].out.rstrip().splitlines()
     assert first.startswith("broadcaster ")
-    assert board[8:].startswith("board        ")
-    assert last.endswith((" to look at.", "are fine."))
+    assert board[9:].startswith("board        ")
+    assert last.startswith("2 checked: ")
 
 
-def test_a_name_that_there_is_not_is_wrong_usage(ended):
-    assert ended[of_what_there_is_not].code == 2
-    assert "there is no 'camra'; there are board, system," in ended[of_what_there_is_not].err
+def test_unknown_name_is_a_usage_error(completed):
+    assert completed[with_an_unknown_name].code == 2
+    assert "there is no 'camra'; there are board, system," in completed[with_an_unknown_name].err

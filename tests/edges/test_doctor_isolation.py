@@ -1,4 +1,4 @@
-"""A check that hangs, crashes or has a bug is a line; each runs here in a process that may fork."""
+"""Checks that hang, crash or have a bug produce results; each runs in a process that may fork."""
 
 import json
 import subprocess
@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import ctypes, json, os, signal, subprocess, sys, threading, time
-from broadcaster.doctor.isolation import NoResult, isolated, leave_if_stuck, lines_of
+import ctypes, os, signal, subprocess, sys, threading, time
+from broadcaster.doctor.isolation import check_isolated, exit_if_stuck
 from broadcaster.doctor.report import as_json
 
 def hang():
     threading.Thread(target=time.sleep, args=(60,)).start()
     time.sleep(60)
 
-def deaf():
+def block_signals():
     signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
-    print("chatter of a library")
+    print("output of a library")
     subprocess.Popen(["sleep", "3.14159"])
     time.sleep(60)
 
@@ -32,50 +32,50 @@ def bug():
 def leave():
     os._exit(3)
 
-def linger():
+def leave_children():
     subprocess.Popen(["sleep", "2.71828"])
     threading.Thread(target=time.sleep, args=(60,)).start()
     return []
 
-lines = lines_of(["camera", "encoder"], globals()[sys.argv[1]], float(sys.argv[2]))
-leave_if_stuck(9)
-print(as_json(lines))
+results = check_isolated(["camera", "encoder"], globals()[sys.argv[1]], float(sys.argv[2]))
+exit_if_stuck(9)
+print(as_json(results))
 """
 
 
-LIMITS = {"hang": 0.3, "deaf": 0.5, "crash": 20, "bug": 20, "leave": 20, "linger": 20}
-"""Seconds, by the name of what is tried."""
+LIMITS = {"hang": 0.3, "block_signals": 0.5, "crash": 20, "bug": 20, "leave": 20, "leave_children": 20}
+"""Time limits in seconds, by the function of `PROGRAM` that is checked."""
 
 
 @pytest.fixture(scope="module")
-def ended():
-    """What each gave: all at once, because most of it is waiting."""
+def results():
+    """The results by function; the programs run in parallel, because most of their time they wait."""
     commands = {name: [sys.executable, "-c", PROGRAM, name, str(limit)] for name, limit in LIMITS.items()}
     processes = {
         name: subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for name, command in commands.items()
     }
     began = time.monotonic()
-    given = {}
+    parsed = {}
     for name, process in processes.items():
         with process:
             out, err = process.communicate(timeout=60)
         assert (name, process.returncode, err) == (name, 0, "")
-        given[name] = json.loads(out)
-    assert time.monotonic() - began < 50  # none has waited for what sleeps a minute
-    return given
+        parsed[name] = json.loads(out)
+    assert time.monotonic() - began < 50  # none waited for the threads and processes that sleep for a minute
+    return parsed
 
 
-def says(lines) -> str:
-    """What the lines of the group say, each the same."""
-    assert [line["what"] for line in lines] == ["camera", "encoder"]
-    assert {line["level"] for line in lines} == {"broken"}
-    (found,) = {line["found"] for line in lines}
+def found_in(results) -> str:
+    """Return the text that all results of the group share."""
+    assert [result["what"] for result in results] == ["camera", "encoder"]
+    assert {result["level"] for result in results} == {"broken"}
+    (found,) = {result["found"] for result in results}
     return found
 
 
 def is_gone(*command: str) -> bool:
-    """Whether that command runs nowhere, or no more in a moment: who is killed needs one to die."""
+    """Whether no process runs this command; a killed one gets some time to end."""
     line = "\0".join((*command, "")).encode()
     for _ in range(100):
         if line not in map(_command_line, Path("/proc").glob("[0-9]*/cmdline")):
@@ -91,27 +91,28 @@ def _command_line(path: Path) -> bytes:
         return b""
 
 
-def test_one_that_hangs_is_ended(ended):
-    assert says(ended["hang"]) == "could not be looked at: no answer within 0.3 s"
+def test_hanging_check_is_killed(results):
+    assert found_in(results["hang"]) == "could not be checked: no answer within 0.3 s"
 
 
-def test_one_that_is_deaf_is_ended_with_all_that_it_started(ended):
-    assert says(ended["deaf"]) == "could not be looked at: no answer within 0.5 s"
+def test_check_that_blocks_signals_is_killed_with_its_children(results):
+    assert found_in(results["block_signals"]) == "could not be checked: no answer within 0.5 s"
     assert is_gone("sleep", "3.14159")
 
 
-def test_one_that_crashes_in_a_library_says_so(ended):
-    assert says(ended["crash"]) == "could not be looked at: it crashed (SIGSEGV)"
+def test_crash_in_a_library_is_reported_with_its_signal(results):
+    assert found_in(results["crash"]) == "could not be checked: the check crashed (SIGSEGV)"
 
 
-def test_a_bug_is_named(ended):
-    assert says(ended["bug"]) == "could not be looked at: a bug in the check (ZeroDivisionError: division by zero)"
+def test_bug_is_reported_with_its_exception(results):
+    expected = "could not be checked: the check has a bug (ZeroDivisionError: division by zero)"
+    assert found_in(results["bug"]) == expected
 
 
-def test_one_that_ends_without_a_word_says_its_code(ended):
-    assert says(ended["leave"]) == "could not be looked at: it ended with code 3"
+def test_silent_exit_is_reported_with_its_code(results):
+    assert found_in(results["leave"]) == "could not be checked: the check exited with code 3"
 
 
-def test_a_result_counts_though_threads_and_commands_linger(ended):
-    assert ended["linger"] == []
+def test_result_is_returned_although_threads_and_children_remain(results):
+    assert results["leave_children"] == []
     assert is_gone("sleep", "2.71828")

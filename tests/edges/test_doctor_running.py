@@ -1,4 +1,4 @@
-"""Asking who listens on our port whether it is a broadcaster."""
+"""Querying the program on our port: a broadcaster, another server, or none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from broadcaster.doctor.context import Running, ask_running
+from broadcaster.doctor.context import DaemonStatus, query_status
 from broadcaster.service import daemon_client
 from broadcaster.settings import WebSettings
 from tests.rigs.certificates import make_pair
@@ -30,8 +31,8 @@ STATUS = {
 }
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Answers everything with its server's `body`."""
+class FixedAnswer(BaseHTTPRequestHandler):
+    """Answers every request with its server's `body`."""
 
     def do_GET(self):
         self.send_response(200)
@@ -43,8 +44,9 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def answering(body: bytes, context: ssl.SSLContext | None = None):
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+def served(body: bytes, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve `body` on a free port, and return the port."""
+    with HTTPServer(("127.0.0.1", 0), FixedAnswer) as server:
         server.body = body
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -55,31 +57,31 @@ def answering(body: bytes, context: ssl.SSLContext | None = None):
         thread.join()
 
 
-def test_a_broadcaster_says_what_it_does():
-    with answering(json.dumps(STATUS).encode()) as port:
-        running = ask_running(WebSettings(host="127.0.0.1", port=port))
-    assert running == Running("live", "", "on", "picamera2 (imx708)", "hardware", "alsa", 1280, 720, 30.0, 77, 2)
-    assert running.holds_devices
+def test_status_of_a_broadcaster_is_returned():
+    with served(json.dumps(STATUS).encode()) as port:
+        status = query_status(WebSettings(host="127.0.0.1", port=port))
+    assert status == DaemonStatus("live", "", "on", "picamera2 (imx708)", "hardware", "alsa", 1280, 720, 30.0, 77, 2)
+    assert status.holds_devices
 
 
-def test_one_with_a_certificate_is_believed_on_its_own_machine(tmp_path):
+def test_self_signed_certificate_is_accepted_on_this_machine(tmp_path):
     pair = make_pair(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
     offline = STATUS | {"stream": {"state": "offline", "since": 1.0, "sound": "none"}}
-    with answering(json.dumps(offline).encode(), context) as port:
-        running = ask_running(WebSettings(host="127.0.0.1", port=port, **pair.settings))
-    assert running is not None
-    assert not running.holds_devices
+    with served(json.dumps(offline).encode(), context) as port:
+        status = query_status(WebSettings(host="127.0.0.1", port=port, **pair.settings))
+    assert status is not None
+    assert not status.holds_devices
 
 
 @pytest.mark.parametrize("body", [b"", b"<!doctype html>", b"[]", b'{"stream": null}', b"\xff" * 100])
-def test_anybody_else_is_none(body):
-    with answering(body) as port:
-        assert ask_running(WebSettings(host="127.0.0.1", port=port)) is None
+def test_other_http_server_has_no_status(body):
+    with served(body) as port:
+        assert query_status(WebSettings(host="127.0.0.1", port=port)) is None
 
 
-def test_a_server_that_speaks_something_else_is_none():
+def test_server_of_another_protocol_has_no_status():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet():
@@ -90,12 +92,12 @@ def test_a_server_that_speaks_something_else_is_none():
 
         thread = threading.Thread(target=greet)
         thread.start()
-        assert ask_running(WebSettings(host="127.0.0.1", port=server.getsockname()[1])) is None
+        assert query_status(WebSettings(host="127.0.0.1", port=server.getsockname()[1])) is None
         thread.join()
 
 
-def test_nobody_is_none(monkeypatch):
+def test_port_without_a_server_has_no_status(monkeypatch):
     monkeypatch.setattr(daemon_client, "TIMEOUT", 0.2)
-    assert ask_running(WebSettings(host="127.0.0.1", port=free_port())) is None
-    assert ask_running(WebSettings(host="::1", port=free_port())) is None
-    assert ask_running(WebSettings(port=0)) is None
+    assert query_status(WebSettings(host="127.0.0.1", port=free_port())) is None
+    assert query_status(WebSettings(host="::1", port=free_port())) is None
+    assert query_status(WebSettings(port=0)) is None

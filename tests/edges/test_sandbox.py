@@ -12,7 +12,7 @@ from broadcaster.doctor.account import Account
 from broadcaster.doctor.checks import camera, certificate
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.holders import Holders
-from broadcaster.doctor.isolation import isolated
+from broadcaster.doctor.isolation import run_isolated
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Level
 from broadcaster.doctor.unit import Service, parse
@@ -81,8 +81,10 @@ def test_the_error_of_the_source_names_the_sandbox(tmp_path: Path, root: str, op
 def checked(settings: Settings, probe, file: str = SETTINGS) -> CheckResult:
     board, me, service = Board("", 1 << 30, "", False), Account("pi", "broadcaster"), parse(SHOWN)
     holders = Holders({}, {})
-    case = CheckContext(Machine(), board, settings, file, (), me, service, None, holders, lambda web, port: [])
-    return isolated(lambda: probe(case), 30)[0]  # as the check does, because a camera's check leaves its loop behind
+    context = CheckContext(Machine(), board, settings, file, (), me, service, None, holders, lambda web, port: [])
+    return run_isolated(lambda: probe(context), 30)[
+        0
+    ]  # as the check does, because a camera's check leaves its loop behind
 
 
 def test_the_check_names_the_sandbox_and_the_way_out() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broadcaster.doctor.context import ask_running
+from broadcaster.doctor.context import query_status
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import SecretFile
@@ -131,7 +131,7 @@ async def test_the_doctor_finds_a_daemon_that_has_a_certificate(tmp_path: Any) -
     pair = make_pair(tmp_path)
     async with served(**pair.settings) as rig:
         found = await asyncio.to_thread(
-            ask_running, WebSettings(host="127.0.0.1", port=rig.server.port, **pair.settings)
+            query_status, WebSettings(host="127.0.0.1", port=rig.server.port, **pair.settings)
         )
         assert found is not None
         assert (found.state, found.source) == ("live", "test picture")

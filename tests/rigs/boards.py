@@ -1,4 +1,4 @@
-"""Boards as trees of /proc, /sys and /dev in a folder, for code that takes the root folder as an argument."""
+"""Boards as folders with /proc, /sys and /dev, for code that takes the root folder as an argument."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ _PI_NODES = ("vchiq", "vcio", "gpiochip0", "dma_heap/linux,cma", "dma_heap/syste
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What a fake tree is made of; `memory` in kB as in MemTotal, `video` the names of /dev/videoN by number."""
+class FakeBoard:
+    """The contents of the folders: `memory` is MemTotal in kB, `video` the names of /dev/videoN by number."""
 
     model: str
     memory: int
     video: dict[int, str]
     nodes: tuple[str, ...] = _PI_NODES
-    machine: int = 0xB7
-    """e_machine of its programs (elf(5)): AArch64, or 0x3E for x86-64, 0x28 for 32-bit ARM."""
+    elf_machine: int = 0xB7
+    """e_machine of the programs (elf(5)): 0xB7 is AArch64, 0x3E x86-64, 0x28 32-bit ARM."""
 
 
-ZERO_2_W = Machine("Raspberry Pi Zero 2 W Rev 1.0", 437_904, {0: "unicam-image", **_CODEC})
-PI_3 = Machine("Raspberry Pi 3 Model B Plus Rev 1.3", 931_116, {0: "unicam-image", **_CODEC})
-PI_4 = Machine("Raspberry Pi 4 Model B Rev 1.4", 3_884_360, {0: "unicam-image", 19: "rpi-hevc-dec", **_CODEC})
-PI_4_32_BIT = Machine(PI_4.model, PI_4.memory, PI_4.video, machine=0x28)
-PI_5 = Machine(
+ZERO_2_W = FakeBoard("Raspberry Pi Zero 2 W Rev 1.0", 437_904, {0: "unicam-image", **_CODEC})
+PI_3 = FakeBoard("Raspberry Pi 3 Model B Plus Rev 1.3", 931_116, {0: "unicam-image", **_CODEC})
+PI_4 = FakeBoard("Raspberry Pi 4 Model B Rev 1.4", 3_884_360, {0: "unicam-image", 19: "rpi-hevc-dec", **_CODEC})
+PI_4_32_BIT = FakeBoard(PI_4.model, PI_4.memory, PI_4.video, elf_machine=0x28)
+PI_5 = FakeBoard(
     "Raspberry Pi 5 Model B Rev 1.0",
     8_245_264,
     {0: "rp1-cfe-csi2_ch0", 19: "rpi-hevc-dec", 20: "pispbe-input", 22: "pispbe-output0"},
     ("vcio", *(node for node in _PI_NODES if node not in ("vchiq", "vcio"))),
 )
-PC = Machine("", 16_303_412, {0: "Integrated Camera: Integrated C"}, (), machine=0x3E)
+PC = FakeBoard("", 16_303_412, {0: "Integrated Camera: Integrated C"}, (), elf_machine=0x3E)
 
 
-def build(root: Path, machine: Machine) -> Path:
-    """Make the tree of `machine` below `root`; returns `root`."""
-    _write(root / "proc/meminfo", f"MemTotal:       {machine.memory:8} kB\nMemFree:         100000 kB\n")
-    if machine.model:
-        _write(root / "proc/device-tree/model", machine.model + "\0")
+def build(root: Path, board: FakeBoard) -> Path:
+    """Create the files of `board` below `root`; return `root`."""
+    _write(root / "proc/meminfo", f"MemTotal:       {board.memory:8} kB\nMemFree:         100000 kB\n")
+    if board.model:
+        _write(root / "proc/device-tree/model", board.model + "\0")
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/exe").write_bytes(_elf(machine.machine))
-    for number, name in machine.video.items():
+    (root / "proc/self/exe").write_bytes(_elf(board.elf_machine))
+    for number, name in board.video.items():
         _write(root / f"sys/class/video4linux/video{number}/name", name + "\n")
         _write(root / f"dev/video{number}", "")
-    for node in machine.nodes:
+    for node in board.nodes:
         _write(root / "dev" / node, "")
     return root
 
 
 def _elf(machine: int) -> bytes:
-    """Return the start of a program's header (elf(5)), as far as e_machine."""
+    """Return the header of a program (elf(5)) up to e_machine."""
     bits = 1 if machine == 0x28 else 2
     return b"\x7fELF" + bytes([bits, 1, 1, 0]) + bytes(8) + (3).to_bytes(2, "little") + machine.to_bytes(2, "little")
 

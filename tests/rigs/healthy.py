@@ -1,4 +1,4 @@
-"""A light viewer that says that it fares well, as browsers do: who says nothing is not heard."""
+"""A light viewer that reports good reception, as browsers do; a viewer without reports counts as unresponsive."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtcpReceiverInfo, RtcpRrPa
 
 from tests.rigs.light import LightViewer
 
-PLENTY = 10_000_000
-"""Bits a second that its network carries."""
+BANDWIDTH = 10_000_000
+"""The bandwidth estimate that the viewer reports, in bit/s."""
 
 
 class HealthyViewer(LightViewer):
-    """Says once a second that nothing is lost, and that its network carries plenty."""
+    """Sends a receiver report without loss and a REMB of `BANDWIDTH` every second."""
 
-    _saying: asyncio.Task[None] | None = None
+    _reporting: asyncio.Task[None] | None = None
 
     def _count_packets(self, transceiver: Any) -> None:
         super()._count_packets(transceiver)
         if transceiver.kind == "video":
-            self._say_no_more()
+            self._stop_reporting()
 
     def _count(self, packet: RtpPacket) -> None:
         super()._count(packet)
-        if self._saying is None:
-            self._saying = asyncio.create_task(self._say(packet.ssrc))
+        if self._reporting is None:
+            self._reporting = asyncio.create_task(self._report(packet.ssrc))
 
-    async def _say(self, ssrc: int) -> None:
+    async def _report(self, ssrc: int) -> None:
         block = RtcpReceiverInfo(ssrc, fraction_lost=0, packets_lost=0, highest_sequence=0, jitter=0, lsr=0, dlsr=0)
-        plenty = RtcpPsfbPacket(RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(PLENTY, [ssrc]))
-        with contextlib.suppress(ConnectionError):  # it ends with the connection
+        remb = RtcpPsfbPacket(RTCP_PSFB_APP, ssrc=1, media_ssrc=0, fci=pack_remb_fci(BANDWIDTH, [ssrc]))
+        with contextlib.suppress(ConnectionError):  # the connection ends first
             while True:
-                await self.send_rtcp(bytes(RtcpRrPacket(ssrc=1, reports=[block])) + bytes(plenty))
+                await self.send_rtcp(bytes(RtcpRrPacket(ssrc=1, reports=[block])) + bytes(remb))
                 await asyncio.sleep(1)
 
     async def leave(self) -> None:
-        self._say_no_more()
+        self._stop_reporting()
         await super().leave()
 
-    def _say_no_more(self) -> None:
-        if self._saying is not None:
-            self._saying.cancel()
-            self._saying = None
+    def _stop_reporting(self) -> None:
+        if self._reporting is not None:
+            self._reporting.cancel()
+            self._reporting = None

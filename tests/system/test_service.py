@@ -89,10 +89,10 @@ def test_the_doctor_looks_as_the_service_s_user_and_leaves_the_service_alone(con
     assert "checked as user broadcaster, like the service" in container.try_run(COMMAND, "check", "board")
     lines = {line["what"]: line for line in json.loads(container.try_run(COMMAND, "check", "--json"))}
     print(json.dumps(lines, indent=2, ensure_ascii=False))
-    assert not [line for line in lines.values() if "could not be looked at" in line["found"]]
+    assert not [line for line in lines.values() if "could not be checked" in line["found"]]
     assert lines["settings"]["found"].startswith(SETTINGS)
-    assert lines["service"]["found"] == "runs, and starts at boot"
-    assert lines["port"]["found"] == "8080, in use by the running broadcaster: fine"
+    assert lines["service"]["found"] == "running, and starts at boot"
+    assert lines["port"]["found"] == "8080 is in use by the running broadcaster"
     assert ", linuxpy " in lines["versions"]["found"], "the library of USB cameras comes along"
     assert {lines[name]["level"] for name in ("settings", "service", "port", "versions", "disk")} == {"ok"}
     assert pid(container) == began
@@ -205,7 +205,7 @@ def test_it_may_listen_on_port_80_and_the_check_agrees(container):
         wait_for(lambda: container.run("/usr/bin/python3", "-c", FETCH, address, ""), 15)
         container.run("systemctl", "stop", UNIT)
         (port,) = json.loads(container.try_run(COMMAND, "check", "--json", "port"))
-        assert (port["level"], port["found"]) == ("ok", "80 is free, for the service")
+        assert (port["level"], port["found"]) == ("ok", "80 is free, and the service may use it")
     finally:
         container.run("sed", "-i", "s/^port = 80$/#port = 8080/", SETTINGS)
         container.run("systemctl", "restart", UNIT)

@@ -29,7 +29,7 @@ def test_read_board(tmp_path, machine, encoder, is_64_bit):
 
 
 def test_the_encoder_is_identified_by_name_not_by_number(tmp_path):
-    moved = boards.Machine(boards.PI_4.model, 1, {11: "UVC Camera", 12: "bcm2835-codec-encode"})
+    moved = boards.FakeBoard(boards.PI_4.model, 1, {11: "UVC Camera", 12: "bcm2835-codec-encode"})
     assert read_board(boards.build(tmp_path, moved)).h264_encoder == "/dev/video12"
 
 

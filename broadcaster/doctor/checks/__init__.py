@@ -1,1 +1,1 @@
-"""Each file is one group of checks: what is found on the machine as plain facts, and apart from it what they mean."""
+"""Each module is one group of checks: `probe` collects facts from the machine, `evaluate` turns them into results."""

@@ -1,4 +1,4 @@
-"""Whether the time is known: without it certificates and time-limited credentials fail."""
+"""Whether the system clock is set and synchronised; certificates and time-limited credentials depend on it."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
 
 CLOCK_IS_SET = 1_735_689_600
-"""The first second of 2025 (UTC): a board without a clock battery starts somewhere before."""
-_MOST_ERROR = 16_000_000
-"""Microseconds of possible error, from which on systemd too takes a clock for unsynchronised (time-util.c)."""
+"""The start of 2025 (UTC) in Unix seconds: a board without a clock battery boots with an earlier time."""
+_MAX_ERROR = 16_000_000
+"""Microseconds of maximum error from which systemd, too, regards a clock as unsynchronised (time-util.c)."""
 _TIMEX_SIZE = 512
-"""Bytes: more than `struct timex` has anywhere (208 on 64-bit Linux)."""
+"""Bytes; more than `struct timex` has on any platform (208 on 64-bit Linux)."""
 
-_ABOUT = Subject("clock", "With a wrong time, TURN servers refuse the credentials, and browsers certificates.")
-_FIX = "Connect it to the internet and let it ask the time:\n  sudo timedatectl set-ntp true"
+_ABOUT = Subject("clock", "With a wrong time, TURN servers reject the credentials and browsers the certificates.")
+_FIX = "Connect to the internet and turn on time synchronisation:\n  sudo timedatectl set-ntp true"
 
 
 @dataclass(frozen=True, slots=True)
-class Time:
-    """Unix seconds, whether they come from others, and whether a battery keeps them."""
+class ClockState:
+    """The time in Unix seconds, whether it is synchronised, and whether a battery-backed clock keeps it."""
 
     unix: float
     synchronised: bool
     has_battery_clock: bool
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """The one line."""
-    return [evaluate(read_time(case.machine))]
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
+    return [evaluate(read_clock(context.machine))]
 
 
-def read_time(machine: Machine) -> Time:
-    """Ask the kernel."""
-    return Time(time.time(), is_synchronised(), bool(machine.names("sys/class/rtc", "rtc*")))
+def read_clock(machine: Machine) -> ClockState:
+    """Return the state of the system clock."""
+    return ClockState(time.time(), is_synchronised(), bool(machine.list_names("sys/class/rtc", "rtc*")))
 
 
 def is_synchronised() -> bool:
-    """Whether something sets this clock by others, as `timedatectl` has it too: adjtimex(2), reading only."""
+    """Whether a time service adjusts the clock, by the criterion of `timedatectl`: adjtimex(2), read only."""
     timex = ctypes.create_string_buffer(_TIMEX_SIZE)
     if ctypes.CDLL(None, use_errno=True).adjtimex(timex) < 0:
         return False
     # struct timex: int modes, then long offset, freq, maxerror.
     longs = ctypes.sizeof(ctypes.c_long)
-    return ctypes.c_long.from_buffer(timex, 3 * longs).value < _MOST_ERROR
+    return ctypes.c_long.from_buffer(timex, 3 * longs).value < _MAX_ERROR
 
 
-def evaluate(now: Time) -> CheckResult:
-    """Set by others is right; all else drifts or starts in the past."""
-    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now.unix))
-    if now.unix < CLOCK_IS_SET:
-        return _ABOUT.broken(f"not set: it says {shown}", _FIX)
-    battery = "" if now.has_battery_clock else "; no clock that runs without power"
-    if not now.synchronised:
-        return _ABOUT.warning(f"{shown}, not synchronised{battery}", _FIX)
+def evaluate(clock: ClockState) -> CheckResult:
+    """Require a synchronised clock: any other drifts, or starts in the past."""
+    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(clock.unix))
+    if clock.unix < CLOCK_IS_SET:
+        return _ABOUT.broken(f"the clock is not set: it shows {shown}", _FIX)
+    battery = "" if clock.has_battery_clock else "; this machine has no battery-backed clock"
+    if not clock.synchronised:
+        return _ABOUT.warning(f"{shown}, but the clock is not synchronised{battery}", _FIX)
     return _ABOUT.ok(f"{shown}, synchronised{battery}")

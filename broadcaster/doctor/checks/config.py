@@ -5,38 +5,44 @@ from __future__ import annotations
 import errno
 import os
 
-from broadcaster.doctor.advice import change
+from broadcaster.doctor.advice import change_settings
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.settings import Settings, every_setting, weak_tokens
 
-_ABOUT = Subject("settings", "With settings that are wrong the daemon does not start.")
+_ABOUT = Subject("settings", "The daemon does not start with invalid settings, and weak tokens let strangers in.")
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """The one line."""
-    return [evaluate(case.settings, case.settings_file, case.problems, case.service.settings_file)]
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
+    return [evaluate(context.settings, context.settings_file, context.problems, context.service.settings_file)]
 
 
-def evaluate(settings: Settings, file: str, problems: tuple[str, ...], services_file: str) -> CheckResult:
-    """All problems at once, or how many settings differ from their default."""
+def evaluate(settings: Settings, file: str, problems: tuple[str, ...], service_file: str) -> CheckResult:
+    """Report all errors together, or how many settings differ from their default."""
     if problems:
-        found = "\n".join(
-            [f"{file or 'the command line'} cannot be used; the rest is looked at with defaults", *problems]
-        )
+        source = file or "the command line"
+        found = "\n".join([f"{source} cannot be used; the other checks use the default settings", *problems])
         return _ABOUT.broken(found, _fix(file, problems))
-    differing = [item.path for item in every_setting() if item.of(settings) != item.default]
-    shown = f"{file or 'no file'}, {len(differing) or 'none'} other than the default"
-    if services_file and file != services_file:
-        fix = f"Look at those of the service:\n  sudo broadcaster check --settings {services_file}"
-        return _ABOUT.warning(f"{shown}; the service reads {services_file}", fix)
+    shown = f"{file or 'no settings file'}; {_count_changed(settings)}"
+    if service_file and file != service_file:
+        fix = f"Check the service's settings:\n  sudo broadcaster check --settings {service_file}"
+        return _ABOUT.warning(f"{shown}; the service uses {service_file} instead", fix)
     if weak := weak_tokens(settings):
-        fix = change("Print a better one:\n  broadcaster token\nThen change it")
-        return _ABOUT.warning(f"{shown}\n{' and '.join(weak)}: easy to guess", fix)
+        found = f"{' and '.join(weak)} {'is' if len(weak) == 1 else 'are'} easy to guess"
+        fix = change_settings("Generate a better token, and use it instead:\n  broadcaster token")
+        return _ABOUT.warning(f"{shown}\n{found}", fix)
     return _ABOUT.ok(shown)
+
+
+def _count_changed(settings: Settings) -> str:
+    changed = sum(item.of(settings) != item.default for item in every_setting())
+    if not changed:
+        return "all settings have their default"
+    return f"{changed} {'setting differs' if changed == 1 else 'settings differ'} from the default"
 
 
 def _fix(file: str, problems: tuple[str, ...]) -> str:
     if any(os.strerror(errno.EACCES) in problem for problem in problems):
-        return "Look as the service does, which may read them:\n  sudo broadcaster check"
-    return f"Correct them:\n  sudoedit {file}" if file else "Correct them on the command line."
+        return "Check as the service's user, who may read the file:\n  sudo broadcaster check"
+    return f"Correct the file:\n  sudoedit {file}" if file else "Correct the command line."

@@ -1,4 +1,4 @@
-"""The microphone: opened as the daemon would, and its level over a second."""
+"""The microphone: open it as the daemon would, and measure its level for a second."""
 
 from __future__ import annotations
 
@@ -7,69 +7,74 @@ from collections.abc import Sequence
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.self_test import AudioTestResult, Limits, run_audio_test
-from broadcaster.doctor.advice import SEE_LOG, change
-from broadcaster.doctor.context import CheckContext, Running
-from broadcaster.doctor.isolation import complete, notes_of
+from broadcaster.doctor.advice import READ_LOG, change_settings
+from broadcaster.doctor.context import CheckContext, DaemonStatus
+from broadcaster.doctor.isolation import captured_logs, run_coroutine
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError, SourceAbsent
 
 LIMITS = Limits(first_item=5.0, measuring=1.2, closing=3.0)
-"""The first 0.2 s are not measured: many microphones begin with a click."""
+"""The first 0.2 s are not measured: many microphones start with a click."""
 SILENT, QUIET, CLIPPED = -70.0, -50.0, -0.5
-"""dBFS: below the first is no microphone, below the second nobody is heard; at the third it distorts."""
+"""dBFS: RMS below the first means no microphone, below the second speech is inaudible; peaks above the third clip."""
 
-_ABOUT = Subject("microphone", "Without it the stream goes on, and has no sound.")
-_LOOK = "See which there are, and name one in audio.device:\n  arecord -l"
+_ABOUT = Subject("microphone", "Without a microphone the stream continues, but without audio.")
+_CHOOSE = "List the microphones, and set audio.device to one of them:\n  arecord -l"
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """The one line."""
-    if case.on_air is not None:
-        return [evaluate_running(case.on_air)]
-    with notes_of("broadcaster.devices") as said:
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
+    if context.device_owner is not None:
+        return [evaluate_running(context.device_owner)]
+    with captured_logs("broadcaster.devices") as logs:
         try:
-            _, audio = make_sources(case.settings.video, case.settings.audio, SystemClock())
+            _, audio = make_sources(context.settings.video, context.settings.audio, SystemClock())
         except BroadcasterError as error:
-            return [_ABOUT.broken(str(error), "See the line camera: what goes with the picture depends on it.")]
-        heard = complete(run_audio_test(audio, LIMITS)) if audio is not None else None
-    return [evaluate(heard, said)]
+            fix = "Fix the camera first (see the line camera), because the audio source depends on the video source."
+            return [_ABOUT.broken(str(error), fix)]
+        measured = run_coroutine(run_audio_test(audio, LIMITS)) if audio is not None else None
+    return [evaluate(measured, logs)]
 
 
-def evaluate(heard: AudioTestResult | None, said: Sequence[str] = ()) -> CheckResult:
-    """There is sound, and neither too little of it nor too much; `said` is what the source logged."""
-    if heard is None:
-        return _ABOUT.ok("the stream has no sound (audio.source)")
-    if isinstance(heard.error, SourceAbsent):
-        return _ABOUT.ok(f"none, so the stream has no sound: {heard.error.detail}")
-    if heard.error is not None:
-        return _ABOUT.broken(heard.error.detail, _LOOK)
-    if not heard.frames:
-        return _ABOUT.broken(f"{heard.name} was opened, and gave no sound within {LIMITS.first_item:g} s", _LOOK)
-    name = next((one for one in said if one.startswith("microphone ")), heard.name).removeprefix("microphone ")
-    if not heard.closed:
-        return _ABOUT.warning(f"{name} does not let itself be closed", "Unplug it, and plug it in again.")
-    return _evaluate_level(heard, name)
+def evaluate(measured: AudioTestResult | None, logs: Sequence[str] = ()) -> CheckResult:
+    """Require audio at a useful level; `logs` are the source's log messages."""
+    if measured is None:
+        return _ABOUT.ok("the stream has no audio (audio.source)")
+    if isinstance(measured.error, SourceAbsent):
+        return _ABOUT.ok(f"none was found, so the stream has no audio: {measured.error.detail}")
+    if measured.error is not None:
+        return _ABOUT.broken(measured.error.detail, _CHOOSE)
+    if not measured.frames:
+        found = f"{measured.name} was opened, but delivered no audio within {LIMITS.first_item:g} s"
+        return _ABOUT.broken(found, _CHOOSE)
+    name = next((line for line in logs if line.startswith("microphone ")), measured.name).removeprefix("microphone ")
+    if not measured.closed:
+        found = f"{name} could not be closed within {LIMITS.closing:g} s"
+        return _ABOUT.warning(found, "Unplug the microphone and plug it in again.")
+    return _evaluate_level(measured, name)
 
 
-def evaluate_running(running: Running) -> CheckResult:
-    """What the daemon that holds it says of it."""
+def evaluate_running(running: DaemonStatus) -> CheckResult:
+    """Report the microphone of the running daemon, which has it open."""
     if running.sound == "lost":
-        return _ABOUT.broken(f"the running broadcaster has no sound from {running.audio_source}", SEE_LOG)
+        return _ABOUT.broken(f"the running broadcaster gets no audio from {running.audio_source}", READ_LOG)
     if running.sound == "none":
-        return _ABOUT.ok("the stream has no sound (audio.source)")
-    return _ABOUT.ok(f"in use by the running broadcaster: fine ({running.audio_source})")
+        return _ABOUT.ok("the stream has no audio (audio.source)")
+    return _ABOUT.ok(f"in use by the running broadcaster ({running.audio_source})")
 
 
-def _evaluate_level(heard: AudioTestResult, name: str) -> CheckResult:
-    if heard.rms is None or heard.rms < SILENT or heard.peak is None:
-        level = "nothing at all" if heard.rms is None else f"{heard.rms:.0f} dB"
-        fix = "Switch it on, and turn it up:\n  alsamixer    # F4, F6\nor name another in audio.device:\n  arecord -l"
-        return _ABOUT.warning(f"{name}: silent ({level})", fix)
-    found = f"{name}: level {heard.rms:.0f} dB, peaks {heard.peak:.0f} dB"
-    if heard.rms < QUIET:
-        return _ABOUT.warning(
-            f"{found}: very quiet", change("Speak while it is checked. If it stays so: [audio] gain = 12")
+def _evaluate_level(measured: AudioTestResult, name: str) -> CheckResult:
+    if measured.rms is None or measured.rms < SILENT or measured.peak is None:
+        level = "no signal at all" if measured.rms is None else f"{measured.rms:.0f} dB"
+        fix = (
+            "Unmute the microphone and turn it up:\n  alsamixer    # F6: sound card, F4: capture\n"
+            "Or set audio.device to another one:\n  arecord -l"
         )
-    if heard.peak > CLIPPED:
-        return _ABOUT.warning(f"{found}: too loud", change("Turn it down: [audio] gain = -6"))
+        return _ABOUT.warning(f"{name}: silent ({level})", fix)
+    found = f"{name}: level {measured.rms:.0f} dB, peaks {measured.peak:.0f} dB"
+    if measured.rms < QUIET:
+        advice = "Speak during the check. If the level is still too low, raise the gain: [audio] gain = 12."
+        return _ABOUT.warning(f"{found}: very quiet", change_settings(advice))
+    if measured.peak > CLIPPED:
+        return _ABOUT.warning(f"{found}: too loud", change_settings("Lower the gain: [audio] gain = -6."))
     return _ABOUT.ok(found)

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from broadcaster.devices.holders import Process
-from broadcaster.doctor.advice import change
+from broadcaster.doctor.advice import change_settings
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 from broadcaster.web.listen import WILDCARD_HOSTS, open_listeners
 
-_PORT = Subject("port", "Browsers open the page there.")
-_ADDRESSES = Subject("addresses", "Under these the page opens in browsers on the same network.")
+_PORT = Subject("port", "Browsers open the page on this port.")
+_ADDRESSES = Subject("addresses", "Browsers on the same network open the page at these addresses.")
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """What became of listening there: `error` is empty when it worked; `holders` are known where we may look.
+    """The result of listening on a port.
 
-    `denied`: only privileged programs may listen there, of which the `service` is one.
+    `error` is empty on success. `holders` are the processes that listen there, as far as they may be inspected.
+    `ours`: the running broadcaster is one of them. `denied`: only privileged programs may listen there, and `service`:
+    the service is one of those.
     """
 
     number: int
@@ -33,21 +35,21 @@ class Port:
     service: bool = False
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """Both lines."""
-    web = case.settings.web
-    holders = case.holders.ports.get(web.port, ())
-    ours = case.running is not None or any(one.pid == case.service.pid for one in holders)
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the results for port and addresses."""
+    web = context.settings.web
+    holders = context.holders.ports.get(web.port, ())
+    ours = context.running is not None or any(process.pid == context.service.pid for process in holders)
     error, denied = asyncio.run(try_port(web.host, web.port))
-    # Listening by somebody whom we may not look at is known, too.
-    denied = denied and web.port not in case.holders.ports
-    service = case.service.low_ports and case.account.is_services
+    # A port in use is listed even if its process may not be inspected; then it is not only a matter of privileges.
+    denied = denied and web.port not in context.holders.ports
+    service = context.service.low_ports and context.account.is_service_user
     port = Port(web.port, error, holders, ours, denied, service)
-    return [evaluate_port(port), evaluate_addresses(web.host, case.page_addresses(web, web.port))]
+    return [evaluate_port(port), evaluate_addresses(web.host, context.page_addresses(web, web.port))]
 
 
 async def try_port(host: str, port: int) -> tuple[str, bool]:
-    """Listen as the daemon does, and stop again; returns what is wrong, and whether privileges are missing."""
+    """Listen as the daemon does, and stop; return the error, and whether privileges are missing."""
     try:
         listeners = await open_listeners(host, port)
     except BroadcasterError as error:
@@ -58,52 +60,56 @@ async def try_port(host: str, port: int) -> tuple[str, bool]:
 
 
 def evaluate_port(port: Port) -> CheckResult:
-    """Free, or held by the daemon itself."""
-    held = f", held by {', '.join(map(str, port.holders))}" if port.holders else ""
+    """Require a port that is free, or held by the daemon itself."""
     if not port.error:
-        return _PORT.ok(f"{port.number} is free" if port.number else "any free one (web.port = 0)")
+        return _PORT.ok(f"{port.number} is free" if port.number else "any free port (web.port = 0)")
     if port.ours:
-        return _PORT.ok(f"{port.number}, in use by the running broadcaster: fine")
+        return _PORT.ok(f"{port.number} is in use by the running broadcaster")
     if port.denied:
-        return _PORT.ok(f"{port.number} is free, for the service") if port.service else _denied(port)
+        if port.service:
+            return _PORT.ok(f"{port.number} is free, and the service may use it")
+        return _PORT.broken(port.error, _PRIVILEGED_PORT_FIX)
     if port.holders:
-        stop = f"Stop it, or choose another port in web.port:\n  sudo kill {port.holders[0].pid}"
-    else:
-        stop = (
-            f"See who holds it, and stop that, or choose another in web.port:\n  sudo ss -ltnp 'sport = :{port.number}'"
-        )
-    return _PORT.broken(f"{port.error}{held}", stop)
-
-
-def _denied(port: Port) -> CheckResult:
-    """Below 1024 only root and the service may listen (ip_unprivileged_port_start, ip(7))."""
+        held = f"{port.error}, held by {', '.join(map(str, port.holders))}"
+        fix = f"Stop that program, or set web.port to another port:\n  sudo kill {port.holders[0].pid}"
+        return _PORT.broken(held, fix)
     fix = (
-        "Install it as a service, or update the installed one: it may listen there. Or choose [web] port = 8080.\n"
-        "  sudo make install"
+        "Find the program that uses the port and stop it, or set web.port to another port:\n"
+        f"  sudo ss -ltnp 'sport = :{port.number}'"
     )
     return _PORT.broken(port.error, fix)
 
 
+_PRIVILEGED_PORT_FIX = (
+    "Install the broadcaster as a service, or update the installed service, which may use this port. "
+    "Or choose another one: [web] port = 8080.\n  sudo make install"
+)
+"""Below 1024 only root and the service may listen (ip_unprivileged_port_start, ip(7))."""
+
+
 def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
-    """At least one must mean something on other machines; names alone do not make a network."""
+    """Require an address that other machines can reach; a host name alone is no proof of a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in WILDCARD_HOSTS:
-        if all(map(is_own, hosts)):
-            fix = change('Right behind a proxy on this machine; for others: [web] host = ""')
-            return _ADDRESSES.warning(f"{links[0]}: this machine only (web.host)", fix)
+        if all(map(is_loopback, hosts)):
+            advice = 'This is right behind a reverse proxy on this machine. For other machines: [web] host = "".'
+            return _ADDRESSES.warning(
+                f"{links[0]} can be opened on this machine only (web.host)", change_settings(advice)
+            )
         return _ADDRESSES.ok("\n".join(links))
     addresses = [ipaddress.ip_address(name) for name in hosts if _is_ip(name)]
     if not addresses:
-        return _ADDRESSES.warning("no network: this machine only", "Connect a cable, or join a Wi-Fi:\n  sudo nmtui")
+        found = "there is no network; the page can be opened on this machine only"
+        return _ADDRESSES.warning(found, "Connect a cable or join a Wi-Fi network:\n  sudo nmtui")
     if all(address.is_link_local for address in addresses):
-        found = "\n".join(["link-local only: machines on the same cable or Wi-Fi can watch, others cannot", *links])
-        fix = "For others, connect it to a router that gives addresses (DHCP), or set one:\n  sudo nmtui"
-        return _ADDRESSES.warning(found, fix)
+        only = "link-local addresses only: machines on the same cable or Wi-Fi can watch, others cannot"
+        fix = "For others, connect to a router that assigns addresses (DHCP), or set an address:\n  sudo nmtui"
+        return _ADDRESSES.warning("\n".join([only, *links]), fix)
     return _ADDRESSES.ok("\n".join(links))
 
 
-def is_own(host: str) -> bool:
-    """Whether that name or address leads nowhere but to the machine itself."""
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address reaches only this machine."""
     return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 

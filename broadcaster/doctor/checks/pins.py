@@ -1,4 +1,4 @@
-"""The pins of the panel: taken for a moment, as the daemon takes them."""
+"""The GPIO pins of the panel: open them as the daemon does, and release them."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import asyncio
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
-from broadcaster.doctor.advice import change
+from broadcaster.doctor.advice import change_settings
 from broadcaster.doctor.context import CheckContext
-from broadcaster.doctor.isolation import notes_of
+from broadcaster.doctor.isolation import captured_logs
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import PanelError
 from broadcaster.settings import PanelSettings
 
-_ABOUT = Subject("pins", "Without them the live button does nothing, and the tally lamp stays dark.")
+_ABOUT = Subject("pins", "Without these pins the live button does nothing, and the tally light stays dark.")
 _BUSY = "busy"
-"""What lgpio and the kernel say of a pin that somebody has already (EBUSY)."""
+"""In the error texts of lgpio and the kernel for a pin that is in use (EBUSY)."""
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """The one line."""
-    settings = case.settings.panel
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
+    settings = context.settings.panel
     problem = asyncio.run(try_pins(settings)) if settings.enabled else ""
-    return [evaluate(settings, problem, running=case.running is not None)]
+    return [evaluate(settings, problem, running=context.running is not None)]
 
 
 async def try_pins(settings: PanelSettings) -> str:
-    """Take all pins and give them back; returns what is wrong, empty if nothing is."""
-    with notes_of("broadcaster.devices") as said:
+    """Open all pins and close them again; return the error, empty if there is none."""
+    with captured_logs("broadcaster.devices") as logs:
         panel = make_panel(settings, SystemClock())
     if panel is None:
-        return "\n".join(said) or "there is no panel"
+        return "\n".join(logs) or "the panel is not available"
     try:
         panel.open(lambda _: None)
     except PanelError as error:
@@ -41,31 +41,35 @@ async def try_pins(settings: PanelSettings) -> str:
 
 
 def evaluate(settings: PanelSettings, problem: str, *, running: bool) -> CheckResult:
-    """Free, or in use by the daemon that runs; then it is no good sign that they are free."""
+    """Require free pins, or, while the daemon runs, pins that it uses."""
     if not settings.enabled:
         return _ABOUT.ok("not used (panel.enabled = false)")
     if running and _BUSY in problem.lower():
-        return _ABOUT.ok("in use by the running broadcaster: fine")
+        return _ABOUT.ok("in use by the running broadcaster")
     if problem:
         return _ABOUT.broken(problem, _fix(problem))
-    shown = ", ".join(f"{name} at GPIO {number}" for name, number in used(settings).items())
+    shown = ", ".join(f"{name} on GPIO {number}" for name, number in pins_in_use(settings).items())
     if running:
-        fix = "Start it anew, so that it takes them:\n  sudo systemctl restart broadcaster"
-        return _ABOUT.warning(f"free, so the running broadcaster does not use them: {shown}", fix)
+        fix = "Restart the service, so that it opens the pins:\n  sudo systemctl restart broadcaster"
+        return _ABOUT.warning(f"the running broadcaster does not use its pins: {shown}", fix)
     return _ABOUT.ok(f"free: {shown}")
 
 
-def used(settings: PanelSettings) -> dict[str, int]:
-    """The pins in use, by the names of their settings."""
+def pins_in_use(settings: PanelSettings) -> dict[str, int]:
+    """Return the configured pins by the names of their settings."""
     pins = {name: getattr(settings, name) for name in ("button", "start", "stop", "lamp", "watch_lamp")}
     return {name: number for name, number in pins.items() if number is not None}
 
 
 def _fix(problem: str) -> str:
+    """Return the fix for an error text of the panel."""
     if _BUSY in problem.lower():
-        return "Choose other pins, or see who has these, and end that:\n  gpioinfo    # sudo apt install gpiod"
+        return (
+            "Choose other pins, or find the program that uses these and stop it:\n"
+            "  gpioinfo    # sudo apt install gpiod"
+        )
     if "loaded" in problem:
-        return "Install what is missing:\n  sudo apt install python3-lgpio"
+        return "Install the missing library:\n  sudo apt install python3-lgpio"
     if "no Raspberry Pi" in problem:
-        return change("Do without buttons and lamps here: [panel] enabled = false")
-    return "See that the chip is there, and its group is one of this user's:\n  ls -l /dev/gpiochip*\n  groups"
+        return change_settings("Turn off buttons and LEDs on this machine: [panel] enabled = false.")
+    return "Check that the GPIO chip exists and that this user is in its group:\n  ls -l /dev/gpiochip*\n  groups"

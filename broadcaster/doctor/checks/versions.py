@@ -1,4 +1,4 @@
-"""Python, the libraries, and whether they are ones that this program knows."""
+"""The versions of Python and of the libraries."""
 
 from __future__ import annotations
 
@@ -14,40 +14,43 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 
-_NEEDED = ("aiortc", "aioice", "pylibsrtp", "av", "aiohttp")
-_OF_THE_BOARD = ("picamera2", "gpiozero", "lgpio", "linuxpy")
-_OLDEST_PYTHON, _FIRST_TOO_NEW = (3, 11), (3, 14)
-_OLDEST_PICAMERA2 = (0, 3, 32)
-"""The first that can force a keyframe of the hardware encoder."""
+_REQUIRED = ("aiortc", "aioice", "pylibsrtp", "av", "aiohttp")
+_OPTIONAL = ("picamera2", "gpiozero", "lgpio", "linuxpy")
+_MIN_PYTHON, _FIRST_UNSUPPORTED_PYTHON = (3, 11), (3, 14)
+_MIN_PICAMERA2 = (0, 3, 32)
+"""The first version that can force a keyframe of the hardware encoder."""
 
-_ABOUT = Subject("versions", "Private parts of these libraries are used: other releases may work differently.")
+_ABOUT = Subject("versions", "The broadcaster uses private parts of these libraries; other versions may not work.")
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Releases by name, empty for what is not there, and what the WebRTC part says of its libraries."""
+    """Versions by package, empty for a package that is not installed.
+
+    `unsupported` is the error of the self-check of the WebRTC libraries, empty if they are supported.
+    """
 
     python: tuple[int, int, int]
     packages: Mapping[str, str]
-    refused: str = ""
+    unsupported: str = ""
 
 
-def probe(case: CheckContext) -> list[CheckResult]:
-    """The one line."""
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
     return [evaluate(read_versions())]
 
 
 def read_versions() -> Versions:
-    """Ask the installed packages."""
-    found = Versions(sys.version_info[:3], {name: _release(name) for name in (*_NEEDED, *_OF_THE_BOARD)})
-    if not all(found.packages[name] for name in _NEEDED):
-        return found
-    return replace(found, refused=asyncio.run(_refusal()))
+    """Return the versions of the installed packages."""
+    versions = Versions(sys.version_info[:3], {name: _installed_version(name) for name in (*_REQUIRED, *_OPTIONAL)})
+    if not all(versions.packages[name] for name in _REQUIRED):
+        return versions
+    return replace(versions, unsupported=asyncio.run(_check_webrtc()))
 
 
-async def _refusal() -> str:
-    """What the WebRTC part says of its libraries, empty if they will do; aiortc wants an event loop for that."""
-    # Here and not above: it loads aiortc, which may be what is broken.
+async def _check_webrtc() -> str:
+    """Return the error of the WebRTC self-check, empty if there is none; aiortc needs an event loop for it."""
+    # Imported late, because it loads aiortc, which may be what is broken.
     from broadcaster.webrtc import internals  # noqa: PLC0415
 
     try:
@@ -57,30 +60,31 @@ async def _refusal() -> str:
     return ""
 
 
-def evaluate(found: Versions) -> CheckResult:
-    """What must be there, and what is too old."""
-    there = {name: release for name, release in found.packages.items() if release}
-    python = ".".join(map(str, found.python))
-    shown = ", ".join([f"broadcaster {__version__}, Python {python}", *(f"{name} {there[name]}" for name in there)])
-    missing = [name for name in _NEEDED if name not in there]
+def evaluate(versions: Versions) -> CheckResult:
+    """Require all required packages, in supported versions."""
+    installed = {name: release for name, release in versions.packages.items() if release}
+    python = ".".join(map(str, versions.python))
+    missing = [name for name in _REQUIRED if name not in installed]
     if missing:
-        return _ABOUT.broken(f"missing: {', '.join(missing)}", INSTALL_AGAIN)
-    if found.refused:
-        return _ABOUT.broken(found.refused, INSTALL_AGAIN)
-    if not _OLDEST_PYTHON <= found.python[:2] < _FIRST_TOO_NEW:
-        return _ABOUT.broken(f"Python {python}: 3.11 to 3.13 is needed", "Install on Debian 12 or 13, or its Pi OS.")
-    if "picamera2" in there and _numbers(there["picamera2"]) < _OLDEST_PICAMERA2:
+        return _ABOUT.broken(f"Python packages are missing: {', '.join(missing)}", INSTALL_AGAIN)
+    if versions.unsupported:
+        return _ABOUT.broken(versions.unsupported, INSTALL_AGAIN)
+    if not _MIN_PYTHON <= versions.python[:2] < _FIRST_UNSUPPORTED_PYTHON:
+        found = f"Python {python} is not supported; 3.11 to 3.13 are"
+        return _ABOUT.broken(found, "Install the broadcaster on Debian or Raspberry Pi OS 12 or 13.")
+    if "picamera2" in installed and _parse_version(installed["picamera2"]) < _MIN_PICAMERA2:
         fix = "Update the system:\n  sudo apt update && sudo apt full-upgrade"
-        return _ABOUT.warning(f"picamera2 {there['picamera2']} is too old to force keyframes", fix)
-    return _ABOUT.ok(shown)
+        return _ABOUT.warning(f"picamera2 {installed['picamera2']} is too old to force keyframes", fix)
+    packages = (f"{name} {release}" for name, release in installed.items())
+    return _ABOUT.ok(", ".join([f"broadcaster {__version__}", f"Python {python}", *packages]))
 
 
-def _release(name: str) -> str:
+def _installed_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return ""
 
 
-def _numbers(release: str) -> tuple[int, ...]:
+def _parse_version(release: str) -> tuple[int, ...]:
     return tuple(int(part) for part in release.split(".") if part.isdigit())
