@@ -133,9 +133,7 @@ def completed(tmp_path_factory) -> dict[object, Completed]:
     """The scenarios and their results; they run in parallel, because most of their time they wait."""
 
     async def run_all() -> list[Completed]:
-        return await asyncio.gather(
-            *(scenario(tmp_path_factory.mktemp(scenario.__name__)) for scenario in SCENARIOS)
-        )
+        return await asyncio.gather(*(scenario(tmp_path_factory.mktemp(scenario.__name__)) for scenario in SCENARIOS))
 
     return dict(zip(SCENARIOS, asyncio.run(run_all()), strict=True))
 
