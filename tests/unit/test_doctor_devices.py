@@ -50,7 +50,9 @@ def test_holder_of_a_busy_camera_is_named_once():
     busy = video_result(startup=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use"))
     assert camera.evaluate(busy, AUTO, holders=others).found == "in use; it is held by rpicam-vid (process 77)"
     assert camera.evaluate(busy, AUTO).found == "in use"
-    named = video_result(startup=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use by rpicam-vid -t 0 (process 77)"))
+    named = video_result(
+        startup=None, error=SourceError(StreamReason.CAMERA_BUSY, "in use by rpicam-vid -t 0 (process 77)")
+    )
     assert camera.evaluate(named, AUTO, holders=others).found == "in use by rpicam-vid -t 0 (process 77)"
     absent = video_result(startup=None, error=SourceError(StreamReason.NO_CAMERA, "no camera"))
     assert camera.evaluate(absent, AUTO, holders=others).found == "no camera"
@@ -142,7 +144,9 @@ def test_microphone_has_the_name_that_the_daemon_logs():
 
 
 def test_failed_microphone_is_broken_or_a_warning():
-    failed = microphone.evaluate(audio_result(frames=0, rms=None, peak=None, error=SourceError("internal", "no arecord here")))
+    failed = microphone.evaluate(
+        audio_result(frames=0, rms=None, peak=None, error=SourceError("internal", "no arecord here"))
+    )
     assert (failed.level, failed.found) == (Level.BROKEN, "no arecord here")
     assert microphone.evaluate(audio_result(frames=0, rms=None, peak=None)).level is Level.BROKEN
     assert microphone.evaluate(audio_result(closed=False)).level is Level.WARNING
