@@ -1,1 +1,1 @@
-"""Measurements: `make bench` prints the figures that the README and the issues speak of."""
+"""Measurements: `make bench` prints results beside their targets."""

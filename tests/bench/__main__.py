@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME …] [OPTIONS]`: measure what is named, or all that is quick, and print the figures."""
+"""`python -m tests.bench [NAME …] [OPTIONS]`: run measurements (default: all quick ones) and print the results."""
 
 from __future__ import annotations
 
@@ -6,75 +6,60 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import (
-    churn,
-    fanout,
-    garbage,
-    hostile,
-    joining,
-    latency,
-    lipsync,
-    memory,
-    panel,
-    profiling,
-    resources,
-    scale,
-    storm,
-)
-from tests.bench.figures import table
-from tests.bench.options import Options
+from tests.bench import churn, fanout, garbage, hostile, joining, panel, resources, scale, storm, timing
+from tests.bench.measurement import Options, table
 
 QUICK = {
     "joining": joining.measure,
-    "latency": latency.measure,
+    "latency": timing.measure_latency,
     "resources": resources.measure,
     "fanout": fanout.measure,
-    "lipsync": lipsync.measure,
+    "lipsync": timing.measure_lipsync,
 }
-WHEN_NAMED = {
+ONLY_WHEN_NAMED = {
     "panel": panel.measure,
-    "profile": profiling.measure,
+    "profile": fanout.measure_profile,
     "scale": scale.measure,
     "storm": storm.measure,
-    "memory": memory.measure,
+    "memory": scale.measure_memory,
     "churn": churn.measure,
     "garbage": garbage.measure,
     "hostile": hostile.measure,
 }
-MEASUREMENTS = QUICK | WHEN_NAMED
+MEASUREMENTS = QUICK | ONLY_WHEN_NAMED
 
 
 def main() -> int:
-    """One after the other: they share the machine with what they measure. 1 when something failed."""
+    """Run one measurement after the other, because they share the machine. Return 1 if something failed."""
     parsed = vars(_parser().parse_args())
     names = parsed.pop("names") or list(QUICK)
     failed = False
     for name in names:
-        figures = asyncio.run(MEASUREMENTS[name](Options(**parsed)))
-        print(table(figures), flush=True)
-        failed |= any(figure.failed for figure in figures)
+        results = asyncio.run(MEASUREMENTS[name](Options(**parsed)))
+        print(table(results), flush=True)
+        failed |= any(result.failed for result in results)
     return int(failed)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
-    quick, others = ", ".join(QUICK), ", ".join(WHEN_NAMED)
-    parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (these by default), {others}")
+    quick, others = ", ".join(QUICK), ", ".join(ONLY_WHEN_NAMED)
+    parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (the default), {others}")
     parser.add_argument(
-        "--viewers", type=int, help="how many watch (fanout, profile, scale, storm, memory, churn, garbage)"
+        "--viewers", type=int, help="number of viewers (fanout, profile, scale, storm, memory, churn, garbage)"
     )
-    parser.add_argument("--seconds", type=int, help="how long is measured (fanout, lipsync, profile, scale)")
-    parser.add_argument("--rounds", type=int, help="how often (fanout, garbage)")
-    parser.add_argument("--minutes", type=float, help="how long (churn)")
-    parser.add_argument("--seed", type=int, default=1, help="who comes and goes when (churn), what comes (hostile)")
+    parser.add_argument("--seconds", type=int, help="length of the measurement (fanout, lipsync, profile, scale)")
+    parser.add_argument("--rounds", type=int, help="number of rounds (fanout, garbage)")
+    parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random joins (churn) or input (hostile)")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")
-    parser.add_argument("--publish", action="store_true", help="write the figures into tests/README.md (hostile)")
+    parser.add_argument("--publish", action="store_true", help="write the results into tests/README.md (hostile)")
     return parser
 
 
 def _name(name: str) -> str:
     if name not in MEASUREMENTS:
-        raise argparse.ArgumentTypeError(f"there is no {name}")
+        raise argparse.ArgumentTypeError(f"unknown measurement: {name}")
     return name
 
 

@@ -9,22 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.bench.figures import Figure
-from tests.bench.measured import Measured
-from tests.bench.options import Options
-from tests.bench.pictures import SMALL
+from tests.bench.engine_process import EngineProcess
+from tests.bench.measurement import Options, Result
+from tests.bench.synthetic_source import SMALL
 from tests.rigs.light import LightViewer
 from tests.rigs.process import overflows
 
 LONGEST_STAY = 20.0
 SAMPLE_INTERVAL = 1.0
-GONE = 40.0
-"""Seconds in which the last trace must go: a session that lost its WebSocket is kept for 10 s, ICE gives up by 39 s."""
+CLEANUP_LIMIT = 40.0
+"""Seconds until nothing is left of a viewer: a session without WebSocket is kept for 10 s, ICE gives up after 39 s."""
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What all viewers saw together."""
+    """Totals over all viewers; `slowest` is the longest time to the first keyframe, in seconds."""
 
     joins: int = 0
     packets: int = 0
@@ -39,61 +38,61 @@ class _Tally:
         self.slowest = max(self.slowest, viewer.first_keyframe or 0.0)
 
 
-async def measure(options: Options) -> list[Figure]:
-    """The seed says who comes and goes when; the same seed is the same run."""
+async def measure(options: Options) -> list[Result]:
+    """The seed determines who joins and leaves when."""
     viewers, minutes = options.viewers or 20, options.minutes or 10.0
     tally, dropped = _Tally(), overflows()
-    async with Measured("ours", SMALL) as engine:
+    async with EngineProcess("ours", SMALL) as engine:
         await _warm_up(engine, viewers)
-        before, tasks = engine.footprint, (await engine.moment()).tasks
+        before, tasks = engine.footprint, (await engine.snapshot()).tasks
         await _churn(engine, viewers, minutes * 60, options.seed, tally)
-        end = await engine.until(lambda moment: moment.peers == 0, GONE)
+        end = await engine.until(lambda snapshot: snapshot.peers == 0, CLEANUP_LIMIT)
         after = engine.footprint
     left = f"descriptors {after.descriptors - before.descriptors:+d}, threads {after.threads - before.threads:+d}"
-    seen = f"{tally.joins} joins, slowest {tally.slowest * 1000:.0f} ms, {tally.gaps} gaps in {tally.packets} packets"
-    seen += f", {overflows() - dropped} dropped at full sockets of receivers"
+    totals = f"{tally.joins} joins, slowest {tally.slowest * 1000:.0f} ms, {tally.gaps} gaps in {tally.packets} packets"
+    totals += f", {overflows() - dropped} dropped at full sockets of receivers"
     return [
-        Figure(f"{viewers} viewers join and leave for {minutes:g} min, seed {options.seed}", seen, "no gaps"),
-        Figure("  memory, median of each quarter", _quarters(tally.memory), "flat in the last half"),
-        Figure("  left behind", f"{left}, tasks {end.tasks - tasks:+d}", "nothing"),
+        Result(f"{viewers} viewers join and leave for {minutes:g} min, seed {options.seed}", totals, "no gaps"),
+        Result("  memory, median of each quarter", _quarters(tally.memory), "flat in the second half"),
+        Result("  left behind", f"{left}, tasks {end.tasks - tasks:+d}", "nothing"),
     ]
 
 
-async def _warm_up(engine: Measured, viewers: int) -> None:
-    """What is made once, and kept, is made now."""
-    newcomers = [LightViewer(engine.port) for _ in range(viewers)]
-    for viewer in newcomers:
+async def _warm_up(engine: EngineProcess, count: int) -> None:
+    """Let everything be created that is created once and kept."""
+    viewers = [LightViewer(engine.port) for _ in range(count)]
+    for viewer in viewers:
         await viewer.__aenter__()
-    await asyncio.gather(*(viewer.keyframe() for viewer in newcomers))
-    await asyncio.gather(*(viewer.leave() for viewer in newcomers))
-    await engine.until(lambda moment: moment.peers == 0, GONE)
+    await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
+    await asyncio.gather(*(viewer.leave() for viewer in viewers))
+    await engine.until(lambda snapshot: snapshot.peers == 0, CLEANUP_LIMIT)
     await asyncio.sleep(2)
 
 
-async def _churn(engine: Measured, viewers: int, seconds: float, seed: int, tally: _Tally) -> None:
+async def _churn(engine: EngineProcess, viewers: int, seconds: float, seed: int, tally: _Tally) -> None:
     end = asyncio.get_running_loop().time() + seconds
     sampling = asyncio.create_task(_sample(engine, tally.memory))
     try:
-        async with asyncio.TaskGroup() as places:
-            for place in range(viewers):
-                places.create_task(_come_and_go(engine.port, Random(f"{seed} {place}"), end, tally))
+        async with asyncio.TaskGroup() as slots:
+            for slot in range(viewers):
+                slots.create_task(_join_and_leave(engine.port, Random(f"{seed} {slot}"), end, tally))
     finally:
         sampling.cancel()
 
 
-async def _come_and_go(port: int, chance: Random, end: float, tally: _Tally) -> None:
-    """One place: somebody comes, stays, and leaves with or without a word; then the next one comes."""
+async def _join_and_leave(port: int, random: Random, end: float, tally: _Tally) -> None:
+    """One viewer after another: each joins, stays, and leaves with or without closing the connection."""
     loop = asyncio.get_running_loop()
     while (left := end - loop.time()) > 0:
         async with LightViewer(port) as viewer:
             await viewer.keyframe()
-            await asyncio.sleep(min(left, chance.uniform(0, LONGEST_STAY)))
-            if chance.random() < 0.5:
+            await asyncio.sleep(min(left, random.uniform(0, LONGEST_STAY)))
+            if random.random() < 0.5:
                 await viewer.vanish()
         tally.add(viewer)
 
 
-async def _sample(engine: Measured, memory: list[float]) -> None:
+async def _sample(engine: EngineProcess, memory: list[float]) -> None:
     while True:
         memory.append(engine.footprint.memory)
         await asyncio.sleep(SAMPLE_INTERVAL)

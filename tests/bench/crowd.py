@@ -1,4 +1,4 @@
-"""Light viewers of an engine, in processes of their own: the yardstick's where it is built, else our Python ones."""
+"""Groups of light viewers in processes of their own: the yardstick's if it is built, otherwise our Python ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.rigs.process import overflows
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What all viewers of a crowd saw; `least` are the packets of the one that got fewest, times are in ms.
+class CrowdStats:
+    """What all viewers of a crowd received; `fewest` is the lowest packet count of one viewer, times are in ms.
 
-    `overflows` are packets that the kernel dropped meanwhile at full sockets of any receiver on the machine: when
-    the viewers get too little of the processor, they have gaps that are not the sender's fault.
+    `overflows` counts packets that the kernel dropped meanwhile at full sockets of any receiver on the machine: viewers
+    that get too little CPU time have gaps that the sender did not cause.
     """
 
     packets: int
-    least: int
+    fewest: int
     gaps: int
     overflows: int
     keyframe_p50: float
@@ -29,15 +29,15 @@ class Seen:
     failures: dict[str, int]
 
     @property
-    def missing(self) -> str:
-        """The gaps, in words."""
-        said = f"{self.gaps} in {self.packets} packets"
-        said += f" ({self.overflows} dropped at full sockets of receivers)" if self.overflows else ""
-        return said + (f", failures {self.failures}" if self.failures else "")
+    def gap_summary(self) -> str:
+        """The gaps as text."""
+        text = f"{self.gaps} in {self.packets} packets"
+        text += f" ({self.overflows} dropped at full sockets of receivers)" if self.overflows else ""
+        return text + (f", failures {self.failures}" if self.failures else "")
 
 
 class Crowd(Protocol):
-    """Use it with `async with`; they begin to join at once."""
+    """An async context manager, on whose entry the viewers start to join."""
 
     async def __aenter__(self) -> Crowd: ...
 
@@ -45,48 +45,48 @@ class Crowd(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def seen(self) -> Seen:
-        """What they saw until they left."""
+    async def stats(self) -> CrowdStats:
+        """Wait until the viewers have left, and return what they received."""
 
 
-def crowd(port: int, number: int, seconds: float, every: float = 0.01) -> Crowd:
-    """So many viewers of the engine on that port, who stay `seconds` after the last join; `every` is between two."""
+def crowd(port: int, viewers: int, seconds: float, interval: float = 0.01) -> Crowd:
+    """Let viewers join the engine on `port`, one every `interval` seconds, and stay `seconds` after the last join."""
     if yardstick.program("viewers") is None:
-        return PythonCrowd(port, number)
-    return PionCrowd(number, seconds, every, ws=f"ws://127.0.0.1:{port}/ws")
+        return PythonCrowd(port, viewers)
+    return PionCrowd(viewers, seconds, interval, ws=f"ws://127.0.0.1:{port}/ws")
 
 
 class PionCrowd(yardstick.Program):
-    """The yardstick's viewers; give them `ws`, or `whep` for its own sender."""
+    """The yardstick's viewers; they connect to the URL `ws`, or `whep` for the yardstick's own sender."""
 
-    def __init__(self, number: int, seconds: float, every: float = 0.01, **where: str) -> None:
-        super().__init__("viewers", n=number, seconds=math.ceil(seconds), every=f"{every * 1000:g}ms", **where)
+    def __init__(self, viewers: int, seconds: float, interval: float = 0.01, **url: str) -> None:
+        super().__init__("viewers", n=viewers, seconds=math.ceil(seconds), every=f"{interval * 1000:g}ms", **url)
 
     async def __aenter__(self) -> PionCrowd:
         self._overflows = overflows()
         await super().__aenter__()
         return self
 
-    async def seen(self) -> Seen:
+    async def stats(self) -> CrowdStats:
         result = await self.result()
         times, packets = result["first_keyframe_ms"], result["packets"].get("video", 0)
         dropped = overflows() - self._overflows
-        least, gaps, failures = result["least_video_packets"], result["gaps"], result["failures"]
-        return Seen(packets, least, gaps, dropped, times["p50"], times["p95"], failures)
+        fewest, gaps, failures = result["least_video_packets"], result["gaps"], result["failures"]
+        return CrowdStats(packets, fewest, gaps, dropped, times["p50"], times["p95"], failures)
 
 
 class PythonCrowd(LightProcess):
-    """Our own, which stay until they are asked."""
+    """Our own viewers, which stay until `stats` is called."""
 
     async def __aenter__(self) -> PythonCrowd:
         self._overflows = overflows()
         await super().__aenter__()
         return self
 
-    async def seen(self) -> Seen:
+    async def stats(self) -> CrowdStats:
         dropped = overflows() - self._overflows
-        figures = await self.figures()
-        packets: list[int] = figures["packets"]
-        times = sorted(1000 * seconds for seconds in figures["joined"])
+        received = await self.figures()
+        packets: list[int] = received["packets"]
+        times = sorted(1000 * seconds for seconds in received["joined"])
         middle, high = times[len(times) // 2], times[-1 - len(times) // 20]
-        return Seen(sum(packets), min(packets), figures["gaps"], dropped, middle, high, {})
+        return CrowdStats(sum(packets), min(packets), received["gaps"], dropped, middle, high, {})

@@ -1,8 +1,8 @@
-"""The process under measurement: the daemon as `broadcaster.app` composes it, but for the pictures and,
-on request, the engine that sends them.
+"""The process under measurement: the daemon as composed by `broadcaster.app`, with synthetic video and, on request,
+with aiortc's own sender.
 
-`python -m tests.bench.engine ours|aiortc SHAPE [lag]` prints `{"port": …}`, then answers each line on its standard
-input, the name of one of `Engine`'s methods below, with one line of JSON, until that ends.
+`python -m tests.bench.engine ours|aiortc SHAPE [lag]` prints `{"port": …}`. Each line on its standard input is the name
+of a method of `Engine`, and is answered with one line of JSON. The process exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerFactory, PeerListener
 from broadcaster.settings import Settings, StreamSettings, WebSettings
+from tests.bench.aiortc_sender import AiortcPeers
 from tests.bench.lag import LagMeter, PauseMeter
-from tests.bench.pictures import Shape, SyntheticSource
-from tests.bench.stock import StockPeers
+from tests.bench.synthetic_source import Shape, SyntheticSource
 
 TOP = 30
-"""Functions that a profile names."""
+"""Number of functions in a profile."""
 
 
 class CountedPeers:
-    """`ports.PeerFactory` that knows which of another's peer connections are open."""
+    """`ports.PeerFactory` that wraps another one and keeps track of its open peer connections."""
 
     def __init__(self, factory: PeerFactory) -> None:
         self._factory = factory
@@ -48,35 +48,35 @@ class CountedPeers:
 
 
 class CountedPeer:
-    """`ports.Peer`: another's, which is not counted any more once it is closed."""
+    """`ports.Peer` that wraps another one and is counted until it is closed."""
 
-    def __init__(self, peer: Peer, opened: set[CountedPeer]) -> None:
+    def __init__(self, peer: Peer, open_peers: set[CountedPeer]) -> None:
         self._peer = peer
-        self._open = opened
-        opened.add(self)
+        self._open_peers = open_peers
+        open_peers.add(self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._peer, name)
 
     async def close(self) -> None:
-        self._open.discard(self)
+        self._open_peers.discard(self)
         await self._peer.close()
 
 
 class _MeasuredDaemon(app.Daemon):
-    """The daemon with peer connections that are counted, or with aiortc's own sender."""
+    """The daemon with counted peer connections, optionally with aiortc's own sender."""
 
-    def __init__(self, settings: Settings, sources: app.Sources, clock: Clock, *, stock: bool) -> None:
-        self._stock = StockPeers(sources[0]) if stock else None
+    def __init__(self, settings: Settings, sources: app.Sources, clock: Clock, *, aiortc_sender: bool) -> None:
+        self._aiortc_peers = AiortcPeers(sources[0]) if aiortc_sender else None
         super().__init__(settings, sources, clock)
 
     def make_peers(self, *arguments: Any, **options: Any) -> CountedPeers:
-        self.counted = CountedPeers(self._stock or super().make_peers(*arguments, **options))
+        self.counted = CountedPeers(self._aiortc_peers or super().make_peers(*arguments, **options))
         return self.counted
 
 
 class Engine:
-    """The daemon and what can be asked of it from outside."""
+    """The daemon, and the methods that the measuring process can call."""
 
     def __init__(self, kind: str, shape: Shape) -> None:
         self._kind = kind
@@ -87,16 +87,18 @@ class Engine:
         self._pauses = PauseMeter()
 
     async def run(self, announce: Callable[[int], None]) -> None:
-        """Serve until SIGTERM."""
+        """Serve until SIGTERM; `announce` gets the port."""
         with tempfile.TemporaryDirectory(prefix="broadcaster-bench-") as folder:
             web = WebSettings(host="127.0.0.1", port=0, max_viewers=1000)
             settings = Settings(stream=StreamSettings(state_dir=folder), web=web)
-            daemon = _MeasuredDaemon(settings, (self._source, None), SystemClock(), stock=self._kind == "aiortc")
+            daemon = _MeasuredDaemon(
+                settings, (self._source, None), SystemClock(), aiortc_sender=self._kind == "aiortc"
+            )
             self._peers = daemon.counted
             await daemon.run(live=True, announce=lambda port, _: announce(port))
 
-    def figures(self) -> dict[str, Any]:
-        """CPU time, and what was sent with it."""
+    def snapshot(self) -> dict[str, Any]:
+        """Return the CPU time used so far, and what was sent."""
         cpu, now = time.process_time(), time.monotonic()
         stats = [peer.stats() for peer in self._peers.open] if self._peers else []
         return {
@@ -112,21 +114,21 @@ class Engine:
         }
 
     def lags(self) -> list[float]:
-        """How late the loop was, in ms, since the last time."""
+        """Return the event loop's lags since the last call, in ms."""
         return self.lag.take() if self.lag else []
 
     def pauses(self) -> list[tuple[int, float]]:
-        """Each garbage collection since the last time: its generation, and how many ms it took."""
+        """Return generation and duration (ms) of each garbage collection since the last call."""
         return self._pauses.take()
 
     def garbage(self) -> int:
-        """Collect everything now; how many objects only the collector could free."""
-        found = gc.collect()
+        """Run a full collection; return the number of objects that only the collector could free."""
+        collected = gc.collect()
         self._pauses.take()
-        return found
+        return collected
 
     def profile(self) -> dict[str, str]:
-        """The first time starts the profiler, the second stops it and gives its table."""
+        """Start the profiler at the first call; stop it and return its table at the second."""
         if self._profile is None:
             self._profile = cProfile.Profile()
             self._profile.enable()
@@ -142,27 +144,27 @@ async def _main(kind: str, shape: Shape, with_lag: bool) -> None:
     engine = Engine(kind, shape)
     if with_lag:
         engine.lag = LagMeter()
-    answering = asyncio.create_task(_answer(engine))
-    await engine.run(lambda port: _say({"port": port}))
-    await answering
+    answers_task = asyncio.create_task(_answer(engine))
+    await engine.run(lambda port: _print_json({"port": port}))
+    await answers_task
 
 
 async def _answer(engine: Engine) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    answers: dict[bytes, Callable[[], object]] = {
-        b"figures": engine.figures,
+    methods: dict[bytes, Callable[[], object]] = {
+        b"snapshot": engine.snapshot,
         b"garbage": engine.garbage,
         b"lags": engine.lags,
         b"pauses": engine.pauses,
         b"profile": engine.profile,
     }
     while line := await reader.readline():
-        _say(answers[line.strip()]())
+        _print_json(methods[line.strip()]())
     signal.raise_signal(signal.SIGTERM)
 
 
-def _say(answer: object) -> None:
+def _print_json(answer: object) -> None:
     print(json.dumps(answer), flush=True)
 
 

@@ -1,7 +1,8 @@
-"""What sending a packet to one more viewer costs: ours, aiortc's own sender, and pion where the yardstick is built.
+"""CPU time per packet and viewer: our sender, aiortc's own, and pion's if the yardstick is built.
 
-Same viewers and same packets, in turn within each round, so that what else the machine does meets all of them;
-ratios are made within a round. CPU time is that of the whole sending process, user and kernel.
+All engines send the same packets to the same viewers, one after the other within each round, so that other load on the
+machine affects all of them; ratios are computed within a round. CPU time is user and kernel time of the whole sending
+process.
 """
 
 from __future__ import annotations
@@ -9,73 +10,83 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.bench import yardstick
-from tests.bench.crowd import PionCrowd, Seen, crowd
-from tests.bench.figures import Figure, median
-from tests.bench.measured import Kind, Measured
-from tests.bench.options import Options
-from tests.bench.pictures import EVEN
+from tests.bench.crowd import CrowdStats, PionCrowd, crowd
+from tests.bench.engine_process import EngineProcess, Kind
+from tests.bench.measurement import Options, Result, median
+from tests.bench.synthetic_source import CONSTANT
 
 SETTLE = 1.0
-SPARE = 1.0
-"""Seconds that viewers stay longer than they are needed."""
+MARGIN = 1.0
+"""Seconds that viewers stay after the measured window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One engine in one round: CPU time for a packet and viewer in µs, and what its viewers saw."""
+    """One engine in one round: CPU time per packet and viewer in µs, and what its viewers received."""
 
     microseconds: float
-    seen: Seen
+    stats: CrowdStats
 
 
 Round = dict[str, Cost]
 
 
-async def measure(options: Options) -> list[Figure]:
-    """At least five rounds, or the figures mean little."""
+async def measure(options: Options) -> list[Result]:
+    """Results mean little with fewer than five rounds."""
     viewers, seconds = options.viewers or 20, options.seconds or 4
     rounds = [await _round(viewers, seconds) for _ in range(options.rounds or 5)]
     return [*_costs(rounds, viewers), *_ratios(rounds), *_gaps(rounds)]
 
 
+async def measure_profile(options: Options) -> list[Result]:
+    """Print cProfile's table for our sender; the profiler makes Python look more expensive than C."""
+    viewers, seconds = options.viewers or 20, options.seconds or 5
+    stay = SETTLE + 1 + seconds + MARGIN
+    async with EngineProcess("ours", CONSTANT) as engine, crowd(engine.port, viewers, stay):
+        window = await engine.window(viewers, SETTLE, 1)
+        print(await engine.profile(seconds))
+    return [Result("CPU per packet and viewer, without the profiler", f"{window.microseconds:.2f} µs")]
+
+
 async def _round(viewers: int, seconds: int) -> Round:
-    costs = {"aiortc's sender": await _measured("aiortc", viewers, seconds)}
-    costs["ours"] = await _measured("ours", viewers, seconds)
+    costs = {"aiortc's sender": await _engine_cost("aiortc", viewers, seconds)}
+    costs["ours"] = await _engine_cost("ours", viewers, seconds)
     if yardstick.is_built():
-        costs["pion"] = await _pion(viewers, seconds)
+        costs["pion"] = await _pion_cost(viewers, seconds)
     return costs
 
 
-async def _measured(kind: Kind, viewers: int, seconds: int) -> Cost:
-    async with Measured(kind, EVEN) as engine, crowd(engine.port, viewers, SETTLE + seconds + SPARE) as watching:
+async def _engine_cost(kind: Kind, viewers: int, seconds: int) -> Cost:
+    stay = SETTLE + seconds + MARGIN
+    async with EngineProcess(kind, CONSTANT) as engine, crowd(engine.port, viewers, stay) as watching:
         window = await engine.window(viewers, SETTLE, seconds)
-        seen = await watching.seen()
-    _check(seen, window.packets)
-    return Cost(window.microseconds, seen)
+        stats = await watching.stats()
+    _check(stats, window.packets)
+    return Cost(window.microseconds, stats)
 
 
-async def _pion(viewers: int, seconds: int) -> Cost:
-    """It waits and settles by itself, and prints what its sending has cost."""
+async def _pion_cost(viewers: int, seconds: int) -> Cost:
+    """The program waits for its viewers by itself, and prints its CPU time."""
     async with (
-        yardstick.PionPeer(viewers, seconds, EVEN) as peer,
-        PionCrowd(viewers, SETTLE + seconds + SPARE, whep=peer.url) as watching,
+        yardstick.PionPeer(viewers, seconds, CONSTANT) as peer,
+        PionCrowd(viewers, SETTLE + seconds + MARGIN, whep=peer.url) as watching,
     ):
         result = await peer.result()
-        seen = await watching.seen()
-    _check(seen, seconds * EVEN.fps * EVEN.packets * viewers)
-    return Cost(result["us_per_packet_viewer"], seen)
+        stats = await watching.stats()
+    _check(stats, seconds * CONSTANT.fps * CONSTANT.packets * viewers)
+    return Cost(result["us_per_packet_viewer"], stats)
 
 
-def _check(seen: Seen, sent: int) -> None:
-    """A cheap sender that does not send would be no art."""
-    if seen.packets + seen.gaps < sent or seen.failures:
-        raise AssertionError(f"of {sent} packets {seen.missing}")
+def _check(stats: CrowdStats, sent: int) -> None:
+    """Make sure that the measured sender has really sent: otherwise its cost means nothing."""
+    if stats.packets + stats.gaps < sent or stats.failures:
+        raise AssertionError(f"of {sent} packets sent: gaps {stats.gap_summary}")
 
 
-def _costs(rounds: list[Round], viewers: int) -> list[Figure]:
+def _costs(rounds: list[Round], viewers: int) -> list[Result]:
     return [
         median(
-            f"CPU a packet and viewer, {viewers} viewers, {name}",
+            f"CPU per packet and viewer, {viewers} viewers, {name}",
             [costs[name].microseconds for costs in rounds],
             "µs",
             digits=2,
@@ -84,22 +95,22 @@ def _costs(rounds: list[Round], viewers: int) -> list[Figure]:
     ]
 
 
-def _ratios(rounds: list[Round]) -> list[Figure]:
-    targets = {"aiortc's sender": "at most 0.30, aim 0.25", "pion": "at most 0.60, aim 0.50"}
-    figures = []
+def _ratios(rounds: list[Round]) -> list[Result]:
+    targets = {"aiortc's sender": "at most 0.30, goal 0.25", "pion": "at most 0.60, goal 0.50"}
+    results = []
     for name, target in targets.items():
-        what = f"  ours : {name}"
+        label = f"  ours : {name}"
         ratios = [costs["ours"].microseconds / costs[name].microseconds for costs in rounds if name in costs]
-        figures.append(median(what, ratios, "", target, 2) if ratios else Figure(what, yardstick.MISSING, target))
-    return figures
+        results.append(median(label, ratios, "", target, 2) if ratios else Result(label, yardstick.MISSING, target))
+    return results
 
 
-def _gaps(rounds: list[Round]) -> list[Figure]:
-    figures = []
+def _gaps(rounds: list[Round]) -> list[Result]:
+    results = []
     for name in rounds[0]:
-        seen = [costs[name].seen for costs in rounds]
-        packets, gaps = sum(each.packets for each in seen), sum(each.gaps for each in seen)
-        dropped = sum(each.overflows for each in seen)
+        stats = [costs[name].stats for costs in rounds]
+        packets, gaps = sum(each.packets for each in stats), sum(each.gaps for each in stats)
+        dropped = sum(each.overflows for each in stats)
         value = f"{gaps} in {packets} packets, {dropped} dropped at full sockets of receivers"
-        figures.append(Figure(f"  gaps, {name}", value, "none" if name == "ours" else ""))
-    return figures
+        results.append(Result(f"  gaps, {name}", value, "none" if name == "ours" else ""))
+    return results

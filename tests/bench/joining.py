@@ -1,4 +1,4 @@
-"""How soon a newcomer sees something."""
+"""Time until a new viewer sees the first frame."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import asyncio
 from playwright.async_api import async_playwright
 
 from tests.bench.crowd import crowd
-from tests.bench.figures import Figure, median, percentile
-from tests.bench.options import Options
+from tests.bench.measurement import Options, Result, median, percentile
 from tests.rigs.browser import Viewer, launch
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
@@ -16,19 +15,19 @@ from tests.rigs.light import LightViewer
 RUNS = 20
 PRESENT = 20
 SETTLE = 2.0
-LONGEST = 120.0
-"""Seconds that those who are present would stay."""
+MAX_STAY = 120.0
+"""Seconds for which the viewers already present stay at most."""
 
 
-async def measure(options: Options) -> list[Figure]:
-    """Joining by a browser alone, and by a light viewer while others watch."""
+async def measure(options: Options) -> list[Result]:
+    """Join with a browser alone, and with a light viewer while others watch."""
     async with Daemon() as daemon:
-        figures = await _browser(daemon)
-    return [*figures, await _light()]
+        results = await _browser(daemon)
+    return [*results, await _light()]
 
 
-async def _browser(daemon: Daemon) -> list[Figure]:
-    """Each run is a new profile: nothing is cached."""
+async def _browser(daemon: Daemon) -> list[Result]:
+    """Each run uses a new browser profile, so that nothing is cached."""
     page_times, script_times = [], []
     async with async_playwright() as playwright:
         browser = await launch(playwright)
@@ -47,10 +46,10 @@ async def _browser(daemon: Daemon) -> list[Figure]:
     ]
 
 
-async def _light() -> Figure:
-    """The newcomer's own share is in it: its ICE and DTLS are Python too."""
+async def _light() -> Result:
+    """Includes the viewer's own time: its ICE and DTLS are in Python, too."""
     times = []
-    async with Daemon(web__max_viewers=PRESENT + 1) as daemon, crowd(daemon.port, PRESENT, LONGEST):
+    async with Daemon(web__max_viewers=PRESENT + 1) as daemon, crowd(daemon.port, PRESENT, MAX_STAY):
         while (await daemon.status())["viewers"] != PRESENT:
             await asyncio.sleep(0.1)
         await asyncio.sleep(SETTLE)
@@ -58,4 +57,6 @@ async def _light() -> Figure:
             async with LightViewer(daemon.port) as viewer:
                 times.append(await viewer.keyframe() * 1000)
     value = f"p50 {percentile(times, 0.5):.0f} ms, p95 {percentile(times, 0.95):.0f} ms ({RUNS} runs)"
-    return Figure(f"hello to first keyframe packet, {PRESENT} present", value, "p50 under 80 ms, p95 under 160 ms")
+    return Result(
+        f"hello to first keyframe packet, {PRESENT} viewers present", value, "p50 under 80 ms, p95 under 160 ms"
+    )

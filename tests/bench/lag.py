@@ -1,4 +1,4 @@
-"""What holds up the event loop: how late packets and clicks get their turn, and garbage collections."""
+"""Meters of what delays the event loop: its lag, and garbage collections."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PERIOD = 0.01
 
 
 class LagMeter:
-    """Asks for its turn every 10 ms, and notes in ms how much later it got it; needs a running loop."""
+    """Schedules a timer every 10 ms, and records in ms how late it fires; needs a running event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -18,7 +18,7 @@ class LagMeter:
         self._arm()
 
     def take(self) -> list[float]:
-        """All since the last time."""
+        """Return all values since the last call."""
         lags, self._lags = self._lags, []
         return lags
 
@@ -32,7 +32,7 @@ class LagMeter:
 
 
 class PauseMeter:
-    """Notes each garbage collection of this process: its generation, and how many ms of CPU time it took."""
+    """Records each garbage collection of this process: its generation, and its CPU time in ms."""
 
     def __init__(self) -> None:
         self._pauses: list[tuple[int, float]] = []
@@ -40,7 +40,7 @@ class PauseMeter:
         gc.callbacks.append(self._collecting)
 
     def take(self) -> list[tuple[int, float]]:
-        """All since the last time."""
+        """Return all values since the last call."""
         pauses, self._pauses = self._pauses, []
         return pauses
 

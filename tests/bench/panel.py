@@ -1,27 +1,26 @@
-"""From the finger to the viewer, and from a dead camera to a dark lamp."""
+"""Time from the button to the viewer, and from a lost camera to a dark LED."""
 
 from __future__ import annotations
 
 import time
 
-from tests.bench.figures import Figure, median
-from tests.bench.options import Options
+from tests.bench.measurement import Options, Result, median
 from tests.rigs.light import LightViewer
 from tests.rigs.panel import PRESS, panel_rig
 
 RUNS = 10
-STALLS = 3
+FAULT_RUNS = 3
 
 
-async def measure(options: Options) -> list[Figure]:
-    """Mock pins and a fake camera; the finger's own time on the button is left out."""
+async def measure(options: Options) -> list[Result]:
+    """With mock pins and a fake camera; the time for which the button is held down is not counted."""
     pressed = [await _press() for _ in range(RUNS)]
-    vanished = [await _death("vanish") for _ in range(STALLS)]
-    stalled = [await _death("stall") for _ in range(STALLS)]
+    unplugged = [await _camera_fault("vanish") for _ in range(FAULT_RUNS)]
+    stalled = [await _camera_fault("stall") for _ in range(FAULT_RUNS)]
     return [
-        median("button let go to live at a connected viewer", pressed, "s", "under 1 s", 3),
-        median("camera unplugged: lamp off and viewer told", vanished, "s", "within 2.5 s", 3),
-        median("camera silent: lamp off and viewer told", stalled, "s", "within 2.5 s", 3),
+        median("button released to `live` at a connected viewer", pressed, "s", "under 1 s", 3),
+        median("camera unplugged to LED off and viewer notified", unplugged, "s", "within 2.5 s", 3),
+        median("camera stalled to LED off and viewer notified", stalled, "s", "within 2.5 s", 3),
     ]
 
 
@@ -33,12 +32,12 @@ async def _press() -> float:
         return time.monotonic() - pressed - PRESS
 
 
-async def _death(fault: str) -> float:
+async def _camera_fault(fault: str) -> float:
     async with panel_rig() as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
         await rig.press()
         await viewer.message("stream", limit=10, state="live")
-        killed = time.monotonic()
+        began = time.monotonic()
         getattr(rig.camera, fault)()
         await viewer.message("stream", limit=10, state="failed")
-        return max(time.monotonic() - killed, rig.dark_since(killed) or 0.0)
+        return max(time.monotonic() - began, rig.dark_since(began) or 0.0)

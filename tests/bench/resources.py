@@ -1,4 +1,4 @@
-"""What the daemon holds while it is live, and what is left after many viewers."""
+"""Memory of the live daemon, what is left after many viewers, and how soon a vanished viewer is removed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import signal
 import time
 
-from tests.bench.figures import Figure, median
-from tests.bench.options import Options
+from tests.bench.measurement import Options, Result, median
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
 from tests.rigs.light_process import LightProcess
@@ -18,19 +17,19 @@ AT_ONCE = 10
 VANISHED = 5
 
 
-async def measure(options: Options) -> list[Figure]:
-    """Memory, joins and leaves, vanished viewers."""
+async def measure(options: Options) -> list[Result]:
+    """Run the three measurements."""
     return [await _memory(), await _joins_and_leaves(), await _vanished()]
 
 
-async def _memory() -> Figure:
+async def _memory() -> Result:
     async with Daemon() as daemon, LightProcess(daemon.port):
         await asyncio.sleep(10)
         memory = footprint(daemon.pid).memory
-    return Figure("memory, live 720p30, 1 viewer", f"{memory:.0f} MB", "under 150 MB")
+    return Result("memory, live 720p30, 1 viewer", f"{memory:.0f} MB", "under 150 MB")
 
 
-async def _joins_and_leaves() -> Figure:
+async def _joins_and_leaves() -> Result:
     async with Daemon(video__width=320, video__height=180, video__bitrate=200_000) as daemon:
         await _join_and_leave(daemon)
         before = footprint(daemon.pid)
@@ -40,8 +39,10 @@ async def _joins_and_leaves() -> Figure:
         after = footprint(daemon.pid)
         viewers = (await daemon.status())["viewers"]
     left = f"descriptors {after.descriptors - before.descriptors:+d}, threads {after.threads - before.threads:+d}"
-    grown = f"memory {after.memory - before.memory:+.1f} MB, viewers {viewers}"
-    return Figure(f"left by {JOINS} joins and leaves", f"{left}, {grown}", "nothing left; memory levels out, see churn")
+    growth = f"memory {after.memory - before.memory:+.1f} MB, viewers {viewers}"
+    return Result(
+        f"left behind by {JOINS} joins and leaves", f"{left}, {growth}", "nothing; memory levels out (see churn)"
+    )
 
 
 async def _join_and_leave(daemon: Daemon) -> None:
@@ -51,8 +52,8 @@ async def _join_and_leave(daemon: Daemon) -> None:
     await asyncio.gather(*(viewer.leave() for viewer in viewers))
 
 
-async def _vanished() -> Figure:
-    """From SIGSTOP, which is at most one heartbeat answer later than the last sign of life."""
+async def _vanished() -> Result:
+    """Measured from SIGSTOP, which comes at most one heartbeat after the viewer's last message."""
     times = []
     async with Daemon(video__width=320, video__height=180, video__bitrate=200_000) as daemon:
         for _ in range(VANISHED):
@@ -62,4 +63,4 @@ async def _vanished() -> Figure:
                 while (await daemon.status())["viewers"]:
                     await asyncio.sleep(0.02)
                 times.append((time.monotonic() - stopped) * 1000)
-    return median("vanished viewer to destroyed", times, "ms", "under 7500 ms")
+    return median("viewer vanished to session closed", times, "ms", "under 7500 ms")

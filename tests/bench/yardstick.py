@@ -1,7 +1,7 @@
-"""Two programs on pion, the engine of the Go media servers, where somebody has built them.
+"""Two optional programs based on pion, the WebRTC library of the Go media servers.
 
-The environment variable `BROADCASTER_YARDSTICK` names their folder: `viewers` are light viewers that cost little,
-`peer` is a sender to compare with.
+The environment variable `BROADCASTER_YARDSTICK` names their folder: `viewers` are light viewers that need little CPU
+time, `peer` is a sender for comparison.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.bench.pictures import Shape
+from tests.bench.synthetic_source import Shape
 from tests.rigs.daemon import free_port
 
 VARIABLE = "BROADCASTER_YARDSTICK"
-MISSING = f"not measured: needs the yardstick's programs, {VARIABLE} names their folder"
+MISSING = f"not measured: needs the yardstick programs; set {VARIABLE} to their folder"
 
 
 def program(name: str) -> Path | None:
-    """Where that program is, if there is one."""
+    """Return the path of the program; None if it is not there."""
     folder = os.environ.get(VARIABLE)
     path = Path(folder, name) if folder else None
     return path if path is not None and os.access(path, os.X_OK) else None
 
 
 def is_built() -> bool:
-    """Whether both programs are there."""
+    """Whether both programs exist."""
     return program("peer") is not None and program("viewers") is not None
 
 
 class Program:
-    """A program that ends by itself and then prints one line of JSON; use it with `async with`."""
+    """A program that prints one line of JSON and exits by itself; use it with `async with`."""
 
     def __init__(self, name: str, **flags: object) -> None:
         self._arguments = [str(program(name)), *(f"-{flag}={value}" for flag, value in flags.items())]
@@ -49,14 +49,14 @@ class Program:
             await self._process.wait()
 
     async def result(self) -> dict[str, Any]:
-        """Wait for its end."""
+        """Wait until the program exits, and return its result."""
         output, _ = await self._process.communicate()
         result: dict[str, Any] = json.loads(output)
         return result
 
 
 class PionPeer(Program):
-    """The sender to compare with: sends for so many seconds once all viewers are there, and prints its cost."""
+    """The sender for comparison: sends for `seconds` once all viewers have joined, and reports its CPU time."""
 
     def __init__(self, viewers: int, seconds: int, shape: Shape) -> None:
         self._port = free_port()
@@ -72,7 +72,7 @@ class PionPeer(Program):
 
     @property
     def url(self) -> str:
-        """Where its viewers go."""
+        """The URL for its viewers."""
         return f"http://127.0.0.1:{self._port}/whep"
 
     async def __aenter__(self) -> PionPeer:

@@ -1,4 +1,4 @@
-"""What we compare with: aiortc's own sender, fed with encoded packets, behind our web server and signaling."""
+"""aiortc's own sender, for comparison: fed with encoded packets, behind our web server and signaling."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Offer, PeerListener
-from tests.bench.pictures import SyntheticSource
+from tests.bench.synthetic_source import SyntheticSource
 
 
 class PacketTrack(MediaStreamTrack):
-    """Yields encoded pictures from the moment that aiortc first asks for one."""
+    """Yields encoded frames, starting when aiortc first asks for one."""
 
     kind = "video"
 
-    def __init__(self, factory: StockPeers) -> None:
+    def __init__(self, factory: AiortcPeers) -> None:
         super().__init__()
         self._factory = factory
         self._pictures: asyncio.Queue[av.Packet] = asyncio.Queue()
@@ -45,36 +45,36 @@ class PacketTrack(MediaStreamTrack):
         super().stop()
 
 
-class StockPeers:
-    """`ports.PeerFactory` on nothing but aiortc; each picture becomes one `av.Packet` for all viewers."""
+class AiortcPeers:
+    """`ports.PeerFactory` based on aiortc alone; each frame becomes one `av.Packet` for all viewers."""
 
     def __init__(self, source: SyntheticSource) -> None:
         self._source = source
         self._queues: dict[int, asyncio.Queue[av.Packet]] = {}
-        source.watch(self._picture)
+        source.watch(self._send)
 
-    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> StockPeer:
-        return StockPeer(PacketTrack(self), listener)
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> AiortcPeer:
+        return AiortcPeer(PacketTrack(self), listener)
 
-    def begin(self, pictures: asyncio.Queue[av.Packet]) -> None:
-        """From now on these get every picture, soon a keyframe."""
-        if id(pictures) not in self._queues:
-            self._queues[id(pictures)] = pictures
+    def begin(self, frames: asyncio.Queue[av.Packet]) -> None:
+        """Add every following frame to the queue, and request a keyframe."""
+        if id(frames) not in self._queues:
+            self._queues[id(frames)] = frames
             self._source.request_keyframe()
 
-    def end(self, pictures: asyncio.Queue[av.Packet]) -> None:
-        self._queues.pop(id(pictures), None)
+    def end(self, frames: asyncio.Queue[av.Packet]) -> None:
+        self._queues.pop(id(frames), None)
 
-    def _picture(self, unit: AccessUnit) -> None:
+    def _send(self, unit: AccessUnit) -> None:
         packet = av.Packet(unit.data)
         packet.pts = round(unit.captured * VIDEO_RATE)
         packet.time_base = Fraction(1, VIDEO_RATE)
-        for pictures in self._queues.values():
-            pictures.put_nowait(packet)
+        for frames in self._queues.values():
+            frames.put_nowait(packet)
 
 
-class StockPeer:
-    """`ports.Peer`: a peer connection as aiortc's documentation makes it, with the codec that we need."""
+class AiortcPeer:
+    """`ports.Peer`: a peer connection as in aiortc's documentation, with the codec that we need."""
 
     def __init__(self, track: PacketTrack, listener: PeerListener) -> None:
         self._listener = listener
@@ -83,7 +83,7 @@ class StockPeer:
         self._pc = RTCPeerConnection(configuration)
         self._pc.on("connectionstatechange", self._state_changed)
         transceiver = self._pc.addTransceiver(track, direction="sendonly")
-        transceiver.setCodecPreferences([codec for codec in _codecs() if _is_wanted(codec)])
+        transceiver.setCodecPreferences([codec for codec in _codecs() if _is_offered(codec)])
         self._sender = transceiver.sender
 
     async def offer(self) -> Offer:
@@ -109,13 +109,13 @@ class StockPeer:
         )
 
     def request_keyframe(self) -> None:
-        """aiortc's sender swallows it for encoded packets."""
+        """Do nothing: aiortc's sender ignores keyframe requests for encoded packets."""
 
     def last_activity(self) -> float | None:
         return time.monotonic() if self._pc.connectionState == "connected" else None
 
     def stats(self) -> PeerStats:
-        """aiortc's own count; `getStats` has it too, but would have to be awaited."""
+        """Return aiortc's packet count; `getStats` has it too, but is a coroutine."""
         sent: int = self._sender._RTCRtpSender__packet_count
         return PeerStats(connected=self._pc.connectionState == "connected", video_packets=sent)
 
@@ -134,6 +134,6 @@ def _codecs() -> list[RTCRtpCodecCapability]:
     return RTCRtpSender.getCapabilities("video").codecs
 
 
-def _is_wanted(codec: RTCRtpCodecCapability) -> bool:
-    """H.264 constrained baseline and retransmission, as in our own offer."""
+def _is_offered(codec: RTCRtpCodecCapability) -> bool:
+    """Whether `codec` is H.264 constrained baseline or RTX, as in our own offer."""
     return codec.mimeType == "video/rtx" or codec.parameters.get("profile-level-id") == "42e01f"

@@ -1,4 +1,4 @@
-"""The measuring side's grip on an engine process (`tests.bench.engine`)."""
+"""Starts an engine process (`tests.bench.engine`) and calls its methods."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tests.bench.pictures import Shape
+from tests.bench.synthetic_source import Shape
 from tests.rigs.process import Footprint, footprint
 
 Kind = Literal["ours", "aiortc"]
 _LONGEST_LINE = 1 << 24
-"""Bytes: a minute's lags are in one line."""
+"""In bytes: one line may hold the lags of a minute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What an engine tells of itself; `cpu` and `now` in seconds, the rest are numbers."""
+class Snapshot:
+    """State of an engine; `cpu` and `now` in seconds, the rest are counts."""
 
     cpu: float
     now: float
@@ -34,10 +34,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Two moments and what lies between them; `lags` in ms, empty when they were not asked for."""
+    """Two snapshots and the lags between them, in ms; no lags unless the engine was started with `lag`."""
 
-    begin: Moment
-    end: Moment
+    begin: Snapshot
+    end: Snapshot
     lags: list[float]
 
     @property
@@ -46,24 +46,24 @@ class Window:
 
     @property
     def microseconds(self) -> float:
-        """CPU time of the whole process for a packet and viewer."""
+        """CPU time of the whole process per packet and viewer."""
         return (self.end.cpu - self.begin.cpu) / self.packets * 1e6
 
     @property
     def cpu_percent(self) -> float:
-        """Of one core."""
+        """CPU load in percent of one core."""
         return (self.end.cpu - self.begin.cpu) / (self.end.now - self.begin.now) * 100
 
 
-class Measured:
-    """Starts the process; use it with `async with`."""
+class EngineProcess:
+    """An engine process; use it with `async with`."""
 
     def __init__(self, kind: Kind, shape: Shape, *, lag: bool = False) -> None:
         self.port = 0
         self._arguments = ["-m", "tests.bench.engine", kind, json.dumps(asdict(shape)), *(["lag"] if lag else [])]
         self._process: asyncio.subprocess.Process
 
-    async def __aenter__(self) -> Measured:
+    async def __aenter__(self) -> EngineProcess:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *self._arguments, stdin=pipe, stdout=pipe, limit=_LONGEST_LINE
@@ -82,63 +82,63 @@ class Measured:
 
     @property
     def footprint(self) -> Footprint:
-        """What the process holds now."""
+        """The current memory, descriptors and threads of the process."""
         return footprint(self._process.pid)
 
-    async def moment(self) -> Moment:
-        """Look at it now."""
-        return Moment(**await self._ask("figures"))
+    async def snapshot(self) -> Snapshot:
+        """Return the current state."""
+        return Snapshot(**await self._call("snapshot"))
 
     async def lags(self) -> list[float]:
-        """How late its loop was, in ms, since the last time."""
-        lags: list[float] = await self._ask("lags")
+        """Return the event loop's lags since the last call, in ms."""
+        lags: list[float] = await self._call("lags")
         return lags
 
     async def pauses(self) -> list[tuple[int, float]]:
-        """Each garbage collection since the last time: its generation, and how many ms it took."""
-        return [(generation, pause) for generation, pause in await self._ask("pauses")]
+        """Return generation and duration (ms) of each garbage collection since the last call."""
+        return [(generation, pause) for generation, pause in await self._call("pauses")]
 
     async def garbage(self) -> int:
-        """Collect everything now; how many objects only the collector could free."""
-        return int(await self._ask("garbage"))
+        """Run a full collection; return the number of objects that only the collector could free."""
+        return int(await self._call("garbage"))
 
-    async def until(self, condition: Callable[[Moment], bool], limit: float) -> Moment:
-        """Look at it until that holds. Raises `TimeoutError` with what was seen last."""
+    async def until(self, condition: Callable[[Snapshot], bool], limit: float) -> Snapshot:
+        """Poll until `condition` holds. Raises `TimeoutError` with the last state."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + limit
-        while not condition(moment := await self.moment()):
+        while not condition(snapshot := await self.snapshot()):
             if loop.time() > deadline:
-                raise TimeoutError(f"after {limit:g} s: {moment.connected} connected, {moment.watching} watching")
+                raise TimeoutError(f"after {limit:g} s: {snapshot.connected} connected, {snapshot.watching} watching")
             await asyncio.sleep(0.05)
-        return moment
+        return snapshot
 
     async def window(self, viewers: int, settle: float, seconds: float) -> Window:
-        """Wait until so many watch, let things settle, and measure; all must still be there at the end."""
-        await self.until(lambda moment: moment.watching >= viewers, 30)
+        """Wait until `viewers` watch and for `settle` seconds, then measure; all must be connected until the end."""
+        await self.until(lambda snapshot: snapshot.watching >= viewers, 30)
         await asyncio.sleep(settle)
         await self.lags()
-        begin = await self.moment()
+        begin = await self.snapshot()
         await asyncio.sleep(seconds)
-        window = Window(begin, await self.moment(), await self.lags())
+        window = Window(begin, await self.snapshot(), await self.lags())
         if {begin.connected, window.end.connected} != {viewers}:
             raise AssertionError(f"{begin.connected} viewers, then {window.end.connected}, instead of {viewers}")
         return window
 
     async def profile(self, seconds: float) -> str:
-        """Profile it for so long; the functions that took most."""
-        await self._ask("profile")
+        """Profile the process for `seconds`; return a table of the most expensive functions."""
+        await self._call("profile")
         await asyncio.sleep(seconds)
-        table: str = (await self._ask("profile"))["table"]
+        table: str = (await self._call("profile"))["table"]
         return table
 
-    async def _ask(self, question: str) -> Any:
+    async def _call(self, method: str) -> Any:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{question}\n".encode())
+        self._process.stdin.write(f"{method}\n".encode())
         return await self._read(10)
 
     async def _read(self, limit: float) -> Any:
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), limit)
         if not line:
-            raise AssertionError("the engine has ended; what it wrote stands above")
+            raise AssertionError("the engine process has exited; see its output above")
         return json.loads(line)
