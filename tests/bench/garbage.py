@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from broadcaster.service.garbage import QUIET
+from broadcaster.service.garbage import QUIET_TIME
 from tests.bench.engine_process import EngineProcess
 from tests.bench.measurement import Options, Result
 from tests.bench.synthetic_source import ENCODER
@@ -28,7 +28,7 @@ async def measure(options: Options) -> list[Result]:
             for _ in range(rounds):
                 await _join_and_leave(engine, viewers, others=1)
             joining = await engine.pauses()
-            await asyncio.sleep(QUIET + 2)
+            await asyncio.sleep(QUIET_TIME + 2)
             quiet = await engine.pauses()
             after = engine.footprint.memory
         await engine.until(lambda snapshot: snapshot.peers == 0, CLEANUP_LIMIT)

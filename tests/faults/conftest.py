@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from tests.faults.rows import TABLES
-from tests.faults.table import with_figures
+from tests.faults.table import with_results
 from tests.rigs.browser import Viewer, launch
 
 README = Path(__file__).parents[1] / "README.md"
@@ -73,5 +73,5 @@ def _publish() -> None:
     """After each test: a run that is broken off has told what it knows."""
     text = README.read_text("utf-8")
     for name, rows in TABLES.items():
-        text = with_figures(text, name, rows, _figures)
+        text = with_results(text, name, rows, _figures)
     README.write_text(text, "utf-8")

@@ -23,7 +23,7 @@ from broadcaster.signaling.sdp import filter_answer
 from broadcaster.webrtc.sockets import open_socket
 from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
 from tests.faults.test_viewers import assert_clean
-from tests.fuzz.making import make_datagram
+from tests.fuzz.random_input import random_datagram
 from tests.rigs.healthy import HealthyViewer
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
@@ -335,7 +335,7 @@ async def test_strangers_are_not_heard(measured):
             for number in range(count):
                 stranger, target = strangers[number % len(strangers)]
                 with contextlib.suppress(BlockingIOError):
-                    stranger.sendto(make_datagram(chance) if number % 10 else b"", target)
+                    stranger.sendto(random_datagram(chance) if number % 10 else b"", target)
                 if number % 40 == 0:
                     await asyncio.sleep(0.005)
         await asyncio.sleep(0.5)

@@ -1,1 +1,1 @@
-"""Everything that comes from outside, fed with what nobody foresaw: `make fuzz SECONDS=60`."""
+"""Fuzzing of all external input: `make fuzz SECONDS=60`."""

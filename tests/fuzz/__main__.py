@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz [NAME …] [--seconds 60]`: each surface for so long, from its seeds; 1 when one breaks.
+"""`python -m tests.fuzz [NAME …] [--seconds 60]`: fuzz each surface, starting with its seeds; exit code 1 on a failure.
 
-What broke it is kept in `.fuzz/NAME/`, beside all that was found worth keeping; `python -m tests.fuzz.one NAME FILE`
-does it again.
+Input that causes a failure is kept in `.fuzz/NAME/`, beside the corpus. `python -m tests.fuzz.one NAME FILE`
+repeats it.
 """
 
 from __future__ import annotations
@@ -15,47 +15,52 @@ from pathlib import Path
 from tests.fuzz.targets import TARGETS
 
 FOLDER = Path(__file__).parents[2] / ".fuzz"
-LARGEST = 20_000
-"""Bytes of one input."""
-SLOWEST = 5
-"""Seconds that one input may take, on a machine that is shared."""
+MAX_INPUT = 20_000
+"""Size limit of an input in bytes."""
+MAX_SECONDS = 5
+"""Seconds that one input may take; generous, because the machine may be busy."""
 
 
 def main() -> int:
-    """Print one line for each surface."""
+    """Fuzz the surfaces one after the other, and print one line for each."""
     parser = argparse.ArgumentParser("python -m tests.fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(TARGETS)}; all by default")
-    parser.add_argument("--seconds", type=int, default=60, help="for each")
-    asked = parser.parse_args()
-    unknown = set(asked.names) - set(TARGETS)
+    parser.add_argument("--seconds", type=int, default=60, help="seconds per surface")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(TARGETS)
     if unknown:
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
-    broken = [name for name in asked.names or TARGETS if not _fuzz(name, asked.seconds)]
-    return 1 if broken else 0
+        parser.error(f"unknown surface: {', '.join(sorted(unknown))}")
+    failed = [name for name in options.names or TARGETS if not _fuzz(name, options.seconds)]
+    return 1 if failed else 0
 
 
 def _fuzz(name: str, seconds: int) -> bool:
-    """Whether it held."""
+    """Fuzz one surface; return whether no input caused a failure."""
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(TARGETS[name].seeds):
         (folder / f"seed-{number}").write_bytes(seed)
     command = [sys.executable, "-m", "tests.fuzz.one", name, str(folder), f"-max_total_time={seconds}"]
-    command += [f"-max_len={LARGEST}", f"-timeout={SLOWEST}", f"-artifact_prefix={folder}/broken-", "-verbosity=1"]
+    command += [
+        f"-max_len={MAX_INPUT}",
+        f"-timeout={MAX_SECONDS}",
+        f"-artifact_prefix={folder}/failure-",
+        "-verbosity=1",
+    ]
     command += ["-print_final_stats=1"]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=FOLDER.parent)
-    said = ended.stdout.decode("utf-8", "replace")
-    runs, memory = _stat(said, "number_of_executed_units"), _stat(said, "peak_rss_mb")
-    word = "held" if ended.returncode == 0 else "BROKEN"
-    print(f"{name:12} {word}: {runs} inputs in {seconds} s, {memory} MB", flush=True)
-    if ended.returncode:
-        print(said[-4000:], flush=True)
-    return ended.returncode == 0
+    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=FOLDER.parent)
+    output = finished.stdout.decode("utf-8", "replace")
+    runs, memory = _stat(output, "number_of_executed_units"), _stat(output, "peak_rss_mb")
+    verdict = "passed" if finished.returncode == 0 else "FAILED"
+    print(f"{name:12} {verdict}: {runs} inputs in {seconds} s, {memory} MB", flush=True)
+    if finished.returncode:
+        print(output[-4000:], flush=True)
+    return finished.returncode == 0
 
 
-def _stat(said: str, name: str) -> str:
-    found = re.search(rf"{name}:\s+(\d+)", said)
-    return found[1] if found else "?"
+def _stat(output: str, name: str) -> str:
+    match = re.search(rf"{name}:\s+(\d+)", output)
+    return match[1] if match else "?"
 
 
 if __name__ == "__main__":

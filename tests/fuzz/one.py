@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.one NAME [LIBFUZZER OPTIONS]`: feed one surface with what atheris makes up, until it breaks."""
+"""`python -m tests.fuzz.one NAME [LIBFUZZER OPTIONS]`: run atheris on one surface until an input causes a failure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 
 import atheris
 
-# What is to be covered is instrumented while it is imported.
+# atheris instruments modules for coverage when they are imported.
 with atheris.instrument_imports(include=["broadcaster", "aioice", "aiortc.sdp", "aiortc.rtp"]):
     from tests.fuzz.targets import TARGETS
 
 
 def main() -> None:
-    """Does not come back: libFuzzer ends the process."""
+    """Run libFuzzer, which exits the process."""
     name = sys.argv.pop(1)
     logging.disable(logging.CRITICAL)
     atheris.Setup(sys.argv, TARGETS[name].take)

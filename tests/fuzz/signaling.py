@@ -1,4 +1,4 @@
-"""What comes over the WebSocket: messages, SDP answers, candidates, links."""
+"""Input over the WebSocket: messages, SDP answers, candidates, links."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ OWN = frozenset({"192.168.1.2", "fd00::2"})
 STATUS = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
 KEY = "k" * 43
 ANOTHER_KEY = "a" * 43
-"""With which nothing is signed here: a fuzzer that follows comparisons would find what was."""
+"""A key with which nothing is signed: a coverage-guided fuzzer could forge a link signed with a key it has seen."""
 
 
-class Book:
-    """Plays the edge for one session, and keeps the books: what it asks for must make sense."""
+class CheckedSession:
+    """A session whose actions are carried out, and checked for consistency."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -39,7 +39,7 @@ class Book:
         self._do(self.session.attach(1, 1, self.now))
 
     def receive(self, text: str) -> None:
-        """One message comes, a moment after the last."""
+        """Receive one message, 50 ms after the last one."""
         self.now += 0.05
         self._do(self.session.receive(1, text, self.now))
 
@@ -59,21 +59,21 @@ class Book:
                     assert id in self.open & self.answered
                 case ClosePeer(id):
                     self.open.remove(id)
-        assert len(self.open) <= 2, "one, and one in the making"
+        assert len(self.open) <= 2, "one peer connection, and one that replaces it"
         assert not (self.session.is_over and self.open)
 
 
 def messages(data: bytes) -> None:
-    """A line is a message; who has said too much is followed by the next viewer."""
-    book = Book()
+    """Each line is a message; a new session starts when the last one is over."""
+    checked = CheckedSession()
     for line in data.split(b"\n"):
-        book.receive(line.decode("utf-8", "replace"))
-        if book.session.is_over:
-            book = Book()
+        checked.receive(line.decode("utf-8", "replace"))
+        if checked.session.is_over:
+            checked = CheckedSession()
 
 
 def answer(data: bytes) -> None:
-    """What passes the screen is read by aiortc's parser, and carries no candidate."""
+    """Check that an answer that passes the filter can be parsed by aiortc, and has no candidates."""
     try:
         filtered = filter_answer(OFFER, data.decode("utf-8", "replace"))
     except BadAnswer:
@@ -90,34 +90,41 @@ def _parse(sdp: str) -> None:
 
 
 def candidate(data: bytes) -> None:
-    """What passes the screen is a place that we may send to, and ICE takes it."""
+    """Check that a candidate that passes the filter has an allowed address, and is accepted by ICE."""
     try:
-        one = filter_candidate(data.decode("utf-8", "replace"), OWN)
+        accepted = filter_candidate(data.decode("utf-8", "replace"), OWN)
     except Dropped:
         return
-    address = ip_address(one.address)
+    address = ip_address(accepted.address)
     assert not any((address.is_loopback, address.is_multicast, address.is_unspecified))
-    assert one.address not in OWN
-    assert 1024 <= one.port < 65536
+    assert accepted.address not in OWN
+    assert 1024 <= accepted.port < 65536
     ice = RTCIceCandidate(
-        1, one.foundation, one.address, one.port, one.priority, one.protocol, one.type, one.related_address,
-        one.related_port,
-    )  # fmt: skip
-    assert candidate_to_aioice(ice).port == one.port
+        1,
+        accepted.foundation,
+        accepted.address,
+        accepted.port,
+        accepted.priority,
+        accepted.protocol,
+        accepted.type,
+        accepted.related_address,
+        accepted.related_port,
+    )
+    assert candidate_to_aioice(ice).port == accepted.port
 
 
 def link(data: bytes) -> None:
-    """Nothing that was made up is a link; what was signed is one, and none after any change."""
+    """Check that random text is no valid link, that a signed link is valid, and that any change invalidates it."""
     text = data.decode("utf-8", "replace")
     assert read_link(text, ANOTHER_KEY) is None
     name = text[:40]
     if not is_name(name):
         return
-    made = int.from_bytes(data[-8:-4])
-    token = sign_link(Link(name, made, 3600), KEY)
-    found = read_link(token, KEY)
-    assert found is not None
-    assert (found.created, found.seconds) == (made, 3600)
+    created = int.from_bytes(data[-8:-4])
+    token = sign_link(Link(name, created, 3600), KEY)
+    read_back = read_link(token, KEY)
+    assert read_back is not None
+    assert (read_back.created, read_back.seconds) == (created, 3600)
     at = (data[0] if data else 0) % len(token)
     changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
     assert read_link(changed, KEY) is None

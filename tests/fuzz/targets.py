@@ -1,4 +1,4 @@
-"""All surfaces by name, and what each is to begin with: real input, from which the fuzzer goes astray."""
+"""All fuzzed surfaces by name, each with seeds: real input from which the fuzzer starts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MESSAGES: Sequence[dict[str, object]] = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A surface: `take` raises only when something is wrong with us."""
+    """A surface: `take` raises an exception only if our code has a defect."""
 
     take: Callable[[bytes], None]
     seeds: Sequence[bytes]
 
 
-def _piece(number: int, data: bytes) -> bytes:
+def _chunk(number: int, data: bytes) -> bytes:
     return bytes([number, len(data)]) + data
 
 
@@ -42,16 +42,16 @@ TARGETS = {
     "answer": Target(signaling.answer, [CHROMIUM.encode(), PION.encode()]),
     "candidate": Target(signaling.candidate, [CANDIDATE.encode(), b"candidate:1 1 udp 1 fd00::9 2000 typ host"]),
     "link": Target(signaling.link, [b"guest", b"A" * 60]),
-    "guard": Target(
-        datagrams.guard,
-        [b"".join(_piece(number, bytes([22, 254, 253]) + bytes(20)) for number in (20, 0, 1, 52, 84, 148))],
+    "udp_port": Target(
+        datagrams.udp_port,
+        [b"".join(_chunk(number, bytes([22, 254, 253]) + bytes(20)) for number in (20, 0, 1, 52, 84, 148))],
     ),
     "rtcp": Target(
         datagrams.rtcp,
         [
-            _piece(255, b"\x02\x01" + _REPORT),
-            _piece(255, b"\x02\x04" + bytes(7) + b"\x07\0\1\xff\xff") * 4,
-            _piece(99, b"\x02\x05" + bytes(8)) + _piece(9, b"\x1e\x05" + bytes(8) + b"REMB\1\3\xff\xff\0\0\0\7"),
+            _chunk(255, b"\x02\x01" + _REPORT),
+            _chunk(255, b"\x02\x04" + bytes(7) + b"\x07\0\1\xff\xff") * 4,
+            _chunk(99, b"\x02\x05" + bytes(8)) + _chunk(9, b"\x1e\x05" + bytes(8) + b"REMB\1\3\xff\xff\0\0\0\7"),
         ],
     ),
     "h264": Target(

@@ -1,4 +1,4 @@
-"""What comes as text or bytes from files, programs and request headers, and pictures from cameras."""
+"""Input from files, programs and request headers, and encoded video from cameras."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MICROPHONE = CaptureDevice(1, 0, "Device", "USB PnP Sound Device")
 
 
 def h264(data: bytes) -> None:
-    """Any bytes are cut and put together again; what is left out is what nobody misses."""
+    """Packetize any bytes and reassemble them; only delimiters and filler may be missing."""
     if not data:
         return
     limit, stream = 3 + data[0], data[1:]
@@ -44,11 +44,11 @@ def h264(data: bytes) -> None:
 
 
 def settings(data: bytes) -> None:
-    """A file and assignments are taken, or refused in words."""
+    """Check that a file and assignments are accepted, or rejected with an explanation."""
     text = data.decode("utf-8", "replace")
     for toml, assignments in ((text, []), ("", text.splitlines())):
-        refused = _problems(toml, assignments)
-        assert refused is None or (refused and all(refused))
+        problems = _problems(toml, assignments)
+        assert problems is None or (problems and all(problems))
 
 
 def _problems(toml: str, assignments: list[str]) -> list[str] | None:
@@ -60,7 +60,7 @@ def _problems(toml: str, assignments: list[str]) -> list[str] | None:
 
 
 def headers(data: bytes) -> None:
-    """Host, Origin, X-Forwarded-For, Authorization; and anything in the log is one short line."""
+    """Parse Host, Origin, X-Forwarded-For and Authorization; check that quoted text is one short log line."""
     text = data.decode("latin-1")
     host, _, origin = text.partition("\n")
     own = access.own_host(host, NAMES)
@@ -77,12 +77,12 @@ def headers(data: bytes) -> None:
 
 
 def sound_cards(data: bytes) -> None:
-    """What the kernel and arecord say of microphones."""
+    """Parse what the kernel and arecord print about microphones."""
     text = data.decode("utf-8", "replace")
     cards, _, rest = text.partition("\0")
-    found = parse_capture_devices(cards, rest)
-    describe_devices(found)
-    choose_device(rest, found)
+    devices = parse_capture_devices(cards, rest)
+    describe_devices(devices)
+    choose_device(rest, devices)
     channels = parse_channels(text)
     assert channels is None or channels > 0
-    assert explain_failure(text, PcmDevice("plughw:CARD=Device", MICROPHONE), [*found, MICROPHONE], "")
+    assert explain_failure(text, PcmDevice("plughw:CARD=Device", MICROPHONE), [*devices, MICROPHONE], "")

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from tests.faults.table import Row, with_figures
+from tests.faults.table import Row, with_results
 from tests.soak.accounts import Tally, Window
 from tests.soak.leaks import Probe, leaks, left_behind
 from tests.soak.run import Run
@@ -16,8 +16,8 @@ ASKED = 0.999
 
 COMMAND = "make soak ARGS=--publish"
 ROWS = {
-    "live": Row("ten viewers, while something goes wrong every half minute", f"{ASKED:.1%} of viewer-seconds live"),
-    "leaks": Row("what the daemon holds, minute after minute, and when all have left", "nothing leaks"),
+    "live": Row("ten viewers, a fault every half minute", f"{ASKED:.1%} of viewer-seconds live"),
+    "leaks": Row("resources of the daemon, every minute and after all viewers have left", "nothing leaks"),
 }
 """What of the report stands in tests/README.md."""
 
@@ -58,7 +58,7 @@ def with_report(text: str, run: Run, viewers: int, seed: int) -> str:
             f"memory {last[0].memory:.1f} → {last[-1].memory:.1f} MB in the last life, of {_minutes(last)} min",
         ],
     }
-    return with_figures(text, "soak", ROWS, figures, COMMAND)
+    return with_results(text, "soak", ROWS, figures, COMMAND)
 
 
 def _minutes(probes: Sequence[Probe]) -> str:
