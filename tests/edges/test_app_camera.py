@@ -13,7 +13,7 @@ from broadcaster.errors import DeviceHung
 from broadcaster.stream import backoff, stall_watch
 from tests.edges.app_rig import served
 from tests.rigs.libcamera import Sensor
-from tests.rigs.picamera2 import Rig
+from tests.rigs.picamera2 import SimulatedPi
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def rig(monkeypatch):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.1)
     monkeypatch.setattr(stall_watch, "STALL_LIMIT", 0.7)
     monkeypatch.setattr(source, "SILENCE_LIMIT", 0.5)
-    made = Rig()
+    made = SimulatedPi()
     made.install(monkeypatch)
     yield made
-    made.forget()
+    made.reset()
 
 
 async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_back(rig, tmp_path, caplog):
@@ -34,14 +34,14 @@ async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_bac
         rig.system.sensors = [sensor]
         status = await daemon.until("live")
         assert "picamera2 (imx708)" in json.dumps(status)
-        sensor.loose = True
+        sensor.is_silent = True
         await daemon.until("failed", "camera-stalled")
-        sensor.loose = False
+        sensor.is_silent = False
         await daemon.until("live")
         await daemon.stop()
         await daemon.until("offline")
         assert not sensor.is_open
-        assert not rig.system.is_held
+        assert not rig.system.has_open_devices
     assert caplog.text.count("no CSI camera found") == 1
     assert caplog.text.count("loose ribbon cable") >= 1
 
@@ -54,13 +54,13 @@ async def test_auto_takes_the_camera_that_is_there(rig, tmp_path):
 
 async def test_a_camera_that_hangs_ends_the_daemon(rig, tmp_path, monkeypatch):
     monkeypatch.setattr(source, "CLOSE_LIMIT", 0.2)
-    rig.sensor.hang = threading.Event()
+    rig.sensor.close_gate = threading.Event()
     async with served(tmp_path, "picamera2") as daemon:
         await daemon.until("live")
         await daemon.stop()
         with pytest.raises(DeviceHung, match="only a new process"):
             await asyncio.wait_for(asyncio.shield(daemon.task), 20)
-        rig.sensor.hang.set()
+        rig.sensor.close_gate.set()
 
 
 async def test_a_thread_of_the_cameras_library_that_dies_ends_the_daemon_and_leaves_its_reason(

@@ -1,4 +1,4 @@
-"""CSI cameras: the real picamera2, over a libcamera and an encoder of memory."""
+"""CSI cameras: the real picamera2 over a simulated libcamera and a simulated hardware encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from broadcaster.errors import DeviceHung, SourceError
 from broadcaster.settings import VideoSettings
 from tests.edges.devices_rig import Sink, decoded, opened
 from tests.rigs.libcamera import LEVELS, Orientation, Sensor, U, V
-from tests.rigs.picamera2 import Rig
+from tests.rigs.picamera2 import SimulatedPi
 
 ZERO_2_W = Board("Raspberry Pi Zero 2 W Rev 1.0", 437_904 << 10, "/dev/video11", True)
 PI_4 = Board("Raspberry Pi 4 Model B Rev 1.4", 4 << 30, "/dev/video11", True)
@@ -31,11 +31,11 @@ SMALL = {"width": 320, "height": 180, "bitrate": 510_000}
 
 
 @pytest.fixture
-def rig(monkeypatch):
-    made = Rig()
-    made.install(monkeypatch)
-    yield made
-    made.forget()
+def pi(monkeypatch):
+    simulated = SimulatedPi()
+    simulated.install(monkeypatch)
+    yield simulated
+    simulated.reset()
 
 
 def new_camera(board: Board = PI_5, **settings: object) -> CsiCamera:
@@ -44,12 +44,12 @@ def new_camera(board: Board = PI_5, **settings: object) -> CsiCamera:
 
 @contextlib.asynccontextmanager
 async def failing(camera: CsiCamera) -> AsyncIterator[SourceError]:
-    """What a failed `open` says; the camera is closed at the end, as the stream does it."""
+    """Open a camera and yield the expected error; close the camera at the end, as the stream does."""
     with pytest.raises(SourceError) as caught:
         await camera.open(Sink())
-    said = SourceError(caught.value.reason, caught.value.detail)
-    del caught  # a traceback holds all that was open
-    yield said
+    error = SourceError(caught.value.reason, caught.value.detail)
+    del caught  # its traceback holds references to the devices
+    yield error
     await camera.close()
 
 
@@ -59,17 +59,17 @@ async def until(condition, limit: float = 10.0) -> None:
             await asyncio.sleep(0.005)
 
 
-# Software, as on a Pi 5
+# Software encoding, as on a Pi 5
 
 
-async def test_a_pi_5_encodes_the_cameras_pictures_in_software(rig):
+async def test_a_pi_5_encodes_in_software(pi):
     camera = new_camera(width=336)  # its rows are padded to 384
     async with opened(camera) as sink:
         units = list(await sink.until(12))
     assert (camera.traits.source, camera.traits.encoder) == ("picamera2 (imx708)", "libx264")
     assert units[0].keyframe
     assert [unit.captured for unit in units] == pytest.approx(
-        [time for time in rig.sensor.times if time in _times(units)]
+        [time for time in pi.sensor.times if time in _times(units)]
     )
     for picture in decoded(units):
         assert (picture.width, picture.height) == (336, 180)
@@ -84,7 +84,7 @@ def _times(units) -> list[float]:
     return [unit.captured for unit in units]
 
 
-async def test_software_gives_a_keyframe_and_another_rate_when_asked(rig):
+async def test_software_encoding_honours_keyframe_requests_and_bit_rates(pi):
     camera = new_camera(keyframe_interval=30.0)
     async with opened(camera) as sink:
         seen = len(await sink.until(3))
@@ -92,29 +92,29 @@ async def test_software_gives_a_keyframe_and_another_rate_when_asked(rig):
         camera.request_keyframe()
         camera.set_bitrate(300_000)
         await until(lambda: any(unit.keyframe for unit in sink.items[seen:]))
-    assert not rig.codec.opened
+    assert not pi.codec.opened
 
 
-async def test_pictures_that_cannot_be_encoded_in_time_are_left_out_with_one_warning(rig, monkeypatch, caplog):
-    go, taken = threading.Event(), []
+async def test_pictures_are_skipped_with_one_warning_if_encoding_is_too_slow(pi, monkeypatch, caplog):
+    go, exposed = threading.Event(), []
     encode = source.Encoder.encode
 
     def slow(*arguments: object) -> object:
-        taken.append(len(rig.sensor.times))
+        exposed.append(len(pi.sensor.times))
         assert go.wait(10)
         return encode(*arguments)
 
     monkeypatch.setattr(source.Encoder, "encode", slow)
     async with opened(new_camera()) as sink:
-        await until(lambda: taken and len(rig.sensor.times) > taken[0] + 10)
+        await until(lambda: exposed and len(pi.sensor.times) > exposed[0] + 10)
         go.set()
         units = await sink.until(4)
-        # The first and the one that waited, then those of now: what came between is gone, not late.
+        # The first picture and the one that waited, then current ones: those in between were skipped, not delayed.
         assert units[2].captured - units[1].captured > 4 / 30
     assert sum("pictures skipped" in record.message for record in caplog.records) == 1
 
 
-async def test_an_encoder_that_fails_is_told_once_and_the_camera_closes(rig, monkeypatch):
+async def test_a_failing_encoder_is_reported_and_the_camera_can_be_closed(pi, monkeypatch):
     def fail(*_: object) -> None:
         raise SourceError("encoder", "libx264: broken")
 
@@ -123,13 +123,13 @@ async def test_an_encoder_that_fails_is_told_once_and_the_camera_closes(rig, mon
     await camera.open(sink)
     assert (await sink.failure()).reason == "encoder"
     await camera.close()
-    assert not rig.sensor.is_open
+    assert not pi.sensor.is_open
 
 
-# The board's encoder
+# The board's hardware encoder
 
 
-async def test_a_board_with_an_encoder_uses_it(rig):
+async def test_a_board_with_a_hardware_encoder_uses_it(pi):
     camera = new_camera(PI_4, keyframe_interval=1.0)
     async with opened(camera) as sink:
         units = list(await sink.until(12))
@@ -138,14 +138,14 @@ async def test_a_board_with_an_encoder_uses_it(rig):
     assert camera.traits.can_set_bitrate
     assert [unit.data for unit in units[:12]] == list(canned.pictures()[:12])
     assert [unit.keyframe for unit in units[:12]] == [True] + [False] * 11
-    sensor = iter(rig.sensor.times)  # in order, though picamera2's encoder counts from its own first picture
+    sensor = iter(pi.sensor.times)  # in order; picamera2's encoder counts from its own first picture
     assert all(any(abs(unit.captured - moment) < 2e-6 for moment in sensor) for unit in units)
-    kernels = rig.codec.v4l2
-    assert rig.codec.log == [
+    kernel = pi.codec.v4l2
+    assert pi.codec.log == [
         ("V4L2_CID_MPEG_VIDEO_BITRATE", 500_000),
         ("format", 320, 180),
         ("format", 320, 180),
-        ("V4L2_CID_MPEG_VIDEO_H264_PROFILE", kernels.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE),
+        ("V4L2_CID_MPEG_VIDEO_H264_PROFILE", kernel.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE),
         ("V4L2_CID_MPEG_VIDEO_H264_I_PERIOD", 30),
         ("V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER", 1),
         "on",
@@ -153,34 +153,34 @@ async def test_a_board_with_an_encoder_uses_it(rig):
         "off",
         "off",
     ]
-    assert rig.codec.closed
+    assert pi.codec.closed
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["force_key_frame", "picamera2 before 0.3.32"])
-async def test_the_board_gives_a_keyframe_when_asked(rig, monkeypatch, old):
+async def test_hardware_encoding_honours_keyframe_requests(pi, monkeypatch, old):
     if old:
-        monkeypatch.delattr(rig.modules["picamera2.encoders.h264_encoder"].H264Encoder, "force_key_frame")
+        monkeypatch.delattr(pi.modules["picamera2.encoders.h264_encoder"].H264Encoder, "force_key_frame")
     camera = new_camera(PI_4)
     async with opened(camera) as sink:
         seen = len(await sink.until(3))
         camera.request_keyframe()
         await until(lambda: any(unit.keyframe for unit in sink.items[seen:]))
-    assert rig.codec.log.count(("V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME", 1)) == 1
+    assert pi.codec.log.count(("V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME", 1)) == 1
 
 
-async def test_the_boards_rate_is_changed_while_running_in_its_own_steps(rig):
+async def test_hardware_bit_rate_changes_while_running_in_steps(pi):
     camera = new_camera(PI_4)
     async with opened(camera) as sink:
         await sink.until(2)
         for rate in (509_999, 412_345, 400_001, 10):
             camera.set_bitrate(rate)
-        asked = [("V4L2_CID_MPEG_VIDEO_BITRATE", rate) for rate in (400_000, 25_000)]
-        await until(lambda: rig.codec.log[-2:] == asked)
+        requests = [("V4L2_CID_MPEG_VIDEO_BITRATE", rate) for rate in (400_000, 25_000)]
+        await until(lambda: pi.codec.log[-2:] == requests)
 
 
-def test_our_numbers_are_the_kernels(rig):
-    kernels = rig.codec.v4l2
-    assert v4l2.VIDIOC_S_CTRL == kernels.VIDIOC_S_CTRL & 0xFFFFFFFF
+def test_control_numbers_are_those_of_the_kernel(pi):
+    kernel = pi.codec.v4l2
+    assert v4l2.VIDIOC_S_CTRL == kernel.VIDIOC_S_CTRL & 0xFFFFFFFF
     assert {
         "HFLIP": v4l2.HFLIP,
         "VFLIP": v4l2.VFLIP,
@@ -189,12 +189,12 @@ def test_our_numbers_are_the_kernels(rig):
         "MPEG_VIDEO_FORCE_KEY_FRAME": v4l2.FORCE_KEYFRAME,
         "MPEG_VIDEO_H264_I_PERIOD": v4l2.KEYFRAME_INTERVAL,
         "MPEG_VIDEO_H264_PROFILE": v4l2.PROFILE,
-    }.items() <= {name.removeprefix("V4L2_CID_"): number for name, number in vars(kernels).items()}.items()
-    assert v4l2.CONSTRAINED_BASELINE == kernels.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE
+    }.items() <= {name.removeprefix("V4L2_CID_"): number for name, number in vars(kernel).items()}.items()
+    assert v4l2.CONSTRAINED_BASELINE == kernel.V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE
 
 
 @pytest.mark.parametrize(
-    ("where", "error", "reason", "said"),
+    ("call", "error", "reason", "text"),
     [
         ("open", PermissionError(13, "Permission denied"), "internal", "usermod"),
         ("open", FileNotFoundError(2, "No such file or directory", "/dev/video11"), "encoder", "/dev/video11"),
@@ -202,50 +202,50 @@ def test_our_numbers_are_the_kernels(rig):
         ("VIDIOC_REQBUFS", OSError(16, "Device or resource busy"), "encoder", "busy"),
     ],
 )
-async def test_an_encoder_that_does_not_start_is_thrown_away(rig, where, error, reason, said):
+async def test_an_encoder_that_fails_to_start_is_released(pi, call, error, reason, text):
     camera, threads = new_camera(PI_4), threading.active_count()
-    rig.codec.fails[where] = error
+    pi.codec.errors[call] = error
     async with failing(camera) as caught:
         assert caught.reason == reason
-        assert said in caught.detail
+        assert text in caught.detail
     await until(lambda: threading.active_count() <= threads)
-    rig.codec.fails.clear()
+    pi.codec.errors.clear()
     async with opened(camera) as sink:
         assert (await sink.until(1))[0].keyframe
 
 
-async def test_the_board_encodes_no_more_than_its_width(rig):
+async def test_the_hardware_encoder_rejects_pictures_that_are_too_wide(pi):
     async with failing(new_camera(PI_4, width=2304, height=1296)) as caught:
         assert caught.reason == "encoder"
         assert "video.width = 2304" in caught.detail
 
 
-# How the camera is set up
+# Configuration
 
 
-async def test_the_picture_is_turned_and_a_small_board_gets_fewer_buffers(rig):
+async def test_rotation_and_fewer_buffers_on_a_small_board(pi):
     async with opened(new_camera(ZERO_2_W, rotation=180)):
-        assert rig.sensor.configured.orientation is Orientation.Rotate180
-        assert {stream.buffer_count for stream in rig.sensor.configured} == {4}
-        assert rig.sensor.configured[0].pixel_format == "YUV420"
+        assert pi.sensor.configured.orientation is Orientation.Rotate180
+        assert {stream.buffer_count for stream in pi.sensor.configured} == {4}
+        assert pi.sensor.configured[0].pixel_format == "YUV420"
 
 
-async def test_controls_reach_the_camera(rig):
+async def test_controls_reach_the_camera(pi):
     controls = (("ExposureTime", 10_000), ("AnalogueGain", 2), ("ColourGains", (1.5, 2.0)), ("AwbEnable", False))
     async with opened(new_camera(controls=controls, fps=25)):
-        told = rig.sensor.started_with
-    assert told["FrameDurationLimits"] == (40_000, 40_000)
-    assert {name: told[name] for name, _ in controls} == dict(controls)
-    assert told["AfMode"] == 2  # it focuses by itself unless told otherwise
+        controls_set = pi.sensor.start_controls
+    assert controls_set["FrameDurationLimits"] == (40_000, 40_000)
+    assert {name: controls_set[name] for name, _ in controls} == dict(controls)
+    assert controls_set["AfMode"] == 2  # continuous autofocus by default
 
 
 @pytest.mark.parametrize("value", ["Manual", 0])
-async def test_a_control_may_be_given_by_libcameras_word(rig, value):
+async def test_a_control_can_be_set_by_libcameras_name_of_a_value(pi, value):
     async with opened(new_camera(controls=(("AfMode", value),))):
-        assert rig.sensor.started_with["AfMode"] == 0
+        assert pi.sensor.start_controls["AfMode"] == 0
 
 
-async def test_wrong_controls_are_all_named_and_the_camera_is_let_go(rig):
+async def test_all_invalid_controls_are_reported_and_the_camera_is_released(pi):
     controls = (("ExposureTim", 1), ("ExposureTime", 1), ("AwbEnable", 1), ("AfMode", "Sharp"), ("LensPosition", "far"))
     async with failing(new_camera(controls=controls)) as caught:
         assert caught.reason == "internal"
@@ -256,71 +256,71 @@ async def test_wrong_controls_are_all_named_and_the_camera_is_let_go(rig):
             ".controls.AfMode = 'Sharp': must be one of Manual, Auto, Continuous",
             ".controls.LensPosition = 'far': must be a number, or a list of them",
         ]
-    assert not rig.sensor.is_open
+    assert not pi.sensor.is_open
 
 
-async def test_a_rate_beyond_the_sensors_is_said(rig, caplog):
+async def test_a_frame_rate_above_the_sensors_maximum_is_logged(pi, caplog):
     camera = new_camera(fps=120)
     async with opened(camera):
         assert camera.traits.fps == pytest.approx(60, abs=0.1)
     assert "maximum at this size is 60" in caplog.text
 
 
-def test_it_speaks_to_picamera2_as_that_wants_to_be_spoken_to(rig):
-    """What upstream renames breaks here: methods and arguments are those of the real class."""
-    camera = mock.create_autospec(rig.picamera2.Picamera2, instance=True)
+def test_calls_match_the_signatures_of_picamera2(pi):
+    """Fails if picamera2 renames a method or an argument."""
+    camera = mock.create_autospec(pi.picamera2.Picamera2, instance=True)
     camera.camera_controls, camera.encoders = {"FrameDurationLimits": (16_666, 1, 1)}, set()
     camera.camera_configuration.return_value = {"main": {"size": (320, 180)}}
     with mock.patch("broadcaster.devices.picamera.session.open_camera", return_value=camera):
         session = source.Session(VideoSettings(**SMALL), PI_4, SystemClock(), mock.Mock())
         session.open()
         session.close()
-    made = [call[0] for call in camera.method_calls]
-    assert made == ["create_video_configuration", "configure", "set_controls", "start_encoder", "start",
+    calls = [call[0] for call in camera.method_calls]
+    assert calls == ["create_video_configuration", "configure", "set_controls", "start_encoder", "start",
                     "camera_configuration", "stop", "close"]  # fmt: skip
 
 
-# Which camera
+# Selection of the camera
 
 
-async def test_one_of_two_cameras_by_number(rig):
-    rig.system.sensors.append(Sensor("imx219", "/base/soc/i2c0mux/i2c@0/imx219@10"))
-    numbers = {info["Model"]: number for number, info in enumerate(rig.picamera2.Picamera2.global_camera_info())}
+async def test_a_camera_is_selected_by_number(pi):
+    pi.system.sensors.append(Sensor("imx219", "/base/soc/i2c0mux/i2c@0/imx219@10"))
+    numbers = {info["Model"]: number for number, info in enumerate(pi.picamera2.Picamera2.global_camera_info())}
     assert numbers == {"imx708": 0, "imx219": 1}
-    rig.forget_cameras()
+    pi.forget_enumeration()
     async with opened(new_camera(device="1")):
-        assert [sensor.is_open for sensor in rig.system.sensors] == [False, True]
+        assert [sensor.is_open for sensor in pi.system.sensors] == [False, True]
 
 
-async def test_a_camera_that_is_not_there_is_answered_with_those_that_are(rig):
+async def test_an_unknown_camera_error_lists_the_available_ones(pi):
     async with failing(new_camera(device="imx219")) as caught:
         assert caught.reason == "no-camera"
         assert "video.device = 'imx219'" in caught.detail
         assert "0: imx708" in caught.detail
 
 
-async def test_without_a_camera_the_cable_is_named_and_one_that_comes_is_found(rig):
-    rig.system.sensors, sensors = (
+async def test_without_a_camera_the_error_mentions_the_cable_and_a_later_camera_is_found(pi):
+    pi.system.sensors, sensors = (
         [Sensor("Webcam", "/base/scb/pcie@7d500000/usb@0,0-1.2:1.0-046d:0825")],
-        rig.system.sensors,
+        pi.system.sensors,
     )
     camera = new_camera()
     async with failing(camera) as caught:
         assert caught.reason == "no-camera"
         assert "ribbon cable" in caught.detail
-    assert not rig.system.is_held
-    rig.system.sensors = sensors
+    assert not pi.system.has_open_devices
+    pi.system.sensors = sensors
     async with opened(camera) as sink:
         await sink.until(1)
 
 
-# What goes wrong
+# Faults
 
 
-async def test_a_busy_camera(rig, monkeypatch):
+async def test_a_busy_camera_error_names_the_process_and_leaks_no_descriptors(pi, monkeypatch):
     monkeypatch.setattr("broadcaster.devices.picamera.errors.holders", lambda *_: "motion (process 712)")
     descriptors = 0
-    rig.sensor.busy = True
+    pi.sensor.busy = True
     camera = new_camera()
     for _ in range(3):
         async with failing(camera) as caught:
@@ -328,13 +328,13 @@ async def test_a_busy_camera(rig, monkeypatch):
             assert caught.detail == "the camera is in use by motion (process 712): stop that first"
         descriptors = descriptors or len(os.listdir("/proc/self/fd"))
     assert len(os.listdir("/proc/self/fd")) == descriptors
-    rig.sensor.busy = False
+    pi.sensor.busy = False
     async with opened(camera) as sink:
         await sink.until(1)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "text"),
     [
         (ModuleNotFoundError("No module named 'libcamera'", name="libcamera"), "is not installed here: sudo apt"),
         (ImportError("undefined symbol: _ZN9libcamera"), "ImportError: undefined symbol"),
@@ -342,28 +342,28 @@ async def test_a_busy_camera(rig, monkeypatch):
         (SystemError("half an upgrade"), "SystemError: half an upgrade"),
     ],
 )
-async def test_a_broken_installation_is_no_camera_and_says_what_to_do(rig, monkeypatch, error, said):
+async def test_a_broken_installation_is_reported_with_a_remedy(pi, monkeypatch, error, text):
     def fail(name: str) -> None:
         raise error
 
     monkeypatch.setattr("importlib.import_module", fail)
     async with failing(new_camera()) as caught:
         assert caught.reason == "no-camera"
-        assert said in caught.detail
+        assert text in caught.detail
 
 
-async def test_a_loose_cable_is_named_when_the_silent_camera_is_closed(rig, monkeypatch, caplog):
+async def test_closing_a_silent_camera_logs_the_usual_causes(pi, monkeypatch, caplog):
     monkeypatch.setattr(source, "SILENCE_LIMIT", 0.05)
     camera = new_camera()
     for _ in range(2):
-        rig.sensor.loose = True
+        pi.sensor.is_silent = True
         async with opened(camera):
             await asyncio.sleep(0.1)
     assert [record.levelname for record in caplog.records if "ribbon cable" in record.message] == ["WARNING"]
 
 
-async def test_a_camera_that_hangs_when_it_is_closed_ends_the_process(rig, monkeypatch):
-    rig.sensor.hang = threading.Event()
+async def test_a_camera_that_hangs_while_closing_raises_device_hung(pi, monkeypatch):
+    pi.sensor.close_gate = threading.Event()
     camera, sink = new_camera(), Sink()
     monkeypatch.setattr(source, "CLOSE_LIMIT", 0.1)
     await camera.open(sink)
@@ -375,13 +375,13 @@ async def test_a_camera_that_hangs_when_it_is_closed_ends_the_process(rig, monke
     seen = len(sink.items)
     camera.request_keyframe()
     camera.set_bitrate(100_000)
-    rig.sensor.hang.set()
-    await until(lambda: not rig.sensor.is_open)
+    pi.sensor.close_gate.set()
+    await until(lambda: not pi.sensor.is_open)
     assert len(sink.items) == seen
 
 
-async def test_a_camera_that_hangs_when_it_is_opened_is_given_up(rig, monkeypatch):
-    rig.sensor.hang_open = threading.Event()
+async def test_a_camera_that_hangs_while_opening_is_given_up_after_the_deadline(pi, monkeypatch):
+    pi.sensor.open_gate = threading.Event()
     monkeypatch.setattr(source, "OPEN_LIMIT", 0.1)
     monkeypatch.setattr(source, "CLOSE_LIMIT", 0.1)
     camera = new_camera()
@@ -390,22 +390,22 @@ async def test_a_camera_that_hangs_when_it_is_opened_is_given_up(rig, monkeypatc
     assert caught.value.reason == "camera-stalled"
     with pytest.raises(DeviceHung):
         await camera.close()
-    rig.sensor.hang_open.set()
-    await until(lambda: rig.sensor.is_open)
-    await until(lambda: not rig.sensor.is_open)
+    pi.sensor.open_gate.set()
+    await until(lambda: pi.sensor.is_open)
+    await until(lambda: not pi.sensor.is_open)
 
 
-async def test_closed_means_that_nobody_has_the_devices_and_it_opens_again(rig):
+async def test_a_closed_camera_releases_its_devices_and_can_be_reopened(pi):
     camera = new_camera()
     for _ in range(2):
         async with opened(camera) as sink:
             await sink.until(2)
-            assert rig.system.is_held
+            assert pi.system.has_open_devices
             seen = sink.items
         await camera.close()
         gc.disable()
         try:
-            assert not rig.system.is_held
+            assert not pi.system.has_open_devices
         finally:
             gc.enable()
         count = len(seen)

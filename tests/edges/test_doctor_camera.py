@@ -22,18 +22,18 @@ from broadcaster.doctor.result import Level
 from broadcaster.doctor.unit import Service
 from broadcaster.settings import AudioSettings, Settings, VideoSettings
 from tests.rigs import boards
-from tests.rigs.picamera2 import Rig
+from tests.rigs.picamera2 import SimulatedPi
 
 
 @pytest.fixture
 def rig(monkeypatch):
-    created = Rig()
+    created = SimulatedPi()
     created.install(monkeypatch)
     monkeypatch.setattr(camera, "MEASUREMENT", 0.3)
     monkeypatch.setattr(camera, "SHORT_MEASUREMENT", 0.3)
     monkeypatch.setattr(camera, "run_coroutine", asyncio.run)  # pytest requires that every event loop is closed
     yield created
-    created.forget()
+    created.reset()
 
 
 @pytest.fixture

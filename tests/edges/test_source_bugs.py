@@ -30,7 +30,7 @@ from tests.edges.devices_rig import make_file
 from tests.edges.test_devices_usb_source import NODE, RealTimeCamera
 from tests.rigs.fifo_microphone import CONFIG, FifoMicrophone
 from tests.rigs.light import LightViewer
-from tests.rigs.picamera2 import Rig
+from tests.rigs.picamera2 import SimulatedPi
 
 BUGS = [struct.error("unpack requires 4 bytes"), StopIteration("odd"), KeyError("odd")]
 DISK = OSError(5, "Input/output error")
@@ -135,10 +135,10 @@ BOARDS = {
 
 @pytest.fixture
 def csi(monkeypatch):
-    made = Rig()
+    made = SimulatedPi()
     made.install(monkeypatch)
     yield made
-    made.forget()
+    made.reset()
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ async def test_a_bug_where_pictures_are_packetized_costs_viewers_pictures_but_no
     tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr(fanout, "RESUBSCRIBE_AFTER", 0.05)
-    part = Breakable(monkeypatch, Packetizer, "picture")
+    part = Breakable(monkeypatch, Packetizer, "packetize_video")
     async with served(tmp_path, "test") as daemon:
         status = await watched(
             daemon, lambda: setattr(part, "error", KeyError("odd")), lambda: setattr(part, "error", None)

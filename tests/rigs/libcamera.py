@@ -1,7 +1,7 @@
-"""A libcamera made of memory: what the real picamera2 needs of it, so that its own classes run on any machine.
+"""A simulated libcamera: the part of its API that the real picamera2 uses, so that picamera2 runs on any machine.
 
-`System` is the machine's cameras. A camera that is started fills the buffers it is given at its rate, each picture
-with luma `LEVELS[n % 4]`, U 90 and V 200, and rubbish in what pads the rows.
+`System` holds the machine's cameras. A started camera fills the queued buffers at its frame rate: picture n has luma
+`LEVELS[n % 4]`, U 90, V 200, and `PADDING` at the end of the rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from enum import Enum, IntEnum, auto
 from types import ModuleType, SimpleNamespace
 
 LEVELS = (60, 90, 120, 150)
-U, V, RUBBISH = 90, 200, 255
+U, V, PADDING = 90, 200, 255
 
 
 class ControlType(Enum):
@@ -124,7 +124,7 @@ class Rectangle:
 
 
 class PixelFormat(str):
-    """Its name is all there is to it."""
+    """A pixel format, represented by its name."""
 
 
 class StreamRole(Enum):
@@ -136,7 +136,7 @@ class StreamRole(Enum):
 
 class StreamConfiguration:
     def __init__(self, role: StreamRole) -> None:
-        self.stream = SimpleNamespaceStream(self)
+        self.stream = Stream(self)
         self.size, self.pixel_format, self.buffer_count = Size(640, 480), PixelFormat("XBGR8888"), 4
         self.stride = self.frame_size = 0
         self.color_space = None
@@ -149,8 +149,8 @@ class StreamConfiguration:
         self.frame_size = self.stride * self.size.height * (3 if self.pixel_format == "YUV420" else 2) // 2
 
 
-class SimpleNamespaceStream:
-    """A stream: hashable, and knows its configuration, as V4L2Encoder wants."""
+class Stream:
+    """A hashable stream with its configuration, as V4L2Encoder requires."""
 
     def __init__(self, configuration: StreamConfiguration) -> None:
         self.configuration = configuration
@@ -213,14 +213,18 @@ class Request:
 
 
 class Sensor:
-    """What is connected: it outlives all objects of libcamera. Faults on request; `times` is when it took pictures."""
+    """A connected sensor, which outlives libcamera's objects; `times` are its capture times in monotonic seconds.
+
+    Faults: `busy` is used by another process, `is_silent` delivers no pictures; opening waits for `open_gate`, and
+    closing for `close_gate`, if set.
+    """
 
     def __init__(self, model: str = "imx708", id: str = "/base/soc/i2c0mux/i2c@1/imx708@1a") -> None:
         self.model, self.id = model, id
-        self.busy = self.loose = False
-        self.hang: threading.Event | None = None
-        self.hang_open: threading.Event | None = None
-        self.started_with: dict[str, object] = {}
+        self.busy = self.is_silent = False
+        self.close_gate: threading.Event | None = None
+        self.open_gate: threading.Event | None = None
+        self.start_controls: dict[str, object] = {}
         self.configured: CameraConfiguration | None = None
         self.times: list[float] = []
         self.is_open = False
@@ -239,8 +243,8 @@ class Camera:
         self._running = False
 
     def acquire(self) -> None:
-        if self._sensor.hang_open:
-            self._sensor.hang_open.wait()
+        if self._sensor.open_gate:
+            self._sensor.open_gate.wait()
         if self._sensor.busy:
             raise RuntimeError("Failed to acquire camera: Device or resource busy")
         self._sensor.is_open = True
@@ -259,14 +263,14 @@ class Camera:
         return Request(cookie)
 
     def start(self, controls: dict[ControlId, object]) -> None:
-        self._sensor.started_with = {control.name: value for control, value in controls.items()}
+        self._sensor.start_controls = {control.name: value for control, value in controls.items()}
         self._running = True
         self._thread = threading.Thread(target=self._expose, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        if self._sensor.hang:
-            self._sensor.hang.wait()
+        if self._sensor.close_gate:
+            self._sensor.close_gate.wait()
         self._running = False
         self._thread.join()
         self._queued.clear()
@@ -275,11 +279,11 @@ class Camera:
         self._queued.append(request)
 
     def _expose(self) -> None:
-        period = self._sensor.started_with["FrameDurationLimits"][0] / 1e6
+        period = self._sensor.start_controls["FrameDurationLimits"][0] / 1e6
         number = 0
         while self._running:
             time.sleep(period)
-            if self._sensor.loose or not self._queued:
+            if self._sensor.is_silent or not self._queued:
                 continue
             request = self._queued.popleft()
             moment = time.monotonic_ns()
@@ -296,14 +300,14 @@ class Camera:
         stride = stream.configuration.stride
         planes = [(LEVELS[number % 4], 1), (U, 2), (V, 2)]
         rows = [
-            (bytes([level]) * (width // part) + bytes([RUBBISH]) * ((stride - width) // part)) * (height // part)
+            (bytes([level]) * (width // part) + bytes([PADDING]) * ((stride - width) // part)) * (height // part)
             for level, part in planes
         ]
         os.pwrite(buffer.planes[0].fd, b"".join(rows), 0)
 
 
 class CameraManager:
-    """As in libcamera: there is one as long as anybody has it, and it has the devices open as long."""
+    """As in libcamera, a singleton that exists while it is referenced, and has the devices open as long."""
 
     def __init__(self) -> None:
         self.event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -333,14 +337,14 @@ class CameraManager:
 
 
 class System:
-    """The machine: its sensors, and whether libcamera has its devices open."""
+    """The machine's sensors, and whether libcamera has their devices open."""
 
     def __init__(self) -> None:
         self.sensors: list[Sensor] = []
         self.manager: weakref.ref[CameraManager] | None = None
 
     @property
-    def is_held(self) -> bool:
+    def has_open_devices(self) -> bool:
         return self.manager is not None and self.manager() is not None
 
 
@@ -348,9 +352,9 @@ system = System()
 
 
 def module() -> ModuleType:
-    """The module `libcamera`."""
-    made = ModuleType("libcamera")
-    made.__dict__.update(
+    """Return the module `libcamera`."""
+    libcamera = ModuleType("libcamera")
+    libcamera.__dict__.update(
         {name: value for name, value in globals().items() if isinstance(value, type)},
         controls=SimpleNamespace(
             **CONTROLS, AfModeEnum=AfModeEnum, draft=SimpleNamespace(NoiseReductionModeEnum=_Noise)
@@ -358,4 +362,4 @@ def module() -> ModuleType:
         properties=SimpleNamespace(),
         _libcamera=SimpleNamespace(ColorSpace=ColorSpace, Transform=Transform),
     )
-    return made
+    return libcamera

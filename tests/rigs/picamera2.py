@@ -1,7 +1,7 @@
-"""The real picamera2 from PyPI over a libcamera and a hardware encoder made of memory.
+"""The real picamera2 from PyPI over a simulated libcamera and a simulated hardware encoder.
 
-What else it imports and does not need here (pictures as files, previews) is empty modules. `make` installs picamera2
-for the tests where the system has none of its own.
+Its other imports, which are not needed here (image files, previews), are replaced by stubs. `make` installs picamera2
+for the tests if the system has none.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from unittest import mock
 from broadcaster.devices.fakes import canned
 from tests.rigs import libcamera
 
-EMPTY = ("PIL", "PIL.Image", "piexif", "simplejpeg", "pidng", "pidng.camdefs", "pidng.core", "prctl", "kms", "pykms")
+STUBS = ("PIL", "PIL.Image", "piexif", "simplejpeg", "pidng", "pidng.camdefs", "pidng.core", "prctl", "kms", "pykms")
 BUFFER = 512 << 10
-HASTE = 40
-"""How much sooner than on a board picamera2's threads see that they are to end, some of which look every 0.2 s."""
+SPEED_UP = 40
+"""Factor by which polling intervals of picamera2's threads (0.2 s) are shortened, so that they end sooner."""
 
 
-class Selector(selectors.DefaultSelector):
-    """For picamera2's threads, which wait 0.2 s each time."""
+class FastSelector(selectors.DefaultSelector):
+    """A selector that shortens the 0.2 s timeout of picamera2's threads."""
 
     def select(self, timeout: float | None = None):
-        return super().select(timeout / HASTE if timeout == 0.2 else timeout)
+        return super().select(timeout / SPEED_UP if timeout == 0.2 else timeout)
 
 
-class Heap:
-    """picamera2's `DmaHeap` with ordinary memory."""
+class MemoryHeap:
+    """picamera2's `DmaHeap`, with ordinary memory."""
 
     def __init__(self) -> None:
         self.isValid = True
@@ -48,11 +48,11 @@ class Heap:
         pass
 
 
-class Codec:
-    """/dev/video11: answers the ioctls of an encoder, out of a can. `log` is what it was told, by name.
+class SimulatedEncoder:
+    """/dev/video11: implements the ioctls of a V4L2 memory-to-memory encoder, with canned access units.
 
-    A V4L2 memory-to-memory device: a picture queued on its output side comes back at once, and leaves an access unit
-    on its capture side.
+    A picture queued on the output side comes back at once, and leaves an access unit on the capture side. `log` lists
+    the ioctls that configured it; `errors` are raised by the ioctls with those names.
     """
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ class Codec:
         self.v4l2 = videodev2
         self.names = _names(videodev2)
         self.log: list[object] = []
-        self.fails: dict[str, OSError] = {}
+        self.errors: dict[str, OSError] = {}
         self.closed = True
         self.opened = 0
         self._change = threading.Condition()
 
-    def open(self, path: str, *_: object, **__: object) -> Codec:
+    def open(self, path: str, *_: object, **__: object) -> SimulatedEncoder:
         assert path == "/dev/video11"
         self._ioctl("open")
         self._memory = os.memfd_create("codec")
@@ -87,17 +87,17 @@ class Codec:
         os.close(self._memory)
 
     def register(self, *_: object) -> None:
-        """Part of `select.poll`."""
+        """Implement `select.poll`, together with `poll`."""
 
     def poll(self, milliseconds: int) -> list[tuple[int, int]]:
         with self._change:
-            self._change.wait_for(lambda: self._done or self._units, milliseconds / HASTE / 1000)
+            self._change.wait_for(lambda: self._done or self._units, milliseconds / SPEED_UP / 1000)
             mask = (select.POLLOUT if self._done else 0) | (select.POLLIN if self._units else 0)
         return [(self._memory, mask)] if mask else []
 
     def ioctl(self, fd: object, request: int, argument: object = 0, *_: object) -> int:
         if fd is not self:
-            return 0  # that of DMA memory
+            return 0  # of the DMA heap
         name = self.names[request & 0xFFFFFFFF]
         self._ioctl(name)
         if isinstance(argument, bytes):
@@ -108,8 +108,8 @@ class Codec:
         return 0
 
     def _ioctl(self, name: str) -> None:
-        if name in self.fails:
-            raise self.fails[name]
+        if name in self.errors:
+            raise self.errors[name]
 
     def _s_ctrl(self, control) -> None:
         self.log.append((self.names[control.id], control.value))
@@ -119,8 +119,8 @@ class Codec:
     def _s_ext_ctrls(self, controls) -> None:
         self.log += [(self.names[controls.controls[i].id], controls.controls[i].value) for i in range(controls.count)]
 
-    def _s_fmt(self, form) -> None:
-        self.log.append(("format", form.fmt.pix_mp.width, form.fmt.pix_mp.height))
+    def _s_fmt(self, argument) -> None:
+        self.log.append(("format", argument.fmt.pix_mp.width, argument.fmt.pix_mp.height))
 
     def _streamon(self, _) -> None:
         self.log.append("on")
@@ -155,14 +155,14 @@ class Codec:
         buffer.flags = self.v4l2.V4L2_BUF_FLAG_KEYFRAME if key else 0
 
 
-class Rig:
-    """A machine with picamera2: `sensors` are connected to it, `codec` is its encoder."""
+class SimulatedPi:
+    """A board with picamera2; `system.sensors` are the connected cameras, `codec` is its hardware encoder."""
 
     def __init__(self) -> None:
         self._threads = set(threading.enumerate())
         self.modules = _modules()
         self.picamera2 = self.modules["picamera2"]
-        self.codec = Codec()
+        self.codec = SimulatedEncoder()
         self.system = libcamera.system
         self.system.sensors = [libcamera.Sensor()]
 
@@ -171,12 +171,12 @@ class Rig:
         return self.system.sensors[0]
 
     def install(self, patch) -> None:
-        """Let this process be that machine, as long as `patch` (pytest's monkeypatch) lasts."""
+        """Make this process run on the simulated board until `patch` (pytest's monkeypatch) is undone."""
         for name, module in self.modules.items():
             patch.setitem(sys.modules, name, module)
         v4l2_encoder = self.modules["picamera2.encoders.v4l2_encoder"]
-        patch.setattr(self.modules["picamera2.allocators.dmaallocator"], "DmaHeap", Heap)
-        patch.setattr(selectors, "DefaultSelector", Selector)
+        patch.setattr(self.modules["picamera2.allocators.dmaallocator"], "DmaHeap", MemoryHeap)
+        patch.setattr(selectors, "DefaultSelector", FastSelector)
         patch.setattr(fcntl, "ioctl", self.codec.ioctl)
         patch.setattr(v4l2_encoder, "open", self.codec.open, raising=False)
         patch.setattr(
@@ -185,15 +185,15 @@ class Rig:
             SimpleNamespace(poll=lambda: self.codec, POLLIN=select.POLLIN, POLLOUT=select.POLLOUT),
         )
 
-    def forget(self) -> None:
-        """Let no test see what another has left in picamera2's classes, nor its threads."""
+    def reset(self) -> None:
+        """Wait for picamera2's threads and clear the state of its classes, for the next test."""
         for thread in set(threading.enumerate()) - self._threads:
             thread.join(10)
-        self.forget_cameras()
+        self.forget_enumeration()
         self.system.sensors = []
 
-    def forget_cameras(self) -> None:
-        """Let picamera2 look anew which cameras there are."""
+    def forget_enumeration(self) -> None:
+        """Make picamera2 enumerate the cameras again."""
         self.picamera2.Picamera2._cm._cms = None
         self.system.manager = None
 
@@ -202,10 +202,12 @@ _imported: dict[str, ModuleType] = {}
 
 
 def _modules() -> dict[str, ModuleType]:
-    """Import picamera2 over the stubs, once; returns all modules that must stand in `sys.modules` for it."""
+    """Import picamera2 over the stubs, once; return all modules that it needs in `sys.modules`."""
     if not _imported:
-        stubs = {name: mock.MagicMock(name=name) for name in EMPTY} | {"libcamera": libcamera.module()}
-        importlib.import_module("numpy.typing")  # what is loaded only inside the block is unloaded with it
+        stubs = {name: mock.MagicMock(name=name) for name in STUBS} | {"libcamera": libcamera.module()}
+        importlib.import_module(
+            "numpy.typing"
+        )  # before the block, at whose end newly imported modules are removed again
         importlib.import_module("videodev2")
         before = set(sys.modules)
         with mock.patch.dict(sys.modules, stubs):
@@ -217,7 +219,7 @@ def _modules() -> dict[str, ModuleType]:
 
 
 def _names(v4l2: ModuleType) -> dict[int, str]:
-    """The names of ioctls and controls by number."""
+    """Return the names of ioctls and controls by number."""
     return {
         value & 0xFFFFFFFF: name
         for name, value in vars(v4l2).items()
