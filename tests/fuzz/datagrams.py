@@ -15,7 +15,7 @@ from broadcaster.stream.rendition import SHORTEST_INTERVAL, KeyframeGate
 from broadcaster.webrtc.feedback import Feedback, nacked_packets
 from broadcaster.webrtc.reports import is_keyframe_request, parse_rtcp
 from broadcaster.webrtc.udp_port import MAX_QUEUED_DATAGRAMS
-from tests.rigs.filtered_port import PASSWORD, STRANGER, VIEWER, PortRig
+from tests.rigs.filtered_port import PASSWORD, UNKNOWN, VIEWER, FilteredPortDriver
 
 VIDEO_SSRC = 7
 PACKET = 1200
@@ -39,16 +39,16 @@ def udp_port(data: bytes) -> None:
 
 
 async def _udp_port(data: bytes) -> None:
-    driver = PortRig()
+    driver = FilteredPortDriver()
     for number, chunk in chunks(data):
-        waiting, last_activity = driver.waiting, driver.connection.last_activity_at
+        queued, last_activity = driver.queued, driver.connection.last_activity_at
         if number & 1:
-            if driver.take(_from_unknown_sender(number, chunk), STRANGER) is not None:
+            if driver.take(_from_unknown_sender(number, chunk), UNKNOWN) is not None:
                 assert driver.connection.last_activity_at == last_activity
-            assert driver.waiting == waiting
+            assert driver.queued == queued
         else:
             driver.take(_from_viewer(driver, number, chunk), VIEWER)
-            assert driver.waiting <= MAX_QUEUED_DATAGRAMS
+            assert driver.queued <= MAX_QUEUED_DATAGRAMS
         driver.clock.now += 0.01
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
@@ -64,7 +64,7 @@ def _from_unknown_sender(number: int, chunk: bytes) -> bytes:
     return struct.pack("!HHI12s", kind, len(chunk), COOKIE, b"transaction!") + chunk
 
 
-def _from_viewer(driver: PortRig, number: int, chunk: bytes) -> bytes:
+def _from_viewer(driver: FilteredPortDriver, number: int, chunk: bytes) -> bytes:
     """Return the chunk as it is, with a STUN header, or in an attribute of an authenticated message."""
     if not number & 4:
         return _from_unknown_sender(number, chunk)

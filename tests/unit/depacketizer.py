@@ -1,4 +1,4 @@
-"""The way back, for tests: RTP payloads of one picture to an Annex B byte stream."""
+"""Depacketization of H.264 for tests: RTP payloads of one access unit to an Annex B byte stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from broadcaster.media.h264 import START_CODE, NalType, nal_type
 
 
 def depacketize(parts: list[bytes]) -> bytes:
-    """The Annex B byte stream of one access unit's payloads: the inverse of `payloads`. Raises ValueError."""
+    """Return the Annex B byte stream of one access unit's payloads: the inverse of `payloads`. Raises ValueError."""
     nals: list[bytearray] = []
     for part in parts:
         kind = nal_type(part) if part else -1
@@ -30,14 +30,14 @@ def _deaggregate(part: bytes) -> Iterator[bytearray]:
         (size,) = struct.unpack_from("!H", part, offset)
         offset += 2
         if size == 0 or offset + size > len(part):
-            raise ValueError("STAP-A is cut short")
+            raise ValueError("STAP-A is truncated")
         yield bytearray(part[offset : offset + size])
         offset += size
 
 
 def _defragment(part: bytes, nals: list[bytearray]) -> None:
     if len(part) < 3:
-        raise ValueError("FU-A is cut short")
+        raise ValueError("FU-A is truncated")
     if part[1] & 0x80:
         nals.append(bytearray([part[0] & ~0x1F & 0xFF | part[1] & 0x1F]))
     if not nals:

@@ -1,3 +1,5 @@
+"""Duration and channels of Opus packets."""
+
 import pytest
 
 from broadcaster.devices.opus import FRAME_SAMPLES, SAMPLE_BYTES, OpusEncoder
@@ -17,18 +19,18 @@ from broadcaster.media.opus import is_stereo, packet_samples
         (bytes([30 << 3 | 1]), 960),  # two frames of 10 ms
         (bytes([30 << 3 | 2]), 960),
         (bytes([29 << 3 | 3, 4]), 960),  # four of 5 ms
-        (bytes([29 << 3 | 3]), 0),  # cut short
+        (bytes([29 << 3 | 3]), 0),  # truncated
     ],
 )
-def test_a_packet_tells_its_length(packet, samples):
+def test_packet_duration_in_samples(packet, samples):
     assert packet_samples(packet) == samples
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_packet_tells_its_channels(channels):
+def test_channels_of_an_encoded_packet(channels):
     packet, _ = OpusEncoder(channels).encode(bytes(FRAME_SAMPLES * SAMPLE_BYTES * channels))
     assert is_stereo(packet) == (channels == 2)
 
 
-def test_an_empty_packet_has_no_channels():
+def test_empty_packet_is_not_stereo():
     assert not is_stereo(b"")

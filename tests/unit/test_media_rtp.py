@@ -1,4 +1,4 @@
-"""RTP frames: images for kinds of viewers, header extensions, timestamps."""
+"""RTP frames: serialization for packet formats, header extensions, timestamps."""
 
 import struct
 
@@ -23,19 +23,21 @@ AUDIO = RtpStream(ssrc=0x05060708, payload_type=96, mid="1")
 FULL = PacketFormat(16, 1, 3, 4)
 
 
-def packets(frame, kind):
-    image = frame.serialize(kind)
-    return [image.data[offset : offset + length] for offset, length in image.packets]
+def packets(frame, packet_format):
+    serialized = frame.serialize(packet_format)
+    return [serialized.data[offset : offset + length] for offset, length in serialized.packets]
 
 
 def extensions_map():
-    known = HeaderExtensionsMap()
+    extensions = HeaderExtensionsMap()
     uris = {1: "urn:ietf:params:rtp-hdrext:sdes:mid", 3: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"}
-    known.configure(RTCRtpParameters(headerExtensions=[RTCRtpHeaderExtensionParameters(n, u) for n, u in uris.items()]))
-    return known
+    extensions.configure(
+        RTCRtpParameters(headerExtensions=[RTCRtpHeaderExtensionParameters(id, uri) for id, uri in uris.items()])
+    )
+    return extensions
 
 
-def test_packets_are_what_another_implementation_reads():
+def test_packets_are_parsed_by_aiortc():
     frame = RtpFrame(VIDEO, [b"a" * 50, b"b" * 50, b"c"], 90_000, send_time=70.5, keyframe=True)
     parsed = [RtpPacket.parse(packet, extensions_map()) for packet in packets(frame, FULL)]
     assert [packet.payload for packet in parsed] == frame.payloads
@@ -45,72 +47,72 @@ def test_packets_are_what_another_implementation_reads():
     assert {p.extensions.abs_send_time for p in parsed} == {absolute_send_time(6.5)}
 
 
-def test_each_packet_has_room_for_its_tag_behind_it():
+def test_packets_are_followed_by_space_for_the_tag():
     frame = RtpFrame(VIDEO, [b"a" * 50, b"b" * 20], 0, 0.0)
     for tag in (10, 16):
-        image = frame.serialize(PacketFormat(tag))
-        (first, first_length), (second, second_length) = image.packets
+        serialized = frame.serialize(PacketFormat(tag))
+        (first, first_length), (second, second_length) = serialized.packets
         assert (first, first_length, second_length) == (0, 12 + 50, 12 + 20)
         assert second == first_length + tag
-        assert len(image.data) == second + second_length + tag
+        assert len(serialized.data) == second + second_length + tag
 
 
-def test_a_kind_without_extensions_has_a_bare_header():
+def test_packet_without_extensions_has_only_the_fixed_header():
     (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), PacketFormat(tag=10))
     assert packet == struct.pack("!BBHLL", 0x80, 101 | 0x80, 0, 0, VIDEO.ssrc) + b"x"
 
 
-def test_playout_delay_stands_on_keyframes_only():
-    kind = PacketFormat(tag=16, playout_delay=4)
-    (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), kind)
-    (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), kind)
-    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"  # at once
+def test_playout_delay_is_on_keyframes_only():
+    packet_format = PacketFormat(tag=16, playout_delay=4)
+    (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), packet_format)
+    (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), packet_format)
+    assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"  # 0 to 0 ms
     assert delta[12:] == b"x"
 
 
-def test_a_patient_viewer_is_told_with_every_picture_that_it_may_wait():
-    kind = PacketFormat(tag=16, playout_delay=4, delay_allowed=True)
+def test_allowed_delay_is_on_every_frame():
+    packet_format = PacketFormat(tag=16, playout_delay=4, delay_allowed=True)
     for keyframe in (True, False):
-        (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), kind)
+        (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), packet_format)
         assert packet[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
 
 
-def test_the_largest_packet_fits():
+def test_largest_packet_has_the_maximum_size():
     (packet,) = packets(RtpFrame(VIDEO, [b"x" * MAX_PAYLOAD], 0, 0.0, keyframe=True), FULL)
     assert len(packet) + FULL.tag + 2 == MAX_PACKET  # a retransmission is two bytes longer
 
 
-def test_an_image_is_made_once_for_each_kind():
+def test_serialization_is_cached_for_each_format():
     frame = RtpFrame(VIDEO, [b"x"], 0, 0.0)
     assert frame.serialize(FULL) is frame.serialize(PacketFormat(16, 1, 3, 4))
     assert frame.serialize(FULL) is not frame.serialize(PacketFormat(10, 1, 3, 4))
 
 
-def test_a_burst_is_cut_into_runs_that_one_system_call_can_send():
+def test_burst_is_split_into_batches_for_one_system_call_each():
     sizes = [30, 100, 100, 100, 40, 100, 20]
     frame = RtpFrame(VIDEO, [bytes(size) for size in sizes], 0, 0.0)
-    image = frame.serialize(PacketFormat(tag=16))
-    whole = image.burst(0, len(frame))
-    assert bytes(whole.data) == image.data
+    serialized = frame.serialize(PacketFormat(tag=16))
+    whole = serialized.burst(0, len(frame))
+    assert bytes(whole.data) == serialized.data
     assert [((batch.end - batch.start), batch.stride) for batch in whole.batches] == [
-        (58, 58),  # the longer one behind it begins a run of its own
+        (58, 58),  # a longer packet follows, which starts a new batch
         (3 * 128 + 68, 128),
         (128 + 48, 128),
     ]
     assert whole.octets == sum(sizes)
-    assert image.burst(0, len(frame)) is whole
+    assert serialized.burst(0, len(frame)) is whole
 
 
-def test_a_burst_counts_its_offsets_from_its_own_first_byte():
+def test_burst_offsets_are_relative_to_its_first_byte():
     frame = RtpFrame(VIDEO, [b"a" * 10, b"b" * 10, b"c" * 10], 0, 0.0)
-    image = frame.serialize(PacketFormat(tag=10))
-    burst = image.burst(1, 3)
+    serialized = frame.serialize(PacketFormat(tag=10))
+    burst = serialized.burst(1, 3)
     assert (burst.offsets, burst.lengths) == ((0, 32), (22, 22))
     assert bytes(burst.data[12:22]) == b"b" * 10
     assert [(batch.start, batch.end) for batch in burst.batches] == [(0, 64)]
 
 
-def test_the_send_time_stands_where_it_can_be_patched():
+def test_send_time_is_at_its_fixed_offset():
     frame = RtpFrame(VIDEO, [b"x"], 7, 1.0, keyframe=True)
     element = send_time_element(FULL.abs_send_time, 1.0)
     (packet,) = packets(frame, FULL)
@@ -124,7 +126,7 @@ def test_timestamps_are_linear_in_capture_time_and_wrap():
     assert (clock.at(11) - clock.at(10)) % (1 << 32) == 90_000
 
 
-def test_audio_steps_stay_even_until_the_capture_clock_disagrees():
+def test_audio_timestamps_are_evenly_spaced_until_capture_time_differs():
     timeline = AudioTimeline(RtpClock(AUDIO_RATE, offset=0xFFFFFF00))
     first = timeline.at(100.0)
     assert timeline.at(100.0203) == (first + 960) & 0xFFFFFFFF
@@ -132,19 +134,19 @@ def test_audio_steps_stay_even_until_the_capture_clock_disagrees():
     assert timeline.at(101.0) == (first + 48_000) & 0xFFFFFFFF
 
 
-def test_ntp_time_counts_from_1900():
+def test_ntp_time_starts_in_1900():
     assert ntp_time(0.5) == (2_208_988_800 << 32) + (1 << 31)
 
 
-def test_packetizer_puts_both_media_on_one_clock():
+def test_packetizer_uses_one_capture_clock_for_both_media():
     packetizer = Packetizer(VIDEO, AUDIO)
-    picture = packetizer.packetize_video(AccessUnit(b"\0\0\0\1\x41abc", 10.0, keyframe=False), now=10.1)
-    sound = packetizer.packetize_audio(OpusFrame(b"opus", 10.0), now=10.1)
-    assert picture is not None
-    assert picture.timestamp == packetizer.video_clock.at(10.0)
-    assert sound.timestamp == packetizer.audio_clock.at(10.0)
-    assert (picture.stream, sound.stream, sound.payloads) == (VIDEO, AUDIO, [b"opus"])
+    video = packetizer.packetize_video(AccessUnit(b"\0\0\0\1\x41abc", 10.0, keyframe=False), now=10.1)
+    audio = packetizer.packetize_audio(OpusFrame(b"opus", 10.0), now=10.1)
+    assert video is not None
+    assert video.timestamp == packetizer.video_clock.at(10.0)
+    assert audio.timestamp == packetizer.audio_clock.at(10.0)
+    assert (video.stream, audio.stream, audio.payloads) == (VIDEO, AUDIO, [b"opus"])
 
 
-def test_a_unit_with_nothing_to_send_gives_no_frame():
+def test_access_unit_with_nothing_to_send_gives_no_frame():
     assert Packetizer(VIDEO, AUDIO).packetize_video(AccessUnit(b"\0\0\0\1\x09\x10", 0.0, keyframe=False), 0.0) is None

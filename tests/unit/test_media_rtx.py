@@ -1,4 +1,4 @@
-"""Retransmission: finding what a viewer lost, repeating it, and not repeating too much."""
+"""Retransmission: lookup of sent packets, RTX packets, and the budget."""
 
 from aiortc.rtp import RtpPacket, unwrap_rtx
 from hypothesis import given
@@ -18,7 +18,7 @@ from broadcaster.media.rtx import (
 )
 
 VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
-KIND = PacketFormat(tag=16, mid=1, abs_send_time=3, playout_delay=4)
+FORMAT = PacketFormat(tag=16, mid=1, abs_send_time=3, playout_delay=4)
 RTX = RtxStream(ssrc=9, payload_type=102)
 
 
@@ -26,9 +26,9 @@ def frame(number: int, packets: int = 3, now: float = 0.0) -> RtpFrame:
     return RtpFrame(VIDEO, [bytes([number, index]) for index in range(packets)], number, now, keyframe=True)
 
 
-def test_a_repeated_packet_is_what_another_implementation_unwraps():
+def test_retransmission_is_unwrapped_by_aiortc():
     sent = frame(5)
-    data = retransmission(RTX, sent, KIND, index=2, lost=41, sequence=0x10007, now=3.0)
+    data = retransmission(RTX, sent, FORMAT, index=2, lost=41, sequence=0x10007, now=3.0)
     packet = RtpPacket.parse(data)
     assert (packet.ssrc, packet.payload_type, packet.sequence_number, packet.marker) == (9, 102, 7, 1)
     assert send_time_element(3, 3.0) in data
@@ -36,13 +36,13 @@ def test_a_repeated_packet_is_what_another_implementation_unwraps():
     assert (original.sequence_number, original.payload, original.timestamp) == (41, bytes([5, 2]), 5)
 
 
-def test_a_repeated_packet_without_extensions():
+def test_retransmission_without_extensions():
     data = retransmission(RTX, frame(5), PacketFormat(tag=10), index=0, lost=1, sequence=0, now=0.0)
     assert data[12:] == b"\x00\x01" + bytes([5, 0])
 
 
 @given(st.integers(0, 70_000), st.lists(st.integers(1, 40), min_size=1, max_size=30))
-def test_every_number_leads_to_its_packet_also_across_the_wrap(first, sizes):
+def test_frames_are_found_by_sequence_number_across_the_wrap(first, sizes):
     sent, expected = SentFrames(first), {}
     for number, size in enumerate(sizes):
         current = frame(number, size)
@@ -53,7 +53,7 @@ def test_every_number_leads_to_its_packet_also_across_the_wrap(first, sizes):
         assert sent.find(number) == packet
 
 
-def test_unknown_numbers_lead_nowhere():
+def test_unknown_sequence_numbers_are_not_found():
     sent = SentFrames(100)
     assert sent.find(99) is None
     assert sent.find(100) is None
@@ -62,7 +62,7 @@ def test_unknown_numbers_lead_nowhere():
     assert sent.find(103) is None
 
 
-def test_old_frames_are_let_go():
+def test_old_frames_are_removed():
     sent = SentFrames(0)
     sent.begin(frame(1, now=0.0))
     sent.begin(frame(2, now=HISTORY_SECONDS + 0.1))
@@ -70,7 +70,7 @@ def test_old_frames_are_let_go():
     assert sent.find(3) is not None
 
 
-def test_a_packet_is_repeated_once_in_a_round_trip():
+def test_packet_is_retransmitted_once_per_round_trip():
     budget = RtxBudget()
     budget.round_trip = 0.1
     assert budget.take(1, 1200, 0.0)
@@ -79,21 +79,21 @@ def test_a_packet_is_repeated_once_in_a_round_trip():
     assert budget.take(1, 1200, 0.11)
 
 
-def test_a_storm_of_nacks_gets_its_share_and_no_more():
+def test_nack_flood_is_limited_to_the_maximum_fraction():
     budget = RtxBudget()
     for number in range(5000):
         budget.take(number, 1200, 0.0)
-    at_once = budget.packets
-    assert at_once < 100
+    initial = budget.packets
+    assert initial < 100
     for second in range(1, 11):
         budget.sent(300_000)
         for number in range(5000):
             budget.take(number, 1200, float(second))
-    assert (budget.packets - at_once) * 1200 <= 10 * 300_000 * MAX_FRACTION + 1200
+    assert (budget.packets - initial) * 1200 <= 10 * 300_000 * MAX_FRACTION + 1200
     assert budget.refused > 0
 
 
-def test_it_is_spent_when_no_full_packet_is_left():
+def test_budget_is_spent_when_no_full_packet_is_left():
     budget = RtxBudget()
     assert not budget.is_spent
     while budget.take(budget.packets, 1200, 0.0):
@@ -103,7 +103,7 @@ def test_it_is_spent_when_no_full_packet_is_left():
     assert not budget.is_spent
 
 
-def test_while_there_is_plenty_a_packet_is_repeated_twice_at_once_else_once():
+def test_copies_are_sent_only_while_much_of_the_budget_is_left():
     budget = RtxBudget()
     copies = [budget.take(number, 1200, 0.0) for number in range(100)]
     assert copies[:20] == [COPIES] * 20
@@ -112,7 +112,7 @@ def test_while_there_is_plenty_a_packet_is_repeated_twice_at_once_else_once():
     assert copies == sorted(copies, reverse=True)
 
 
-def test_a_fifth_lost_can_be_repeated_for_ever():
+def test_budget_lasts_for_a_fifth_of_lost_packets():
     budget, refused = RtxBudget(), 0
     for number in range(100_000):
         budget.sent(1200)
@@ -124,7 +124,7 @@ def test_a_fifth_lost_can_be_repeated_for_ever():
 @given(
     st.integers(0, 70_000), st.lists(st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=5), min_size=1)
 )
-def test_a_viewer_without_rtx_gets_the_same_bytes_also_across_the_wrap(first, bursts):
+def test_sent_packets_are_found_by_sequence_number_across_the_wrap(first, bursts):
     sent, expected, number = SentPackets(), {}, first
     for packets in bursts:
         offsets = tuple(sum(map(len, packets[:index])) for index in range(len(packets)))
@@ -137,7 +137,7 @@ def test_a_viewer_without_rtx_gets_the_same_bytes_also_across_the_wrap(first, bu
     assert sent.find(first - 1 & 0xFFFF) is None
 
 
-def test_sent_packets_are_kept_for_a_while_and_up_to_a_size():
+def test_sent_packets_are_limited_by_age_and_size():
     sent = SentPackets()
     sent.add(1, b"old", (0,), now=0.0)
     sent.add(2, b"new", (0,), now=HISTORY_SECONDS + 0.1)
@@ -148,7 +148,7 @@ def test_sent_packets_are_kept_for_a_while_and_up_to_a_size():
     assert SentPackets().find(1) is None
 
 
-def test_the_same_packet_is_repeated_once_at_a_time():
+def test_packet_without_copies_is_sent_once_per_round_trip():
     budget = RtxBudget()
     assert budget.take(1, 1000, now=0.0, max_copies=1) == 1
     assert budget.take(1, 1000, now=0.0, max_copies=1) == 0

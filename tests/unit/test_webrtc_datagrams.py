@@ -1,4 +1,4 @@
-"""How protected packets leave: in one call where the kernel cuts them, singly elsewhere, and never twice."""
+"""Sending of protected packets: by one system call with offload, singly without, and each packet once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SINGLY = [b"a" * 10, b"b" * 10, b"c" * 4]
 
 @dataclass
 class Socket:
-    """Notes what is sent; `refuse` lists the errors of the coming calls, None for success."""
+    """Records what is sent; `refuse` lists the errors of the next calls, None for success."""
 
     refuse: list[type[OSError] | OSError | None] = field(default_factory=list)
     batches: list[bytes] = field(default_factory=list)
@@ -60,7 +60,7 @@ def connection(out: Socket | None, *, kind: str = "host"):
     return SimpleNamespace(_nominated={1: pair}, relayed=relayed)
 
 
-def test_a_batch_is_one_system_call():
+def test_batch_is_sent_by_one_system_call():
     out = Socket()
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
@@ -69,7 +69,7 @@ def test_a_batch_is_one_system_call():
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL, errno.EMSGSIZE])
-def test_without_offload_packets_go_singly_from_then_on(number):
+def test_packets_are_sent_singly_after_offload_has_failed(number):
     out = Socket(refuse=[OSError(number, "no")])
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
@@ -78,25 +78,25 @@ def test_without_offload_packets_go_singly_from_then_on(number):
     assert datagrams.errors == 0
 
 
-def test_a_single_packet_needs_no_offload():
+def test_single_packet_is_sent_without_offload():
     out = Socket()
     DatagramSender(connection(out)).send_batches(DATA[:10], (Batch(0, 10, 10, 1),))
     assert (out.batches, out.packets) == ([], [SINGLY[0]])
 
 
-def test_what_a_full_socket_refuses_is_sent_later_as_it_was():
+def test_packets_refused_by_a_full_socket_are_sent_later_unchanged():
     out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
     datagrams = DatagramSender(connection(out))
-    scratch = bytearray(DATA)
-    datagrams.send_batches(memoryview(scratch), (*BATCHES, Batch(0, 10, 10, 1)))
-    scratch[:] = bytes(len(scratch))
+    buffer = bytearray(DATA)
+    datagrams.send_batches(memoryview(buffer), (*BATCHES, Batch(0, 10, 10, 1)))
+    buffer[:] = bytes(len(buffer))
     assert not datagrams.flush()
     assert out.batches == []
     assert datagrams.flush()
     assert (out.batches, out.packets) == ([bytes(DATA)], [SINGLY[0]])
 
 
-def test_singly_it_goes_on_where_the_socket_was_full():
+def test_single_packets_continue_where_the_socket_was_full():
     out = Socket(refuse=[OSError(errno.EIO, "no"), None, BlockingIOError()])
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
@@ -105,7 +105,7 @@ def test_singly_it_goes_on_where_the_socket_was_full():
     assert out.packets == SINGLY
 
 
-def test_what_may_be_lost_does_not_wait_behind_a_full_socket():
+def test_rtcp_is_dropped_while_the_socket_is_full():
     out = Socket(refuse=[BlockingIOError(), BlockingIOError()])
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
@@ -115,7 +115,7 @@ def test_what_may_be_lost_does_not_wait_behind_a_full_socket():
     assert out.packets == []
 
 
-def test_other_errors_are_counted_and_forgotten():
+def test_other_errors_are_counted_and_packets_dropped():
     out = Socket(refuse=[OSError(errno.ENETUNREACH, "no")])
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
@@ -123,8 +123,8 @@ def test_other_errors_are_counted_and_forgotten():
     assert datagrams.flush()
 
 
-def test_every_packet_is_counted_that_is_refused_or_must_wait():
-    """With and without offload the figures are the same; what waits longer is counted once."""
+def test_errors_and_held_packets_are_counted():
+    """The counts are the same with and without offload; packets that are held several times are counted once."""
     for first in ([], [OSError(errno.EIO, "no")]):
         out = Socket(refuse=[*first, *[OSError(errno.ENOBUFS, "no")] * 3])
         datagrams = DatagramSender(connection(out))
@@ -134,36 +134,36 @@ def test_every_packet_is_counted_that_is_refused_or_must_wait():
         datagrams.send_batches(DATA, (*BATCHES, Batch(0, 10, 10, 1)))
         assert not datagrams.flush()
         assert datagrams.held == 4
-        datagrams.send(b"sound")
+        datagrams.send(b"audio")
         assert (datagrams.errors, datagrams.held) == (3, 4)
 
 
-def test_a_report_that_finds_the_socket_full_is_an_error():
+def test_rtcp_refused_by_a_full_socket_counts_as_an_error():
     datagrams = DatagramSender(connection(Socket(refuse=[BlockingIOError()])))
     datagrams.send(b"report")
     assert (datagrams.errors, datagrams.held) == (1, 0)
 
 
-def test_without_a_descriptor_for_its_socket_packets_go_through_aioice_until_there_is_one(monkeypatch):
+def test_packets_go_through_aioice_until_the_socket_can_be_duplicated(monkeypatch):
     out = Socket()
     monkeypatch.setattr(out, "dup", lambda: (_ for _ in ()).throw(OSError(errno.EMFILE, "no")), raising=False)
-    room = connection(out)
-    datagrams = DatagramSender(room)
+    ice = connection(out)
+    datagrams = DatagramSender(ice)
     datagrams.send_batches(DATA, BATCHES)
-    assert (datagrams.errors, out.batches, room.relayed) == (0, [], SINGLY)
+    assert (datagrams.errors, out.batches, ice.relayed) == (0, [], SINGLY)
     monkeypatch.undo()
     datagrams.send_batches(DATA, BATCHES)
-    assert (datagrams.errors, out.batches, room.relayed) == (0, [bytes(DATA)], SINGLY)
+    assert (datagrams.errors, out.batches, ice.relayed) == (0, [bytes(DATA)], SINGLY)
     assert datagrams.bytes_sent == 2 * len(DATA)
 
 
-def test_bytes_count_as_sent_when_they_are_taken_and_once():
+def test_bytes_are_counted_once_when_accepted():
     out = Socket(refuse=[BlockingIOError(), OSError(errno.ENETUNREACH, "no")])
     datagrams = DatagramSender(connection(out))
     datagrams.send_batches(DATA, BATCHES)
-    assert datagrams.bytes_sent == 0, "they wait"
+    assert datagrams.bytes_sent == 0, "they are held"
     assert datagrams.flush()
-    assert (datagrams.bytes_sent, datagrams.errors) == (0, 3), "there was no way for them"
+    assert (datagrams.bytes_sent, datagrams.errors) == (0, 3), "the network was unreachable"
     datagrams.send_batches(DATA, BATCHES)
     assert datagrams.bytes_sent == len(DATA)
     out.refuse = [OSError(errno.EIO, "no"), None, BlockingIOError()]
@@ -173,32 +173,32 @@ def test_bytes_count_as_sent_when_they_are_taken_and_once():
     assert datagrams.bytes_sent == 2 * len(DATA)
 
 
-def test_nothing_is_sent_without_a_way():
-    room = connection(Socket())
-    room._nominated = {}
-    datagrams = DatagramSender(room)
+def test_packets_without_a_nominated_pair_are_errors():
+    ice = connection(Socket())
+    ice._nominated = {}
+    datagrams = DatagramSender(ice)
     datagrams.send_batches(DATA, BATCHES)
     datagrams.send(b"report")
     assert (datagrams.bytes_sent, datagrams.errors) == (0, 4)
 
 
-def test_a_relayed_pair_goes_through_the_relay():
-    room = connection(None, kind="relay")
-    datagrams = DatagramSender(room)
+def test_packets_of_a_relayed_pair_go_through_the_relay():
+    ice = connection(None, kind="relay")
+    datagrams = DatagramSender(ice)
     datagrams.send_batches(DATA, BATCHES)
-    assert room.relayed == SINGLY
+    assert ice.relayed == SINGLY
     assert datagrams.route == "relayed"
 
 
-def test_a_changed_pair_is_followed_and_a_vanished_one_counted():
+def test_changed_pair_is_used_and_a_missing_one_counted():
     first, second = Socket(), Socket()
-    room = connection(first)
-    datagrams = DatagramSender(room)
+    ice = connection(first)
+    datagrams = DatagramSender(ice)
     datagrams.send(b"one")
-    room._nominated = connection(second)._nominated
+    ice._nominated = connection(second)._nominated
     datagrams.send(b"two")
     assert (first.packets, first.closed, second.packets) == ([b"one"], True, [b"two"])
-    room._nominated = {}
+    ice._nominated = {}
     datagrams.send(b"three")
     assert (datagrams.errors, datagrams.route, second.closed) == (1, "", True)
     datagrams.close()

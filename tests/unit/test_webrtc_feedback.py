@@ -1,4 +1,4 @@
-"""What a viewer's RTCP says, also when it says it badly."""
+"""Statistics and requests from a viewer's RTCP, well-formed and malformed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report_of(*, ssrc: int = OURS, lsr: int = 0, dlsr: int = 0, highest: int = 1
     return RtcpRrPacket(ssrc=THEIRS, reports=[block])
 
 
-def test_a_report_about_our_video_is_taken():
+def test_report_about_our_video_updates_the_statistics():
     feedback = Feedback(OURS)
     assert feedback.update(report_of(), ntp=0, next_sequence=2) == ReceiverReport(loss=0.25, lost=9, remb=None)
     assert (feedback.loss, feedback.lost, feedback.jitter, feedback.round_trip) == (0.25, 9, 0.01, None)
@@ -41,29 +41,29 @@ def test_a_report_about_our_video_is_taken():
     ("next_sequence", "highest", "in_flight"),
     [(2, 1, 0), (12, 1, 10), (0x10005, 0xFFFE, 6), (0x10005, 0x1FFFE, 6), (5, 9, 0)],
 )
-def test_what_was_sent_after_the_highest_packet_that_arrived_is_in_flight(next_sequence, highest, in_flight):
+def test_packets_sent_after_the_highest_received_one_are_in_flight(next_sequence, highest, in_flight):
     report = Feedback(OURS).update(report_of(highest=highest), ntp=0, next_sequence=next_sequence)
     assert report.in_flight == in_flight
 
 
-def test_reports_about_others_are_of_no_interest():
+def test_reports_about_other_streams_are_ignored():
     assert Feedback(OURS).update(report_of(ssrc=99), ntp=0, next_sequence=2) is None
 
 
-def test_the_round_trip_leaves_out_what_the_viewer_waited():
+def test_round_trip_time_excludes_the_delay_at_the_viewer():
     feedback = Feedback(OURS)
-    sent, waited, trip = 1000 << 16, 1 << 15, 6554
-    feedback.update(report_of(lsr=sent, dlsr=waited), ntp=(sent + waited + trip) << 16, next_sequence=2)
+    sent, delay, round_trip = 1000 << 16, 1 << 15, 6554
+    feedback.update(report_of(lsr=sent, dlsr=delay), ntp=(sent + delay + round_trip) << 16, next_sequence=2)
     assert abs(feedback.round_trip - 0.1) < 0.001
 
 
-def test_a_report_from_the_future_gives_no_round_trip():
+def test_report_from_the_future_gives_no_round_trip_time():
     feedback = Feedback(OURS)
     feedback.update(report_of(lsr=5 << 16), ntp=1 << 32, next_sequence=2)
     assert feedback.round_trip is None
 
 
-def test_remb_is_remembered_for_the_next_report():
+def test_remb_is_included_in_the_next_report():
     feedback = Feedback(OURS)
     remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=pack_remb_fci(1_500_000, [OURS]))
     assert feedback.update(remb, ntp=0, next_sequence=2) is None
@@ -71,7 +71,7 @@ def test_remb_is_remembered_for_the_next_report():
 
 
 @given(st.binary(max_size=24))
-def test_a_malformed_remb_is_nothing(fci):
+def test_malformed_remb_is_ignored(fci):
     feedback = Feedback(OURS)
     feedback.update(
         RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=THEIRS, media_ssrc=0, fci=b"REMB" + fci), ntp=0, next_sequence=2
@@ -80,11 +80,11 @@ def test_a_malformed_remb_is_nothing(fci):
 
 
 @given(st.binary(max_size=80))
-def test_malformed_rtcp_has_no_packets(data):
+def test_malformed_rtcp_never_raises(data):
     assert isinstance(list(parse_rtcp(data)), list)
 
 
-def test_a_nack_for_our_video_names_what_was_lost():
+def test_nack_for_our_video_lists_lost_packets():
     nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=THEIRS, media_ssrc=OURS, lost=[5, 6, 21])
     assert list(nacked_packets(nack, OURS)) == [5, 6, 21]
     assert list(nacked_packets(nack, 99)) == []
@@ -97,13 +97,13 @@ def fir(*ssrcs: int) -> RtcpPsfbPacket:
     return RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=THEIRS, media_ssrc=0, fci=fci)
 
 
-def test_pli_and_fir_for_our_stream_ask_for_a_keyframe():
+def test_pli_and_fir_for_our_stream_are_keyframe_requests():
     assert is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=THEIRS, media_ssrc=OURS), OURS)
     assert is_keyframe_request(fir(OURS), OURS)
     assert is_keyframe_request(fir(99, OURS), OURS)
 
 
-def test_pli_and_fir_for_another_stream_and_other_packets_ask_for_none():
+def test_other_packets_are_no_keyframe_requests():
     for ssrc in (0, 99, OURS + 1):
         assert not is_keyframe_request(RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=OURS, media_ssrc=ssrc), OURS)
     assert not is_keyframe_request(fir(99), OURS)

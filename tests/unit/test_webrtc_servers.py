@@ -1,4 +1,4 @@
-"""Credentials that expire, what browsers are told, and which servers the daemon asks itself."""
+"""Temporary TURN credentials, and the servers as browsers and aioice configure them."""
 
 import logging
 
@@ -13,12 +13,12 @@ TURN = IceServer(("turn:turn.example.org",))
 STATIC = IceServer(("turn:old.example.org",), "me", "mine")
 
 
-def test_a_credential_is_what_coturn_computes():
+def test_credentials_match_coturn():
     # printf 1700086400:v1 | openssl dgst -sha1 -hmac north-wind -binary | base64
     assert turn_credentials("north-wind", "v1", 1_700_000_000.9) == ("1700086400:v1", "VJxGReiiAjXBvq4QbTrGCTgpmHs=")
 
 
-def test_each_offer_has_a_credential_of_its_own_for_a_day():
+def test_each_offer_has_new_credentials():
     clock = TravelClock()
     servers = Servers((STUN, TURN, STATIC), "north-wind", clock)
     stun, turn, static = servers.for_offer("v1")
@@ -30,7 +30,7 @@ def test_each_offer_has_a_credential_of_its_own_for_a_day():
     assert servers.for_offer("v2")[1].username.endswith(":v2")
 
 
-def test_a_clock_that_is_not_set_is_said_once(caplog):
+def test_unset_clock_is_logged_once(caplog):
     clock = TravelClock()
     clock.unix_offset = 0
     servers = Servers((TURN,), "north-wind", clock)
@@ -40,14 +40,14 @@ def test_a_clock_that_is_not_set_is_said_once(caplog):
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["clock not set"]
 
 
-def test_the_clock_does_not_matter_where_nothing_is_made_from_it(caplog):
+def test_unset_clock_is_not_logged_without_temporary_credentials(caplog):
     clock = TravelClock()
     clock.unix_offset = 0
     assert Servers((STUN, STATIC), "", clock).for_offer("v1") == (STUN, STATIC)
     assert not caplog.records
 
 
-def test_browsers_are_told_what_there_is():
+def test_rtc_ice_server_has_only_fields_with_values():
     assert rtc_ice_server(STUN) == {"urls": ["stun:stun.example.org"]}
     assert rtc_ice_server(STATIC) == {"urls": ["turn:old.example.org"], "username": "me", "credential": "mine"}
 
@@ -71,11 +71,11 @@ def turn(host: str, port: int, transport: str = "udp", *, ssl: bool = False) -> 
         ("stuns:a.example", {}),
     ],
 )
-def test_the_daemon_asks_what_it_can_talk_to(url, arguments):
+def test_aioice_arguments_of_supported_urls(url, arguments):
     assert aioice_arguments([IceServer((url,), "me", "mine")]) == arguments
 
 
-def test_the_daemon_asks_the_first_of_each():
+def test_aioice_uses_the_first_server_of_each_type():
     servers = [
         IceServer(("stuns:no", "stun:a", "stun:b")),
         IceServer(("turns:no?transport=udp",), "x", "y"),
