@@ -1,4 +1,4 @@
-"""Every display matrix applied to a picture whose four quarters differ, against what the matrix says of each point."""
+"""Each display matrix applied to a picture with four different quadrants, compared with the matrix's own mapping."""
 
 import struct
 from fractions import Fraction
@@ -22,11 +22,11 @@ MATRICES = {
     "mirrored 270": (0, -1, -1, 0),
 }
 LEVELS = {(-1, -1): 40, (1, -1): 90, (-1, 1): 150, (1, 1): 210}
-"""Luma by quarter, named by the signs of its coordinates from the centre, y downwards."""
+"""Luma of each quadrant, by the signs of its coordinates relative to the centre, y downwards."""
 
 
 def with_matrix(path, a, b, c, d):
-    """The MP4 file with another display matrix in the header of its only track (ISO/IEC 14496-12 §8.3.2)."""
+    """Set the display matrix of the only track of an MP4 file (ISO/IEC 14496-12 §8.3.2); return its path."""
     data = bytearray(path.read_bytes())
     at = data.find(b"tkhd") + 44
     values = struct.unpack_from(">9i", data, at)
@@ -36,8 +36,8 @@ def with_matrix(path, a, b, c, d):
     return str(path)
 
 
-def quartered(path, size):
-    """A film of three pictures, constrained baseline, whose quarters have the `LEVELS`."""
+def write_quadrants(path, size):
+    """Write a constrained baseline video of three pictures, whose quadrants have the `LEVELS`; return its path."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"profile": "baseline", "crf": "5"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -56,40 +56,40 @@ def quartered(path, size):
     return path
 
 
-def quarters(picture):
-    """The luma in the middle of each quarter."""
+def quadrants(picture):
+    """Return the luma in the middle of each quadrant."""
     plane = picture.planes[0]
     luma = memoryview(bytes(plane))
-    places = {sign: (picture.width * (2 + sign) // 4, picture.height * (2 + sign) // 4) for sign in (-1, 1)}
-    return {(x, y): luma[places[y][1] * plane.line_size + places[x][0]] for x, y in LEVELS}
+    centres = {sign: (picture.width * (2 + sign) // 4, picture.height * (2 + sign) // 4) for sign in (-1, 1)}
+    return {(x, y): luma[centres[y][1] * plane.line_size + centres[x][0]] for x, y in LEVELS}
 
 
 @pytest.mark.parametrize("size", [(96, 64), (64, 64)], ids=["oblong", "square"])
 @pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES.keys())
-def test_every_point_comes_where_the_matrix_says(tmp_path, matrix, size):
-    path = with_matrix(quartered(tmp_path / "a.mp4", size), *matrix)
+def test_picture_is_transformed_as_the_matrix_defines(tmp_path, matrix, size):
+    path = with_matrix(write_quadrants(tmp_path / "a.mp4", size), *matrix)
     with av.open(path) as container:
         picture = next(container.decode(video=0))
     a, b, c, d = matrix
     expected = {(a * x + c * y, b * x + d * y): level for (x, y), level in LEVELS.items()}
     upright = Scaler(*shown_size(picture, Fraction(1))).fit(picture)
     assert (upright.width, upright.height) == (size if a else size[::-1])
-    assert quarters(upright) == pytest.approx(expected, abs=6)
+    assert quadrants(upright) == pytest.approx(expected, abs=6)
 
 
 @pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES.keys())
-def test_only_an_upright_film_passes_through(tmp_path, matrix):
-    path = with_matrix(quartered(tmp_path / "a.mp4", (64, 64)), *matrix)
+def test_only_upright_video_passes_through(tmp_path, matrix):
+    path = with_matrix(write_quadrants(tmp_path / "a.mp4", (64, 64)), *matrix)
     obstacle = read_media_info(path).video.obstacle
     assert obstacle == (None if matrix == MATRICES["upright"] else "it has to be rotated, mirrored or stretched")
 
 
 EXIF_ORDER = ["upright", "mirrored", "180", "mirrored 180", "mirrored 90", "90", "mirrored 270", "270"]
-"""The matrices of the orientations 1 to 8 of EXIF 2.3 §4.6.4 A."""
+"""The names of the matrices for the EXIF orientations 1 to 8 (EXIF 2.3 §4.6.4 A)."""
 
 
 @pytest.mark.parametrize("name", EXIF_ORDER)
-def test_a_photo_is_turned_as_its_exif_says(tmp_path, name):
+def test_photo_is_rotated_according_to_exif(tmp_path, name):
     path = tmp_path / "a.jpg"
     with av.open(str(path), "w", format="image2") as container:
         stream = container.add_stream("mjpeg", rate=1)
@@ -107,24 +107,24 @@ def test_a_photo_is_turned_as_its_exif_says(tmp_path, name):
     assert upright_filters(display_matrix(picture)) == upright_filters(DisplayMatrix(a, b, c, d))
 
 
-def test_an_odd_angle_is_turned_within_the_frame():
+def test_arbitrary_angle_is_rotated_within_the_frame():
     half = 0.5**0.5
     assert upright_filters(DisplayMatrix(half, half, -half, half)) == ["rotate=0.785398"]
 
 
 @pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 0, 1)])
-def test_a_matrix_without_meaning_turns_nothing(matrix):
+def test_degenerate_matrix_changes_nothing(matrix):
     assert upright_filters(DisplayMatrix(*matrix)) == []
 
 
-def test_a_picture_without_a_matrix_has_none(tmp_path):
+def test_picture_without_a_matrix(tmp_path):
     with av.open(make_file(tmp_path / "a.mp4", seconds=0.1)) as container:
         picture = next(container.decode(video=0))
     assert display_matrix(picture) is None
     assert shown_size(picture, Fraction(4, 3)) == (round(WIDTH * 4 / 3), HEIGHT)
 
 
-def test_a_picture_of_another_shape_gets_bars():
+def test_picture_of_another_aspect_ratio_gets_bars():
     picture = av.VideoFrame(64, 64, "yuv420p")
     for plane in picture.planes:
         plane.update(bytes([200]) * plane.buffer_size)

@@ -1,4 +1,4 @@
-"""Trials of encoder and sources, and how loud sound is."""
+"""Tests of encoder and sources for the doctor, and level measurement."""
 
 import array
 import math
@@ -18,8 +18,8 @@ SHORT = Limits(first_item=0.3, measuring=0.3, closing=0.2)
 LONG = Limits(first_item=10.0, measuring=0.5, closing=10.0)
 
 
-def loudness(amplitude: float, channels: int) -> Loudness:
-    """Of a tone of 440 Hz through Opus, after its beginning."""
+def measure_tone(amplitude: float, channels: int) -> Loudness:
+    """Return the level of a 440 Hz tone through Opus."""
     encoder, meter = OpusEncoder(channels), Loudness()
     for frame in range(40):
         tone = array.array("h")
@@ -32,55 +32,55 @@ def loudness(amplitude: float, channels: int) -> Loudness:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("amplitude", [0.5, 0.01])
-def test_a_tone_is_as_loud_as_it_was(amplitude, channels):
-    meter = loudness(amplitude, channels)
+def test_level_of_a_tone_is_measured(amplitude, channels):
+    meter = measure_tone(amplitude, channels)
     assert meter.peak == pytest.approx(20 * math.log10(amplitude), abs=1.5)
     assert meter.rms == pytest.approx(20 * math.log10(amplitude / math.sqrt(2)), abs=1.0)
 
 
 def test_silence_has_no_level():
     assert Loudness().rms is Loudness().peak is None
-    meter = loudness(0.0, 1)
+    meter = measure_tone(0.0, 1)
     assert meter.rms is None or meter.rms < -80
 
 
-def test_what_is_no_packet_is_said():
+def test_invalid_packet_raises():
     with pytest.raises(SourceError):
         Loudness().add(b"\xff" * 3)
 
 
-def test_the_encoder_is_driven_flat_out():
+def test_encoding_speed_is_measured():
     small = VideoSettings(width=160, height=90, fps=10)
     assert measure_encoding_speed(small, 0.2) > 20
 
 
-async def test_a_camera_is_watched_and_closed():
+async def test_camera_is_measured_and_closed():
     camera = FakeCamera(SystemClock(), real_time=True)
-    seen = await run_video_test(camera, LONG)
-    assert seen.error is None
-    assert seen.closed
-    assert seen.startup is not None
-    assert seen.startup < 5
-    assert 0 < seen.fps < 45
-    assert seen.traits == camera.traits
+    result = await run_video_test(camera, LONG)
+    assert result.error is None
+    assert result.closed
+    assert result.startup is not None
+    assert result.startup < 5
+    assert 0 < result.fps < 45
+    assert result.traits == camera.traits
     assert (camera.opened, camera.closed, camera.is_open) == (1, 1, False)
 
 
-async def test_a_camera_that_cannot_be_opened():
+async def test_camera_that_cannot_be_opened_reports_its_error():
     camera = FakeCamera(SystemClock(), real_time=True)
     camera.fail_open(StreamReason.CAMERA_BUSY, "taken")
-    seen = await run_video_test(camera, SHORT)
-    assert (seen.error.reason, seen.error.detail, seen.startup) == (StreamReason.CAMERA_BUSY, "taken", None)
+    result = await run_video_test(camera, SHORT)
+    assert (result.error.reason, result.error.detail, result.startup) == (StreamReason.CAMERA_BUSY, "taken", None)
 
 
-async def test_a_camera_that_gives_nothing():
+async def test_camera_that_delivers_nothing_has_no_error():
     camera = FakeCamera(SystemClock())
-    seen = await run_video_test(camera, SHORT)
-    assert (seen.error, seen.startup, seen.fps, seen.closed) == (None, None, 0.0, True)
+    result = await run_video_test(camera, SHORT)
+    assert (result.error, result.startup, result.fps, result.closed) == (None, None, 0.0, True)
 
 
-class Stubborn(FakeCamera):
-    """It is lost as soon as it is open, and will not be closed."""
+class HangingCamera(FakeCamera):
+    """Is lost as soon as it is open, and hangs when it is closed."""
 
     async def open(self, sink):
         await super().open(sink)
@@ -91,21 +91,21 @@ class Stubborn(FakeCamera):
         raise DeviceHung("it hangs")
 
 
-async def test_a_camera_that_is_lost_and_cannot_be_closed():
-    seen = await run_video_test(Stubborn(SystemClock()), SHORT)
-    assert (seen.error.reason, seen.closed) == (StreamReason.CAMERA_LOST, False)
+async def test_lost_camera_that_cannot_be_closed_is_reported():
+    result = await run_video_test(HangingCamera(SystemClock()), SHORT)
+    assert (result.error.reason, result.closed) == (StreamReason.CAMERA_LOST, False)
 
 
-async def test_the_beep_is_heard():
-    heard = await run_audio_test(Beep(SystemClock()), Limits(first_item=10.0, measuring=1.2, closing=10.0))
-    assert heard.error is None
-    assert heard.frames > 10
-    assert heard.peak is not None
-    assert -30 < heard.peak < 0
+async def test_audio_level_of_the_test_tone_is_measured():
+    result = await run_audio_test(Beep(SystemClock()), Limits(first_item=10.0, measuring=1.2, closing=10.0))
+    assert result.error is None
+    assert result.frames > 10
+    assert result.peak is not None
+    assert -30 < result.peak < 0
 
 
-async def test_a_microphone_that_fails_is_heard_of():
+async def test_microphone_that_fails_reports_its_error():
     microphone = FakeMicrophone(SystemClock(), real_time=True)
     microphone.fail_open(StreamReason.INTERNAL, "unplugged")
-    heard = await run_audio_test(microphone, SHORT)
-    assert (heard.error.detail, heard.frames, heard.rms) == ("unplugged", 0, None)
+    result = await run_audio_test(microphone, SHORT)
+    assert (result.error.detail, result.frames, result.rms) == ("unplugged", 0, None)

@@ -1,4 +1,4 @@
-"""The sources `test` in real time: pace, stamps, flash and beep together, prompt close."""
+"""The sources `test` in real time: pacing, timestamps, flash and beep in sync, prompt close."""
 
 import time
 
@@ -21,24 +21,24 @@ def new_card(fps: float = 30) -> TestCard:
     return TestCard(SystemClock(), width=320, height=180, fps=fps, bitrate=300_000, keyframe_interval=2.0)
 
 
-def reading(frame) -> strip.Reading | None:
+def read_strip(frame) -> strip.Reading | None:
     plane = frame.planes[0]
     return strip.read(bytes(plane)[175 * plane.line_size :][: frame.width])
 
 
-async def test_pictures_come_numbered_and_stamped_with_their_capture():
+async def test_pictures_have_number_and_capture_time_in_the_strip():
     offset = time.time() - time.monotonic()
     async with opened(new_card()) as sink:
         units = (await sink.until(20))[:20]
-    readings = [reading(frame) for frame in decoded(units)]
-    assert [found.number for found in readings] == list(range(20))
-    for unit, found in zip(units, readings, strict=True):
-        assert ((unit.captured + offset) * 1000 - found.unix_ms + 500) % 2**20 == pytest.approx(500, abs=20)
+    readings = [read_strip(frame) for frame in decoded(units)]
+    assert [reading.number for reading in readings] == list(range(20))
+    for unit, content in zip(units, readings, strict=True):
+        assert ((unit.captured + offset) * 1000 - content.unix_ms + 500) % 2**20 == pytest.approx(500, abs=20)
     assert units[0].keyframe
     assert all(step > 0 for step in steps(units))
 
 
-async def test_a_camera_like_picture_has_keyframes_as_large_as_a_cameras():
+async def test_camera_like_pattern_has_large_keyframes():
     settings = VideoSettings(source="test", test_pattern="camera", width=320, height=180, bitrate=300_000)
     card, _ = make_sources(settings, AudioSettings(source="none"), SystemClock())
     async with opened(card) as sink:
@@ -48,8 +48,8 @@ async def test_a_camera_like_picture_has_keyframes_as_large_as_a_cameras():
     assert len(units[0].data) > 7 * sum(others) / len(others)
 
 
-async def test_a_first_picture_that_takes_its_time_is_no_busy_machine(monkeypatch, caplog):
-    """It opens the encoder; on a slow card that takes as long as several pictures."""
+async def test_slow_first_picture_is_not_logged_as_overload(monkeypatch, caplog):
+    """It opens the encoder, which takes as long as several pictures from a slow SD card."""
     encode, calls = Encoder.encode, []
 
     def slow_at_first(encoder, picture, captured):
@@ -78,21 +78,21 @@ async def test_skipped_pictures_are_logged(monkeypatch, caplog):
     assert any("test pictures skipped" in message for message in caplog.messages)
 
 
-async def test_a_requested_keyframe_comes_within_two_pictures():
+async def test_requested_keyframe_comes_within_two_pictures():
     card = new_card()
     async with opened(card) as sink:
         await sink.until(3)
-        seen = len(sink.items)
+        before = len(sink.items)
         card.request_keyframe()
-        units = (await sink.until(seen + 3))[seen : seen + 3]
+        units = (await sink.until(before + 3))[before : before + 3]
     assert any(unit.keyframe and is_keyframe(unit.data) for unit in units[:2])
 
 
-async def test_it_closes_at_once_delivers_nothing_after_and_opens_again():
+async def test_close_is_prompt_and_the_source_can_be_reopened():
     card = new_card(fps=1)
     async with opened(card) as sink:
         await sink.until(1)
-        await card.close()  # though the next picture is nearly a second away
+        await card.close()  # while the next picture is due in nearly a second
         await card.close()
         assert len(sink.items) == 1
     card.request_keyframe()
@@ -101,7 +101,7 @@ async def test_it_closes_at_once_delivers_nothing_after_and_opens_again():
         assert (await sink.until(1))[0].keyframe
 
 
-async def test_sound_comes_in_steps_of_exactly_20_ms_and_not_ahead_of_time():
+async def test_audio_frames_are_20_ms_apart_and_not_early():
     async with opened(Beep(SystemClock())) as sink:
         frames = (await sink.until(15))[:15]
         assert frames[0].captured < time.monotonic()
@@ -110,7 +110,7 @@ async def test_sound_comes_in_steps_of_exactly_20_ms_and_not_ahead_of_time():
     assert steps(frames).count(pytest.approx(0.02, abs=1e-6)) >= 10
 
 
-async def test_the_beep_begins_at_the_full_second():
+async def test_beep_begins_at_the_full_second():
     offset = time.time() - time.monotonic()
     async with opened(Beep(SystemClock())) as sink:
         await sink.until(60, limit=20)
@@ -119,7 +119,7 @@ async def test_the_beep_begins_at_the_full_second():
 
 
 def onset_of(frames) -> float:
-    """The monotonic time at which silence turns into sound."""
+    """Return the monotonic time at which silence ends."""
     decoder = av.CodecContext.create("opus", "r")
     decoder.sample_rate = RATE
     quiet = False

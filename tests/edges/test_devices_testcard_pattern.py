@@ -1,4 +1,4 @@
-"""The test picture, drawn and encoded: its strip survives, its flash is on time."""
+"""The test picture, drawn and encoded: the strip stays readable, the flash is on time."""
 
 from statistics import mean
 
@@ -22,7 +22,7 @@ def strip_of(frame) -> strip.Reading | None:
 
 @pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("size", [(640, 360), (160, 90), (1280, 720), (854, 480), (360, 640)])
-def test_the_strip_is_as_high_and_wide_as_it_should(size, noise):
+def test_strip_has_the_expected_size(size, noise):
     frame = Pattern(*size, 30, noise=noise).draw(513, 1_700_000_000.25)
     top = size[1] - strip.height(size[1])
     expected = strip.luma_row(513, 1_700_000_000_250, size[0])
@@ -32,7 +32,7 @@ def test_the_strip_is_as_high_and_wide_as_it_should(size, noise):
 
 
 @pytest.mark.parametrize("size", [(640, 360), (854, 480)])
-def test_strip_and_text_have_no_colour(size):
+def test_strip_and_text_have_neutral_chroma(size):
     frame = Pattern(*size, 30).draw(0, 0.5)
     for plane in frame.planes[1:]:
         rows = [bytes(plane)[y * plane.line_size :][: size[0] // 2] for y in range(size[1] // 2)]
@@ -42,7 +42,7 @@ def test_strip_and_text_have_no_colour(size):
 
 
 @pytest.mark.parametrize(("noise", "buffer"), [(False, BUFFER), (True, CAMERA_BUFFER)])
-def test_the_strip_survives_300_kbit_a_second_at_640x360(noise, buffer):
+def test_strip_is_readable_at_300_kbit_per_second_and_640x360(noise, buffer):
     pattern = Pattern(640, 360, 30, noise=noise)
     encoder = Encoder(width=640, height=360, fps=30, bitrate=300_000, keyframe_interval=2.0, buffer=buffer)
     moments = [1_700_000_000.0 + number / 30 for number in range(120)]
@@ -53,7 +53,7 @@ def test_the_strip_survives_300_kbit_a_second_at_640x360(noise, buffer):
 
 
 @pytest.mark.parametrize(("noise", "least", "most"), [(False, 1.5, 4), (True, 8, 12)])
-def test_noise_makes_keyframes_as_large_as_a_cameras(noise, least, most):
+def test_noise_makes_keyframes_large(noise, least, most):
     pattern = Pattern(1280, 720, 30, noise=noise)
     buffer = CAMERA_BUFFER if noise else BUFFER
     encoder = Encoder(width=1280, height=720, fps=30, bitrate=2_500_000, keyframe_interval=2.0, buffer=buffer)
@@ -65,15 +65,15 @@ def test_noise_makes_keyframes_as_large_as_a_cameras(noise, least, most):
 
 
 @pytest.mark.parametrize("fps", [30, 5, 2])
-def test_it_flashes_in_the_first_pictures_of_each_second(fps):
+def test_first_pictures_of_each_second_flash(fps):
     pattern = Pattern(320, 180, fps)
     frames = [pattern.draw(number, 1_700_000_000.001 + number / fps) for number in range(2 * fps)]
     flashes = [number for number, frame in enumerate(frames) if row(frame, 0)[0] == strip.WHITE]
-    each = max(1, round(fps * 0.1))
-    assert flashes == [*range(each), *range(fps, fps + each)]
+    count = max(1, round(fps * 0.1))
+    assert flashes == [*range(count), *range(fps, fps + count)]
 
 
-def test_text_changes_with_number_and_time_and_the_background_moves():
+def test_text_and_background_change():
     pattern = Pattern(640, 360, 30)
     first, second = pattern.draw(1, 10.5), pattern.draw(2, 10.5)
     later = pattern.draw(2, 11.5)

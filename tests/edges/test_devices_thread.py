@@ -1,4 +1,4 @@
-"""A source's thread: what crosses into the loop, and that nothing does after close."""
+"""A source's thread: delivery on the event loop, errors, and no delivery after close."""
 
 import asyncio
 import struct
@@ -12,7 +12,7 @@ from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceBug, SourceError, StreamReason
 
 
-class Record:
+class Collector:
     def __init__(self) -> None:
         self.items: list[int] = []
         self.errors: list[SourceError] = []
@@ -23,42 +23,42 @@ class Record:
         self.threads.add(threading.current_thread().name)
 
 
-async def test_items_arrive_in_order_on_the_loops_thread():
-    record = Record()
-    seen: list[str] = []
+async def test_items_arrive_in_order_on_the_event_loop():
+    collected = Collector()
+    thread_names: list[str] = []
 
     def body(thread: SourceThread[int]) -> None:
-        seen.append(threading.current_thread().name)
+        thread_names.append(threading.current_thread().name)
         for item in range(100):
             thread.deliver(item)
 
-    thread = SourceThread("numbers", body, record.take, record.errors.append)
+    thread = SourceThread("numbers", body, collected.take, collected.errors.append)
     thread.start()
     async with asyncio.timeout(5):
-        while len(record.items) < 100:
+        while len(collected.items) < 100:
             await asyncio.sleep(0.001)
     await thread.close()
-    assert record.items == list(range(100))
-    assert record.threads == {threading.current_thread().name}
-    assert seen == ["numbers"]
+    assert collected.items == list(range(100))
+    assert collected.threads == {threading.current_thread().name}
+    assert thread_names == ["numbers"]
 
 
-async def test_a_source_error_arrives_as_failure():
-    record = Record()
+async def test_source_error_is_reported():
+    collected = Collector()
 
     def body(thread: SourceThread[int]) -> None:
         raise SourceError(StreamReason.FILE, "gone")
 
-    thread = SourceThread("failing", body, record.take, record.errors.append)
+    thread = SourceThread("failing", body, collected.take, collected.errors.append)
     thread.start()
     async with asyncio.timeout(5):
-        while not record.errors:
+        while not collected.errors:
             await asyncio.sleep(0.001)
     await thread.close()
-    assert [error.detail for error in record.errors] == ["gone"]
+    assert [error.detail for error in collected.errors] == ["gone"]
 
 
-ODD = [
+EXCEPTIONS = [
     (SourceError(StreamReason.ENCODER, "no memory"), StreamReason.ENCODER, "no memory"),
     (OSError(5, "Input/output error"), StreamReason.FILE, "odd: Input/output error"),
     (av.error.EOFError(0, "End of file"), StreamReason.FILE, "odd: End of file"),
@@ -68,41 +68,41 @@ ODD = [
 ]
 
 
-async def ended(thread: SourceThread[int], record: Record) -> SourceError:
-    """Run it, and wait until it has failed; returns its only error."""
+async def run_until_failed(thread: SourceThread[int], collected: Collector) -> SourceError:
+    """Run the thread until it has failed, and return its only error."""
     thread.start()
     async with asyncio.timeout(5):
-        while not record.errors:
+        while not collected.errors:
             await asyncio.sleep(0.001)
     await thread.close()
-    (error,) = record.errors
+    (error,) = collected.errors
     return error
 
 
-@pytest.mark.parametrize(("raised", "reason", "words"), ODD, ids=lambda value: type(value).__name__)
-async def test_whatever_a_body_raises_is_a_failure_of_the_source_and_of_nothing_else(
-    raised, reason, words, monkeypatch
-):
+@pytest.mark.parametrize(("raised", "reason", "text"), EXCEPTIONS, ids=lambda value: type(value).__name__)
+async def test_any_exception_of_the_body_fails_the_source_only(raised, reason, text, monkeypatch):
     escaped = []
     monkeypatch.setattr(threading, "excepthook", escaped.append)
-    record = Record()
+    collected = Collector()
 
     def body(thread: SourceThread[int]) -> None:
         thread.deliver(1)
         raise raised
 
-    error = await ended(SourceThread("odd", body, record.take, record.errors.append, StreamReason.FILE), record)
-    assert (error.reason, error.detail[: len(words)]) == (reason, words)
+    error = await run_until_failed(
+        SourceThread("odd", body, collected.take, collected.errors.append, StreamReason.FILE), collected
+    )
+    assert (error.reason, error.detail[: len(text)]) == (reason, text)
     assert isinstance(error, SourceBug) is (reason is StreamReason.INTERNAL)
-    assert record.items == [1], "what was delivered before arrives before"
+    assert collected.items == [1], "an item delivered before the error arrives before it"
     assert escaped == []
 
 
-async def test_an_exception_of_whoever_takes_an_item_fails_the_source_once_and_ends_its_thread():
-    record = Record()
+async def test_exception_while_taking_an_item_fails_the_source_once_and_ends_its_thread():
+    collected = Collector()
 
     def take(item: int) -> None:
-        record.take(item)
+        collected.take(item)
         if item == 3:
             raise LookupError("a bug")
 
@@ -113,16 +113,16 @@ async def test_an_exception_of_whoever_takes_an_item_fails_the_source_once_and_e
             thread.deliver(item)
             time.sleep(0.001)
 
-    thread = SourceThread("numbers", body, take, record.errors.append)
-    error = await ended(thread, record)
+    thread = SourceThread("numbers", body, take, collected.errors.append)
+    error = await run_until_failed(thread, collected)
     assert isinstance(error, SourceBug)
     assert (error.where, str(error.bug)) == ("handling an item of numbers", "a bug")
-    assert record.items == [1, 2, 3]
+    assert collected.items == [1, 2, 3]
     assert not thread.is_running
 
 
-async def test_nothing_arrives_after_close_though_it_was_on_its_way():
-    record = Record()
+async def test_queued_item_is_dropped_by_close():
+    collected = Collector()
     delivered = threading.Event()
 
     def body(thread: SourceThread[int]) -> None:
@@ -130,17 +130,17 @@ async def test_nothing_arrives_after_close_though_it_was_on_its_way():
         delivered.set()
         thread.pause(60)
 
-    thread = SourceThread("late", body, record.take, record.errors.append)
+    thread = SourceThread("late", body, collected.take, collected.errors.append)
     thread.start()
-    assert delivered.wait(5)  # the item waits for the loop, which is busy here
+    assert delivered.wait(5)  # the item is queued, because the loop is blocked here
     await thread.close()
     for _ in range(3):
         await asyncio.sleep(0)
-    assert record.items == []
+    assert collected.items == []
 
 
-async def test_close_ends_a_waiting_thread_at_once_and_is_idempotent():
-    record = Record()
+async def test_close_wakes_a_pausing_thread_and_is_idempotent():
+    collected = Collector()
     answers: list[bool] = []
     waiting = threading.Event()
 
@@ -150,7 +150,7 @@ async def test_close_ends_a_waiting_thread_at_once_and_is_idempotent():
         answers.append(thread.pause(60))
         answers.append(thread.pause(-1))
 
-    thread = SourceThread("waiting", body, record.take, record.errors.append)
+    thread = SourceThread("waiting", body, collected.take, collected.errors.append)
     thread.start()
     assert waiting.wait(5)
     began = time.monotonic()
@@ -161,8 +161,8 @@ async def test_close_ends_a_waiting_thread_at_once_and_is_idempotent():
     assert "waiting" not in [other.name for other in threading.enumerate()]
 
 
-def test_a_thread_outlives_its_loop_without_harm():
-    record = Record()
+def test_thread_may_outlive_its_event_loop():
+    collected = Collector()
     go, done = threading.Event(), threading.Event()
 
     def body(thread: SourceThread[int]) -> None:
@@ -171,9 +171,9 @@ def test_a_thread_outlives_its_loop_without_harm():
         done.set()
 
     async def start() -> None:
-        SourceThread("orphan", body, record.take, record.errors.append).start()
+        SourceThread("orphan", body, collected.take, collected.errors.append).start()
 
     asyncio.run(start())
     go.set()
     assert done.wait(5)
-    assert record.items == []
+    assert collected.items == []

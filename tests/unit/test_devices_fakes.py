@@ -11,7 +11,7 @@ from broadcaster.ports import Control
 
 
 class Sink:
-    """Remembers all that it gets."""
+    """Records everything that it receives."""
 
     def __init__(self) -> None:
         self.items: list[AccessUnit | OpusFrame] = []
@@ -27,15 +27,15 @@ class Sink:
         self.errors.append(error)
 
 
-class FakesRig:
-    """A fake device that is open, and its sink."""
+class FakeDeviceDriver:
+    """Drives a fake device, with a sink and a clock."""
 
     def __init__(self, kind: type[FakeCamera] | type[FakeMicrophone], **options: bool) -> None:
         self.clock = FakeClock()
         self.sink = Sink()
         self.device = kind(self.clock, **options)
 
-    async def open(self) -> "FakesRig":
+    async def open(self) -> "FakeDeviceDriver":
         await self.device.open(self.sink)
         return self
 
@@ -50,9 +50,9 @@ class FakesRig:
 BOTH = pytest.mark.parametrize("kind", [FakeCamera, FakeMicrophone])
 
 
-async def test_the_camera_gives_real_pictures_with_a_keyframe_each_second():
-    rig = await FakesRig(FakeCamera).open()
-    units = rig.step(61)
+async def test_camera_delivers_real_h264_with_a_keyframe_per_second():
+    driver = await FakeDeviceDriver(FakeCamera).open()
+    units = driver.step(61)
     assert [index for index, unit in enumerate(units) if unit.keyframe] == [0, 30, 60]
     assert [is_keyframe(unit.data) for unit in units] == [unit.keyframe for unit in units]
     others = [len(unit.data) for unit in units if not unit.keyframe]
@@ -62,39 +62,39 @@ async def test_the_camera_gives_real_pictures_with_a_keyframe_each_second():
     assert decoder.profile == "Constrained Baseline"
 
 
-async def test_a_requested_keyframe_is_the_next_picture():
-    rig = await FakesRig(FakeCamera).open()
-    rig.step(5)
-    rig.device.request_keyframe()
-    assert [unit.keyframe for unit in rig.step(2)] == [True, False]
-    assert rig.device.keyframe_requests == 1
+async def test_requested_keyframe_is_the_next_picture():
+    driver = await FakeDeviceDriver(FakeCamera).open()
+    driver.step(5)
+    driver.device.request_keyframe()
+    assert [unit.keyframe for unit in driver.step(2)] == [True, False]
+    assert driver.device.keyframe_requests == 1
 
 
-async def test_a_keyframe_requested_while_a_picture_is_delivered_is_the_next_one():
-    rig = await FakesRig(FakeCamera).open()
-    rig.step(5)
-    keep = rig.sink.picture
+async def test_keyframe_requested_during_delivery_is_the_next_picture():
+    driver = await FakeDeviceDriver(FakeCamera).open()
+    driver.step(5)
+    record = driver.sink.picture
 
-    def keep_and_request(unit: AccessUnit) -> None:
-        keep(unit)
-        rig.device.request_keyframe()
+    def record_and_request(unit: AccessUnit) -> None:
+        record(unit)
+        driver.device.request_keyframe()
 
-    rig.sink.picture = keep_and_request
-    assert [unit.keyframe for unit in rig.step(3)] == [False, True, True]
-
-
-async def test_a_camera_that_cannot_force_keyframes_does_not():
-    rig = await FakesRig(FakeCamera, forces_keyframes=False).open()
-    rig.step(5)
-    rig.device.request_keyframe()
-    rig.device.set_bitrate(1)
-    assert not rig.step()[0].keyframe
-    assert rig.device.bitrates == []
+    driver.sink.picture = record_and_request
+    assert [unit.keyframe for unit in driver.step(3)] == [False, True, True]
 
 
-async def test_the_microphone_gives_real_opus():
-    rig = await FakesRig(FakeMicrophone).open()
-    frames = rig.step(60)
+async def test_camera_without_forced_keyframes_ignores_requests():
+    driver = await FakeDeviceDriver(FakeCamera, forces_keyframes=False).open()
+    driver.step(5)
+    driver.device.request_keyframe()
+    driver.device.set_bitrate(1)
+    assert not driver.step()[0].keyframe
+    assert driver.device.bitrates == []
+
+
+async def test_microphone_delivers_real_opus():
+    driver = await FakeDeviceDriver(FakeMicrophone).open()
+    frames = driver.step(60)
     assert {packet_samples(frame.data) for frame in frames} == {FRAME_SAMPLES}
     decoder = av.CodecContext.create("opus", "r")
     decoder.sample_rate = 48000
@@ -102,128 +102,128 @@ async def test_the_microphone_gives_real_opus():
 
 
 @BOTH
-async def test_items_bear_the_time_of_the_clock(kind):
-    rig = await FakesRig(kind).open()
-    assert [item.captured for item in rig.step(3)] == pytest.approx([1000.0, 1000.02, 1000.04])
+async def test_items_have_the_time_of_the_clock(kind):
+    driver = await FakeDeviceDriver(kind).open()
+    assert [item.captured for item in driver.step(3)] == pytest.approx([1000.0, 1000.02, 1000.04])
 
 
 @BOTH
-async def test_nothing_comes_before_open_or_after_close(kind):
-    rig = FakesRig(kind)
-    assert rig.step() == []
-    await rig.open()
-    await rig.device.close()
-    await rig.device.close()
-    assert rig.step() == []
-    assert (rig.device.opened, rig.device.closed) == (1, 1)
+async def test_nothing_is_delivered_before_open_or_after_close(kind):
+    driver = FakeDeviceDriver(kind)
+    assert driver.step() == []
+    await driver.open()
+    await driver.device.close()
+    await driver.device.close()
+    assert driver.step() == []
+    assert (driver.device.opened, driver.device.closed) == (1, 1)
 
 
 @BOTH
-async def test_it_is_opened_once_at_a_time_and_again_after_close(kind):
-    rig = await FakesRig(kind).open()
+async def test_device_can_be_reopened_but_not_opened_twice(kind):
+    driver = await FakeDeviceDriver(kind).open()
     with pytest.raises(RuntimeError):
-        await rig.open()
-    await rig.device.close()
-    await rig.open()
-    assert len(rig.step()) == 1
+        await driver.open()
+    await driver.device.close()
+    await driver.open()
+    assert len(driver.step()) == 1
 
 
 @BOTH
-async def test_opening_fails_as_often_as_scripted(kind):
-    rig = FakesRig(kind)
-    rig.device.fail_open(StreamReason.CAMERA_BUSY, times=2)
+async def test_open_fails_as_often_as_scripted(kind):
+    driver = FakeDeviceDriver(kind)
+    driver.device.fail_open(StreamReason.CAMERA_BUSY, times=2)
     for _ in range(2):
         with pytest.raises(SourceError) as caught:
-            await rig.open()
+            await driver.open()
         assert caught.value.reason == StreamReason.CAMERA_BUSY
-        assert not rig.device.is_open
-    await rig.open()
-    assert rig.device.is_open
+        assert not driver.device.is_open
+    await driver.open()
+    assert driver.device.is_open
 
 
 @BOTH
-async def test_what_was_missing_can_be_mended(kind):
-    rig = FakesRig(kind)
-    rig.device.fail_open(StreamReason.NO_CAMERA, times=100)
+async def test_mended_device_opens(kind):
+    driver = FakeDeviceDriver(kind)
+    driver.device.fail_open(StreamReason.NO_CAMERA, times=100)
     with pytest.raises(SourceError):
-        await rig.open()
-    rig.device.mend()
-    await rig.open()
-    assert rig.device.is_open
+        await driver.open()
+    driver.device.mend()
+    await driver.open()
+    assert driver.device.is_open
 
 
-async def test_a_microphone_may_be_absent_until_it_is_there():
-    rig = FakesRig(FakeMicrophone)
-    rig.device.be_absent(100)
+async def test_absent_microphone_opens_after_mend():
+    driver = FakeDeviceDriver(FakeMicrophone)
+    driver.device.be_absent(100)
     with pytest.raises(SourceAbsent):
-        await rig.open()
-    rig.device.mend()
-    await rig.open()
-    assert rig.device.is_open
+        await driver.open()
+    driver.device.mend()
+    await driver.open()
+    assert driver.device.is_open
 
 
-async def test_the_pictures_have_another_size_on_request():
-    rig = await FakesRig(FakeCamera).open()
-    rig.step(5)
-    rig.device.resize(160, 90)
-    units = rig.step(3)
+async def test_resized_camera_continues_with_a_keyframe():
+    driver = await FakeDeviceDriver(FakeCamera).open()
+    driver.step(5)
+    driver.device.resize(160, 90)
+    units = driver.step(3)
     assert [unit.keyframe for unit in units] == [True, False, False]
     (frame,) = av.CodecContext.create("h264", "r").decode(av.Packet(units[0].data))
     assert (frame.width, frame.height) == (160, 90)
 
 
 @BOTH
-async def test_a_stall_is_silent_and_ends(kind):
-    rig = await FakesRig(kind).open()
-    rig.device.stall()
-    assert rig.step(5) == []
-    assert rig.sink.errors == []
-    rig.device.resume()
-    assert len(rig.step()) == 1
+async def test_stalled_device_delivers_nothing_until_resumed(kind):
+    driver = await FakeDeviceDriver(kind).open()
+    driver.device.stall()
+    assert driver.step(5) == []
+    assert driver.sink.errors == []
+    driver.device.resume()
+    assert len(driver.step()) == 1
 
 
 @pytest.mark.parametrize(("kind", "reason"), [(FakeCamera, "camera-lost"), (FakeMicrophone, "internal")])
-async def test_a_vanished_device_says_so_once_and_is_gone_until_opened_anew(kind, reason):
-    rig = await FakesRig(kind).open()
-    rig.device.vanish()
-    rig.device.vanish()
-    rig.device.resume()
-    assert rig.step(3) == []
-    assert [error.reason for error in rig.sink.errors] == [reason]
-    await rig.device.close()
-    await rig.open()
-    assert len(rig.step()) == 1
+async def test_vanished_device_fails_once_and_works_after_reopening(kind, reason):
+    driver = await FakeDeviceDriver(kind).open()
+    driver.device.vanish()
+    driver.device.vanish()
+    driver.device.resume()
+    assert driver.step(3) == []
+    assert [error.reason for error in driver.sink.errors] == [reason]
+    await driver.device.close()
+    await driver.open()
+    assert len(driver.step()) == 1
 
 
 @BOTH
-async def test_time_goes_back_on_request(kind):
-    rig = await FakesRig(kind).open()
-    before = rig.step()[0].captured
-    rig.device.shift_time(-5.0)
-    assert rig.step()[0].captured == pytest.approx(before + 0.02 - 5.0)
+async def test_capture_times_can_be_shifted_back(kind):
+    driver = await FakeDeviceDriver(kind).open()
+    before = driver.step()[0].captured
+    driver.device.shift_time(-5.0)
+    assert driver.step()[0].captured == pytest.approx(before + 0.02 - 5.0)
 
 
 @BOTH
-async def test_one_item_is_garbage_on_request(kind):
-    rig = await FakesRig(kind).open()
-    rig.device.garble()
-    garbage, sound = rig.step(2)
+async def test_garbled_item_is_followed_by_a_valid_one(kind):
+    driver = await FakeDeviceDriver(kind).open()
+    driver.device.garble()
+    garbage, valid = driver.step(2)
     assert not is_keyframe(garbage.data)
-    assert garbage.data != sound.data
-    assert garbage.data not in (item.data for item in rig.step(60))
+    assert garbage.data != valid.data
+    assert garbage.data not in (item.data for item in driver.step(60))
 
 
-async def test_a_keyframe_is_huge_on_request_and_a_usual_one_follows():
-    rig = await FakesRig(FakeCamera).open()
-    usual = rig.step(3)[0]
-    rig.device.bloat()
-    huge, following = rig.step(2)
+async def test_bloated_keyframe_is_followed_by_a_normal_one():
+    driver = await FakeDeviceDriver(FakeCamera).open()
+    normal = driver.step(3)[0]
+    driver.device.bloat()
+    huge, following = driver.step(2)
     assert is_keyframe(huge.data)
-    assert len(huge.data) > 10 * len(usual.data)
-    assert following.data == usual.data
+    assert len(huge.data) > 10 * len(normal.data)
+    assert following.data == normal.data
 
 
-def test_the_fake_clock_only_goes_on():
+def test_fake_clock_is_monotonic():
     clock = FakeClock(monotonic=5.0, unix=100.0)
     clock.advance(2.0)
     clock.jump(-50.0)
@@ -232,7 +232,7 @@ def test_the_fake_clock_only_goes_on():
         clock.advance(-1.0)
 
 
-def test_the_fake_panel_is_pressed_and_looked_at():
+def test_fake_panel_records_what_is_shown():
     used: list[Control] = []
     panel = FakePanel()
     panel.press()
@@ -256,7 +256,7 @@ def test_the_fake_panel_is_pressed_and_looked_at():
     assert (panel.viewers, panel.acknowledged) == ([2], 1)
 
 
-def test_a_missing_fake_panel_cannot_be_opened():
+def test_missing_fake_panel_cannot_be_opened():
     panel = FakePanel()
     panel.missing = True
     with pytest.raises(PanelError):

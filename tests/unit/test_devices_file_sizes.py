@@ -17,7 +17,7 @@ from broadcaster.devices.scaler import fitted_size
         ((1, 1), (2, 2)),
     ],
 )
-def test_a_picture_is_made_to_fit_the_box_in_even_numbers(size, fitted):
+def test_fitted_size_is_even_and_within_the_box(size, fitted):
     assert fitted_size(*size, 1280, 720) == fitted
 
 
@@ -32,5 +32,5 @@ def test_a_picture_is_made_to_fit_the_box_in_even_numbers(size, fitted):
         ((3840, 2160), 30, 4, 4),
     ],
 )
-def test_an_encoder_begins_with_one_thread_for_each_720p30_worth_of_work(size, fps, cores, threads):
+def test_new_encoder_has_one_thread_per_720p30(size, fps, cores, threads):
     assert thread_count(*size, fps, cores) == threads

@@ -10,7 +10,7 @@ def playing(*kinds):
     return timeline
 
 
-def test_lost_time_is_given_up_for_picture_and_sound_alike():
+def test_timeline_moves_when_playback_is_too_late():
     timeline = playing("video")
     start = timeline.due(0.0)
     assert start == 100.0 + START_DELAY
@@ -25,9 +25,9 @@ def test_lost_time_is_given_up_for_picture_and_sound_alike():
 @pytest.mark.parametrize(
     ("video", "audio", "end"),
     [(10.0, 9.0, 10.0), (10.0, 10.0 + AUDIO_TAIL, 10.0), (10.0, 10.3, 10.3), (0.04, 180.0, 180.0)],
-    ids=["sound is shorter", "a little longer: cut", "longer: the last picture stays", "one picture"],
+    ids=["audio shorter", "audio slightly longer", "audio longer", "single picture"],
 )
-def test_a_loop_ends_with_the_longer_of_picture_and_sound(video, audio, end):
+def test_loop_ends_with_the_longer_track(video, audio, end):
     timeline = playing("video", "audio")
     timeline.set_end("video", 0, video)
     assert timeline.loop_end(0) is None
@@ -36,13 +36,13 @@ def test_a_loop_ends_with_the_longer_of_picture_and_sound(video, audio, end):
     assert timeline.join(timeline.due(end + 7.0)) == (1, end, pytest.approx(end + 7.0))
 
 
-def test_whoever_plays_alone_decides_alone():
+def test_single_source_determines_the_loop_end():
     timeline = playing("audio")
     timeline.set_end("audio", 0, 3.0)
     assert timeline.loop_end(0) == 3.0
 
 
-def test_a_source_that_leaves_is_not_waited_for():
+def test_source_that_left_does_not_delay_the_loop_end():
     timeline = playing("video", "audio")
     timeline.set_end("video", 0, 3.0)
     assert timeline.loop_end(0) is None
@@ -50,13 +50,13 @@ def test_a_source_that_leaves_is_not_waited_for():
     assert timeline.loop_end(0) == 3.0
 
 
-def test_a_loop_never_ends_where_it_began():
+def test_loop_has_a_minimum_duration():
     timeline = playing("video")
     timeline.set_end("video", 0, 0.0)
     assert timeline.loop_end(0) > 0
 
 
-def test_many_loops_are_not_remembered():
+def test_past_loops_are_forgotten():
     timeline = playing("video")
     for loop in range(1000):
         timeline.set_end("video", loop, loop + 1.0)
@@ -65,7 +65,7 @@ def test_many_loops_are_not_remembered():
     assert len(timeline._ends) < 5
 
 
-def test_whoever_joins_early_in_a_loop_begins_with_it_and_later_in_the_middle():
+def test_source_joins_at_the_loop_start_or_at_the_current_position():
     timeline = playing("video")
     timeline.set_end("video", 0, 10.0)
     timeline.loop_end(0)
@@ -74,7 +74,7 @@ def test_whoever_joins_early_in_a_loop_begins_with_it_and_later_in_the_middle():
     assert timeline.join(timeline.due(10.4)) == (1, 10.0, 10.0)
 
 
-def test_playing_begins_again_when_all_have_left():
+def test_timeline_restarts_after_all_sources_left():
     timeline = playing("video", "audio")
     timeline.leave("video")
     timeline.enter("video", 150.0)

@@ -16,20 +16,20 @@ class Item:
     time_base: Fraction | None = Fraction(1, 100)
 
 
-def corrected(times, *, may_jump, stream=VIDEO, step=0.04):
+def corrected(times, *, may_jump):
     clock = ClockCorrection(may_jump=may_jump)
-    return clock, [time + clock.shift(stream, time, step) for time in times]
+    return clock, [time + clock.shift(VIDEO, time, 0.04) for time in times]
 
 
-def test_items_without_times_follow_each_other():
-    stamps = TimestampReader(0.04)
+def test_missing_timestamps_are_extrapolated():
+    reader = TimestampReader(0.04)
     items = [Item(None), Item(None), Item(50, duration=10), Item(None), Item(None, dts=200)]
-    assert [stamps.read(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
-    assert stamps.end == pytest.approx(2.04)
+    assert [reader.read(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
+    assert reader.end == pytest.approx(2.04)
     assert to_seconds(None, Fraction(1, 2)) is to_seconds(1, None) is None
 
 
-def test_frames_whose_presentation_times_go_backward_follow_their_decoding_times():
+def test_frames_use_decoding_times_when_presentation_times_go_backward():
     reader = FrameTimestampReader(0.04)
     frames = [(3, 3), (5, 4), (4, 5), (8, 6), (6, 8), (9, 9), (11, 10), (10, None)]
     assert [reader.read(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx(
@@ -37,48 +37,48 @@ def test_frames_whose_presentation_times_go_backward_follow_their_decoding_times
     )
 
 
-def test_frames_keep_their_presentation_times_while_these_go_forward():
+def test_frames_use_presentation_times_while_these_go_forward():
     reader = FrameTimestampReader(0.04)
     frames = [(0, -8), (4, None), (8, 0), (12, 0), (16, 4)]
     assert [reader.read(Item(pts, dts)) * 100 for pts, dts in frames] == pytest.approx([0, 4, 8, 12, 16])
 
 
 @pytest.mark.parametrize("may_jump", [True, False])
-def test_a_clock_that_starts_again_goes_on(may_jump):
+def test_clock_reset_is_corrected(may_jump):
     clock, times = corrected([3600.0, 3600.04, 3600.08, 0.0, 0.04, 0.08], may_jump=may_jump)
     assert times == pytest.approx([3600 + index * 0.04 for index in range(6)])
     assert clock.jumped
 
 
-def test_a_jump_forward_is_no_pause_where_the_clock_may_jump():
+def test_forward_jump_is_corrected_in_formats_that_may_jump():
     _, times = corrected([0.0, 0.04, 5000.0, 5000.04], may_jump=True)
     assert times == pytest.approx([0.0, 0.04, 0.08, 0.12])
 
 
 @pytest.mark.parametrize("may_jump", [True, False])
-def test_a_pause_is_kept(may_jump):
+def test_pause_is_kept(may_jump):
     clock, times = corrected([0.0, 0.04, 8.0, 8.04], may_jump=may_jump)
     assert times == [0.0, 0.04, 8.0, 8.04]
     assert not clock.jumped
 
 
-def test_slides_minutes_apart_are_pauses_where_the_clock_cannot_jump():
+def test_long_pause_is_kept_in_formats_that_cannot_jump():
     assert corrected([0.0, 300.0, 600.0], may_jump=False)[1] == [0.0, 300.0, 600.0]
 
 
-def test_a_little_step_back_is_jitter():
+def test_small_backward_step_is_kept():
     clock, times = corrected([0.0, 0.04, 0.03, 0.12], may_jump=True)
     assert times == [0.0, 0.04, 0.03, 0.12]
     assert not clock.jumped
 
 
 @pytest.mark.parametrize("may_jump", [True, False])
-def test_sound_that_still_follows_the_clock_before_the_jump_stays_in_step(may_jump):
+def test_streams_stay_in_sync_when_they_jump_at_different_packets(may_jump):
     clock = ClockCorrection(may_jump=may_jump)
     packets = [
         (VIDEO, 99.96),
         (AUDIO, 99.90),
-        (VIDEO, 0.0),  # here the picture starts again
+        (VIDEO, 0.0),  # the clock of the video is reset
         (AUDIO, 99.94),
         (VIDEO, 0.04),
         (AUDIO, 99.98),
@@ -89,7 +89,7 @@ def test_sound_that_still_follows_the_clock_before_the_jump_stays_in_step(may_ju
     assert times == pytest.approx([99.96, 99.90, 100.0, 99.94, 100.04, 99.98, 100.02, 100.08])
 
 
-def test_packets_without_times_follow_the_clock_of_the_others():
+def test_packets_without_timestamps_get_the_current_shift():
     clock = ClockCorrection(may_jump=True)
     clock.shift(VIDEO, 500.0, 0.04)
     assert clock.shift(AUDIO, None, 0.02) == 0.0
@@ -99,8 +99,8 @@ def test_packets_without_times_follow_the_clock_of_the_others():
 
 @pytest.mark.parametrize("may_jump", [True, False])
 @pytest.mark.parametrize("distance", [-0.7, 0.7])
-def test_streams_need_not_begin_together(may_jump, distance):
-    """A transport stream may hold several pictures before the first sound, which belongs to the first of them."""
+def test_streams_may_begin_at_different_times(may_jump, distance):
+    """A transport stream may contain several pictures before the audio packet that belongs to the first of them."""
     clock = ClockCorrection(may_jump=may_jump)
     for index in range(10):
         clock.shift(VIDEO, 5 + index * 0.04, 0.04)
@@ -109,7 +109,7 @@ def test_streams_need_not_begin_together(may_jump, distance):
     assert not clock.jumped
 
 
-def test_a_stream_that_begins_later_keeps_its_distance():
+def test_stream_that_begins_late_is_not_shifted():
     clock = ClockCorrection(may_jump=False)
     clock.shift(AUDIO, 0.0, 0.02)
     assert clock.shift(VIDEO, 12.0, 0.04) == 0.0

@@ -1,4 +1,4 @@
-"""Gain, framing and resampling, by the real filters."""
+"""Gain, framing and resampling with the real filters."""
 
 import array
 import math
@@ -21,7 +21,7 @@ def tone(count: int, first: int, peak: int = 8000) -> bytes:
 
 
 def run(conditioner: Conditioner, seconds: float, *, speed: float = 1.0, begin: float = 10.0, peak: int = 8000):
-    """Frames of a tone that was captured from `begin` on, by a card that is that much faster than it should be."""
+    """Return frames of a tone captured from `begin` on, by a card that runs at `speed` times the nominal rate."""
     frames = []
     for index in range(round(seconds * 100)):
         frames += conditioner.push(tone(BLOCK, index * BLOCK % RATE, peak), begin + index * 0.01 / speed)
@@ -32,7 +32,7 @@ def peak(frames) -> int:
     return max(max(array.array("h", pcm)) for pcm, _ in frames)
 
 
-def test_frames_are_20_ms_and_their_times_are_even():
+def test_frames_are_20_ms_and_evenly_spaced():
     frames = run(Conditioner(1, 0.0), 1)
     assert {len(pcm) for pcm, _ in frames} == {FRAME_SAMPLES * 2}
     assert [captured for _, captured in frames] == pytest.approx([10 + FRAME * index for index in range(len(frames))])
@@ -41,11 +41,11 @@ def test_frames_are_20_ms_and_their_times_are_even():
 
 
 @pytest.mark.parametrize(("gain", "factor"), [(6.0, 2.0), (-6.0, 0.5), (-30.0, 0.032), (20.0, 4.096)])
-def test_gain_makes_it_louder_and_never_wraps(gain, factor):
+def test_gain_saturates_without_overflow(gain, factor):
     assert peak(run(Conditioner(1, gain), 0.3)) == pytest.approx(8000 * factor, rel=0.05)
 
 
-def test_both_channels_keep_their_side():
+def test_channels_are_not_mixed():
     left_only = b"".join(tone(BLOCK, 0)[i : i + 2] + b"\0\0" for i in range(0, BLOCK * 2, 2))
     conditioner = Conditioner(2, 0.0)
     frames = [frame for index in range(10) for frame in conditioner.push(left_only, 5.0 + index * 0.01)]
@@ -56,7 +56,7 @@ def test_both_channels_keep_their_side():
 
 
 @pytest.mark.parametrize("speed", [1 + MAX_STRETCH / 2, 1 - MAX_STRETCH / 2])
-def test_a_card_that_is_off_is_stretched_without_a_seam(speed):
+def test_clock_error_is_compensated_without_discontinuity(speed):
     frames = run(Conditioner(1, 0.0), 15, speed=speed)
     assert len(frames) == pytest.approx(15 / speed / FRAME, abs=1.01)
     samples = array.array("h", b"".join(pcm for pcm, _ in frames))
@@ -64,7 +64,7 @@ def test_a_card_that_is_off_is_stretched_without_a_seam(speed):
     assert max(abs(b - a) for a, b in pairwise(samples)) < steepest * 1.05
 
 
-def test_missing_samples_become_silence_and_surplus_is_left_out():
+def test_missing_samples_become_silence_and_surplus_is_dropped():
     conditioner = Conditioner(1, 0.0)
     run(conditioner, 0.2)
     resumed = 10.2 + 5 * HARD_CORRECTION

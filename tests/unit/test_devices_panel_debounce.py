@@ -1,4 +1,4 @@
-"""Bouncing contacts: every press counts, and counts once."""
+"""Debouncing and recognition of presses: each press is reported exactly once."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ S, L = Press.SHORT, Press.LONG
 def play(
     edges: Sequence[Edge], *, pressed: bool = False, busy: Callable[[float], float] = lambda at: at
 ) -> list[Press]:
-    """What a button makes of `edges`, each heard, and each look done, at `busy(its time)`: then the loop has time."""
+    """Return the presses for `edges`; what is due at a time is processed at `busy(time)`, when the loop is free."""
     button = Button(pressed)
     times = [at for _, at in edges]
-    presses, waiting, now = [], list(edges), 0.0
-    while waiting or button.due is not None:
-        heard = busy(waiting[0][1]) if waiting else float("inf")
-        look = busy(max(button.due, now)) if button.due is not None else float("inf")
-        if heard <= look:
-            now = max(now, heard)
-            press = button.edge(*waiting.pop(0))
+    presses, pending, now = [], list(edges), 0.0
+    while pending or button.due is not None:
+        edge_at = busy(pending[0][1]) if pending else float("inf")
+        poll_at = busy(max(button.due, now)) if button.due is not None else float("inf")
+        if edge_at <= poll_at:
+            now = max(now, edge_at)
+            press = button.edge(*pending.pop(0))
         else:
-            now = max(now, look)
+            now = max(now, poll_at)
             index = bisect_right(times, now)
             press = button.poll(edges[index - 1][0] if index else pressed, now)
         presses += [press] if press else []
@@ -39,12 +39,12 @@ def play(
 
 
 def bounce(level: bool, at: float, offsets: Sequence[float] = ()) -> list[Edge]:
-    """A contact that goes to `level`, and away and back again once for each two of `offsets` (seconds, rising)."""
+    """Return the edges of a contact that changes to `level` and bounces once per pair of `offsets` (in seconds)."""
     return [(level, at), *((level is (index % 2 == 1), at + offset) for index, offset in enumerate(offsets))]
 
 
 def press(at: float, seconds: float, offsets: Sequence[float] = ()) -> list[Edge]:
-    """Down at `at`, up after `seconds`, bouncing both times."""
+    """Return the edges of a press at `at` for `seconds`, bouncing at both ends."""
     return [*bounce(True, at, offsets), *bounce(False, at + seconds, offsets)]
 
 
@@ -52,16 +52,16 @@ def press(at: float, seconds: float, offsets: Sequence[float] = ()) -> list[Edge
     "offsets",
     [[], [0.001, 0.002], [0.0001, 0.0002, 0.004, 0.0041], [0.002, 0.010], [0.024, 0.0241], [0.01, 0.02, 0.03, 0.04]],
 )
-def test_a_press_counts_once_whatever_its_contact_does(offsets):
+def test_bouncing_press_is_reported_once(offsets):
     assert play(press(1.0, 0.12, offsets)) == [S]
 
 
-def test_noise_is_no_press():
+def test_noise_is_not_a_press():
     assert play(bounce(True, 1.0, [0.001, 0.002, 0.003])) == []
     assert play([(True, 1.0), (False, 1.0 + STABLE - 0.001)]) == []
 
 
-def test_a_press_counts_on_release():
+def test_short_press_is_reported_on_release():
     button = Button(False)
     assert button.edge(True, 1.0) is None
     assert button.poll(True, 1.0 + STABLE) is None
@@ -72,7 +72,7 @@ def test_a_press_counts_on_release():
     assert button.due is None
 
 
-def test_a_long_press_counts_while_it_is_held_and_its_release_means_nothing():
+def test_long_press_is_reported_while_held_and_its_release_ignored():
     button = Button(False)
     button.edge(True, 1.0)
     button.poll(True, 1.0 + STABLE)
@@ -82,17 +82,17 @@ def test_a_long_press_counts_while_it_is_held_and_its_release_means_nothing():
     assert play([(True, 1.0), (False, 7.0)]) == [L]
 
 
-def test_a_contact_that_rattles_while_held_is_still_held():
+def test_interruptions_shorter_than_the_debounce_time_keep_the_hold():
     edges = [(True, 1.0), (False, 2.0), (True, 2.01), (False, 3.995), (True, 3.999), (False, 5.0)]
     assert play(edges) == [L]
 
 
-def test_a_button_held_at_start_means_nothing_until_it_is_let_go():
+def test_button_pressed_at_start_is_ignored_until_released():
     assert play([(False, 5.0)], pressed=True) == []
     assert play([(False, 5.0), (True, 6.0), (False, 6.2)], pressed=True) == [S]
 
 
-def test_what_a_busy_loop_hears_late_is_judged_by_its_own_time():
+def test_late_edges_are_judged_by_their_timestamps():
     def busy(at: float) -> float:
         return 2.0 if 1.0 < at < 2.0 else at
 
@@ -100,11 +100,11 @@ def test_what_a_busy_loop_hears_late_is_judged_by_its_own_time():
     assert play([(True, 1.1), (False, 1.11)], busy=busy) == []
 
 
-def test_a_press_longer_than_the_loop_was_busy_is_judged_by_its_length():
+def test_late_long_press_is_judged_by_its_duration():
     assert play(press(1.1, 3.2), busy=lambda at: 5.0 if 1.0 < at < 5.0 else at) == [L]
 
 
-def test_an_edge_on_its_way_is_waited_for():
+def test_pending_edge_is_awaited():
     debouncer = Debouncer(False)
     debouncer.edge(True, 1.0)
     assert debouncer.poll(False, 1.3) is None
@@ -112,7 +112,7 @@ def test_an_edge_on_its_way_is_waited_for():
     assert debouncer.poll(False, 1.29 + STABLE) == Settled(False, 1.29)
 
 
-def test_a_missed_release_is_found_and_makes_no_long_press():
+def test_missed_release_is_detected_and_counts_as_short():
     button = Button(False)
     button.edge(True, 1.0)
     button.poll(True, 1.0 + STABLE)
@@ -121,7 +121,7 @@ def test_a_missed_release_is_found_and_makes_no_long_press():
     assert button.due is None
 
 
-def test_a_missed_press_is_found_at_the_next_edge():
+def test_missed_press_is_detected_at_the_next_edge():
     button = Button(False)
     button.edge(False, 1.0)
     assert button.poll(True, 1.0 + STABLE) is None
@@ -130,26 +130,26 @@ def test_a_missed_press_is_found_at_the_next_edge():
     assert button.poll(False, 1.5 + STABLE) is S
 
 
-def test_a_thousand_presses_with_bounce_are_a_thousand():
-    dice = random.Random(1)
+def test_thousand_bouncing_presses_are_reported():
+    generator = random.Random(1)
     edges: list[Edge] = []
     at = 0.0
     for _ in range(1000):
-        seconds = dice.uniform(0.05, 0.5)
-        edges += press(at, seconds, sorted(dice.uniform(0, 0.02) for _ in range(2 * dice.randrange(8))))
-        at += seconds + dice.uniform(0.05, 0.5)
+        seconds = generator.uniform(0.05, 0.5)
+        edges += press(at, seconds, sorted(generator.uniform(0, 0.02) for _ in range(2 * generator.randrange(8))))
+        at += seconds + generator.uniform(0.05, 0.5)
     assert len(edges) > 5000
     assert play(edges) == [S] * 1000
 
 
-OFFSETS = st.lists(st.floats(0.0001, 0.02), max_size=12).map(lambda found: sorted(found[: len(found) // 2 * 2]))
+OFFSETS = st.lists(st.floats(0.0001, 0.02), max_size=12).map(lambda offsets: sorted(offsets[: len(offsets) // 2 * 2]))
 LENGTHS = st.one_of(st.floats(0.05, HOLD - 0.1), st.floats(HOLD + 0.1, 10.0))
 PRESSES = st.lists(st.tuples(LENGTHS, OFFSETS, OFFSETS, st.floats(0.05, 5.0)), max_size=12)
 STALLS = st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1.0)), max_size=5)
 
 
 @given(PRESSES, STALLS)
-def test_any_presses_with_any_bounce_and_any_stalls_of_the_loop_are_counted_once_each(presses, stalls):
+def test_presses_are_reported_once_with_any_bounce_and_any_stalls(presses, stalls):
     edges: list[Edge] = []
     at = 0.0
     for seconds, down, up, pause in presses:

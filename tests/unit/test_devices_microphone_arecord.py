@@ -1,4 +1,4 @@
-"""Names of sound cards, what the kernel and arecord say, and silence."""
+"""Names of sound cards, output of the kernel and of arecord, and silence detection."""
 
 import pytest
 
@@ -28,51 +28,51 @@ PCMS = """\
 02-00: USB Audio : USB Audio : capture 1
 02-01: USB Audio : USB Audio #1 : capture 2
 """
-DEVICE = CaptureDevice(1, 0, "Device", "USB PnP Sound Device")
+USB_DEVICE = CaptureDevice(1, 0, "Device", "USB PnP Sound Device")
 C920 = CaptureDevice(2, 0, "C920", "HD Pro Webcam C920")
 C920_1 = CaptureDevice(2, 1, "C920", "HD Pro Webcam C920")
-THERE = [DEVICE, C920, C920_1]
-OPENED = PcmDevice("plughw:CARD=Device,DEV=0", DEVICE)
+PRESENT = [USB_DEVICE, C920, C920_1]
+OPENED = PcmDevice("plughw:CARD=Device,DEV=0", USB_DEVICE)
 
 
-def test_capture_devices_are_found_among_the_others():
-    assert parse_capture_devices(CARDS, PCMS) == THERE
+def test_capture_devices_are_parsed():
+    assert parse_capture_devices(CARDS, PCMS) == PRESENT
     assert parse_capture_devices("--- no soundcards ---\n", "") == []
 
 
 @pytest.mark.parametrize(
-    ("wanted", "pcm", "capture"),
+    ("setting", "pcm", "capture"),
     [
-        ("", "plughw:CARD=Device,DEV=0", DEVICE),
-        ("Device", "plughw:CARD=Device,DEV=0", DEVICE),
+        ("", "plughw:CARD=Device,DEV=0", USB_DEVICE),
+        ("Device", "plughw:CARD=Device,DEV=0", USB_DEVICE),
         ("c920", "plughw:CARD=C920,DEV=0", C920),
         ("plughw:CARD=C920", "plughw:CARD=C920", C920),
         ("hw:CARD=C920,DEV=1", "hw:CARD=C920,DEV=1", C920_1),
-        ("plughw:1,0", "plughw:1,0", DEVICE),
+        ("plughw:1,0", "plughw:1,0", USB_DEVICE),
         ("hw:C920,1,0", "hw:C920,1,0", C920_1),
         ("plughw:CARD=Gone", "plughw:CARD=Gone", None),
         ("default", "default", None),
     ],
 )
-def test_the_setting_means_a_device(wanted, pcm, capture):
-    assert choose_device(wanted, THERE) == PcmDevice(pcm, capture)
+def test_setting_selects_a_device(setting, pcm, capture):
+    assert choose_device(setting, PRESENT) == PcmDevice(pcm, capture)
 
 
-def test_without_any_device_an_empty_setting_means_none():
+def test_empty_setting_without_devices_selects_none():
     assert choose_device("", []) is None
     assert choose_device("Device", []) == PcmDevice("Device")
 
 
 @pytest.mark.parametrize(
-    ("pcm", "asked"),
+    ("pcm", "unconverted"),
     [("plughw:CARD=C920", "hw:CARD=C920"), ("hw:1,0", "hw:1,0"), ("default", "default")],
 )
-def test_hardware_is_asked_without_what_converts(pcm, asked):
-    assert PcmDevice(pcm).unconverted == asked
+def test_capabilities_are_queried_without_conversion(pcm, unconverted):
+    assert PcmDevice(pcm).unconverted == unconverted
 
 
 @pytest.mark.parametrize(
-    ("said", "channels"),
+    ("output", "channels"),
     [
         ("CHANNELS: 1\n", 1),
         ("CHANNELS: 2\n", 2),
@@ -83,12 +83,12 @@ def test_hardware_is_asked_without_what_converts(pcm, asked):
         ("arecord: main:831: audio open error: No such device\n", None),
     ],
 )
-def test_channels_are_those_of_the_hardware(said, channels):
-    assert parse_channels(said) == channels
+def test_channels_are_parsed(output, channels):
+    assert parse_channels(output) == channels
 
 
 @pytest.mark.parametrize(
-    ("said", "device", "holder", "words"),
+    ("output", "device", "holder", "expected"),
     [
         (
             "ALSA lib pcm.c:2666:(snd_pcm_open_noupdate) Unknown PCM Mic\n"
@@ -129,13 +129,13 @@ def test_channels_are_those_of_the_hardware(said, channels):
         ("", OPENED, "", "arecord ended without an error message"),
     ],
 )
-def test_arecords_words_become_ours(said, device, holder, words):
-    text = explain_failure(said, device, THERE, holder)
-    assert words in text
+def test_failure_is_explained(output, device, holder, expected):
+    text = explain_failure(output, device, PRESENT, holder)
+    assert expected in text
     assert "\n" not in text
 
 
-def test_without_devices_the_error_says_where_to_look():
+def test_missing_devices_are_explained():
     assert describe_devices([]) == "there is no capture device here; is a microphone plugged in? (arecord -l)"
 
 
@@ -151,27 +151,27 @@ def proc(tmp_path):
     return tmp_path
 
 
-def test_the_kernel_tells_which_devices_there_are(proc, tmp_path_factory):
-    assert find_capture_devices(proc) == THERE
-    assert find_capture_devices(tmp_path_factory.mktemp("no-sound")) == []
+def test_present_devices_are_found(proc, tmp_path_factory):
+    assert find_capture_devices(proc) == PRESENT
+    assert find_capture_devices(tmp_path_factory.mktemp("no-audio")) == []
 
 
-def test_the_kernel_tells_who_has_it(proc):
-    assert find_holder(DEVICE, proc) == "pipewire (process 812)"
+def test_holder_of_a_device_is_found(proc):
+    assert find_holder(USB_DEVICE, proc) == "pipewire (process 812)"
     (proc / "812/comm").unlink()  # another user's process, as a hardened service sees it
-    assert find_holder(DEVICE, proc) == "process 812"
+    assert find_holder(USB_DEVICE, proc) == "process 812"
     (proc / "asound/card1/pcm0c/sub0/status").write_text("closed\n")
-    assert find_holder(DEVICE, proc) == ""
+    assert find_holder(USB_DEVICE, proc) == ""
     assert find_holder(C920, proc) == ""
     assert find_holder(None, proc) == ""
 
 
-def test_only_zeros_for_long_are_silence():
-    silence = SilenceDetector()
+def test_long_run_of_zeros_is_silence():
+    detector = SilenceDetector()
     zeros, noise = bytes(1920), bytes(1919) + b"\1"
-    assert not silence.is_silent(zeros, 0.0)
-    assert not silence.is_silent(zeros, SILENCE_LIMIT - 0.02)
-    assert not silence.is_silent(noise, SILENCE_LIMIT)
-    assert not silence.is_silent(zeros, SILENCE_LIMIT + 0.02)
-    assert silence.is_silent(zeros, 2 * SILENCE_LIMIT + 0.02)
-    assert not silence.is_silent(noise, 2 * SILENCE_LIMIT + 0.04)
+    assert not detector.is_silent(zeros, 0.0)
+    assert not detector.is_silent(zeros, SILENCE_LIMIT - 0.02)
+    assert not detector.is_silent(noise, SILENCE_LIMIT)
+    assert not detector.is_silent(zeros, SILENCE_LIMIT + 0.02)
+    assert detector.is_silent(zeros, 2 * SILENCE_LIMIT + 0.02)
+    assert not detector.is_silent(noise, 2 * SILENCE_LIMIT + 0.04)
