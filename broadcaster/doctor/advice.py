@@ -31,7 +31,7 @@ def copy_out_of_sandbox(film: str) -> str:
 INSTALL_AGAIN = "Install the broadcaster again, from the folder with its source code:\n  sudo make install"
 READ_LOG = "Look for the cause in the log:\n  journalctl -u broadcaster -n 30"
 LOWER_RESOLUTION = change_settings(
-    "Lower the resolution or the frame rate, for example [video] width = 960, height = 540, fps = 25."
+    "Lower the resolution or the frame rate, for example [video] width = 960, height = 540, fps = 25"
 )
 
 _RESEAT_CABLE = (
@@ -43,7 +43,7 @@ _RESEAT_CABLE = (
 _FIXES = {
     StreamReason.NO_CAMERA: _RESEAT_CABLE,
     StreamReason.CAMERA_LOST: _RESEAT_CABLE,
-    StreamReason.CAMERA_STALLED: f"{_RESEAT_CABLE}\nToo little power has the same effect; see the line power.",
+    StreamReason.CAMERA_STALLED: f'{_RESEAT_CABLE}\nToo little power has the same effect; see the line "power".',
     StreamReason.CAMERA_BUSY: (
         "Stop the program that uses the camera. To find it:\n  sudo fuser -v /dev/video* /dev/media*"
     ),

@@ -76,8 +76,8 @@ def test_missing_unit_is_fine(output):
     ("changed", "level", "found"),
     [
         ({}, "ok", "running, and starts at boot"),
-        ({"ActiveState": "failed", "MainPID": "0"}, "broken", "not running (it is failed)"),
-        ({"ActiveState": "activating", "MainPID": "0"}, "broken", "not running (it is activating)"),
+        ({"ActiveState": "failed", "MainPID": "0"}, "broken", "not running (state: failed)"),
+        ({"ActiveState": "activating", "MainPID": "0"}, "broken", "not running (state: activating)"),
         ({"ActiveState": "inactive", "MainPID": "0"}, "warning", "not running"),
         ({"NRestarts": "7"}, "warning", "restarted 7 times"),
         ({"UnitFileState": "disabled"}, "warning", "does not start at boot"),
@@ -161,7 +161,7 @@ NGINX = Process(7, "nginx")
         (Port(8080, "", (), ours=False), "ok", "8080 is free"),
         (Port(0, "", (), ours=False), "ok", "any free port (web.port = 0)"),
         (Port(8080, "in use", (), ours=True), "ok", "8080 is in use by the running broadcaster"),
-        (Port(8080, "in use", (NGINX,), ours=False), "broken", "in use, held by nginx (process 7)"),
+        (Port(8080, "in use", (NGINX,), ours=False), "broken", "in use\nit is held by nginx (process 7)"),
         (Port(8080, "in use", (), ours=False), "broken", "in use"),
         (
             Port(80, "needs privileges", (), ours=False, denied=True, service=True),

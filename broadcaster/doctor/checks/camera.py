@@ -103,8 +103,8 @@ def evaluate(
     found = f"{_name(measured, settings)}, first picture after {measured.startup:.1f} s"
     if measured.fps < MIN_RATE * measured.traits.fps:
         slow = f"{found}, but only {measured.fps:.1f} fps instead of {measured.traits.fps:g}"
-        advice = f"Give the camera more light, because long exposures lower its frame rate. {LOWER_RESOLUTION}"
-        return _ABOUT.warning("\n".join([slow, *logs[:_MAX_LOG_LINES]]), advice)
+        light = "Give the camera more light, because long exposures lower its frame rate. If that is not enough:"
+        return _ABOUT.warning("\n".join([slow, *logs[:_MAX_LOG_LINES]]), f"{light}\n{LOWER_RESOLUTION}")
     return _ABOUT.ok("\n".join([found, *logs[:_MAX_LOG_LINES]]))
 
 

@@ -48,7 +48,7 @@ def not_measured(device: str) -> CheckResult:
 
 def no_source() -> CheckResult:
     """Return the result for a video source that cannot be opened."""
-    return _ABOUT.broken("not measured: there is no video source", "Fix the camera first; see the line camera.")
+    return _ABOUT.broken("not measured: there is no video source", 'Fix the camera first; see the line "camera".')
 
 
 def no_encoder(error: str) -> CheckResult:

@@ -30,7 +30,7 @@ def probe(context: CheckContext) -> list[CheckResult]:
         try:
             _, audio = make_sources(context.settings.video, context.settings.audio, SystemClock())
         except BroadcasterError as error:
-            fix = "Fix the camera first (see the line camera), because the audio source depends on the video source."
+            fix = 'Fix the camera first (see the line "camera"), because the audio source depends on the video source.'
             return [_ABOUT.broken(str(error), fix)]
         measured = run_coroutine(run_audio_test(audio, LIMITS)) if audio is not None else None
     return [evaluate(measured, logs)]
@@ -73,8 +73,8 @@ def _evaluate_level(measured: AudioTestResult, name: str) -> CheckResult:
         return _ABOUT.warning(f"{name}: silent ({level})", fix)
     found = f"{name}: level {measured.rms:.0f} dB, peaks {measured.peak:.0f} dB"
     if measured.rms < QUIET:
-        advice = "Speak during the check. If the level is still too low, raise the gain: [audio] gain = 12."
+        advice = "Speak during the check. If the level is still too low, raise the gain: [audio] gain = 12"
         return _ABOUT.warning(f"{found}: very quiet", change_settings(advice))
     if measured.peak > CLIPPED:
-        return _ABOUT.warning(f"{found}: too loud", change_settings("Lower the gain: [audio] gain = -6."))
+        return _ABOUT.warning(f"{found}: too loud", change_settings("Lower the gain: [audio] gain = -6"))
     return _ABOUT.ok(found)

@@ -70,7 +70,7 @@ def evaluate_port(port: Port) -> CheckResult:
             return _PORT.ok(f"{port.number} is free, and the service may use it")
         return _PORT.broken(port.error, _PRIVILEGED_PORT_FIX)
     if port.holders:
-        held = f"{port.error}, held by {', '.join(map(str, port.holders))}"
+        held = f"{port.error}\nit is held by {', '.join(map(str, port.holders))}"
         fix = f"Stop that program, or set web.port to another port:\n  sudo kill {port.holders[0].pid}"
         return _PORT.broken(held, fix)
     fix = (
@@ -82,7 +82,7 @@ def evaluate_port(port: Port) -> CheckResult:
 
 _PRIVILEGED_PORT_FIX = (
     "Install the broadcaster as a service, or update the installed service, which may use this port. "
-    "Or choose another one: [web] port = 8080.\n  sudo make install"
+    "Or choose another one: [web] port = 8080\n  sudo make install"
 )
 """Below 1024 only root and the service may listen (ip_unprivileged_port_start, ip(7))."""
 
@@ -92,7 +92,7 @@ def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in WILDCARD_HOSTS:
         if all(map(is_loopback, hosts)):
-            advice = 'This is right behind a reverse proxy on this machine. For other machines: [web] host = "".'
+            advice = 'This is right behind a reverse proxy on this machine. For other machines: [web] host = ""'
             return _ADDRESSES.warning(
                 f"{links[0]} can be opened on this machine only (web.host)", change_settings(advice)
             )

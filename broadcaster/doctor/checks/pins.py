@@ -71,5 +71,5 @@ def _fix(problem: str) -> str:
     if "loaded" in problem:
         return "Install the missing library:\n  sudo apt install python3-lgpio"
     if "no Raspberry Pi" in problem:
-        return change_settings("Turn off buttons and LEDs on this machine: [panel] enabled = false.")
+        return change_settings("Turn off buttons and LEDs on this machine: [panel] enabled = false")
     return "Check that the GPIO chip exists and that this user is in its group:\n  ls -l /dev/gpiochip*\n  groups"

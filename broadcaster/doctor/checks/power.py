@@ -29,7 +29,7 @@ _BETTER_SUPPLY = (
     "with its own short cable, unplug other loads from its USB ports, and check again:\n  vcgencmd get_throttled"
 )
 _COOLING = change_settings(
-    "Add a heat sink or a fan and let air flow freely, or lower the load: [video] width = 640, height = 360."
+    "Add a heat sink or a fan and let air flow freely, or lower the load: [video] width = 640, height = 360"
 )
 
 
@@ -92,7 +92,7 @@ def evaluate_temperature(firmware: Firmware) -> CheckResult:
     if firmware.celsius >= HOT:
         return _HEAT.warning(f"{found}: too hot", _COOLING)
     if firmware.celsius >= WARM:
-        return _HEAT.warning(f"{found}: close to the limit", _COOLING)
+        return _HEAT.warning(f"{found}: close to the limit of {HOT:.0f} °C", _COOLING)
     return _HEAT.ok(found)
 
 

@@ -24,14 +24,14 @@ def evaluate(service: Service, silent_port: int = 0) -> CheckResult:
     if not service.installed:
         return _ABOUT.ok("not installed (to install it: sudo make install)")
     if service.active == "failed" or (not service.is_running and service.active == "activating"):
-        return _ABOUT.broken(f"the service is not running (it is {service.active})", _READ_JOURNAL)
+        return _ABOUT.broken(f"the service is not running (state: {service.active})", _READ_JOURNAL)
     if not service.is_running:
         return _ABOUT.warning("the service is not running", f"Start it:\n  sudo systemctl start {UNIT}")
     if silent_port and service.active == "active":
         found = f"the service is running, but does not answer on port {silent_port}"
         return _ABOUT.broken(found, f"{_READ_JOURNAL}\nThen restart it:\n  sudo systemctl restart {UNIT}")
     if service.restarts >= _MANY_RESTARTS:
-        found = f"the service is running, but had to be restarted {service.restarts} times"
+        found = f"the service is running, but was restarted {service.restarts} times after failures"
         return _ABOUT.warning(found, _READ_JOURNAL)
     if not service.enabled:
         found = "the service is running, but does not start at boot"

@@ -71,7 +71,7 @@ def evaluate(versions: Versions) -> CheckResult:
         return _ABOUT.broken(versions.unsupported, INSTALL_AGAIN)
     if not _MIN_PYTHON <= versions.python[:2] < _FIRST_UNSUPPORTED_PYTHON:
         found = f"Python {python} is not supported; 3.11 to 3.13 are"
-        return _ABOUT.broken(found, "Install the broadcaster on Debian or Raspberry Pi OS 12 or 13.")
+        return _ABOUT.broken(found, "Use Debian 12 or 13, or the Raspberry Pi OS that is based on one of them.")
     if "picamera2" in installed and _parse_version(installed["picamera2"]) < _MIN_PICAMERA2:
         fix = "Update the system:\n  sudo apt update && sudo apt full-upgrade"
         return _ABOUT.warning(f"picamera2 {installed['picamera2']} is too old to force keyframes", fix)

@@ -46,7 +46,7 @@ def evaluate(adapters: list[Adapter], *, has_iw: bool) -> CheckResult:
         return _ABOUT.warning(f"{', '.join(saving)}: power saving is on", "\n".join(map(_fix, saving)))
     unknown = [adapter.name for adapter in adapters if adapter.power_saving is None]
     if unknown:
-        fix = "Ask the adapter:\n  iw dev" if has_iw else "Install the tool that shows it:\n  sudo apt install iw"
+        fix = "Look at the adapter:\n  iw dev" if has_iw else "Install the tool that shows it:\n  sudo apt install iw"
         return _ABOUT.warning(f"{', '.join(unknown)}: it is unknown whether power saving is on", fix)
     return _ABOUT.ok(f"{', '.join(adapter.name for adapter in adapters)}: power saving is off")
 
