@@ -194,4 +194,4 @@ def test_text_has_no_colour_without_a_terminal(completed):
 
 def test_unknown_name_is_a_usage_error(completed):
     assert completed[with_an_unknown_name].code == 2
-    assert "there is no 'camra'; there are board, system," in completed[with_an_unknown_name].err
+    assert "there is no check 'camra'; choose from board, system," in completed[with_an_unknown_name].err
