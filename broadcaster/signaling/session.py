@@ -29,7 +29,7 @@ from broadcaster.signaling.negotiation import Negotiation
 from broadcaster.signaling.protocol import NO_STATUS, CloseCode, ErrorCode, Timings
 
 _LEAVING = (CloseCode.NORMAL, CloseCode.GOING_AWAY, NO_STATUS)
-_LINK_EXPIRED = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link's time has ended")
+_LINK_EXPIRED = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link has expired")
 
 
 class SessionState(Enum):

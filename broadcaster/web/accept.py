@@ -1,4 +1,4 @@
-"""Accepts connections, no more than there is room for: each takes a descriptor, before it has said anything."""
+"""Accepts connections and limits their number: each uses a descriptor, before it has sent anything."""
 
 from __future__ import annotations
 
@@ -14,75 +14,73 @@ from functools import partial
 from broadcaster.auth.rate_limits import networks
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web import access
-from broadcaster.web.connection import Connection, Tls
-from broadcaster.web.plain_http import FirstBytes
+from broadcaster.web.connection import Connection, TlsProtocol
+from broadcaster.web.plain_http import ProtocolDetector
 
 BACKLOG = 128
-"""Connections that may wait to be accepted: as many as come within a moment."""
-A_VIEWER = 7
-"""Connections of one viewer while the page loads: the six that browsers open to one host, and the WebSocket."""
-SPARE_AT_AN_ADDRESS = 32
+"""Length of the queue of connections that wait to be accepted."""
+CONNECTIONS_PER_VIEWER = 7
+"""Connections of one viewer while the page loads: browsers open up to six to one host, and the WebSocket."""
+SPARE_PER_ADDRESS = 32
 SPARE = 256
-_RETRY = 1.0
-"""Seconds to wait where the machine has nothing left for one more connection, as in asyncio."""
+_RETRY_DELAY = 1.0
+"""Seconds until connections are accepted again after the system has run out of resources, as in asyncio."""
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Room:
-    """How many connections there may be, in all and from one place.
+class ConnectionSlots:
+    """Counts connections against two limits: in total, and per address (per IPv6 network and site).
 
-    All viewers may be behind one address and open the page at the same moment, so that an address has room for
-    all of them, a site of IPv6 for twice as many, and there is place for others beside two such addresses. At most
-    half of this process's descriptors are for that: the others are for media, cameras and files.
+    All viewers may be behind one address and open the page at the same moment, so the limit of an address allows for
+    all of them, that of an IPv6 site for twice as many, and the total for two such addresses and others besides. At
+    most half of this process's descriptors are used for connections; media, cameras and files need the rest.
     """
 
     def __init__(self, max_viewers: int, is_own: Callable[[str], bool]) -> None:
-        """`is_own` tells addresses that no limit by address counts for: this machine's and its proxies'."""
+        """`is_own` tells which addresses have no limit per address: this machine and trusted proxies."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.most = min(2 * A_VIEWER * max_viewers + SPARE, descriptors // 2)
-        at_an_address = min(A_VIEWER * max_viewers + SPARE_AT_AN_ADDRESS, self.most // 2)
-        self.most_at = (at_an_address, 2 * at_an_address)
+        self.max_total = min(2 * CONNECTIONS_PER_VIEWER * max_viewers + SPARE, descriptors // 2)
+        per_address = min(CONNECTIONS_PER_VIEWER * max_viewers + SPARE_PER_ADDRESS, self.max_total // 2)
+        self.max_per_network = (per_address, 2 * per_address)
         self._is_own = is_own
-        self._at: Counter[str] = Counter()
-        self._all = 0
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return self._all
+        self._by_network: Counter[str] = Counter()
+        self._total = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many as there may be in all."""
-        return self._all >= self.most
+        """Whether the limit in total is reached."""
+        return self._total >= self.max_total
 
-    def has_place(self, address: str) -> bool:
-        """Whether there are fewer from there than may be."""
-        return all(self._at[at] < most for at, most in zip(self._places(address), self.most_at, strict=False))
+    def is_available(self, address: str) -> bool:
+        """Whether this address is below its limit."""
+        limits = zip(self._networks(address), self.max_per_network, strict=False)
+        return all(self._by_network[network] < limit for network, limit in limits)
 
-    def enter(self, address: str) -> None:
-        """Take a place for a connection from there."""
-        self._all += 1
-        self._at.update(self._places(address))
+    def take(self, address: str) -> None:
+        """Count a connection from this address."""
+        self._total += 1
+        self._by_network.update(self._networks(address))
 
-    def leave(self, address: str) -> None:
-        """Give the place back."""
-        self._all -= 1
-        for place in self._places(address):
-            self._at[place] -= 1
-            if not self._at[place]:
-                del self._at[place]
+    def release(self, address: str) -> None:
+        """Count one connection less from this address."""
+        self._total -= 1
+        for network in self._networks(address):
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
 
-    def _places(self, address: str) -> tuple[str, ...]:
+    def _networks(self, address: str) -> tuple[str, ...]:
         return () if self._is_own(address) else networks(address)
 
 
 class Acceptor:
-    """Gives each connection that comes in at `listeners` a `protocol`, behind TLS if so wanted.
+    """Accepts connections on `listeners`, and connects each to a new `protocol`, through TLS if `tls` is set.
 
-    Where there are too many in all, the oldest that has not become a WebSocket gives its place to the newest: those
-    of pages last for seconds, so that nobody can take the room of those who come by holding on to it.
-    Not by asyncio's own server, which has no limit, tells a protocol nothing before TLS has begun, and where it
-    runs out of descriptors writes thousands of lines a second.
+    When all slots are taken, the newest connection replaces the oldest one that is not a WebSocket: connections for
+    pages last for seconds, so clients that hold connections open cannot keep viewers out.
+
+    asyncio's own server is not used: it has no limit, does not notify the protocol of connections before the TLS
+    handshake, and logs thousands of lines per second when it runs out of descriptors.
     """
 
     def __init__(
@@ -90,29 +88,29 @@ class Acceptor:
         listeners: Sequence[socket.socket],
         protocol: Callable[[], asyncio.Protocol],
         tls: ssl.SSLContext | None,
-        room: Room,
+        slots: ConnectionSlots,
         log: RateLimitedLogger,
         is_own_host: Callable[[str], bool],
     ) -> None:
-        """`is_own_host` tells which hosts plain HTTP may be redirected to, where there is TLS."""
+        """`is_own_host` tells to which hosts plain HTTP may be redirected if there is TLS."""
         self._is_own_host = is_own_host
         self._listeners = listeners
         self._protocol = protocol
         self._tls = tls
-        self._room = room
+        self._slots = slots
         self._log = log
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._exhausted = False
         self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
-        """Accept from now on."""
+        """Start accepting."""
         for listener in self._listeners:
             listener.setblocking(False)
             self._listen(listener)
 
     async def close(self) -> None:
-        """Accept no more, and end those that have not begun; idempotent."""
+        """Stop accepting, and abort connections that are not established yet; idempotent."""
         loop = asyncio.get_running_loop()
         for retry in self._retries.values():
             retry.cancel()
@@ -120,72 +118,73 @@ class Acceptor:
             if listener.fileno() >= 0:
                 loop.remove_reader(listener)
                 listener.close()
-        beginning = [task for task in self._connections.values() if not task.done()]
-        for task in beginning:
+        establishing = [task for task in self._connections.values() if not task.done()]
+        for task in establishing:
             task.cancel()
-        await asyncio.gather(*beginning, return_exceptions=True)
+        await asyncio.gather(*establishing, return_exceptions=True)
 
     def _listen(self, listener: socket.socket) -> None:
         asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take the connections that wait; where nothing is left for one more, look again in a while."""
+        """Accept the waiting connections; if the system has run out of resources, retry later."""
         try:
             for _ in range(BACKLOG):
-                connection, peer = listener.accept()
+                accepted, peer = listener.accept()
                 self._exhausted = False
-                self._take(connection, access.plain_address(peer[0]))
-        except OSError as error:  # no more are waiting, or (accept(2)) one has gone already
+                self._admit(accepted, access.plain_address(peer[0]))
+        except OSError as error:  # no more are waiting, or one was closed before it was accepted (accept(2))
             if error.errno in _EXHAUSTED:
                 if not self._exhausted:
-                    self._log.warning("accept", f"no connection can be taken for now: {error.strerror}")
+                    self._log.warning("accept", f"cannot accept connections for now: {error.strerror}")
                 self._exhausted = True
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listener)
-                self._retries[listener] = loop.call_later(_RETRY, self._listen, listener)
+                self._retries[listener] = loop.call_later(_RETRY_DELAY, self._listen, listener)
 
-    def _take(self, taken: socket.socket, address: str) -> None:
-        if not self._room.has_place(address) or (self._room.is_full and not self._make_place()):
+    def _admit(self, accepted: socket.socket, address: str) -> None:
+        if not self._slots.is_available(address) or (self._slots.is_full and not self._evict_oldest()):
             self._log.info("connections", f"refused {address}: too many connections")
-            taken.close()
+            accepted.close()
             return
-        self._room.enter(address)
+        self._slots.take(address)
         connection = Connection(self._protocol(), address, self._ended)
-        task = asyncio.create_task(self._begin(taken, connection), name="connection begins")
+        task = asyncio.create_task(self._establish(accepted, connection), name="establish connection")
         self._connections[connection] = task
 
-        def begun(task: asyncio.Task[None]) -> None:
+        def established(task: asyncio.Task[None]) -> None:
             if task.cancelled() or task.exception() is not None:
                 connection.end()
-                taken.close()
+                accepted.close()
 
-        task.add_done_callback(begun)
+        task.add_done_callback(established)
 
-    def _make_place(self) -> bool:
-        """Cut the oldest connection that may be cut off, if there is one."""
-        oldest = next((connection for connection in self._connections if not connection.stays), None)
+    def _evict_oldest(self) -> bool:
+        """Abort the oldest connection that is not a WebSocket; return whether there is one."""
+        oldest = next((connection for connection in self._connections if not connection.is_websocket), None)
         if oldest is None:
             return False
-        self._log.info("cut", f"cut {oldest.address} off: too many connections in all")
-        self._connections[oldest].cancel()  # while it begins
+        self._log.info("evicted", f"closed the oldest connection of {oldest.address}: too many connections in total")
+        self._connections[oldest].cancel()  # does nothing if the connection is established
         oldest.abort()
         return True
 
     def _ended(self, connection: Connection) -> None:
-        self._room.leave(connection.address)
+        self._slots.release(connection.address)
         del self._connections[connection]
 
-    async def _begin(self, taken: socket.socket, connection: Connection) -> None:
-        """Bring a connection to where its protocol has it. Raises what keeps it from that: no TLS, or it has gone."""
+    async def _establish(self, accepted: socket.socket, connection: Connection) -> None:
+        """Attach a socket to its connection. Raises what prevents that: a failed handshake, or a closed socket."""
         loop = asyncio.get_running_loop()
         if self._tls is None:
-            await loop.connect_accepted_socket(lambda: connection, taken)
+            await loop.connect_accepted_socket(lambda: connection, accepted)
             return
-        done: asyncio.Future[None] = loop.create_future()
-        first = FirstBytes(partial(Tls, connection, self._tls, done), done, self._is_own_host)
-        transport, _ = await loop.connect_accepted_socket(lambda: first, taken)
+        handshake: asyncio.Future[None] = loop.create_future()
+        make_tls = partial(TlsProtocol, connection, self._tls, handshake)
+        detector = ProtocolDetector(make_tls, handshake, self._is_own_host)
+        transport, _ = await loop.connect_accepted_socket(lambda: detector, accepted)
         try:
-            await done
+            await handshake
         finally:
-            if done.cancelled() or done.exception() is not None:
+            if handshake.cancelled() or handshake.exception() is not None:
                 transport.abort()

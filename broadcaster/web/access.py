@@ -1,4 +1,4 @@
-"""Access rules: names of this machine, origins, and addresses. Pure functions."""
+"""Access rules for host names, origins and addresses; pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 from broadcaster.settings.host_names import ascii_name
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,5}))?")
-"""RFC 3986 §3.2, without zone ids and percent signs: what passes here is written into a header."""
+"""RFC 3986 §3.2, without zone ids and percent signs, because a match is written into a header."""
 
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[^/@]+)", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -18,55 +18,58 @@ _FORWARDING = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-connecting-
 
 
 def own_names(system: Iterable[str], hosts: Iterable[str]) -> frozenset[str]:
-    """Return the names of this machine: localhost, its host names with the suffixes of home networks, `web.hosts`."""
+    """Return the names of this machine: localhost, its host names with the suffixes of home networks, and `hosts`."""
     full = {name for name in map(ascii_name, system) if name}
     short = {f"{name.split('.')[0]}{suffix}" for name in full for suffix in _HOME_SUFFIXES}
     return frozenset({"localhost", *full, *short, *map(ascii_name, hosts)})
 
 
 def own_host(host: str, names: frozenset[str]) -> str | None:
-    """Return a `Host` header in ASCII if it names this machine. Any IP address does: DNS rebinding needs a name."""
+    """Return a `Host` header in ASCII if it names this machine, else None.
+
+    Any IP address is accepted, because DNS rebinding needs a name.
+    """
     name, colon, port = host.partition(":") if host[:1] != "[" else (host, "", "")
-    plain = f"{ascii_name(name)}{colon}{port}" if not host.isascii() else host
-    match = _HOST.fullmatch(plain)
+    ascii_host = f"{ascii_name(name)}{colon}{port}" if not host.isascii() else host
+    match = _HOST.fullmatch(ascii_host)
     if match is None:
         return None
-    return plain if _is_ip(match["name"]) or _is_own_name(ascii_name(match["name"]), names) else None
+    return ascii_host if _is_ip(match["name"]) or _is_own_name(ascii_name(match["name"]), names) else None
 
 
 def _is_own_name(name: str, names: frozenset[str]) -> bool:
-    """Whether a name is one of `names`, or its first label stands for a wildcard's (RFC 6125 §6.4.3)."""
+    """Whether a name is one of `names`, or matches a wildcard among them (RFC 6125 §6.4.3)."""
     _, dot, parent = name.partition(".")
     return name in names or (dot != "" and f"*.{parent}" in names)
 
 
 def is_allowed_origin(origin: str, host: str, origins: Iterable[str]) -> bool:
-    """Whether a page of that origin may talk to us: our own page, or one of `web.origins`.
+    """Whether pages of that origin may use this server: its own page at `host`, or one of `origins` (`web.origins`).
 
-    The scheme does not matter for our own: behind a proxy we do not know it.
+    The scheme of its own page is not compared, because a proxy may hide it.
     """
-    theirs = _split_origin(origin)
-    if theirs is None:
+    parts = _split_origin(origin)
+    if parts is None:
         return False
-    scheme, name, port = theirs
-    ours = _HOST.fullmatch(host)
-    if ours is not None and (name, port) == (ascii_name(ours["name"]), int(ours["port"] or _DEFAULT_PORTS[scheme])):
+    scheme, name, port = parts
+    own = _HOST.fullmatch(host)
+    if own is not None and (name, port) == (ascii_name(own["name"]), int(own["port"] or _DEFAULT_PORTS[scheme])):
         return True
-    return theirs in map(_split_origin, origins)
+    return parts in map(_split_origin, origins)
 
 
 def same_name(origin: str, host: str) -> bool:
-    """Whether an origin and a `Host` header have the same name, whatever their ports."""
-    theirs, ours = _split_origin(origin), _HOST.fullmatch(host)
-    return theirs is not None and ours is not None and theirs[1] == ascii_name(ours["name"])
+    """Whether an origin and a `Host` header have the same name, regardless of their ports."""
+    parts, own = _split_origin(origin), _HOST.fullmatch(host)
+    return parts is not None and own is not None and parts[1] == ascii_name(own["name"])
 
 
 def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from this machine, and was not forwarded by a proxy on it."""
+    """Whether a request was made on this machine, and not is_forwarded by a proxy on it."""
     match = _HOST.fullmatch(host)
     name = "" if match is None else ascii_name(match["name"]).strip("[]")
-    forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
-    return is_loopback(address) and (name == "localhost" or is_loopback(name)) and not forwarded
+    is_forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
+    return is_loopback(address) and (name == "localhost" or is_loopback(name)) and not is_forwarded
 
 
 def is_loopback(address: str) -> bool:
@@ -78,7 +81,7 @@ def is_loopback(address: str) -> bool:
 
 
 def plain_address(remote: str | None) -> str:
-    """Return a peer address without zone id, and IPv4-mapped addresses as IPv4."""
+    """Return a peer address without its zone id, and an IPv4-mapped one as IPv4."""
     text = (remote or "").split("%")[0]
     try:
         address = ip_address(text)
@@ -89,7 +92,7 @@ def plain_address(remote: str | None) -> str:
 
 
 def _split_origin(origin: str) -> tuple[str, str, int] | None:
-    """Return scheme, name and port of an origin (RFC 6454 §6.2); None for `null` and invalid ones."""
+    """Return scheme, name and port of an origin (RFC 6454 §6.2); None if it is `null` or invalid."""
     match = _ORIGIN.fullmatch(origin)
     host = match and _HOST.fullmatch(match["host"])
     if match is None or host is None:

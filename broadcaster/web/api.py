@@ -21,11 +21,11 @@ from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
 
 _BODY_TIMEOUT = 5.0
-"""Seconds for a request's body."""
+"""Seconds for the body of a request to arrive."""
 
 
 class Api:
-    """What controls and monitors ask over HTTP; Host was checked before, and Origin where it matters."""
+    """Handlers for control and monitoring over HTTP; `RequestGuard` has checked Host and Origin."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Api:
         *,
         private: bool,
     ) -> None:
-        """`private`: not everyone may watch."""
+        """`private`: viewers need a token or a link."""
         self._private = private
         self._capacity = capacity
         self._viewers = viewers
@@ -51,9 +51,12 @@ class Api:
         self._started = clock.monotonic()
 
     async def status(self, request: web.Request) -> web.Response:
-        """What is going on: only the operator sees each viewer, and more of a private stream than its state."""
-        operator = self._operator.is_asking(request)
-        if self._private and not operator:
+        """Report stream, viewers and load.
+
+        Stats of each viewer are for the operator only; others get of a private stream only its state.
+        """
+        is_operator = self._operator.is_operator(request)
+        if self._private and not is_operator:
             return _json({"stream": {"state": self._stream.status.state}, "private": True})
         report = asdict(self._stream.report())
         answer: dict[str, Any] = {
@@ -68,30 +71,30 @@ class Api:
             "capacity": asdict(self._capacity()),
             "version": self._version,
         }
-        if operator:
-            answer["viewer_figures"] = self._viewers.figures()
+        if is_operator:
+            answer["viewer_figures"] = self._viewers.stats()
         return _json(answer)
 
     async def live(self, request: web.Request) -> web.Response:
-        """Start or stop: the same event as the button."""
-        if not self._operator.is_asking(request):
+        """Start or stop the stream, as the button does."""
+        if not self._operator.is_operator(request):
             raise self._operator.refusal()
-        wanted = await self._read_wish(request)
-        self._log.info("live", f"{request[CALLER].address} asks to {'start' if wanted else 'stop'}")
-        self._stream.set_live(wanted)
-        return _json({"live": wanted, "stream": to_builtins(stream_object(self._stream.status))})
+        requested = await self._read_live(request)
+        self._log.info("live", f"{request[CALLER].address} requested {'start' if requested else 'stop'}")
+        self._stream.set_live(requested)
+        return _json({"live": requested, "stream": to_builtins(stream_object(self._stream.status))})
 
     async def health(self, request: web.Request) -> web.Response:
-        """Whether the daemon does its job; being offline on purpose is a part of it."""
+        """Report whether the daemon works; being offline intentionally is healthy."""
         status = self._stream.status
         if status.state is StreamState.FAILED:
             return _json({"ok": False, "reason": status.reason}, status=503)
         return _json({"ok": True, "state": status.state})
 
-    async def _read_wish(self, request: web.Request) -> bool:
-        """Read `{"live": …}`. Raises HTTP errors."""
+    async def _read_live(self, request: web.Request) -> bool:
+        """Return the value in the body `{"live": …}`. Raises HTTP errors."""
         if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="Content-Type: application/json is needed.\n")
+            raise web.HTTPUnsupportedMediaType(text="The body must be JSON: send Content-Type: application/json.\n")
         try:
             async with asyncio.timeout(_BODY_TIMEOUT):
                 body = json.loads(await request.read())
@@ -100,7 +103,7 @@ class Api:
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict) or not isinstance(body.get("live"), bool):
-            raise web.HTTPBadRequest(text='{"live": true} or {"live": false} is needed.\n')
+            raise web.HTTPBadRequest(text='The body must be {"live": true} or {"live": false}.\n')
         return bool(body["live"])
 
 

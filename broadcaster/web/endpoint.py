@@ -1,4 +1,4 @@
-"""The `/ws` endpoint: handshake, `hello` and admission of a WebSocket, and the way of its frames to its viewer."""
+"""The `/ws` endpoint: handshake, `hello` and admission of a WebSocket, then its frames to its viewer."""
 
 from __future__ import annotations
 
@@ -30,21 +30,20 @@ from broadcaster.web.viewers import Viewers
 from broadcaster.web.websocket import WebSocket, is_end, open_websocket
 
 PENDING_LIMITS = (16, 48)
-"""WebSockets without a session from one address, and from one IPv6 site (RFC 6177); those of this machine and of its
-proxies are not counted."""
+"""WebSockets without a session per address, and per IPv6 site (RFC 6177); no limit for this machine and its proxies."""
 
 SPARE_SOCKETS = 64
-"""WebSockets beyond one for each viewer: new ones, resuming ones, and those that are refused."""
+"""WebSockets besides one per viewer: those before `hello`, resuming ones, and refused ones."""
 
 
-class Opening:
-    """The time before `hello` on one WebSocket; time is an argument."""
+class HelloPhase:
+    """The phase of one WebSocket before `hello`; time is an argument."""
 
     def __init__(self) -> None:
         self._budget = SlidingWindow()
 
     def receive(self, text: str, now: float) -> Hello | ErrorMessage | None:
-        """Take one text message: return `hello`, or a reply to send, or None. Raises `Refusal`."""
+        """Process one text message: return `hello`, or a reply to send, or None. Raises `Refusal`."""
         try:
             message = parse_message(text)
         except BadMessage as error:
@@ -58,7 +57,7 @@ class Opening:
         return None
 
     def ping(self, now: float) -> None:
-        """Take a ping or pong frame: it costs as much as a message. Raises `Refusal`."""
+        """Process a ping or pong frame, which costs as much as a message. Raises `Refusal`."""
         self._spend(now, 1)
 
     def _spend(self, now: float, cost: int) -> None:
@@ -80,18 +79,18 @@ class Endpoint:
         self._numbers = itertools.count(1)
         self._sockets: dict[int, WebSocket] = {}
         self._pending: dict[int, WebSocket] = {}
-        self._pending_at: Counter[str] = Counter()
+        self._pending_by_network: Counter[str] = Counter()
         self._admissions = admission_limiter(viewers.sessions.limit)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one WebSocket from handshake to end. Host and Origin were checked before."""
+        """Serve one WebSocket from handshake to end; `RequestGuard` has checked Host and Origin."""
         offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
         if SUBPROTOCOL not in map(str.strip, offered):
-            raise web.HTTPBadRequest(text=f"This is a WebSocket of subprotocol {SUBPROTOCOL}.\n")
+            raise web.HTTPBadRequest(text=f"This needs a WebSocket client with the subprotocol {SUBPROTOCOL}.\n")
         try:
             socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.close_timeout)
-        except ValueError:  # a key that is not even ASCII: aiohttp minds only base64 that is wrong
-            raise web.HTTPBadRequest(text="This is no WebSocket handshake.\n") from None
+        except ValueError:  # a key that is not ASCII; aiohttp only handles invalid base64
+            raise web.HTTPBadRequest(text="The WebSocket handshake is invalid.\n") from None
         self._sockets[socket.number] = socket
         try:
             await self._serve(socket)
@@ -113,12 +112,12 @@ class Endpoint:
         await socket.finish()
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
-        """Get this WebSocket its session; None when it is refused or closed."""
-        places = networks(socket.address)
-        self._pending_at.update(places)
+        """Wait for `hello` and return the viewer, or None if the WebSocket is refused or closed."""
+        origins = networks(socket.address)
+        self._pending_by_network.update(origins)
         self._pending[socket.number] = socket
         try:
-            self._check_room(socket, places)
+            self._check_limits(socket, origins)
             hello = await self._wait_for_hello(socket)
             return None if hello is None else self._welcome(hello, socket)
         except Refusal as refusal:
@@ -126,18 +125,20 @@ class Endpoint:
             return None
         finally:
             del self._pending[socket.number]
-            self._pending_at -= Counter(places)
+            self._pending_by_network -= Counter(origins)
 
-    def _check_room(self, socket: WebSocket, places: tuple[str, ...]) -> None:
-        """Refuse an address with too many WebSockets without a session; if there are too many in all, close the oldest.
+    def _check_limits(self, socket: WebSocket, origins: tuple[str, ...]) -> None:
+        """Check the limits of WebSockets without a session per address and in total. Raises `Refusal`.
 
-        So silent connections cannot keep others out: a viewer sends `hello` at once. Raises `Refusal`.
+        Above the total, the oldest of them is closed: viewers send `hello` at once, so silent clients cannot keep them
+        out.
         """
-        crowded = any(self._pending_at[place] > most for place, most in zip(places, PENDING_LIMITS, strict=False))
-        if crowded and not _is_own(socket):
+        counts = [self._pending_by_network[origin] for origin in origins]
+        exceeded = any(count > limit for count, limit in zip(counts, PENDING_LIMITS, strict=False))
+        if exceeded and not _is_own(socket):
             raise too_many("connections")
-        staying = sum(not other.is_closing for other in self._sockets.values())
-        if staying > self._viewers.sessions.limit + SPARE_SOCKETS:
+        open_sockets = sum(not other.is_closing for other in self._sockets.values())
+        if open_sockets > self._viewers.sessions.limit + SPARE_SOCKETS:
             oldest = next(other for other in self._pending.values() if not other.is_closing)
             self._refuse(oldest, self._viewers.sessions.full(self._clock.monotonic()) or too_many("connections"))
 
@@ -147,50 +148,50 @@ class Endpoint:
         socket.close(refusal.close)
 
     async def _wait_for_hello(self, socket: WebSocket) -> Hello | None:
-        """Wait for `hello`; None when the connection ends before it. Raises `Refusal`."""
-        opening = Opening()
+        """Wait for `hello`; return None if the connection ends before it. Raises `Refusal`."""
+        phase = HelloPhase()
         try:
             async with asyncio.timeout(self._timings.hello_timeout):
                 while not socket.is_closing:
                     message = await socket.receive()
                     if is_end(message):
                         return None
-                    hello = self._receive(opening, message, socket)
+                    hello = self._receive(phase, message, socket)
                     if hello is not None:
                         return hello
         except TimeoutError:
             raise no_hello() from None
         return None
 
-    def _receive(self, opening: Opening, message: WSMessage, socket: WebSocket) -> Hello | None:
-        """Take one frame before the session, and return `hello`. Raises `Refusal`."""
+    def _receive(self, phase: HelloPhase, message: WSMessage, socket: WebSocket) -> Hello | None:
+        """Process one frame before the session; return `hello` if it is that. Raises `Refusal`."""
         now = self._clock.monotonic()
         if message.type is WSMsgType.BINARY:
             socket.close(CloseCode.UNSUPPORTED_DATA)
             return None
         if message.type is not WSMsgType.TEXT:
-            opening.ping(now)
+            phase.ping(now)
             return None
-        received = opening.receive(message.data, now)
+        received = phase.receive(message.data, now)
         if isinstance(received, ErrorMessage):
             socket.send(serialize(received))
             return None
         return received
 
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
-        """Give this WebSocket its session. Raises `Refusal`."""
+        """Attach this WebSocket to a session, and return its viewer. Raises `Refusal`."""
         grant = self._auth.admit(hello.token, socket.address)
-        places, now = networks(socket.address), self._clock.monotonic()
+        origins, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
-        if is_new and not _is_own(socket) and self._admissions.is_exhausted(places, now):
+        if is_new and not _is_own(socket) and self._admissions.is_exhausted(origins, now):
             raise too_many("new viewers")
         viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:
-            self._admissions.spend(places, now)
+            self._admissions.spend(origins, now)
         return viewer
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:
-        """Pass every frame to the viewer, until either side closes the WebSocket."""
+        """Pass frames to the viewer until either side closes the WebSocket."""
         end: WSMessage | None = None
         try:
             while end is None and not socket.is_closing:
@@ -203,16 +204,16 @@ class Endpoint:
             viewer.detach(socket, end)
 
     async def _discard(self, socket: WebSocket) -> None:
-        """Read until the viewer has closed, too: closing with unread data would discard our close frame (TCP reset)."""
+        """Read until the viewer closes, too: closing with unread data resets TCP, which may discard our close frame."""
         while not is_end(await socket.receive()):
             pass
 
 
 def _is_own(socket: WebSocket) -> bool:
-    """Whether it comes from this machine or a trusted proxy, to which no limit by address applies."""
+    """Whether it comes from this machine or a trusted proxy, which have no limit per address."""
     return access.is_loopback(socket.address) or socket.caller.by_proxy
 
 
 def no_hello() -> Refusal:
-    """Return the refusal of a connection that sent nothing, or another message first."""
+    """Return the refusal of a connection that did not send `hello` in time, or sent another message first."""
     return Refusal(ErrorCode.NO_HELLO, CloseCode.PROTOCOL_ERROR, "no hello")

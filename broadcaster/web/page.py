@@ -1,4 +1,4 @@
-"""The viewer page: where its files are, and how they are served."""
+"""The viewer page: its folder, its files and its response headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
-_TYPES = {
+_CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -18,74 +18,75 @@ _TYPES = {
     ".png": "image/png",
     ".ico": "image/x-icon",
 }
-"""What is served, and as what; the system's own table is not asked, for it differs between systems."""
+"""Only files with these suffixes are served. The system's table is not used, because it differs between systems."""
 
-_TOOLS = ("jsconfig.json",)
-"""Files of the folder that are for the type checker only."""
+_NOT_SERVED = ("jsconfig.json",)
+"""Files in the folder that only the type checker needs."""
 
-_LONGEST_PATH = 200
-"""Bytes, so that no name in it is longer than file systems have them (255)."""
+_MAX_PATH = 200
+"""Bytes; keeps each name in a path below the limit of file systems (255)."""
 
-_DENIED = "camera=(), microphone=(), geolocation=(), display-capture=()"
+_DENIED_FEATURES = "camera=(), microphone=(), geolocation=(), display-capture=()"
 
 
 def viewer_folder() -> Path:
-    """The page's folder: package data in an installed wheel, `viewer/` beside the package in a checkout."""
+    """Return the page's folder: package data in an installed wheel, `viewer/` beside the package in a checkout."""
     packaged = Path(__file__).parent / "viewer"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "viewer"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A file of the page as it was read; `etag` changes with it."""
+class _CachedFile:
+    """The content of a file; `etag` identifies its version."""
 
     body: bytes
     etag: str
 
 
 class Page:
-    """Serves `/` and `/viewer/…`; every answer has to be validated again, so that an update is seen at once.
+    """Serves `/` and `/viewer/…`. Browsers revalidate each file on every load, so that updates take effect at once.
 
-    A page is a dozen small files, and a newcomer waits for all of them: they are kept in memory.
+    The page consists of a dozen small files, all of which a new viewer has to load, so they are cached in memory.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
-        self._files: dict[Path, _File] = {}
+        self._cache: dict[Path, _CachedFile] = {}
 
     async def index(self, request: web.Request) -> web.StreamResponse:
-        """The page itself."""
+        """Serve the HTML page."""
         return self._serve(request, "index.html")
 
     async def file(self, request: web.Request) -> web.StreamResponse:
-        """One of its modules, styles or pictures."""
+        """Serve a module, style sheet or image of the page."""
         return self._serve(request, request.match_info["path"])
 
     def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
-        sane = path.isprintable() and len(path.encode()) <= _LONGEST_PATH
-        file = (self._folder / path).resolve() if sane else self._folder
-        kind = _TYPES.get(file.suffix)
-        if kind is None or file.name in _TOOLS or not file.is_relative_to(self._folder) or not file.is_file():
+        is_valid = path.isprintable() and len(path.encode()) <= _MAX_PATH
+        file = (self._folder / path).resolve() if is_valid else self._folder
+        content_type = _CONTENT_TYPES.get(file.suffix)
+        is_inside = file.is_relative_to(self._folder)
+        if content_type is None or file.name in _NOT_SERVED or not is_inside or not file.is_file():
             raise web.HTTPNotFound(text="No such page.\n")
-        known = self._read(file)
-        headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{known.etag}"'}
-        if any(tag.value == known.etag for tag in request.if_none_match or ()):
+        cached = self._read(file)
+        headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.ETAG: f'"{cached.etag}"'}
+        if any(tag.value == cached.etag for tag in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
-        return web.Response(body=known.body, headers={**headers, hdrs.CONTENT_TYPE: kind})
+        return web.Response(body=cached.body, headers={**headers, hdrs.CONTENT_TYPE: content_type})
 
-    def _read(self, file: Path) -> _File:
-        """From memory, as long as time and size of the file are the same."""
+    def _read(self, file: Path) -> _CachedFile:
+        """Return the file from the cache, or read it if its modification time or size has changed."""
         status = file.stat()
         etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
-        known = self._files.get(file)
-        if known is None or known.etag != etag:
-            known = self._files[file] = _File(file.read_bytes(), etag)
-        return known
+        cached = self._cache.get(file)
+        if cached is None or cached.etag != etag:
+            cached = self._cache[file] = _CachedFile(file.read_bytes(), etag)
+        return cached
 
 
 def page_headers(host: str | None, origins: Iterable[str]) -> dict[str, str]:
-    """The headers of every answer; `host` is the request's `Host`, if it is one of ours."""
-    sockets = f" ws://{host} wss://{host}" if host is not None and _can_be_named(host) else ""
+    """Return the headers of every response; `host` is the request's `Host`, or None if it is not this machine's."""
+    sockets = f" ws://{host} wss://{host}" if host is not None and _is_csp_host(host) else ""
     policy = (
         "default-src 'none'",
         "script-src 'self'",
@@ -101,10 +102,10 @@ def page_headers(host: str | None, origins: Iterable[str]) -> dict[str, str]:
         "Content-Security-Policy": "; ".join(policy),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Permissions-Policy": _DENIED,
+        "Permissions-Policy": _DENIED_FEATURES,
     }
 
 
-def _can_be_named(host: str) -> bool:
-    """Whether a policy can name this host: it has no form for IPv6 addresses (CSP 3 §2.3.1); 'self' has to do there."""
+def _is_csp_host(host: str) -> bool:
+    """Whether a policy can contain this host: not an IPv6 address (CSP 3 §2.3.1), for which 'self' has to suffice."""
     return not host.startswith("[")

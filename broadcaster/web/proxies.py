@@ -1,4 +1,4 @@
-"""Where a request really comes from: what proxies of ours say about it, and nothing that others say."""
+"""The origin of a request behind trusted reverse proxies, by their X-Forwarded headers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from aiohttp import web
 
 from broadcaster.web import access
 
-_LONGEST_CHAIN = 32
-"""Addresses that are looked at in one request; every proxy on the way adds one."""
+_MAX_CHAIN = 32
+"""Addresses in one request that are considered; every proxy on the route adds one."""
 
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the address, whether that is a trusted proxy (which did not say who), and whether by TLS."""
+    """The client of a request: its address, whether that is a trusted proxy's own, and whether it uses TLS."""
 
     address: str
     by_proxy: bool
@@ -26,7 +26,7 @@ class Caller:
 
 
 CALLER = web.RequestKey("caller", Caller)
-"""Where a request carries its caller, once that was found out."""
+"""The key under which a request stores its caller."""
 
 
 class Proxies:
@@ -38,10 +38,10 @@ class Proxies:
     def caller(
         self, peer: str, forwarded_for: Sequence[str], forwarded_proto: Sequence[str], *, secure: bool
     ) -> Caller:
-        """Return who asks, by the connection's `peer` address and the values of `X-Forwarded-For` and `-Proto`.
+        """Return the caller, by the connection's `peer` address and the values of `X-Forwarded-For` and `-Proto`.
 
-        Each proxy appends who asked it, so from the right the first that is not one of ours is the viewer: what
-        stands before that is the viewer's own claim. `secure` is whether the connection itself is by TLS.
+        Each proxy appends the address of its client, so the rightmost address that is not a trusted proxy is the
+        viewer's; everything to the left of it may be forged. `secure` is whether the connection itself uses TLS.
         """
         address = access.plain_address(peer)
         if not self.is_trusted(address):
@@ -50,11 +50,11 @@ class Proxies:
         return Caller(viewer, self.is_trusted(viewer), schemes[-1] == "https" if schemes else secure)
 
     def is_own(self, address: str) -> bool:
-        """Whether this is this machine or a trusted proxy: many people may connect from there."""
+        """Whether this is the address of this machine or a trusted proxy, from which many viewers may connect."""
         return access.is_loopback(address) or self.is_trusted(address)
 
     def is_trusted(self, address: str) -> bool:
-        """Whether this is the address of a proxy of ours."""
+        """Whether this is the address of a trusted proxy."""
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -62,25 +62,25 @@ class Proxies:
         return any(parsed in network for network in self._trusted)
 
     def _viewer(self, peer: str, chain: list[str]) -> str:
-        """Return the rightmost address that is no proxy of ours; of none, or where one is no address, the last good."""
+        """Return the rightmost address that is not a trusted proxy, or the leftmost one before an invalid entry."""
         address = peer
-        for entry in reversed(chain[-_LONGEST_CHAIN:]):
-            named = _address(entry)
-            if named is None:
+        for entry in reversed(chain[-_MAX_CHAIN:]):
+            parsed = _address(entry)
+            if parsed is None:
                 return address
-            address = named
+            address = parsed
             if not self.is_trusted(address):
                 return address
         return address
 
 
 def _split(values: Sequence[str]) -> list[str]:
-    """Return the parts of a header that may come several times (RFC 9110 §5.3)."""
+    """Return the elements of a list header, which may occur several times (RFC 9110 §5.3)."""
     return [part.strip().lower() for value in values for part in value.split(",") if part.strip()]
 
 
 def _address(text: str) -> str | None:
-    """Read one address as proxies write it: plain, or with a port."""
+    """Return an address without the port that some proxies append; None if it is invalid."""
     host, _, port = text.rpartition(":")
     candidates = [text, host.strip("[]") if port.isdigit() else "", text.strip("[]")]
     for candidate in map(access.plain_address, candidates):

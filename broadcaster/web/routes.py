@@ -1,4 +1,4 @@
-"""What is served: builds the page, signaling and API from the settings, and puts them at their paths."""
+"""Builds the page, the signaling endpoint and the API from the settings, and routes requests to them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from broadcaster.web.viewers import Viewers
 
 log = logging.getLogger(__name__)
 
-_LARGEST_BODY = 4096
-_GOODBYE_LIMIT = 1.0
-"""Seconds for viewers' peer connections to close."""
+_MAX_BODY = 4096
+_CLOSE_TIMEOUT = 1.0
+"""Seconds for the viewers' peer connections to close."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Routes:
-    """The handlers behind the paths, and what they share."""
+    """The request handlers, and what they share."""
 
     def __init__(
         self,
@@ -46,24 +46,24 @@ class Routes:
         timings: Timings,
         secrets: StateSecrets | None,
         certificate_names: Callable[[], tuple[str, ...]],
-        outside: RateLimitedLogger,
+        request_log: RateLimitedLogger,
     ) -> None:
         """`certificate_names` returns the host names in the TLS certificate."""
         self.proxies = Proxies(settings.trusted_proxies)
-        self.guard = RequestGuard(settings, self.proxies, outside, certificate_names)
-        self.viewers = Viewers(settings.max_viewers, peers, stream, clock, timings, outside)
+        self.guard = RequestGuard(settings, self.proxies, request_log, certificate_names)
+        self.viewers = Viewers(settings.max_viewers, peers, stream, clock, timings, request_log)
         link_key = secrets.link_key if secrets is not None and settings.links else None
-        self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, outside)
-        self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, outside)
+        self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log)
+        self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, request_log)
         token_file = None if secrets is None else secrets.operator_token
-        self._operator = OperatorAuth(settings.operator_token, token_file, clock, outside)
+        self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log)
         private = not self._viewer_auth.is_open
-        self._api = Api(self.viewers, stream, self._operator, clock, version, capacity, outside, private=private)
+        self._api = Api(self.viewers, stream, self._operator, clock, version, capacity, request_log, private=private)
         self._closing = False
 
     def application(self) -> web.Application:
-        """Return the application that serves them."""
-        app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._refuse_while_closing, self.guard.check])
+        """Return the aiohttp application with all routes."""
+        app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._refuse_while_closing, self.guard.check])
         page = Page(viewer_folder())
         app.router.add_get("/", page.index)
         app.router.add_get("/viewer/{path:.+}", page.file)
@@ -75,14 +75,14 @@ class Routes:
         return app
 
     def read_files(self) -> None:
-        """Read the tokens' files again; another link key revokes all links."""
+        """Read the files of tokens and keys again; a new link key revokes all links."""
         self._operator.reload()
         if self._viewer_auth.reload():
             log.info("link key changed; existing links are revoked")
             self.viewers.end_links()
 
     def start(self) -> None:
-        """Serve from now on."""
+        """Start announcing changes to viewers."""
         self.viewers.start()
 
     async def close(self) -> None:
@@ -90,10 +90,10 @@ class Routes:
         self._closing = True
         self._endpoint.close()
         try:
-            async with asyncio.timeout(_GOODBYE_LIMIT):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self.viewers.close()
         except TimeoutError:
-            log.warning("peer connections were still open %g s after the end of their sessions", _GOODBYE_LIMIT)
+            log.warning("peer connections still open %g s after their sessions ended", _CLOSE_TIMEOUT)
 
     @web.middleware
     async def _refuse_while_closing(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The web server: listens, and serves the routes until it is closed."""
+"""The web server: listens and serves the routes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import StateSecrets
-from broadcaster.web.accept import Acceptor, Room
+from broadcaster.web.accept import Acceptor, ConnectionSlots
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.routes import Routes
 
 log = logging.getLogger(__name__)
 
-_CLOSING = 1.0
-"""Seconds for requests that are being served at the end."""
+_SHUTDOWN_TIMEOUT = 1.0
+"""Seconds for requests in progress to finish at shutdown."""
 _RELOAD_INTERVAL = 2.0
-"""Seconds between two checks for changed files and host names."""
+"""Seconds between checks for changed files and host names."""
 
-_LONGEST_LINE = 16 * 1024
-"""Bytes of a request line or header: browsers send the cookies of all servers on a host, whatever their port."""
+_MAX_LINE = 16 * 1024
+"""Bytes of a request line or header: browsers send the cookies of all servers on a host, regardless of port."""
 
 
 class WebServer:
@@ -68,26 +68,26 @@ class WebServer:
 
     @property
     def port(self) -> int:
-        """The port; with `web.port` 0 it is known after `start`."""
+        """The port; if `web.port` is 0, it is known after `start`."""
         return self._port
 
     @property
     def viewers(self) -> int:
-        """How many sessions are open."""
+        """The number of open sessions."""
         return len(self._routes.viewers)
 
     def watch_viewers(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with the number of sessions when it has changed, at most once a second."""
+        """Call `listener` with the number of open sessions when it changes, at most once per second."""
         self._routes.viewers.watch(listener)
 
     def refuse_new_viewers(self, refused: bool) -> None:
-        """Admit no new viewers, whatever the limit."""
+        """Admit no new viewers while `refused`, regardless of the limit."""
         self._routes.viewers.sessions.refuses_new_viewers = refused
 
     async def start(self) -> None:
-        """Listen and serve. Raises `BroadcasterError` when the port cannot be had, or the certificate not be used."""
+        """Start listening and serving. Raises `BroadcasterError` if the port or the certificate cannot be used."""
         tls = None if self._certificate is None else self._certificate.load()
-        self._routes.guard.look_up_names()
+        self._routes.guard.update_names()
         self._routes.read_files()
         listeners = await open_listeners(self._settings.host, self._settings.port)
         self._port = listeners[0].getsockname()[1]
@@ -98,24 +98,24 @@ class WebServer:
             logger=http_logger(self._log),
             handler_cancellation=True,
             keepalive_timeout=5,
-            shutdown_timeout=_CLOSING / 2,
-            lingering_time=_CLOSING,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
+            shutdown_timeout=_SHUTDOWN_TIMEOUT / 2,
+            lingering_time=_SHUTDOWN_TIMEOUT,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
             max_headers=64,
             auto_decompress=False,
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        room = Room(self._settings.max_viewers, self._routes.proxies.is_own)
-        self._acceptor = Acceptor(listeners, self._runner.server, tls, room, self._log, self._routes.guard.is_own_host)
+        slots = ConnectionSlots(self._settings.max_viewers, self._routes.proxies.is_own)
+        self._acceptor = Acceptor(listeners, self._runner.server, tls, slots, self._log, self._routes.guard.is_own_host)
         self._acceptor.start()
         self._routes.start()
         self._watcher = asyncio.create_task(self._watch_files(), name="web files")
 
     def reload(self, settings: WebSettings) -> None:
-        """Use new `web.hosts` and `web.origins`, and read the files of tokens and certificate again."""
-        self._routes.guard.use(settings)
+        """Apply new `web.hosts` and `web.origins`, and read the files of tokens and certificate again."""
+        self._routes.guard.apply(settings)
         self._read_files()
 
     async def close(self) -> None:
@@ -136,10 +136,10 @@ class WebServer:
         return () if self._certificate is None else self._certificate.names
 
     async def _watch_files(self) -> None:
-        """Check for changes of what was read at start, until cancelled."""
+        """Reload files and names that have changed, until cancelled."""
         while True:
             await asyncio.sleep(_RELOAD_INTERVAL)
-            self._routes.guard.look_up_names()
+            self._routes.guard.update_names()
             self._read_files()
 
     def _read_files(self) -> None:
@@ -157,19 +157,19 @@ def _reload(certificate: Certificate) -> None:
         log.warning("new certificate is invalid, keeping the current one: %s", error)
 
 
-def http_logger(outside: RateLimitedLogger) -> logging.Logger:
-    """Return the logger for aiohttp's server, which passes everything on to `outside`.
+def http_logger(request_log: RateLimitedLogger) -> logging.Logger:
+    """Return a logger for aiohttp's server that passes everything on to `request_log`.
 
-    A malformed request is logged by its kind only: aiohttp's messages quote what could not be parsed, which may be a
-    cookie, a token or a password.
+    Of a malformed request only the kind of error is logged: aiohttp's messages quote what could not be parsed, which
+    may be a cookie, a token or a password.
     """
 
     def pass_on(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, http_exceptions.HttpProcessingError):
-            outside.info("http", f"refused a malformed request ({type(error).__name__})")
-        elif not isinstance(error, ConnectionError):  # the client is gone: nothing to report
-            outside.error("http server", record.getMessage(), error)
+            request_log.info("http", f"refused a malformed request ({type(error).__name__})")
+        elif not isinstance(error, ConnectionError):  # the client is gone, which is not worth a log line
+            request_log.error("http server", record.getMessage(), error)
         return False
 
     logger = logging.Logger("broadcaster.web.http", logging.WARNING)

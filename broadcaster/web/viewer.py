@@ -1,4 +1,4 @@
-"""One viewer: carries out the actions of its session, on its WebSocket and its peer connections."""
+"""One viewer: executes the actions of its session on its WebSocket and its peer connections."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
 
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
-    """What all viewers share; `ended` is called with each session that is over."""
+    """What all viewers share; `ended` is called with each session that has ended."""
 
     peers: PeerFactory
     clock: Clock
@@ -49,7 +49,7 @@ class ViewerContext:
 
 
 class Viewer:
-    """Owns one session, its timer, and the task that operates its peer connections."""
+    """Owns one session, its timer, its peer connections, and the task that operates these."""
 
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
@@ -69,13 +69,13 @@ class Viewer:
         """Use this WebSocket from now on, until `grant` expires."""
         event = "resumed" if self.address else "joined"
         self.address, self.grant, self.secure = socket.address, grant, socket.caller.secure
-        self._log(event, f"{event} by the link of {grant.name or 'a guest'}" if grant.by_link else event)
+        self._log(event, f"{event} with the link of {grant.name or 'a guest'}" if grant.by_link else event)
         self._socket = self._sockets[socket.number] = socket
         self._reached_at = socket.reached_at
         self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at))
 
     def receive(self, socket: WebSocket, message: WSMessage) -> None:
-        """Take one frame of that WebSocket, other than its end."""
+        """Process one frame of that WebSocket, other than its end."""
         number, data = socket.number, message.data
         match message.type:
             case WSMsgType.TEXT:
@@ -88,7 +88,7 @@ class Viewer:
                 self._violated(number, CloseCode.UNSUPPORTED_DATA, "binary message")
 
     def detach(self, socket: WebSocket, message: WSMessage | None) -> None:
-        """That WebSocket is closed with this frame, or lost (None)."""
+        """Process the end of that WebSocket: closed with this frame, or lost (None)."""
         if message is not None and is_too_big(message):
             self._violated(socket.number, CloseCode.MESSAGE_TOO_BIG, "message too big")
         code = None if message is None else close_code(message)
@@ -96,55 +96,55 @@ class Viewer:
         self._sockets.pop(socket.number, None)
 
     def stream_changed(self, status: StreamStatus) -> None:
-        """The stream has changed."""
+        """Process a change of the stream."""
         self._input(lambda now: self.session.stream_changed(status, now))
 
     def viewers_changed(self, count: int) -> None:
-        """The number of open sessions has changed."""
+        """Process a change of the number of open sessions."""
         self._input(lambda now: self.session.viewers_changed(count))
 
     def peer_connected(self, id: int) -> None:
-        """That peer connection is connected."""
+        """Process that a peer connection is connected."""
         self._input(lambda now: self.session.connected(id, now))
 
     def peer_lost(self, id: int) -> None:
-        """That peer connection is over."""
+        """Process that a peer connection has failed or was closed."""
         self._input(lambda now: self.session.lost(id, now))
 
     def end(self, reason: str, code: CloseCode, error: ErrorMessage | None = None) -> None:
-        """End the session, sending `error` first; `task` ends when its peer connections are closed."""
+        """Send `error`, and end the session; `task` ends when the peer connections are closed."""
         self._input(lambda now: self.session.end(reason, now, code, error))
 
-    def figures(self) -> dict[str, Any]:
-        """Figures for the operator."""
+    def stats(self) -> dict[str, Any]:
+        """Return stats for the operator."""
         peers = {id: peer.stats() for id, peer in self._peers.items()}
         return {
             "viewer": self.session.viewer,
             "address": self.address,
             "secure": self.secure,
-            "link": self._link_figures(),
+            "link": self._link_stats(),
             "connected": self.session.is_connected,
             "kept": self.session.is_detached,
             "candidates_dropped": self.session.candidates_dropped,
             "peers": [{"id": id, **asdict(stats)} for id, stats in peers.items()],
         }
 
-    def _link_figures(self) -> dict[str, Any] | None:
-        """The name in the viewer's link, and the seconds until it expires; None without a link."""
+    def _link_stats(self) -> dict[str, Any] | None:
+        """Return the name in the viewer's link, and the seconds until it expires; None without a link."""
         if not self.grant.by_link:
             return None
         left = self.grant.expires_at - self._context.clock.monotonic()
         return {"name": self.grant.name, "ends_in": round(left, 1)}
 
     def _input(self, step: Callable[[float], list[Action]]) -> None:
-        """Pass one event to the session, and carry out its actions."""
+        """Pass one event to the session, and execute its actions."""
         with self._guard():
             self._apply(step(self._context.clock.monotonic()))
         self._set_timer()
 
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
-        """An exception ends this viewer only; an illegal event, which is a bug, is logged and ignored."""
+        """Let an exception end only this viewer; log and ignore an illegal event, which is a bug."""
         try:
             yield
         except IllegalEvent as error:
@@ -156,8 +156,8 @@ class Viewer:
 
     def _abort(self, what: str, bug: Exception | None) -> None:
         """End the session because of an error; a bug is logged with its traceback."""
-        who = f"viewer {self.session.viewer} ({self.address})"
-        self._context.log.warning("internal", f"{who} ended by an error: {what}", bug)
+        viewer = f"viewer {self.session.viewer} ({self.address})"
+        self._context.log.warning("internal", f"{viewer} ended by an error: {what}", bug)
         message = ErrorMessage(ErrorCode.INTERNAL, "internal error; try again")
         now = self._context.clock.monotonic()
         self._apply(self.session.end("internal error", now, CloseCode.RESTART, message))
@@ -199,12 +199,12 @@ class Viewer:
         self._input(lambda now: self.session.step(now, self._last_activity()))
 
     def _last_activity(self) -> float | None:
-        """When the last authenticated datagram arrived, over any of its peer connections."""
+        """Return when the last authenticated datagram arrived on any of the peer connections; None if none has."""
         times = (peer.last_activity() for peer in self._peers.values())
         return max((time for time in times if time is not None), default=None)
 
     async def _run(self) -> None:
-        """Operate the peer connections, one operation at a time; at the end, close them."""
+        """Operate the peer connections, one operation at a time, and close them in the end."""
         try:
             while not self.session.is_over:
                 job = await self._jobs.get()
@@ -238,8 +238,8 @@ class Viewer:
         try:
             await self._peers[id].answer(sdp)
         except BadAnswer as error:
-            why = str(error)
-            self._input(lambda now: self.session.refused(id, why, now))
+            reason = str(error)
+            self._input(lambda now: self.session.refused(id, reason, now))
 
     def _violated(self, socket: int, code: CloseCode, reason: str) -> None:
         self._input(lambda now: self.session.violated(socket, code, reason, now))

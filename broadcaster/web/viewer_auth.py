@@ -1,4 +1,4 @@
-"""Who may watch: viewers with the plain token, or with a signed link."""
+"""Authentication of viewers by the viewer token or by a signed link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from broadcaster.storage.secrets import SecretFile, WatchedSecret
 
 
 class ViewerAuth:
-    """Admits viewers by `web.viewer_token`, or by links signed with the key in `key`; without both, everyone."""
+    """Admits viewers with `web.viewer_token`, or with a link signed with `key`; everyone if both are unset."""
 
     def __init__(self, viewer_token: str, key: SecretFile | None, clock: Clock, log: RateLimitedLogger) -> None:
         self._viewer_token = viewer_token
@@ -29,19 +29,19 @@ class ViewerAuth:
         return not self._viewer_token and self._key is None
 
     def reload(self) -> bool:
-        """Read the key's file again; returns whether the key has changed, which revokes all links."""
+        """Read the file of the key again, and return whether the key has changed, which revokes all links."""
         return self._key is not None and self._key.reload(self._warn)
 
     def admit(self, token: str, address: str) -> Grant:
-        """Admit a viewer with this token. Raises `Refusal`.
+        """Return the grant of a viewer with this token. Raises `Refusal`.
 
-        Links are not rate-limited: their signature (128 bits) cannot be guessed, and somebody who guesses the plain
-        token from the same address must not lock their holders out.
+        Valid links are not rate-limited: their signature (128 bits) cannot be guessed, and somebody who guesses the
+        viewer token at the same address must not lock their holders out.
         """
         if self.is_open:
             return OPEN_GRANT
         if not token:
-            raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is needed")
+            raise Refusal(ErrorCode.TOKEN_MISSING, CloseCode.TOKEN, "a token is required")
         now = self._clock.monotonic()
         link = read_link(token, self._key.value) if self._key is not None and self._key.value else None
         if link is not None:
@@ -54,19 +54,19 @@ class ViewerAuth:
         return OPEN_GRANT
 
     def _grant(self, link: Link, now: float) -> Grant:
-        """Admit by a link. Raises `Refusal` when it has expired."""
+        """Return the grant of a link. Raises `Refusal` if it has expired."""
         unix = self._clock.unix()
         if link.is_from_the_future(unix):
-            shown = datetime.fromtimestamp(unix, UTC)
+            now_utc = datetime.fromtimestamp(unix, UTC)
             self._log.warning(
                 "clock",
-                f"this machine's clock says {shown:%Y-%m-%d %H:%M} UTC, before the link of {link.name or 'a guest'} "
-                f"was made: is it set? The link lasts its {link.seconds / 3600:.3g} h from now",
+                f"the link of {link.name or 'a guest'} was made in the future: this machine's clock shows "
+                f"{now_utc:%Y-%m-%d %H:%M} UTC; set it. The link is valid for {link.seconds / 3600:.3g} h from now",
             )
         left = link.remaining(unix)
         if left <= 0:
-            raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link's time has ended")
+            raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link has expired")
         return Grant(link.name, now + left, by_link=True)
 
     def _warn(self, problem: str) -> None:
-        self._log.warning("links", f"links cannot be checked: {problem}")
+        self._log.warning("links", f"viewers' links may not work: {problem}")

@@ -1,4 +1,4 @@
-"""All viewers: admission of new ones, and what is announced to everyone."""
+"""All viewers: admission of new ones, and announcements to all."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from broadcaster.web.websocket import WebSocket
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A session for a viewer, and the one, if any, that it displaces."""
+    """The session of a viewer, and the one that was ended for it, if any."""
 
     session: Session
     displaced: Session | None = None
 
 
 class Sessions:
-    """The open sessions: at most `limit`, and no new ones while `refuses_new_viewers`; time is an argument.
+    """The open sessions: at most `limit`, and no new ones while `refuses_new_viewers` is set; time is an argument.
 
     `make_secret` returns a new `resume` value.
     """
@@ -56,12 +56,12 @@ class Sessions:
         return resume in self._by_resume
 
     def admit(self, resume: str, status: StreamStatus, now: float) -> Admission:
-        """Return the session with this `resume` value, or a new one. Raises `Refusal` when there is no place."""
+        """Return the session with this `resume` value, or a new one. Raises `Refusal` if no session can be opened."""
         session = self._by_resume.get(resume)
         if session is not None:
             return Admission(session)
         if self.refuses_new_viewers:
-            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded and takes no more viewers now")
+            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded; it accepts no new viewers now")
         displaced = self._displace(now) if len(self) >= self.limit else None
         self._admitted += 1
         session = Session(f"v{self._admitted}", self._make_secret(), self._timings, status, now)
@@ -69,21 +69,23 @@ class Sessions:
         return Admission(session, displaced)
 
     def forget(self, session: Session) -> None:
-        """The session is over; idempotent."""
+        """Remove a session that has ended; idempotent."""
         self._by_resume.pop(session.resume, None)
 
     def full(self, now: float) -> Refusal | None:
-        """Return the refusal of a new viewer, if no place is free and no session can be displaced."""
+        """Return the refusal of a new viewer if the limit is reached and no session can be displaced, else None."""
         if len(self) < self.limit or self._displaceable(now) is not None:
             return None
         return self.refusal()
 
     def refusal(self) -> Refusal:
-        """Return what a viewer without a place is told."""
-        return Refusal(ErrorCode.FULL, CloseCode.FULL, f"all {self.limit} places are taken", limit=self.limit)
+        """Return the refusal of a viewer beyond the limit."""
+        return Refusal(
+            ErrorCode.FULL, CloseCode.FULL, f"the limit of {self.limit} viewers is reached", limit=self.limit
+        )
 
     def announcement(self, now: float) -> int | None:
-        """Return the number of sessions if it has to be announced now: it changed, and not too soon."""
+        """Return the number of sessions if it is to be announced now: it has changed, and the interval has passed."""
         if len(self) == self._announced or now < self._next_announcement:
             return None
         self._announced = len(self)
@@ -91,11 +93,11 @@ class Sessions:
         return self._announced
 
     def next_announcement(self) -> float:
-        """When `announcement` is due again."""
+        """Return when `announcement` is to be called again."""
         return math.inf if len(self) == self._announced else self._next_announcement
 
     def _displace(self, now: float) -> Session:
-        """Forget a session that gives its place to a new viewer. Raises `Refusal`."""
+        """Remove and return a session in favour of a new viewer. Raises `Refusal` if none can be displaced."""
         session = self._displaceable(now)
         if session is None:
             raise self.refusal()
@@ -103,7 +105,7 @@ class Sessions:
         return session
 
     def _displaceable(self, now: float) -> Session | None:
-        """Return the session that was detached first, or has been without a peer connection for too long."""
+        """Return the session that was detached first, else one that is not connected for too long, else None."""
         detached = [session for session in self if session.is_detached]
         if detached:
             return min(detached, key=lambda session: session.resumable_until)
@@ -113,7 +115,7 @@ class Sessions:
 
 
 class Viewers:
-    """Owns every `Viewer` from its first `hello` until its task has ended."""
+    """Owns each `Viewer` from its first `hello` until its task has ended."""
 
     def __init__(
         self,
@@ -134,15 +136,15 @@ class Viewers:
         self._listeners: list[Callable[[int], None]] = []
 
     def __len__(self) -> int:
-        """How many sessions are open."""
+        """The number of open sessions."""
         return len(self.sessions)
 
     def watch(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with the number of sessions when it has changed, at most once a second."""
+        """Call `listener` with the number of open sessions when it changes, at most once per second."""
         self._listeners.append(listener)
 
     def start(self) -> None:
-        """Begin to announce changes of the stream."""
+        """Start announcing changes of the stream."""
         self._unwatch = self._stream.watch(self._stream_changed)
 
     async def close(self) -> None:
@@ -156,26 +158,26 @@ class Viewers:
             self._timer.cancel()
 
     def welcome(self, resume: str, socket: WebSocket, grant: Grant) -> Viewer:
-        """Attach this WebSocket to its session. Raises `Refusal` when there is no place."""
+        """Attach this WebSocket to a session, and return its viewer. Raises `Refusal`."""
         admission = self.sessions.admit(resume, self._stream.status, self._clock.monotonic())
         if admission.displaced is not None:
-            displaced, full = self._viewers[admission.displaced.viewer], self.sessions.refusal()
-            displaced.end("displaced by a new viewer", full.close, full.error)
+            displaced, refusal = self._viewers[admission.displaced.viewer], self.sessions.refusal()
+            displaced.end("displaced by a new viewer", refusal.close, refusal.error)
         viewer = self._viewer_of(admission.session)
         viewer.attach(socket, len(self), grant)
-        self._announce_number()
+        self._announce_count()
         return viewer
 
     def end_links(self) -> None:
-        """End the sessions of viewers who were admitted by a link: all links are revoked."""
+        """End the sessions of viewers who were admitted by a link, because all links are revoked."""
         error = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link is no longer valid")
         for viewer in list(self._viewers.values()):
             if viewer.grant.by_link:
                 viewer.end("links were revoked", CloseCode.TOKEN, error)
 
-    def figures(self) -> list[dict[str, Any]]:
-        """Figures of each viewer, for the operator."""
-        return [viewer.figures() for viewer in self._viewers.values()]
+    def stats(self) -> list[dict[str, Any]]:
+        """Return stats of each viewer, for the operator."""
+        return [viewer.stats() for viewer in self._viewers.values()]
 
     def _viewer_of(self, session: Session) -> Viewer:
         viewer = self._viewers.get(session.viewer)
@@ -185,22 +187,22 @@ class Viewers:
         return viewer
 
     def _finished(self, viewer: str, task: asyncio.Task[None]) -> None:
-        """Forget a viewer whose task has ended."""
+        """Remove a viewer whose task has ended."""
         self._viewers.pop(viewer, None)
-        # The task keeps its exception, whose traceback refers to the viewer, and so to the task, until it is asked for.
+        # Until its exception is retrieved, the task keeps a traceback that refers to the viewer, and thus to the task.
         with contextlib.suppress(asyncio.CancelledError):
             task.result()
 
     def _ended(self, session: Session) -> None:
         self.sessions.forget(session)
-        self._announce_number()
+        self._announce_count()
 
     def _stream_changed(self, status: StreamStatus) -> None:
         for viewer in list(self._viewers.values()):
             viewer.stream_changed(status)
 
-    def _announce_number(self) -> None:
-        """Announce the number of sessions, now or as soon as the last announcement was long enough ago."""
+    def _announce_count(self) -> None:
+        """Announce the number of sessions, now or when the interval since the last announcement has passed."""
         now = self._clock.monotonic()
         count = self.sessions.announcement(now)
         if count is not None:
@@ -212,4 +214,4 @@ class Viewers:
         if self._timer is not None:
             self._timer.cancel()
         if due < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._announce_number)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - now), self._announce_count)

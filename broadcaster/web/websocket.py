@@ -1,7 +1,7 @@
-"""One viewer's WebSocket on aiohttp, with nothing that waits for the viewer.
+"""One viewer's WebSocket on aiohttp, on which no operation waits for the viewer.
 
-aiohttp's own heartbeat, ping answers and closing are not used: they allow 1.5 s for a pong, hide pongs,
-and wait ten seconds for a close frame; its `send` waits for a slow reader.
+aiohttp's own heartbeat, pong replies and closing handshake are not used: they allow 1.5 s for a pong, hide pongs, and
+wait ten seconds for a close frame; its `send` waits for a slow reader.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from broadcaster.web.access import plain_address
 from broadcaster.web.connection import Connection
 from broadcaster.web.proxies import Caller
 
-LARGEST_MESSAGE = 64 * 1024
-MOST_BUFFERED = 64 * 1024
-"""Bytes that may wait for a reader; one who lets more pile up has stopped reading."""
+MAX_MESSAGE = 64 * 1024
+"""Bytes of a message from a viewer."""
+MAX_BUFFERED = 64 * 1024
+"""Bytes that wait to be sent; when there are more, the viewer has stopped reading, and the connection is aborted."""
 
 _GONE = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 class _Response(web.WebSocketResponse):
-    """aiohttp's response, without the reference cycle through the traceback of an error raised while closing."""
+    """aiohttp's response, without the reference cycle through the traceback of an error while closing."""
 
     async def write_eof(self) -> None:  # type: ignore[override]
-        """End the response, when its handler has returned."""
+        """End the response after its handler has returned."""
         await super().write_eof()
         error = self.exception()
         if error is not None:
@@ -37,9 +38,10 @@ class _Response(web.WebSocketResponse):
 
 
 class WebSocket:
-    """Frames out through a bounded queue, frames in by `receive`; `number` tells it from others.
+    """Sends frames through a bounded queue, and receives them by `receive`; `number` identifies it.
 
-    `response` is what aiohttp's handler has to return in the end.
+    `response` is what aiohttp's handler has to return in the end. `close_timeout` (seconds) limits the closing
+    handshake, and sending what is queued.
     """
 
     def __init__(
@@ -49,14 +51,14 @@ class WebSocket:
         response: web.WebSocketResponse,
         transport: asyncio.Transport,
         connection: Connection,
-        farewell: float,
+        close_timeout: float,
     ) -> None:
         self.number = number
         self.caller = caller
         self.response = response
         self._transport = transport
         self._connection = connection
-        self._farewell = farewell
+        self._close_timeout = close_timeout
         self._queue: asyncio.Queue[tuple[WSMsgType, bytes]] = asyncio.Queue()
         self._queued = 0
         self._closing = False
@@ -64,22 +66,22 @@ class WebSocket:
 
     @property
     def address(self) -> str:
-        """Where the viewer is."""
+        """The viewer's address."""
         return self.caller.address
 
     @property
     def reached_at(self) -> str:
-        """The address of this machine that the connection came to: a proxy's way, or the viewer's."""
+        """The address of this machine that the viewer, or the proxy in between, has connected to."""
         name = self._transport.get_extra_info("sockname")
         return plain_address(name[0]) if name else ""
 
     @property
     def is_closing(self) -> bool:
-        """Whether our close frame is on its way: nothing that comes counts any more."""
+        """Whether our close frame has been sent or queued; later frames of the viewer are ignored."""
         return self._closing
 
     def send(self, text: bytes) -> None:
-        """Send a text message, given in UTF-8."""
+        """Send a text message, encoded in UTF-8."""
         self._put(WSMsgType.TEXT, text)
 
     def ping(self, payload: bytes) -> None:
@@ -87,15 +89,15 @@ class WebSocket:
         self._put(WSMsgType.PING, payload)
 
     def close(self, code: CloseCode) -> None:
-        """Send a close frame, and cut the connection when no answer comes; idempotent."""
+        """Send a close frame, and abort the connection if it is not answered in time; idempotent."""
         if self._closing:
             return
         self._put(WSMsgType.CLOSE, struct.pack("!H", code))
         self._closing = True
-        asyncio.get_running_loop().call_later(self._farewell, self._transport.abort)
+        asyncio.get_running_loop().call_later(self._close_timeout, self._transport.abort)
 
     async def receive(self) -> WSMessage:
-        """Wait for the next frame that counts: text, binary, ping, pong, or the end.
+        """Wait for the next frame: text, binary, ping (after sending a pong), pong, or the end; while closing, the end.
 
         The end is CLOSE with the viewer's code, ERROR with a `WebSocketError`, or CLOSED.
         """
@@ -111,15 +113,15 @@ class WebSocket:
                 return message
 
     async def finish(self) -> None:
-        """Let the last frames go out, as long as `farewell` allows; then the connection is gone."""
+        """Let the last frames go out, for at most `close_timeout`, then end the connection."""
         self.close(CloseCode.NORMAL)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._farewell):
+            async with asyncio.timeout(self._close_timeout):
                 await asyncio.shield(self._writer)
         self.abandon()
 
     def abandon(self) -> None:
-        """End the writer and the connection; what the transport holds has until `farewell`."""
+        """End the writer and the connection; what the transport has buffered is still sent."""
         self._closing = True
         self._writer.cancel()
         self._transport.close()
@@ -127,14 +129,14 @@ class WebSocket:
     def _put(self, type: WSMsgType, payload: bytes) -> None:
         if self._closing:
             return
-        if self._queued + self._connection.waiting + len(payload) > MOST_BUFFERED:
+        if self._queued + self._connection.unsent_bytes + len(payload) > MAX_BUFFERED:
             self._transport.abort()
             return
         self._queued += len(payload)
         self._queue.put_nowait((type, payload))
 
     async def _write(self) -> None:
-        """Send what is queued; the close frame is the last."""
+        """Send queued frames, up to and including the close frame."""
         type = WSMsgType.TEXT
         while type is not WSMsgType.CLOSE:
             type, payload = await self._queue.get()
@@ -145,40 +147,40 @@ class WebSocket:
                 return
 
 
-async def open_websocket(request: web.Request, number: int, caller: Caller, farewell: float) -> WebSocket:
-    """Shake hands (RFC 6455 §4.2). Raises `HTTPBadRequest`, or `ConnectionResetError` when the viewer is gone."""
+async def open_websocket(request: web.Request, number: int, caller: Caller, close_timeout: float) -> WebSocket:
+    """Complete the handshake (RFC 6455 §4.2). Raises `HTTPBadRequest`, and `ConnectionResetError` if it was closed."""
     response = _Response(
         protocols=(SUBPROTOCOL,),
-        timeout=farewell,
+        timeout=close_timeout,
         autoping=False,
         autoclose=False,
         heartbeat=None,
         compress=False,
-        max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses what reaches its limit
+        max_msg_size=MAX_MESSAGE + 1,  # aiohttp rejects messages that reach its limit
     )
     await response.prepare(request)
     if request.transport is None:
         raise ConnectionResetError
     connection = request.transport.get_protocol()
     assert isinstance(connection, Connection)
-    connection.stays = True
-    kernel = request.transport.get_extra_info("socket")
-    kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BUFFERED)
-    return WebSocket(number, caller, response, request.transport, connection, farewell)
+    connection.is_websocket = True
+    kernel_socket = request.transport.get_extra_info("socket")
+    kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_BUFFERED)
+    return WebSocket(number, caller, response, request.transport, connection, close_timeout)
 
 
 def is_end(message: WSMessage) -> bool:
-    """Whether nothing comes after this frame."""
+    """Whether this frame is the last one."""
     return message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
 
 
 def is_too_big(message: WSMessage) -> bool:
-    """Whether the connection ended because a message was larger than `LARGEST_MESSAGE`."""
+    """Whether the connection ended because a message was larger than `MAX_MESSAGE`."""
     return isinstance(message.data, WebSocketError) and message.data.code == WSCloseCode.MESSAGE_TOO_BIG
 
 
 def close_code(message: WSMessage) -> int | None:
-    """Return the code of the viewer's close frame, `NO_STATUS` if it has none; None without a close frame."""
+    """Return the code of a close frame, `NO_STATUS` if it has none; None for another frame."""
     if message.type is not WSMsgType.CLOSE:
         return None
     return int(message.data) or NO_STATUS

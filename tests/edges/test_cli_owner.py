@@ -57,7 +57,7 @@ async def test_by_tls_and_with_the_operator_s_token_of_the_settings(tmp_path: Pa
         assert "  State    live\n" in (await command("status", *without))[1]
         code, _, err = await command("live", "off", *without)
         assert code == 1
-        assert "web.operator_token is needed" in err
+        assert "This needs web.operator_token" in err
     finally:
         daemon.terminate()
         await daemon.wait()

@@ -41,7 +41,7 @@ async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
     assert f"listening on 127.0.0.1:{port}" in said
     assert f"broadcaster link --settings {file} --name NAME" in said
     assert f"anyone with the token in {state}/operator_token" in said
-    assert "joined by the link of Anna" in said
+    assert "joined with the link of Anna" in said
     for secret in ("link_key", "operator_token"):
         assert stat.S_IMODE((state / secret).stat().st_mode) == 0o600
         assert (state / secret).read_text().strip() not in said

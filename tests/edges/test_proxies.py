@@ -18,7 +18,7 @@ import pytest
 
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
-from tests.edges.web_rig import Talk, WebServerRig, served
+from tests.edges.web_rig import SignalingClient, WebServerRig, served
 from tests.house.project import read
 from tests.rigs.certificates import NAME, Pair, make_pair
 from tests.rigs.daemon import free_port
@@ -49,16 +49,16 @@ class Front:
         """What a browser sends that was told this name and port."""
         return {"headers": {"Host": f"{NAME}:{self.port}", **headers}, "server_hostname": NAME}
 
-    async def talk(self, viewer: aiohttp.ClientSession, **headers: str) -> Talk:
+    async def connect(self, viewer: aiohttp.ClientSession, **headers: str) -> SignalingClient:
         origin = {"Origin": f"https://{NAME}:{self.port}"}
-        return Talk(
+        return SignalingClient(
             await viewer.ws_connect(f"{self.path}/ws", protocols=[SUBPROTOCOL], **self.asked(**origin, **headers))
         )
 
     async def refused(self, viewer: aiohttp.ClientSession, token: str) -> tuple[str, int | None]:
-        talk = await self.talk(viewer)
-        await talk.say("hello", token=token)
-        return (await talk.hear("error"))["code"], await talk.close_code()
+        signaling = await self.connect(viewer)
+        await signaling.send("hello", token=token)
+        return (await signaling.receive("error"))["code"], await signaling.close_code()
 
     async def figures(self) -> list[dict[str, Any]]:
         """What the operator sees, who is on this machine."""
@@ -82,7 +82,9 @@ async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     program = find(name)
     pair, port = make_pair(tmp_path), free_port()
     made = SecretFile(tmp_path / "operator_token")
-    async with served(viewer_token="right", made_token=made, hosts=(NAME,), trusted_proxies=("127.0.0.1",)) as rig:
+    async with served(
+        viewer_token="right", operator_token_file=made, hosts=(NAME,), trusted_proxies=("127.0.0.1",)
+    ) as rig:
         config = tmp_path / "config"
         example = read(f"systemd/proxies/{request.param}").replace(site, NAME)
         config.write_text({"nginx": nginx, "caddy": caddy}[name](example, port, rig.server.port, pair, tmp_path))
@@ -118,28 +120,28 @@ async def sees_the_page(front: Front, viewer: aiohttp.ClientSession) -> None:
 
 
 async def joins_by_its_own_address(front: Front, viewer: aiohttp.ClientSession) -> None:
-    talk = await front.talk(viewer)
-    await talk.say("hello", token="right")
-    assert (await talk.hear("welcome"))["resumed"] is False
-    await talk.hear("offer")
+    signaling = await front.connect(viewer)
+    await signaling.send("hello", token="right")
+    assert (await signaling.receive("welcome"))["resumed"] is False
+    await signaling.receive("offer")
     (figures,) = await front.figures()
     assert (figures["address"], figures["secure"]) == (ANNA, True)
-    await talk.say("heartbeat", t=1.5)
-    assert (await talk.hear("heartbeat"))["t"] == 1.5
-    await talk.say("bye")
-    assert await talk.close_code() == 1000
+    await signaling.send("heartbeat", t=1.5)
+    assert (await signaling.receive("heartbeat"))["t"] == 1.5
+    await signaling.send("bye")
+    assert await signaling.close_code() == 1000
 
 
 async def claims_in_vain(front: Front, viewer: aiohttp.ClientSession) -> None:
     """Say to come from elsewhere, as who wants to guess for ever, or to be this machine itself."""
     claims = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Real-IP": "127.0.0.1"}
-    talk = await front.talk(viewer, **claims)
-    await talk.say("hello", token="right")
-    await talk.hear("welcome")
+    signaling = await front.connect(viewer, **claims)
+    await signaling.send("hello", token="right")
+    await signaling.receive("welcome")
     (figures,) = await front.figures()
     assert (figures["address"], figures["secure"]) == (BERT, True)
-    await talk.say("bye")
-    assert await talk.close_code() == 1000
+    await signaling.send("bye")
+    assert await signaling.close_code() == 1000
 
 
 async def is_not_the_operator_by_being_forwarded(front: Front, viewer: aiohttp.ClientSession) -> None:
@@ -147,11 +149,11 @@ async def is_not_the_operator_by_being_forwarded(front: Front, viewer: aiohttp.C
         assert response.status == 401
     async with viewer.post(f"{front.path}/api/live", json={"live": True}, **front.asked(Host="localhost")):
         pass  # Caddy knows no such site and answers by itself
-    assert front.rig.live.wishes == []
+    assert front.rig.stream.requested == []
     operator = front.asked(Authorization=f"Bearer {front.operator_token}")
     async with viewer.post(f"{front.path}/api/live", json={"live": True}, **operator) as response:
         assert response.status == 200
-    assert front.rig.live.wishes == [True]
+    assert front.rig.stream.requested == [True]
 
 
 async def guesses_for_itself_only(front: Front, one: aiohttp.ClientSession, other: aiohttp.ClientSession) -> None:

@@ -19,10 +19,10 @@ ANNA, BERT = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": "198.51.10
 
 async def hello(rig: Any, headers: dict[str, str], **fields: object) -> str:
     """Say hello from there: the code of the error, or "welcome"."""
-    talk = await rig.talk(**headers)
-    await talk.say("hello", **fields)
-    message = json.loads((await talk.socket.receive()).data)
-    await talk.socket.close()
+    viewer = await rig.connect(**headers)
+    await viewer.send("hello", **fields)
+    message = json.loads((await viewer.socket.receive()).data)
+    await viewer.socket.close()
     return str(message.get("code", message["type"]))
 
 
@@ -68,15 +68,15 @@ def bearer(token: str) -> dict[str, str]:
 
 async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_not() -> None:
     async with served(max_viewers=2, trusted_proxies=TRUSTED) as rig:
-        kept = await rig.talk(**ANNA)
-        await kept.say("hello")
-        resume = (await kept.hear("welcome"))["resume"]
+        kept = await rig.connect(**ANNA)
+        await kept.send("hello")
+        resume = (await kept.receive("welcome"))["resume"]
         for _ in range(4 * 2 + 16 - 1):
             assert await hello(rig, ANNA) == "welcome"
-        talk = await rig.talk(**ANNA)
-        await talk.say("hello")
-        assert (await talk.hear("error"))["code"] == "too-many"
-        assert await talk.close_code() == 4005
+        viewer = await rig.connect(**ANNA)
+        await viewer.send("hello")
+        assert (await viewer.receive("error"))["code"] == "too-many"
+        assert await viewer.close_code() == 4005
         assert await hello(rig, BERT) == "welcome"
         assert await hello(rig, ANNA, resume=resume) == "welcome"
         for _ in range(30):
@@ -85,16 +85,16 @@ async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_n
 
 async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_proxy() -> None:
     async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
-        silent = [await rig.talk(**ANNA) for _ in range(16)]
+        silent = [await rig.connect(**ANNA) for _ in range(16)]
         assert await hello(rig, ANNA) == "too-many"
         assert await hello(rig, BERT) == "welcome"
-        silent += [await rig.talk() for _ in range(17)]
+        silent += [await rig.connect() for _ in range(17)]
         assert await hello(rig, {}) == "welcome", "the proxy itself may have more"
 
 
 async def test_many_networks_of_one_site_have_no_more_silent_sockets_than_three_addresses() -> None:
     async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
-        silent = [await rig.talk(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
+        silent = [await rig.connect(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "too-many"
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}) == "welcome"
         await silent[0].socket.close()
@@ -114,7 +114,7 @@ async def test_the_log_names_the_viewer(caplog: pytest.LogCaptureFixture) -> Non
 
 async def test_wrong_operator_tokens_are_counted_for_each_caller(tmp_path: Any) -> None:
     file = SecretFile(tmp_path / "token")
-    async with served(trusted_proxies=TRUSTED, made_token=file) as rig:
+    async with served(trusted_proxies=TRUSTED, operator_token_file=file) as rig:
 
         async def ask(token: str, headers: dict[str, str]) -> int:
             headers = {**headers, "Authorization": f"Bearer {token}"}

@@ -119,9 +119,9 @@ def test_the_page_of_a_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 async def test_status_shows_the_stream_to_everyone_and_viewers_to_the_operator() -> None:
     async with served(operator_token="op") as rig:
-        talk = await rig.talk()
-        await talk.play()
-        await talk.say("keyframe")
+        viewer = await rig.connect()
+        await viewer.join()
+        await viewer.send("keyframe")
         async with rig.client.get(f"{rig.url}/api/status") as response:
             status = await response.json()
         assert status["stream"] == {"state": "live", "since": 1.0, "sound": "on"}
@@ -150,14 +150,14 @@ async def test_live_starts_and_stops(live: bool) -> None:
     async with served() as rig:
         async with rig.client.post(f"{rig.url}/api/live", json={"live": live}) as response:
             assert response.status == 200
-        assert rig.live.wishes == [live]
+        assert rig.stream.requested == [live]
 
 
 async def test_requests_are_refused_while_the_daemon_shuts_down() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        released, peer = asyncio.Event(), rig.peers.made[0]
+        viewer = await rig.connect()
+        await viewer.join()
+        released, peer = asyncio.Event(), rig.peers.created[0]
 
         async def close_late() -> None:
             await released.wait()
@@ -167,10 +167,10 @@ async def test_requests_are_refused_while_the_daemon_shuts_down() -> None:
         async with rig.client.get(f"{rig.url}/healthz") as response:
             assert response.status == 200, "and this connection stays open"
         closing = asyncio.create_task(rig.server.close())
-        assert await talk.close_code() == CloseCode.GOING_AWAY
+        assert await viewer.close_code() == CloseCode.GOING_AWAY
         async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
             assert response.status == 503
-        assert rig.live.wishes == []
+        assert rig.stream.requested == []
         released.set()
         await closing
 
@@ -196,7 +196,7 @@ async def test_live_is_guarded(headers: dict[str, str], body: str, status: int) 
     async with served() as rig:
         async with rig.client.post(f"{rig.url}/api/live", data=body.encode("latin-1"), headers=headers) as response:
             assert response.status == status
-        assert rig.live.wishes == []
+        assert rig.stream.requested == []
 
 
 async def test_live_with_an_operator_token() -> None:
@@ -211,13 +211,13 @@ async def test_live_with_an_operator_token() -> None:
         for _ in range(5):
             assert await post(Authorization="Bearer guess") == 401
         assert await post(Authorization="Bearer op") == 429
-        assert rig.live.wishes == [True]
+        assert rig.stream.requested == [True]
 
 
 async def test_live_with_the_token_that_was_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     file = SecretFile(tmp_path / "token")
-    async with served(made_token=file) as rig:
+    async with served(operator_token_file=file) as rig:
         made = file.path.read_text().strip()
 
         async def post(**headers: str) -> int:
@@ -232,7 +232,7 @@ async def test_live_with_the_token_that_was_made(tmp_path: Path, caplog: pytest.
             assert await post(Authorization="Bearer guess") == 401
         assert await post(Authorization="Bearer guess") == 429
         assert await post(Host="192.168.1.2", Authorization=f"Bearer {made}") == 200, "nobody guesses that"
-        assert rig.live.wishes == [True, True, True]
+        assert rig.stream.requested == [True, True, True]
     assert made not in caplog.text
     assert "guess" not in caplog.text
 
@@ -244,13 +244,13 @@ async def test_the_readme_s_command_shows_the_token_and_keeps_it_to_itself(tmp_p
     found = re.search(r"(sed 's/[^']+' )operator_token \| (curl .*) http://…(/\S+)\n", said)
     assert found, "README.md: Who may watch"
     file = SecretFile(tmp_path / "token")
-    async with served(made_token=file) as rig:
+    async with served(operator_token_file=file) as rig:
         elsewhere = "-s -f -H 'X-Forwarded-For: 192.0.2.1'"
         command = f"{found[1]} {file.path} | {found[2]} {elsewhere} {rig.url}{found[3]}"
         assert "$" not in command
         shell = await asyncio.create_subprocess_shell(command, stdout=subprocess.DEVNULL)
         assert await asyncio.wait_for(shell.wait(), 20) == 0
-        assert rig.live.wishes == [True]
+        assert rig.stream.requested == [True]
 
 
 async def test_a_token_made_for_another_one_counts_at_the_next_look(
@@ -258,7 +258,7 @@ async def test_a_token_made_for_another_one_counts_at_the_next_look(
 ) -> None:
     monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.05)
     file = SecretFile(tmp_path / "token")
-    async with served(made_token=file) as rig:
+    async with served(operator_token_file=file) as rig:
         headers = {"Host": "192.168.1.2", "Authorization": f"Bearer {file.read()}"}
         file.renew()
         async with asyncio.timeout(10):
@@ -270,7 +270,7 @@ async def test_a_token_made_for_another_one_counts_at_the_next_look(
 
 
 async def test_without_a_disk_for_it_this_machine_still_may(caplog: pytest.LogCaptureFixture) -> None:
-    async with served(made_token=SecretFile(Path("/dev/null/token"))) as rig:
+    async with served(operator_token_file=SecretFile(Path("/dev/null/token"))) as rig:
         async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
             assert response.status == 200
         headers = {"Host": "192.168.1.2", "Authorization": "Bearer anything"}
@@ -284,7 +284,7 @@ async def test_without_a_disk_for_it_this_machine_still_may(caplog: pytest.LogCa
 )
 async def test_health(state: StreamState, status: int) -> None:
     async with served() as rig:
-        rig.live.become(state, StreamReason.CAMERA_LOST if state is StreamState.FAILED else None)
+        rig.stream.change(state, StreamReason.CAMERA_LOST if state is StreamState.FAILED else None)
         async with rig.client.get(f"{rig.url}/healthz") as response:
             assert response.status == status
             if status == 503:
@@ -321,7 +321,7 @@ async def test_a_bug_in_a_handler_is_no_flood_however_often_it_is_asked_for(
         raise KeyError("a bug")
 
     monkeypatch.setattr(page.Page, "_serve", break_down)
-    monkeypatch.setattr("tests.edges.web_rig.RealClock.monotonic", lambda self: 5.0)
+    monkeypatch.setattr("broadcaster.devices.clock.SystemClock.monotonic", lambda self: 5.0)
     async with served() as rig:
         for _ in range(30):
             async with rig.client.get(rig.url) as response:

@@ -88,28 +88,28 @@ async def test_421_names_the_setting() -> None:
 
 async def test_no_hello_4000() -> None:
     async with served(timings=FAST) as rig:
-        talk = await rig.talk()
-        assert (await talk.hear("error"))["code"] == "no-hello"
-        assert await talk.close_code() == 4000
+        viewer = await rig.connect()
+        assert (await viewer.receive("error"))["code"] == "no-hello"
+        assert await viewer.close_code() == 4000
         assert await rig.is_clean()
 
 
 async def test_something_else_before_hello_4000() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.say("keyframe")
-        assert (await talk.hear("error"))["code"] == "no-hello"
-        assert await talk.close_code() == 4000
+        viewer = await rig.connect()
+        await viewer.send("keyframe")
+        assert (await viewer.receive("error"))["code"] == "no-hello"
+        assert await viewer.close_code() == 4000
 
 
 @pytest.mark.parametrize("welcomed", [False, True])
 async def test_binary_1003(welcomed: bool) -> None:
     async with served() as rig:
-        talk = await rig.talk()
+        viewer = await rig.connect()
         if welcomed:
-            await talk.play()
-        await talk.socket.send_bytes(b"\x00" * 100)
-        assert await talk.close_code() == 1003
+            await viewer.join()
+        await viewer.socket.send_bytes(b"\x00" * 100)
+        assert await viewer.close_code() == 1003
         assert await rig.is_clean()
 
 
@@ -117,11 +117,11 @@ async def test_binary_1003(welcomed: bool) -> None:
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 4 * 1024 * 1024])
 async def test_too_big_1009(welcomed: bool, size: int) -> None:
     async with served() as rig:
-        talk = await rig.talk()
+        viewer = await rig.connect()
         if welcomed:
-            await talk.play()
-        sending = asyncio.create_task(talk.socket.send_str("x" * size))
-        assert await talk.close_code() == 1009
+            await viewer.join()
+        sending = asyncio.create_task(viewer.socket.send_str("x" * size))
+        assert await viewer.close_code() == 1009
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         assert await rig.is_clean()
@@ -129,47 +129,47 @@ async def test_too_big_1009(welcomed: bool, size: int) -> None:
 
 async def test_exactly_64_kib_is_read() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
+        viewer = await rig.connect()
+        await viewer.join()
         text = json.dumps({"type": "later", "x": ""})
-        await talk.socket.send_str(text.replace('""', '"' + "x" * (64 * 1024 - len(text)) + '"'))
-        await talk.say("heartbeat")
-        await talk.hear("heartbeat")
+        await viewer.socket.send_str(text.replace('""', '"' + "x" * (64 * 1024 - len(text)) + '"'))
+        await viewer.send("heartbeat")
+        await viewer.receive("heartbeat")
 
 
 @pytest.mark.parametrize("welcomed", [False, True])
 async def test_a_flood_4005(welcomed: bool) -> None:
     async with served() as rig:
-        talk = await rig.talk()
+        viewer = await rig.connect()
         if welcomed:
-            await talk.play()
+            await viewer.join()
         for _ in range(200):
-            await talk.socket.send_str('{"type":"later"}')
-        assert (await talk.hear("error"))["code"] == "too-many"
-        assert await talk.close_code() == 4005
+            await viewer.socket.send_str('{"type":"later"}')
+        assert (await viewer.receive("error"))["code"] == "too-many"
+        assert await viewer.close_code() == 4005
         assert await rig.is_clean()
 
 
 async def test_a_flood_of_pings_4005() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
+        viewer = await rig.connect()
+        await viewer.join()
         for _ in range(60):
-            await talk.socket.ping(b"x")
-        assert await talk.close_code() == 4005
+            await viewer.socket.ping(b"x")
+        assert await viewer.close_code() == 4005
 
 
 async def test_twenty_candidates_do_not_count_as_messages() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
+        viewer = await rig.connect()
+        await viewer.join()
         for _ in range(20):
-            await talk.say("candidate", id=1, candidate=CANDIDATE)
+            await viewer.send("candidate", id=1, candidate=CANDIDATE)
         for _ in range(25):
-            await talk.say("later")
-        await talk.say("heartbeat")
-        await talk.hear("heartbeat")
-        assert 0 < len(rig.peers.made[0].candidates) <= 20
+            await viewer.send("later")
+        await viewer.send("heartbeat")
+        await viewer.receive("heartbeat")
+        assert 0 < len(rig.peers.created[0].candidates) <= 20
 
 
 @pytest.mark.parametrize(
@@ -178,23 +178,23 @@ async def test_twenty_candidates_do_not_count_as_messages() -> None:
 )
 async def test_bad_messages_are_named_and_survived(message: str, field: str) -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        await talk.socket.send_str(message)
-        error = await talk.hear("error")
+        viewer = await rig.connect()
+        await viewer.join()
+        await viewer.socket.send_str(message)
+        error = await viewer.receive("error")
         assert (error["code"], error["field"]) == ("bad-message", field)
         assert rig.server.viewers == 1
 
 
 async def hello(rig: Any, **fields: object) -> tuple[str, int | None]:
     """Say hello; the code of the error and of the close, or "welcome"."""
-    talk = await rig.talk()
-    await talk.say("hello", **fields)
-    message = json.loads((await talk.socket.receive()).data)
+    viewer = await rig.connect()
+    await viewer.send("hello", **fields)
+    message = json.loads((await viewer.socket.receive()).data)
     if message["type"] == "welcome":
-        await talk.socket.close()
+        await viewer.socket.close()
         return "welcome", None
-    return message["code"], await talk.close_code()
+    return message["code"], await viewer.close_code()
 
 
 async def test_tokens(caplog: pytest.LogCaptureFixture) -> None:
@@ -211,9 +211,9 @@ async def test_tokens(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_the_token_is_checked_at_every_hello() -> None:
     async with served(viewer_token="right") as rig:
-        talk = await rig.talk()
-        await talk.say("hello", token="right")
-        resume = (await talk.hear("welcome"))["resume"]
+        viewer = await rig.connect()
+        await viewer.send("hello", token="right")
+        resume = (await viewer.receive("welcome"))["resume"]
         assert await hello(rig, resume=resume, token="wrong") == ("token-wrong", 4001)
         assert rig.server.viewers == 1
 
@@ -221,7 +221,7 @@ async def test_the_token_is_checked_at_every_hello() -> None:
 async def test_sixteen_silent_sockets_of_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint.access, "is_loopback", lambda address: False)
     async with served() as rig:
-        silent = [await rig.talk() for _ in range(16)]
+        silent = [await rig.connect() for _ in range(16)]
         assert await hello(rig) == ("too-many", 4005)
         await silent[0].socket.close()
         assert await hello(rig) == ("welcome", None)
@@ -229,17 +229,17 @@ async def test_sixteen_silent_sockets_of_one_address(monkeypatch: pytest.MonkeyP
 
 async def test_loopback_may_have_more_but_not_without_end_and_the_oldest_that_is_silent_goes() -> None:
     async with served(max_viewers=2) as rig:
-        watching = await rig.talk()
-        await watching.play()
-        silent = [await rig.talk() for _ in range(65)]
-        newcomer = await rig.talk()
-        resume = (await newcomer.play())["resume"]
-        assert (await silent[0].hear("error"))["code"] == "too-many"
+        watching = await rig.connect()
+        await watching.join()
+        silent = [await rig.connect() for _ in range(65)]
+        newcomer = await rig.connect()
+        resume = (await newcomer.join())["resume"]
+        assert (await silent[0].receive("error"))["code"] == "too-many"
         assert await silent[0].close_code() == 4005
-        silent += [await rig.talk() for _ in range(5)]
-        again = await rig.talk()
-        await again.say("hello", resume=resume)
-        assert (await again.hear("welcome"))["resumed"] is True
-        await watching.say("heartbeat")
-        await watching.hear("heartbeat")
+        silent += [await rig.connect() for _ in range(5)]
+        again = await rig.connect()
+        await again.send("hello", resume=resume)
+        assert (await again.receive("welcome"))["resumed"] is True
+        await watching.send("heartbeat")
+        await watching.receive("heartbeat")
         assert await silent[1].close_code() == 4003, "the house is full"

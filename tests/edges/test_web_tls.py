@@ -1,4 +1,4 @@
-"""TLS by certificate files: what is wrong with them is said, and renewed ones are taken while it runs."""
+"""TLS by certificate files: connections, renewal while the server runs, and error messages."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ from broadcaster.model.stream import StreamState
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, certificate_names, load_pair
-from broadcaster.web.websocket import MOST_BUFFERED
-from tests.edges.web_rig import Talk, WebServerRig, served
+from broadcaster.web.websocket import MAX_BUFFERED
+from tests.edges.web_rig import SignalingClient, WebServerRig, served
 from tests.rigs.certificates import NAME, Pair, make_pair
 
 
@@ -30,7 +30,7 @@ def pair(tmp_path: Path) -> Pair:
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _frequent_reload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.05)
 
 
@@ -49,7 +49,7 @@ async def fetch(rig: WebServerRig, trusted: ssl.SSLContext, path: str = "/") -> 
             return response.status, await response.text()
 
 
-async def test_page_and_websocket_by_tls(pair: Pair) -> None:
+async def test_page_and_websocket_work_over_tls(pair: Pair) -> None:
     async with secured(pair) as rig:
         status, page = await fetch(rig, pair.trusted())
         assert status == 200
@@ -60,15 +60,15 @@ async def test_page_and_websocket_by_tls(pair: Pair) -> None:
             origin=f"https://localhost:{rig.server.port}",
             ssl=pair.trusted(),
         )
-        talk = Talk(socket)
-        await talk.play()
+        viewer = SignalingClient(socket)
+        await viewer.join()
         assert '"secure": true' in (await fetch(rig, pair.trusted(), "/api/status"))[1]
-        await talk.say("bye")
-        assert await talk.close_code() == 1000
+        await viewer.send("bye")
+        assert await viewer.close_code() == 1000
         assert await rig.is_clean()
 
 
-async def test_a_page_by_plain_http_is_redirected(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_plain_http_requests_for_pages_are_redirected(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     async with secured(pair) as rig:
         url = f"http://localhost:{rig.server.port}/?a=b"
         async with rig.client.get(url, allow_redirects=False) as response:
@@ -86,8 +86,8 @@ async def test_a_page_by_plain_http_is_redirected(pair: Pair, caplog: pytest.Log
 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
-async def test_half_a_beginning_is_cut_off(first: bytes, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_LIMIT", 0.1)
+async def test_incomplete_first_bytes_time_out(first: bytes, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         writer.write(first)
@@ -97,21 +97,21 @@ async def test_half_a_beginning_is_cut_off(first: bytes, pair: Pair, monkeypatch
         assert (await fetch(rig, pair.trusted()))[0] == 200
 
 
-async def test_a_handshake_may_come_byte_by_byte(pair: Pair) -> None:
+async def test_a_handshake_may_arrive_byte_by_byte(pair: Pair) -> None:
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         for byte in client_hello("localhost"):
             writer.write(bytes([byte]))
             await writer.drain()
-        assert (await reader.read(1)) == b"\x16", "the server's part of the handshake"
+        assert (await reader.read(1)) == b"\x16", "the server's handshake record"
         writer.close()
 
 
-async def test_rubbish_gets_nothing_and_harms_nothing(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_garbage_is_rejected_without_an_error(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     async with secured(pair) as rig:
-        for rubbish in (b"\0" * 2000, b"SSH-2.0-x\r\n\r\n", b"A" * 9000, b"get / http\r\n\r\n", b"\xff"):
+        for garbage in (b"\0" * 2000, b"SSH-2.0-x\r\n\r\n", b"A" * 9000, b"get / http\r\n\r\n", b"\xff"):
             reader, writer = await asyncio.open_connection("localhost", rig.server.port)
-            writer.write(rubbish)
+            writer.write(garbage)
             writer.write_eof()
             async with asyncio.timeout(10):
                 with contextlib.suppress(ConnectionError):
@@ -121,10 +121,10 @@ async def test_rubbish_gets_nothing_and_harms_nothing(pair: Pair, caplog: pytest
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
 
 
-async def test_the_names_of_the_certificate_are_our_own(pair: Pair, tmp_path: Path) -> None:
+async def test_names_in_the_certificate_are_accepted_as_hosts(pair: Pair, tmp_path: Path) -> None:
     async with secured(pair) as rig:
 
-        async def asked_as(name: str) -> int:
+        async def status_for(name: str) -> int:
             connector = aiohttp.TCPConnector(force_close=True, ssl=False)
             async with (
                 aiohttp.ClientSession(connector=connector) as client,
@@ -132,22 +132,22 @@ async def test_the_names_of_the_certificate_are_our_own(pair: Pair, tmp_path: Pa
             ):
                 return response.status
 
-        assert [await asked_as(name) for name in (NAME, "other.example.net")] == [200, 421]
+        assert [await status_for(name) for name in (NAME, "other.example.net")] == [200, 421]
         make_pair(tmp_path, names=("*.example.net",))
         async with asyncio.timeout(10):
-            while await asked_as("other.example.net") != 200:
+            while await status_for("other.example.net") != 200:
                 await asyncio.sleep(0.05)
-        assert [await asked_as(name) for name in (NAME, "a.b.example.net", "example.net")] == [421, 421, 421]
+        assert [await status_for(name) for name in (NAME, "a.b.example.net", "example.net")] == [421, 421, 421]
 
 
-def test_the_names_of_a_certificate_that_cannot_be_read_are_none(pair: Pair, tmp_path: Path) -> None:
+def test_an_unreadable_certificate_has_no_names(pair: Pair, tmp_path: Path) -> None:
     assert certificate_names(pair.certificate) == (NAME, "localhost")
     assert certificate_names(tmp_path / "missing.pem") == ()
     assert certificate_names(pair.key) == ()
 
 
-async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_LIMIT", 0.1)
+async def test_an_incomplete_handshake_times_out(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         writer.write(b"\x16\x03\x01")  # the first bytes of a handshake record
@@ -157,7 +157,7 @@ async def test_who_begins_tls_and_says_nothing_is_cut_off(pair: Pair, monkeypatc
         assert (await fetch(rig, pair.trusted()))[0] == 200
 
 
-async def test_a_server_s_name_that_is_not_ascii_is_a_line_in_the_log(
+async def test_a_server_name_that_is_not_ascii_is_logged(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "unraisablehook", log_unraisable)
@@ -173,7 +173,7 @@ async def test_a_server_s_name_that_is_not_ascii_is_a_line_in_the_log(
 
 
 def client_hello(name: str) -> bytes:
-    """The first bytes of a TLS connection to a server of that name."""
+    """Return the first bytes of a TLS connection to a server of that name."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with contextlib.suppress(ssl.SSLWantReadError):
@@ -181,27 +181,27 @@ def client_hello(name: str) -> bytes:
     return outgoing.read()
 
 
-async def test_no_more_waits_for_a_reader_than_without_tls(pair: Pair) -> None:
+async def test_buffered_bytes_are_limited_with_tls_too(pair: Pair) -> None:
     async with (
         served(timings=Timings(connect_timeout=600), **pair.settings) as rig,
         stalled(rig, pair.trusted()) as handler,
     ):
         tls = handler.transport._ssl_protocol
-        below = tls._transport
-        rig.peers.made[0].alive = False
-        waiting = said = 0
-        while rig.server.viewers and said < 20_000:
-            rig.live.become(StreamState.LIVE if said % 2 else StreamState.FAILED)
-            said += 1
+        tcp = tls._transport
+        rig.peers.created[0].is_active = False
+        buffered = count = 0
+        while rig.server.viewers and count < 20_000:
+            rig.stream.change(StreamState.LIVE if count % 2 else StreamState.FAILED)
+            count += 1
             await asyncio.sleep(0)
-            waiting = max(waiting, tls._get_write_buffer_size() + below.get_write_buffer_size())
-        assert MOST_BUFFERED / 2 < waiting < MOST_BUFFERED + 4096, "with what TLS itself adds"
+            buffered = max(buffered, tls._get_write_buffer_size() + tcp.get_write_buffer_size())
+        assert MAX_BUFFERED / 2 < buffered < MAX_BUFFERED + 4096, "including the overhead of TLS"
         assert await rig.is_clean()
 
 
 @contextlib.asynccontextmanager
 async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[Any]:
-    """A viewer who joins and then reads nothing any more, with little room for it: the server's end of that."""
+    """Let a viewer with a small receive buffer join and stop reading; yield the server's connection handler."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     narrow.setblocking(False)
@@ -212,7 +212,7 @@ async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[A
     writer.write(b"Sec-WebSocket-Protocol: broadcaster.v1\r\n\r\n")
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"\x81\x90\x00\x00\x00\x00" + b'{"type":"hello"}')
-    while not rig.peers.made:
+    while not rig.peers.created:
         await asyncio.sleep(0.01)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     (handler,) = rig.server._runner.server.connections  # type: ignore[union-attr]
@@ -221,7 +221,7 @@ async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[A
     await asyncio.sleep(0.05)
 
 
-async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pair) -> None:
+async def test_closing_does_not_wait_for_silent_tls_viewers(pair: Pair) -> None:
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port, ssl=pair.trusted())
         writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
@@ -230,11 +230,11 @@ async def test_the_server_ends_in_time_though_viewers_by_tls_are_silent(pair: Pa
         assert (await reader.readline()).startswith(b"HTTP/1.1 101")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         began = time.monotonic()
-    assert time.monotonic() - began < 2 + 2  # the server's own limit, and a shared machine
+    assert time.monotonic() - began < 2 + 2  # the server's limit, and a margin for a loaded machine
     writer.transport.abort()
 
 
-async def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
+async def test_a_renewed_certificate_is_loaded_and_an_invalid_one_is_not(
     pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -243,58 +243,58 @@ async def test_a_renewed_certificate_is_taken_and_a_bad_one_is_not(
         assert (await fetch(rig, before))[0] == 200
         make_pair(tmp_path)
         after = pair.trusted()
-        await until_taken(rig, after)
+        await until_loaded(rig, after)
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
             await fetch(rig, before)
         pair.key.write_text("-----BEGIN PRIVATE KEY-----\nhalf of\n")
         await until_logged("new certificate is invalid", caplog)
-        assert (await fetch(rig, after))[0] == 200, "that of before stays"
+        assert (await fetch(rig, after))[0] == 200, "the current certificate stays in use"
         make_pair(tmp_path)
-        await until_taken(rig, pair.trusted())
+        await until_loaded(rig, pair.trusted())
     assert sum("new certificate is invalid, keeping the current one" in message for message in caplog.messages) == 1
     assert str(pair.key) in caplog.text
     assert caplog.messages.count("certificate renewed") == 2
 
 
-async def test_who_is_connected_stays_while_it_is_renewed(pair: Pair, tmp_path: Path) -> None:
+async def test_connections_survive_a_renewal(pair: Pair, tmp_path: Path) -> None:
     async with secured(pair) as rig:
         url = f"https://localhost:{rig.server.port}/ws"
-        talk = Talk(await rig.client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=pair.trusted()))
-        await talk.play()
+        viewer = SignalingClient(await rig.client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=pair.trusted()))
+        await viewer.join()
         make_pair(tmp_path)
-        await until_taken(rig, pair.trusted())
-        await talk.say("heartbeat")
-        await talk.hear("heartbeat")
+        await until_loaded(rig, pair.trusted())
+        await viewer.send("heartbeat")
+        await viewer.receive("heartbeat")
 
 
-def test_half_of_a_renewal_waits_for_the_other_half(pair: Pair, tmp_path: Path) -> None:
+def test_a_renewal_is_loaded_when_both_files_are_complete(pair: Pair, tmp_path: Path) -> None:
     certificate = Certificate(**pair.settings)
     certificate.load()
     old_key = pair.key.read_bytes()
     make_pair(tmp_path)
     new_key = pair.key.read_bytes()
     pair.key.write_bytes(old_key)
-    assert certificate.reload_if_changed() is False, "just written: the key may be on its way"
+    assert certificate.reload_if_changed() is False, "just written: the key may follow"
     pair.key.write_bytes(new_key)
     assert certificate.reload_if_changed() is False
     assert certificate.reload_if_changed() is True
     assert certificate.reload_if_changed() is False
     pair.certificate.unlink()
-    assert certificate.reload_if_changed() is False, "while it is not there, nothing changes"
+    assert certificate.reload_if_changed() is False, "while a file is missing, nothing changes"
 
 
-def test_a_bad_one_is_said_once(pair: Pair, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_reported_once(pair: Pair, tmp_path: Path) -> None:
     certificate = Certificate(**pair.settings)
     certificate.load()
     pair.certificate.write_text("nonsense")
     assert certificate.reload_if_changed() is False
-    with pytest.raises(BroadcasterError, match="holds no certificate"):
+    with pytest.raises(BroadcasterError, match="contains no certificate"):
         certificate.reload_if_changed()
     assert certificate.reload_if_changed() is False
 
 
-def test_what_is_wrong_is_said_with_setting_and_file(pair: Pair, tmp_path: Path) -> None:
-    def said(certificate: Path, key: Path) -> str:
+def test_errors_name_setting_file_and_reason(pair: Pair, tmp_path: Path) -> None:
+    def error(certificate: Path, key: Path) -> str:
         with pytest.raises(BroadcasterError) as caught:
             load_pair(certificate, key)
         return str(caught.value)
@@ -305,23 +305,26 @@ def test_what_is_wrong_is_said_with_setting_and_file(pair: Pair, tmp_path: Path)
     locked = make_pair(tmp_path / "secret", password=b"hush")
     nothing, broken = tmp_path / "nothing.pem", tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
-    assert said(nothing, pair.key) == f"web.certificate: {nothing} cannot be read: No such file or directory"
-    assert said(pair.certificate, tmp_path) == f"web.key: {tmp_path} cannot be read: Is a directory"
-    assert said(pair.key, pair.key) == f"web.certificate: {pair.key} holds no certificate (PEM)"
-    assert said(pair.certificate, pair.certificate) == f"web.key: {pair.certificate} holds no private key (PEM)"
-    assert "is not the key of the certificate" in said(pair.certificate, other.key)
-    assert said(locked.certificate, locked.key).startswith(f"web.key: {locked.key} needs a password")
-    assert said(broken, pair.key).startswith(f"web.certificate, web.key: {broken} and {pair.key} cannot be used: ")
+    assert error(nothing, pair.key) == f"web.certificate: {nothing} cannot be read: No such file or directory"
+    assert error(pair.certificate, tmp_path) == f"web.key: {tmp_path} cannot be read: Is a directory"
+    assert error(pair.key, pair.key) == f"web.certificate: {pair.key} contains no certificate in PEM format"
+    assert (
+        error(pair.certificate, pair.certificate)
+        == f"web.key: {pair.certificate} contains no private key in PEM format"
+    )
+    assert "is not the key of the certificate" in error(pair.certificate, other.key)
+    assert error(locked.certificate, locked.key).startswith(f"web.key: {locked.key} is encrypted with a password")
+    assert error(broken, pair.key).startswith(f"web.certificate, web.key: {broken} and {pair.key} cannot be used: ")
 
 
-async def test_with_a_bad_one_it_does_not_start(tmp_path: Path) -> None:
+async def test_an_invalid_certificate_prevents_the_start(tmp_path: Path) -> None:
     with pytest.raises(BroadcasterError, match=r"web\.certificate: .*nothing\.pem"):
         async with served(certificate=str(tmp_path / "nothing.pem"), key=str(tmp_path / "nothing.pem")):
             pass
 
 
-async def until_taken(rig: WebServerRig, trusted: ssl.SSLContext) -> None:
-    """Wait until newcomers get that certificate."""
+async def until_loaded(rig: WebServerRig, trusted: ssl.SSLContext) -> None:
+    """Wait until new connections get that certificate."""
     async with asyncio.timeout(10):
         while True:
             with contextlib.suppress(aiohttp.ClientConnectorCertificateError):

@@ -24,19 +24,19 @@ from tests.edges.web_rig import CANDIDATE, CHROMIUM, FAST, served
 async def test_joins_plays_and_leaves_without_a_trace(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with served() as rig:
-        talk = await rig.talk()
-        welcome = await talk.play()
+        viewer = await rig.connect()
+        welcome = await viewer.join()
         assert welcome["resumed"] is False
         assert welcome["viewers"] == 1
-        await talk.say("candidate", id=1, candidate=CANDIDATE)
-        await talk.say("keyframe")
-        await talk.say("heartbeat", t=5)
-        assert (await talk.hear("heartbeat"))["t"] == 5
-        (peer,) = rig.peers.made
+        await viewer.send("candidate", id=1, candidate=CANDIDATE)
+        await viewer.send("keyframe")
+        await viewer.send("heartbeat", t=5)
+        assert (await viewer.receive("heartbeat"))["t"] == 5
+        (peer,) = rig.peers.created
         assert peer.calls == ["offer", "answer", "keyframe"]
         assert [candidate.address for candidate in peer.candidates] == ["192.0.2.7"]
-        await talk.say("bye")
-        assert await talk.close_code() == 1000
+        await viewer.send("bye")
+        assert await viewer.close_code() == 1000
         assert await rig.is_clean()
     lines = [record.message for record in caplog.records if record.message.startswith("viewer v1 (127.0.0.1)")]
     assert [line.split(") ")[1].split(" ")[0] for line in lines] == ["joined", "connected", "left"]
@@ -45,75 +45,75 @@ async def test_joins_plays_and_leaves_without_a_trace(caplog: pytest.LogCaptureF
 
 async def test_the_stream_starts_stops_and_fails() -> None:
     async with served(StreamState.OFFLINE) as rig:
-        talk = await rig.talk()
-        await talk.say("hello")
-        assert (await talk.hear("welcome"))["stream"]["state"] == "offline"
-        rig.live.become(StreamState.LIVE)
-        assert (await talk.hear("stream"))["state"] == "live"
-        await talk.say("answer", id=(await talk.hear("offer"))["id"], sdp=CHROMIUM)
-        rig.live.become(StreamState.OFFLINE)
-        assert (await talk.hear("bye"))["reason"] == "stopped"
+        viewer = await rig.connect()
+        await viewer.send("hello")
+        assert (await viewer.receive("welcome"))["stream"]["state"] == "offline"
+        rig.stream.change(StreamState.LIVE)
+        assert (await viewer.receive("stream"))["state"] == "live"
+        await viewer.send("answer", id=(await viewer.receive("offer"))["id"], sdp=CHROMIUM)
+        rig.stream.change(StreamState.OFFLINE)
+        assert (await viewer.receive("bye"))["reason"] == "stopped"
         await asyncio.sleep(0.05)
-        assert rig.peers.made[0].closed
+        assert rig.peers.created[0].closed
 
 
 async def test_a_viewer_hears_of_sound_that_goes_and_comes_and_keeps_its_peer_connection() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        assert (await talk.play())["stream"]["sound"] == "on"
+        viewer = await rig.connect()
+        assert (await viewer.join())["stream"]["sound"] == "on"
         for sound in (AudioState.LOST, AudioState.ON, AudioState.NONE):
-            rig.live.become(StreamState.LIVE, sound=sound)
-            told = await talk.hear("stream")
+            rig.stream.change(StreamState.LIVE, audio=sound)
+            told = await viewer.receive("stream")
             assert (told["state"], told["sound"]) == ("live", sound)
-        (peer,) = rig.peers.made
+        (peer,) = rig.peers.created
         assert peer.calls == ["offer", "answer"]
         assert not peer.closed
 
 
 async def test_everyone_is_told_how_many_watch() -> None:
     async with served(timings=FAST) as rig:
-        first, second = await rig.talk(), await rig.talk()
-        await first.say("hello")
-        await first.hear("welcome")
-        await second.say("hello")
-        assert (await second.hear("welcome"))["viewers"] == 2
-        assert (await first.hear("viewers"))["count"] == 2
+        first, second = await rig.connect(), await rig.connect()
+        await first.send("hello")
+        await first.receive("welcome")
+        await second.send("hello")
+        assert (await second.receive("welcome"))["viewers"] == 2
+        assert (await first.receive("viewers"))["count"] == 2
         await second.socket.close()
-        assert (await first.hear("viewers"))["count"] == 1
+        assert (await first.receive("viewers"))["count"] == 1
 
 
 async def test_a_take_over_leaves_media_alone_and_closes_the_old_socket() -> None:
     async with served() as rig:
-        old = await rig.talk()
-        welcome = await old.play()
-        new = await rig.talk()
-        await new.say("hello", resume=welcome["resume"])
-        again = await new.hear("welcome")
+        old = await rig.connect()
+        welcome = await old.join()
+        new = await rig.connect()
+        await new.send("hello", resume=welcome["resume"])
+        again = await new.receive("welcome")
         assert (again["resumed"], again["session"], again["viewers"]) == (True, welcome["session"], 1)
         assert await old.close_code() == 4004
-        await new.say("heartbeat")
-        await new.hear("heartbeat")
-        assert [peer.closed for peer in rig.peers.made] == [False]
+        await new.send("heartbeat")
+        await new.receive("heartbeat")
+        assert [peer.closed for peer in rig.peers.created] == [False]
 
 
 async def test_a_session_is_kept_while_its_media_is_alive() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        welcome = await talk.play()
-        await cut(talk.socket)
+        viewer = await rig.connect()
+        welcome = await viewer.join()
+        await cut(viewer.socket)
         await asyncio.sleep(0.05)
         assert rig.server.viewers == 1
-        back = await rig.talk()
-        await back.say("hello", resume=welcome["resume"])
-        assert (await back.hear("welcome"))["resumed"] is True
-        assert [peer.closed for peer in rig.peers.made] == [False]
+        back = await rig.connect()
+        await back.send("hello", resume=welcome["resume"])
+        assert (await back.receive("welcome"))["resumed"] is True
+        assert [peer.closed for peer in rig.peers.created] == [False]
 
 
 async def test_a_kept_session_ends_in_time() -> None:
     async with served(timings=FAST) as rig:
-        talk = await rig.talk()
-        await talk.play()
-        await cut(talk.socket)
+        viewer = await rig.connect()
+        await viewer.join()
+        await cut(viewer.socket)
         await asyncio.sleep(0.3)
         assert rig.server.viewers == 1
         assert await rig.is_clean()
@@ -121,73 +121,73 @@ async def test_a_kept_session_ends_in_time() -> None:
 
 async def test_a_cut_ends_it_at_once_when_media_is_dead() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        rig.peers.made[0].alive = False
-        await cut(talk.socket)
+        viewer = await rig.connect()
+        await viewer.join()
+        rig.peers.created[0].is_active = False
+        await cut(viewer.socket)
         assert await rig.is_clean(0.5)
 
 
 async def test_a_full_house_says_so_and_a_kept_session_gives_way() -> None:
     async with served(max_viewers=1) as rig:
-        first = await rig.talk()
-        await first.play()
-        second = await rig.talk()
-        await second.say("hello")
-        error = await second.hear("error")
+        first = await rig.connect()
+        await first.join()
+        second = await rig.connect()
+        await second.send("hello")
+        error = await second.receive("error")
         assert (error["code"], error["limit"]) == ("full", 1)
         assert await second.close_code() == 4003
         await cut(first.socket)
         await asyncio.sleep(0.05)
-        third = await rig.talk()
-        await third.say("hello")
-        assert (await third.hear("welcome"))["viewers"] == 1
+        third = await rig.connect()
+        await third.send("hello")
+        assert (await third.receive("welcome"))["viewers"] == 1
         await asyncio.sleep(0.05)
-        assert rig.peers.made[0].closed
+        assert rig.peers.created[0].closed
 
 
 async def test_heartbeats_without_a_peer_connection_do_not_keep_a_place_for_ever() -> None:
     timings = Timings(unconnected_limit=0.2, close_timeout=0.1)
     async with served(timings=timings, max_viewers=1) as rig:
-        first = await rig.talk()
-        await first.say("hello")
-        await first.hear("offer")
-        second = await rig.talk()
-        await second.say("hello")
-        assert (await second.hear("error"))["code"] == "full"
+        first = await rig.connect()
+        await first.send("hello")
+        await first.receive("offer")
+        second = await rig.connect()
+        await second.send("hello")
+        assert (await second.receive("error"))["code"] == "full"
         await asyncio.sleep(0.2)
-        await first.say("heartbeat")
-        third = await rig.talk()
-        await third.say("hello")
-        assert (await third.hear("welcome"))["viewers"] == 1
-        error = await first.hear("error")
+        await first.send("heartbeat")
+        third = await rig.connect()
+        await third.send("hello")
+        assert (await third.receive("welcome"))["viewers"] == 1
+        error = await first.receive("error")
         assert (error["code"], error["limit"]) == ("full", 1)
         assert await first.close_code() == 4003
 
 
 async def test_newcomers_are_refused_while_the_machine_cannot_keep_up() -> None:
     async with served() as rig:
-        first = await rig.talk()
-        await first.play()
+        first = await rig.connect()
+        await first.join()
         rig.server.refuse_new_viewers(True)
-        second = await rig.talk()
-        await second.say("hello")
-        assert (await second.hear("error"))["code"] == "full"
+        second = await rig.connect()
+        await second.send("hello")
+        assert (await second.receive("error"))["code"] == "full"
         assert await second.close_code() == 4003
         assert rig.server.viewers == 1
         rig.server.refuse_new_viewers(False)
-        third = await rig.talk()
-        await third.say("hello")
-        assert (await third.hear("welcome"))["viewers"] == 2
+        third = await rig.connect()
+        await third.send("hello")
+        assert (await third.receive("welcome"))["viewers"] == 2
 
 
 async def test_a_join_storm_lets_in_exactly_the_limit() -> None:
     async with served(max_viewers=5) as rig:
 
         async def join() -> str:
-            talk = await rig.talk()
-            await talk.say("hello")
-            message = json.loads((await talk.socket.receive()).data)
+            viewer = await rig.connect()
+            await viewer.send("hello")
+            message = json.loads((await viewer.socket.receive()).data)
             return str(message.get("code", message["type"]))
 
         words = await asyncio.gather(*(join() for _ in range(50)))
@@ -198,11 +198,11 @@ async def test_a_join_storm_lets_in_exactly_the_limit() -> None:
 async def test_a_hundred_joins_and_leaves_leave_nothing() -> None:
     async with served() as rig:
         for _ in range(100):
-            talk = await rig.talk()
-            await talk.play()
-            await talk.socket.close()
+            viewer = await rig.connect()
+            await viewer.join()
+            await viewer.socket.close()
         assert await rig.is_clean()
-        assert len(rig.peers.made) == 100
+        assert len(rig.peers.created) == 100
 
 
 def number_of_viewers() -> int:
@@ -217,12 +217,12 @@ async def test_who_has_left_is_freed_without_the_garbage_collector() -> None:
         before = number_of_viewers()
         try:
             for _ in range(10):
-                talk = await rig.talk()
-                await talk.play()
-                await talk.say("bye")
-                assert await talk.close_code() == 1000
+                viewer = await rig.connect()
+                await viewer.join()
+                await viewer.send("bye")
+                assert await viewer.close_code() == 1000
             assert await rig.is_clean()
-            rig.peers.made.clear()  # each refers to its viewer
+            rig.peers.created.clear()  # each refers to its viewer
             async with asyncio.timeout(2):
                 while number_of_viewers() > before:
                     await asyncio.sleep(0.01)
@@ -232,11 +232,11 @@ async def test_who_has_left_is_freed_without_the_garbage_collector() -> None:
 
 async def test_answered_pings_do_not_save_a_page_that_hangs() -> None:
     async with served(timings=FAST) as rig:
-        talk = await rig.talk()
+        viewer = await rig.connect()
         began = time.monotonic()
-        await talk.say("hello")
-        assert (await talk.hear("heartbeat"))["ask"] is True
-        assert await talk.close_code() == 4002
+        await viewer.send("hello")
+        assert (await viewer.receive("heartbeat"))["ask"] is True
+        assert await viewer.close_code() == 4002
         assert (
             0.55 < time.monotonic() - began < 4
         )  # machines are shared; the times themselves are tested by a fake clock
@@ -244,18 +244,18 @@ async def test_answered_pings_do_not_save_a_page_that_hangs() -> None:
 
 async def test_an_answered_ask_keeps_a_hidden_tab() -> None:
     async with served(timings=FAST) as rig:
-        talk = await rig.talk()
-        await talk.say("hello")
+        viewer = await rig.connect()
+        await viewer.send("hello")
         for _ in range(3):
-            assert (await talk.hear("heartbeat"))["ask"] is True
-            await talk.say("heartbeat")
-            await talk.hear("heartbeat")
+            assert (await viewer.receive("heartbeat"))["ask"] is True
+            await viewer.send("heartbeat")
+            await viewer.receive("heartbeat")
         assert rig.server.viewers == 1
 
 
 async def test_who_answers_no_ping_is_gone() -> None:
     async with served(timings=FAST) as rig, raw_viewer(rig.server.port) as raw:
-        rig.peers.made[0].alive = False
+        rig.peers.created[0].is_active = False
         began = time.monotonic()
         while (opcode := await raw.frame()) != CLOSE:
             if opcode == PING:
@@ -266,10 +266,10 @@ async def test_who_answers_no_ping_is_gone() -> None:
 
 async def test_who_stops_reading_is_ended_and_little_is_buffered() -> None:
     async with served(timings=Timings(connect_timeout=600)) as rig, raw_viewer(rig.server.port):
-        rig.peers.made[0].alive = False
+        rig.peers.created[0].is_active = False
         said = 0
         while rig.server.viewers and said < 20_000:
-            rig.live.become(StreamState.LIVE if said % 2 else StreamState.FAILED)
+            rig.stream.change(StreamState.LIVE if said % 2 else StreamState.FAILED)
             said += 1
             await asyncio.sleep(0)
         assert said * 60 < 512 * 1024, "with what the kernel holds on both sides"
@@ -278,76 +278,76 @@ async def test_who_stops_reading_is_ended_and_little_is_buffered() -> None:
 
 async def test_who_never_answers_is_told() -> None:
     async with served(timings=Timings(connect_timeout=0.2)) as rig:
-        talk = await rig.talk()
-        await talk.say("hello")
-        await talk.hear("offer")
-        bye = await talk.hear("bye")
+        viewer = await rig.connect()
+        await viewer.send("hello")
+        await viewer.receive("offer")
+        bye = await viewer.receive("bye")
         assert (bye["id"], bye["reason"]) == (1, "no-answer")
         await asyncio.sleep(0.05)
-        assert rig.peers.made[0].closed
-        await talk.say("restart", id=1, reason="ice-failed")
-        assert (await talk.hear("offer"))["id"] == 2
+        assert rig.peers.created[0].closed
+        await viewer.send("restart", id=1, reason="ice-failed")
+        assert (await viewer.receive("offer"))["id"] == 2
 
 
 async def test_a_restart_closes_the_old_when_the_new_offer_is_out() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        await talk.say("restart", id=1, reason="no-frames")
-        assert (await talk.hear("bye"))["reason"] == "replaced"
-        assert (await talk.hear("offer"))["id"] == 2
+        viewer = await rig.connect()
+        await viewer.join()
+        await viewer.send("restart", id=1, reason="no-frames")
+        assert (await viewer.receive("bye"))["reason"] == "replaced"
+        assert (await viewer.receive("offer"))["id"] == 2
         await asyncio.sleep(0.05)
-        assert [peer.closed for peer in rig.peers.made] == [True, False]
+        assert [peer.closed for peer in rig.peers.created] == [True, False]
 
 
 async def test_a_lost_peer_connection_is_told() -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        await talk.say("keyframe")
+        viewer = await rig.connect()
+        await viewer.join()
+        await viewer.send("keyframe")
         await asyncio.sleep(0.05)
-        rig.peers.made[0].listener.peer_lost()
-        assert (await talk.hear("bye"))["reason"] == "lost"
+        rig.peers.created[0].listener.peer_lost()
+        assert (await viewer.receive("bye"))["reason"] == "lost"
 
 
 async def test_an_illegal_event_is_logged_with_its_traceback_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
     async with served() as rig:
-        talk = await rig.talk()
-        await talk.play()
-        listener = rig.peers.made[0].listener
+        viewer = await rig.connect()
+        await viewer.join()
+        listener = rig.peers.created[0].listener
         type(listener)(listener._viewer, 99).peer_connected()  # a peer connection that was never requested
         (record,) = [record for record in caplog.records if "illegal event ignored" in record.message]
         assert record.levelname == "ERROR"
         assert record.exc_info
-        await talk.say("heartbeat")
-        await talk.hear("heartbeat")
-        assert rig.peers.open == rig.peers.made
+        await viewer.send("heartbeat")
+        await viewer.receive("heartbeat")
+        assert rig.peers.open == rig.peers.created
 
 
 async def test_a_bad_answer_ends_only_its_peer_connection() -> None:
     async with served() as rig:
-        rig.peers.breaks = BadAnswer("codec of the moon")
-        talk = await rig.talk()
-        await talk.play()
-        error = await talk.hear("error")
+        rig.peers.answer_error = BadAnswer("codec of the moon")
+        viewer = await rig.connect()
+        await viewer.join()
+        error = await viewer.receive("error")
         assert (error["code"], error["message"]) == ("bad-answer", "codec of the moon")
-        await talk.say("heartbeat")
-        await talk.hear("heartbeat")
+        await viewer.send("heartbeat")
+        await viewer.receive("heartbeat")
         assert rig.peers.open == []
 
 
 @pytest.mark.parametrize("broken", [KeyError("mid"), AssertionError(), StopIteration(), struct.error("short")])
 async def test_what_breaks_a_parser_ends_that_viewer_only(broken: Exception, caplog: pytest.LogCaptureFixture) -> None:
     async with served() as rig:
-        healthy = await rig.talk()
-        await healthy.play()
-        rig.peers.breaks = broken
-        talk = await rig.talk()
-        await talk.play()
-        assert (await talk.hear("error"))["code"] == "internal"
-        assert await talk.close_code() == 1012
-        await healthy.say("heartbeat")
-        await healthy.hear("heartbeat")
+        healthy = await rig.connect()
+        await healthy.join()
+        rig.peers.answer_error = broken
+        viewer = await rig.connect()
+        await viewer.join()
+        assert (await viewer.receive("error"))["code"] == "internal"
+        assert await viewer.close_code() == 1012
+        await healthy.send("heartbeat")
+        await healthy.receive("heartbeat")
         assert len(rig.peers.open) == 1
     assert "ended by" in caplog.text
 
@@ -359,9 +359,9 @@ async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, 
             raise BroadcasterError("no way from viewers to here: no port is free")
 
         monkeypatch.setattr(rig.peers, "create", no_port)
-        talk = await rig.talk()
-        await talk.say("hello")
-        assert (await talk.hear("error"))["code"] == "internal"
+        viewer = await rig.connect()
+        await viewer.send("hello")
+        assert (await viewer.receive("error"))["code"] == "internal"
         assert await rig.is_clean()
     assert "ended by an error: no way from viewers to here" in caplog.text
     assert "Traceback" not in caplog.text
@@ -369,38 +369,40 @@ async def test_a_fault_that_has_a_name_gets_a_sentence_and_no_traceback(caplog, 
 
 async def test_an_offer_that_never_comes_ends_the_viewer() -> None:
     async with served(timings=Timings(peer_timeout=0.2)) as rig:
-        rig.peers.hangs = True
-        talk = await rig.talk()
-        await talk.say("hello")
-        assert (await talk.hear("error"))["code"] == "internal"
+        rig.peers.offer_hangs = True
+        viewer = await rig.connect()
+        await viewer.send("hello")
+        assert (await viewer.receive("error"))["code"] == "internal"
         assert await rig.is_clean()
 
 
 async def test_leaving_while_the_offer_is_made_leaves_nothing() -> None:
     async with served() as rig:
-        rig.peers.hangs = True
-        talk = await rig.talk()
-        await talk.say("hello")
-        await talk.hear("welcome")
-        await talk.socket.close()
+        rig.peers.offer_hangs = True
+        viewer = await rig.connect()
+        await viewer.send("hello")
+        await viewer.receive("welcome")
+        await viewer.socket.close()
         assert await rig.is_clean()
 
 
 async def test_closing_says_1001_to_all_and_waits_for_nobody() -> None:
     async with served() as rig, raw_viewer(rig.server.port):  # which does not answer our close frame
-        talks = [await rig.talk() for _ in range(3)]
-        await talks[0].play()
-        await talks[1].play()
+        viewers = [await rig.connect() for _ in range(3)]
+        await viewers[0].join()
+        await viewers[1].join()
         began = time.monotonic()
-        codes, _ = await asyncio.gather(asyncio.gather(*(talk.close_code() for talk in talks)), rig.server.close())
+        codes, _ = await asyncio.gather(
+            asyncio.gather(*(viewer.close_code() for viewer in viewers)), rig.server.close()
+        )
         assert codes == [1001, 1001, 1001]
         assert time.monotonic() - began < 5
 
 
-async def cut(talk: aiohttp.ClientWebSocketResponse) -> None:
+async def cut(viewer: aiohttp.ClientWebSocketResponse) -> None:
     """End the TCP connection without a close frame."""
-    assert talk._response.connection is not None
-    transport = talk._response.connection.transport
+    assert viewer._response.connection is not None
+    transport = viewer._response.connection.transport
     assert transport is not None
     transport.abort()
     await asyncio.sleep(0.01)

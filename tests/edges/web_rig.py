@@ -1,4 +1,4 @@
-"""A real web server on loopback, with a stream and peer connections that only keep the books."""
+"""A real web server on loopback, with a stream and peer connections that record what the server does with them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import StreamReason
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
@@ -37,39 +38,30 @@ FAST = Timings(
 CANDIDATE = {"candidate": "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
 
 
-def no_capacity() -> Capacity:
-    """A fan-out that has done nothing yet."""
+def idle_capacity() -> Capacity:
+    """Return the capacity of a fan-out without traffic."""
     return Capacity(0, 2_500_000, 0.0, 0.0, False, Traffic())
 
 
-class RealClock:
-    """The machine's clocks."""
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def unix(self) -> float:
-        return time.time()
-
-
-class BookLive:
-    """A stream that is whatever the test says (`ports.StreamControl`)."""
+class ControlledStream:
+    """A stream whose status the test sets; records the requested states (`ports.StreamControl`)."""
 
     def __init__(self, state: StreamState) -> None:
         self.status = StreamStatus(state, 1.0, AudioState.ON)
-        self.wishes: list[bool] = []
+        self.requested: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
 
-    def become(self, state: StreamState, reason: StreamReason | None = None, sound: AudioState = AudioState.ON) -> None:
-        self.status = StreamStatus(state, 2.0, sound, reason)
+    def change(self, state: StreamState, reason: StreamReason | None = None, audio: AudioState = AudioState.ON) -> None:
+        """Change the status, and notify the listeners."""
+        self.status = StreamStatus(state, 2.0, audio, reason)
         for listener in list(self.listeners):
             listener(self.status)
 
     def set_live(self, live: bool) -> None:
-        self.wishes.append(live)
+        self.requested.append(live)
 
     def toggle(self) -> None:
-        raise AssertionError("nothing in web presses the button")
+        raise AssertionError("the web server never toggles the stream")
 
     def watch(self, listener: Callable[[StreamStatus], None]) -> Callable[[], None]:
         self.listeners.append(listener)
@@ -79,17 +71,17 @@ class BookLive:
         return StreamReport("test picture", "libx264", "test sound", 1280, 720, 30.0, 5, 2)
 
 
-class BookPeer:
-    """A peer connection that connects as soon as it is answered (`ports.Peer`)."""
+class RecordingPeer:
+    """A peer connection that is connected as soon as it gets an answer; records the calls (`ports.Peer`)."""
 
     def __init__(self, viewer: str, listener: PeerListener) -> None:
         self.viewer = viewer
         self.listener = listener
         self.calls: list[str] = []
         self.candidates: list[IceCandidate] = []
-        self.alive = True
+        self.is_active = True
         self.closed = False
-        self.breaks: Exception | None = None
+        self.answer_error: Exception | None = None
 
     async def offer(self) -> Offer:
         self.calls.append("offer")
@@ -98,8 +90,8 @@ class BookPeer:
 
     async def answer(self, sdp: str) -> None:
         self.calls.append("answer")
-        if self.breaks is not None:
-            raise self.breaks
+        if self.answer_error is not None:
+            raise self.answer_error
         self.listener.peer_connected()
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
@@ -109,7 +101,7 @@ class BookPeer:
         self.calls.append("keyframe")
 
     def last_activity(self) -> float | None:
-        return time.monotonic() if self.alive else None
+        return time.monotonic() if self.is_active else None
 
     def stats(self) -> PeerStats:
         return PeerStats(connected=True, bytes_sent=77)
@@ -119,40 +111,41 @@ class BookPeer:
         self.closed = True
 
 
-class BookPeers:
-    """Makes them, and keeps them all (`ports.PeerFactory`)."""
+class RecordingPeers:
+    """Creates peer connections, and keeps all of them (`ports.PeerFactory`)."""
 
     def __init__(self) -> None:
-        self.made: list[BookPeer] = []
+        self.created: list[RecordingPeer] = []
         self.reached_at: list[str] = []
-        self.breaks: Exception | None = None
-        self.hangs = False
+        self.answer_error: Exception | None = None
+        self.offer_hangs = False
 
-    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> BookPeer:
-        peer = BookPeer(viewer, listener)
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> RecordingPeer:
+        peer = RecordingPeer(viewer, listener)
         self.reached_at.append(reached_at)
-        peer.breaks = self.breaks
-        if self.hangs:
+        peer.answer_error = self.answer_error
+        if self.offer_hangs:
             peer.offer = asyncio.Event().wait  # type: ignore[method-assign,assignment]
-        self.made.append(peer)
+        self.created.append(peer)
         return peer
 
     @property
-    def open(self) -> list[BookPeer]:
-        return [peer for peer in self.made if not peer.closed]
+    def open(self) -> list[RecordingPeer]:
+        return [peer for peer in self.created if not peer.closed]
 
 
-class Talk:
-    """A viewer's end of the WebSocket; pings are answered by aiohttp as long as somebody receives."""
+class SignalingClient:
+    """A viewer's end of the WebSocket; aiohttp answers pings while a message is being received."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
 
-    async def say(self, type: str, **fields: object) -> None:
+    async def send(self, type: str, **fields: object) -> None:
+        """Send a message."""
         await self.socket.send_json({"type": type, **fields})
 
-    async def hear(self, type: str, limit: float = 2.0) -> dict[str, Any]:
-        """The next message of that type; others are skipped."""
+    async def receive(self, type: str, limit: float = 2.0) -> dict[str, Any]:
+        """Return the next message of that type, skipping others."""
         async with asyncio.timeout(limit):
             while True:
                 message = await self.socket.receive()
@@ -162,60 +155,61 @@ class Talk:
                     return fields
 
     async def close_code(self, limit: float = 3.0) -> int | None:
-        """How the daemon closes it."""
+        """Wait until the daemon closes the WebSocket, and return the code."""
         async with asyncio.timeout(limit):
             while not self.socket.closed:
                 await self.socket.receive()
         return self.socket.close_code
 
-    async def play(self) -> dict[str, Any]:
-        """Say hello, answer the offer, and give the peer connection a moment to connect."""
-        await self.say("hello")
-        welcome = await self.hear("welcome")
-        await self.say("answer", id=(await self.hear("offer"))["id"], sdp=CHROMIUM)
+    async def join(self) -> dict[str, Any]:
+        """Send `hello`, answer the offer, and wait until that is processed; return the `welcome`."""
+        await self.send("hello")
+        welcome = await self.receive("welcome")
+        await self.send("answer", id=(await self.receive("offer"))["id"], sdp=CHROMIUM)
         await asyncio.sleep(0.02)
         return welcome
 
 
 class WebServerRig:
-    """The server, its stream and its peer connections, and a client for them."""
+    """The server with its stream and peer connections, and an HTTP client."""
 
     def __init__(
         self,
         state: StreamState,
         timings: Timings,
         link_key: SecretFile | None = None,
-        made_token: SecretFile | None = None,
+        operator_token_file: SecretFile | None = None,
         **settings: Any,
     ) -> None:
-        self.live = BookLive(state)
-        self.peers = BookPeers()
+        self.stream = ControlledStream(state)
+        self.peers = RecordingPeers()
         web = WebSettings(**{"host": "127.0.0.1", "port": 0, **settings})
         nothing = SecretFile(Path("/dev/null/nothing"))
-        secrets = StateSecrets(link_key or nothing, made_token or nothing) if link_key or made_token else None
-        self.server = WebServer(web, self.peers, self.live, RealClock(), "1.2.3", no_capacity, timings, secrets)
+        has_secrets = link_key is not None or operator_token_file is not None
+        secrets = StateSecrets(link_key or nothing, operator_token_file or nothing) if has_secrets else None
+        self.server = WebServer(web, self.peers, self.stream, SystemClock(), "1.2.3", idle_capacity, timings, secrets)
         self.client = aiohttp.ClientSession()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
 
-    async def talk(self, **headers: str) -> Talk:
+    async def connect(self, **headers: str) -> SignalingClient:
         """Open a WebSocket as a viewer does."""
         socket = await self.client.ws_connect(f"{self.url}/ws", protocols=[SUBPROTOCOL], headers=headers, compress=0)
-        return Talk(socket)
+        return SignalingClient(socket)
 
     async def is_clean(self, limit: float = 1.0) -> bool:
-        """Whether, a second later, nothing of any viewer is left."""
+        """Whether, within `limit` seconds, no viewer has left any session, task or peer connection."""
         for _ in range(int(limit / 0.01)):
-            if not (self.peers.open or left_over() or self.server.viewers):
+            if not (self.peers.open or viewer_tasks() or self.server.viewers):
                 return True
             await asyncio.sleep(0.01)
         return False
 
 
-def left_over() -> list[str]:
-    """Names of tasks that belong to a viewer."""
+def viewer_tasks() -> list[str]:
+    """Return the names of running tasks that belong to viewers."""
     names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
     return [name for name in names if name.startswith(("viewer", "websocket"))]
 
@@ -224,7 +218,7 @@ def left_over() -> list[str]:
 async def served(
     state: StreamState = StreamState.LIVE, timings: Timings | None = None, **settings: Any
 ) -> AsyncIterator[WebServerRig]:
-    """A running server, closed at the end: nothing may be left."""
+    """Run a server, and check that it leaves nothing behind when it is closed."""
     rig = WebServerRig(state, timings or Timings(close_timeout=0.1), **settings)
     try:
         await rig.server.start()
@@ -233,5 +227,5 @@ async def served(
         await rig.server.close()
         await rig.client.close()
     assert not rig.peers.open
-    assert not left_over()
-    assert not rig.live.listeners
+    assert not viewer_tasks()
+    assert not rig.stream.listeners

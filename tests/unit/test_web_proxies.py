@@ -1,4 +1,4 @@
-"""Where a request comes from: what proxies of ours say is heeded, and what others claim is not."""
+"""The origin of a request: headers of trusted proxies count, forged ones do not."""
 
 import pytest
 from hypothesis import given
@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from broadcaster.web.proxies import Caller, Proxies
 
-OURS = Proxies(["127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48"])
+PROXIES = Proxies(["127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48"])
 
 
-def caller(peer: str, *said: str, proto: tuple[str, ...] = (), secure: bool = False) -> Caller:
-    return OURS.caller(peer, said, proto, secure=secure)
+def caller(peer: str, *forwarded_for: str, proto: tuple[str, ...] = (), secure: bool = False) -> Caller:
+    return PROXIES.caller(peer, forwarded_for, proto, secure=secure)
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "address", "by_proxy"),
+    ("peer", "forwarded_for", "address", "by_proxy"),
     [
         ("192.0.2.1", (), "192.0.2.1", False),
         ("192.0.2.1", ("198.51.100.1",), "192.0.2.1", False),
@@ -36,12 +36,14 @@ def caller(peer: str, *said: str, proto: tuple[str, ...] = (), secure: bool = Fa
         ("", ("198.51.100.1",), "", False),
     ],
 )
-def test_the_rightmost_that_is_no_proxy_of_ours(peer: str, said: tuple[str, ...], address: str, by_proxy: bool) -> None:
-    assert caller(peer, *said) == Caller(address, by_proxy, secure=False)
+def test_the_caller_is_the_rightmost_untrusted_address(
+    peer: str, forwarded_for: tuple[str, ...], address: str, by_proxy: bool
+) -> None:
+    assert caller(peer, *forwarded_for) == Caller(address, by_proxy, secure=False)
 
 
 @pytest.mark.parametrize(
-    ("peer", "proto", "own", "secure"),
+    ("peer", "proto", "own_tls", "secure"),
     [
         ("127.0.0.1", ("https",), False, True),
         ("127.0.0.1", ("HTTPS",), False, True),
@@ -52,19 +54,21 @@ def test_the_rightmost_that_is_no_proxy_of_ours(peer: str, said: tuple[str, ...]
         ("192.0.2.1", ("http",), True, True),
     ],
 )
-def test_whether_by_tls(peer: str, proto: tuple[str, ...], own: bool, secure: bool) -> None:
-    assert caller(peer, "198.51.100.1", proto=proto, secure=own).secure is secure
+def test_secure_is_what_the_last_trusted_proxy_reports(
+    peer: str, proto: tuple[str, ...], own_tls: bool, secure: bool
+) -> None:
+    assert caller(peer, "198.51.100.1", proto=proto, secure=own_tls).secure is secure
 
 
-def test_without_trusted_proxies_nothing_is_heeded() -> None:
+def test_without_trusted_proxies_headers_are_ignored() -> None:
     assert Proxies([]).caller("127.0.0.1", ["198.51.100.1"], ["https"], secure=False).address == "127.0.0.1"
 
 
 @given(st.lists(st.text(max_size=30), max_size=5), st.ip_addresses())
-def test_whatever_a_viewer_claims_the_proxy_s_word_counts(claims: list[str], viewer: object) -> None:
-    said = caller("127.0.0.1", *claims, str(viewer))
-    assert OURS.is_trusted(str(viewer)) or said == caller("127.0.0.1", str(viewer))
+def test_forged_addresses_are_ignored(forged: list[str], viewer: object) -> None:
+    result = caller("127.0.0.1", *forged, str(viewer))
+    assert PROXIES.is_trusted(str(viewer)) or result == caller("127.0.0.1", str(viewer))
 
 
-def test_a_chain_is_not_followed_for_ever() -> None:
+def test_long_chains_are_truncated() -> None:
     assert caller("127.0.0.1", ",".join(["198.51.100.1", *["10.0.0.1"] * 1000])).address == "10.0.0.1"

@@ -1,4 +1,4 @@
-"""Who is let in, who comes back, who gives way; and the first words of a WebSocket."""
+"""Admission, resumption and displacement of sessions, and the phase before `hello`."""
 
 import itertools
 import json
@@ -9,7 +9,7 @@ from broadcaster.model.stream import StreamState
 from broadcaster.signaling.messages import ErrorMessage, Hello, Refusal
 from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
-from broadcaster.web.endpoint import Opening
+from broadcaster.web.endpoint import HelloPhase
 from broadcaster.web.viewers import Sessions
 from tests.unit.signaling_samples import CHROMIUM
 from tests.unit.test_signaling_session import Offered, status
@@ -32,43 +32,43 @@ def detach(session: Session, now: float) -> None:
     assert session.is_detached
 
 
-def test_exactly_the_limit_is_let_in() -> None:
+def test_sessions_are_admitted_up_to_the_limit() -> None:
     sessions = make(2)
     assert {admit(sessions).viewer, admit(sessions).viewer} == {"v1", "v2"}
     with pytest.raises(Refusal) as caught:
         admit(sessions)
-    told = caught.value.error
-    assert (told.code, told.limit, caught.value.close) == ("full", 2, CloseCode.FULL)
+    error = caught.value.error
+    assert (error.code, error.limit, caught.value.close) == ("full", 2, CloseCode.FULL)
 
 
-def test_resume_finds_the_session_even_in_a_full_house() -> None:
+def test_a_session_can_be_resumed_when_the_limit_is_reached() -> None:
     sessions = make(1)
     session = admit(sessions)
     assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
 
 
-def test_a_machine_that_cannot_keep_up_lets_nobody_new_in_and_keeps_who_is_there() -> None:
+def test_while_new_viewers_are_refused_sessions_can_be_resumed() -> None:
     sessions = make(2)
     session = admit(sessions)
     sessions.refuses_new_viewers = True
     with pytest.raises(Refusal) as caught:
         admit(sessions)
-    told = caught.value.error
-    assert (told.code, caught.value.close) == ("full", CloseCode.FULL)
-    assert told.limit is None, "it is not the limit that was reached"
+    error = caught.value.error
+    assert (error.code, caught.value.close) == ("full", CloseCode.FULL)
+    assert error.limit is None, "the limit is not reached"
     assert sessions.admit(session.resume, status(StreamState.LIVE), 1.0).session is session
     sessions.refuses_new_viewers = False
     assert admit(sessions) is not session
 
 
 @pytest.mark.parametrize("resume", ["", "unknown"])
-def test_an_unknown_value_opens_a_new_session(resume: str) -> None:
+def test_an_unknown_resume_value_opens_a_new_session(resume: str) -> None:
     sessions = make(2)
     first = admit(sessions)
     assert sessions.admit(resume, status(StreamState.LIVE), 1.0).session is not first
 
 
-def test_the_longest_kept_gives_its_place() -> None:
+def test_the_session_detached_first_is_displaced() -> None:
     sessions = make(3)
     one, two, three = (admit(sessions) for _ in range(3))
     detach(two, 5.0)
@@ -80,7 +80,7 @@ def test_the_longest_kept_gives_its_place() -> None:
     assert one in list(sessions)
 
 
-def test_who_has_no_peer_connection_for_a_minute_gives_its_place() -> None:
+def test_a_session_without_peer_connection_for_a_minute_is_displaced() -> None:
     sessions = make(3)
     one, two, three = (admit(sessions, now) for now in (0.0, 10.0, 20.0))
     one.offered(1, Offered(), 1.0)
@@ -97,7 +97,7 @@ def test_who_has_no_peer_connection_for_a_minute_gives_its_place() -> None:
     assert one in list(sessions)
 
 
-def test_a_lost_peer_connection_begins_the_minute_and_time_off_air_does_not_count() -> None:
+def test_the_minute_starts_at_a_lost_peer_connection_and_does_not_run_while_offline() -> None:
     sessions = make(1)
     session = admit(sessions)
     session.stream_changed(status(StreamState.OFFLINE), 10.0)
@@ -114,7 +114,7 @@ def test_a_lost_peer_connection_begins_the_minute_and_time_off_air_does_not_coun
     assert sessions.admit("", status(StreamState.LIVE), 560.0).displaced is session
 
 
-def test_the_number_is_told_at_once_and_then_once_a_second() -> None:
+def test_the_count_is_announced_at_once_then_once_per_second() -> None:
     sessions = make(9)
     admit(sessions)
     assert sessions.announcement(10.0) == 1
@@ -130,7 +130,7 @@ def test_the_number_is_told_at_once_and_then_once_a_second() -> None:
     assert sessions.announcement(12.0) == 2
 
 
-def test_a_change_and_back_is_no_news() -> None:
+def test_a_change_that_is_undone_is_not_announced() -> None:
     sessions = make(9)
     first = admit(sessions)
     sessions.announcement(10.0)
@@ -140,34 +140,34 @@ def test_a_change_and_back_is_no_news() -> None:
     assert list(sessions) == [first]
 
 
-class TestOpening:
-    def test_hello_opens(self) -> None:
-        assert Opening().receive('{"type":"hello","resume":"r"}', 0.0) == Hello(resume="r")
+class TestHelloPhase:
+    def test_hello_is_returned(self) -> None:
+        assert HelloPhase().receive('{"type":"hello","resume":"r"}', 0.0) == Hello(resume="r")
 
-    def test_another_message_first_is_a_protocol_error(self) -> None:
+    def test_another_message_before_hello_is_a_protocol_error(self) -> None:
         with pytest.raises(Refusal) as caught:
-            Opening().receive('{"type":"heartbeat"}', 0.0)
+            HelloPhase().receive('{"type":"heartbeat"}', 0.0)
         assert caught.value.close is CloseCode.PROTOCOL_ERROR
         assert caught.value.error.code == "no-hello"
 
-    def test_a_later_version_may_say_something_before(self) -> None:
-        opening = Opening()
-        assert opening.receive('{"type":"greeting"}', 0.0) is None
-        assert opening.receive('{"type":"hello"}', 0.0) == Hello()
+    def test_unknown_messages_before_hello_are_ignored(self) -> None:
+        phase = HelloPhase()
+        assert phase.receive('{"type":"greeting"}', 0.0) is None
+        assert phase.receive('{"type":"hello"}', 0.0) == Hello()
 
-    def test_a_bad_hello_may_be_repeated_but_not_for_ever(self) -> None:
-        opening = Opening()
+    def test_invalid_messages_before_hello_are_limited(self) -> None:
+        phase = HelloPhase()
         for _ in range(10):
-            answer = opening.receive('{"type":"hello","token":1}', 0.0)
-            assert isinstance(answer, ErrorMessage)
-            assert answer.field == "token"
+            reply = phase.receive('{"type":"hello","token":1}', 0.0)
+            assert isinstance(reply, ErrorMessage)
+            assert reply.field == "token"
         with pytest.raises(Refusal) as caught:
-            opening.receive("nonsense", 0.0)
+            phase.receive("nonsense", 0.0)
         assert caught.value.close is CloseCode.TOO_MANY
 
-    def test_pings_are_counted(self) -> None:
-        opening = Opening()
+    def test_pings_before_hello_are_limited(self) -> None:
+        phase = HelloPhase()
         for _ in range(30):
-            opening.ping(0.0)
+            phase.ping(0.0)
         with pytest.raises(Refusal):
-            opening.ping(0.0)
+            phase.ping(0.0)

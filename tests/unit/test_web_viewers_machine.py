@@ -1,4 +1,4 @@
-"""No order of events makes the daemon lose count: viewers, their WebSockets and their peer connections agree."""
+"""Viewers, WebSockets and peer connections stay consistent in any order of events."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from broadcaster.web.viewers import Viewers
 from tests.rigs.timetravel import TravelClock, travel_loop
 from tests.unit.signaling_samples import CHROMIUM, OFFER
 
-PLACES = 3
+LIMIT = 3
 LONGEST = 60.0
-"""Seconds after which nobody is left who has said nothing."""
+"""Seconds after which every silent viewer is gone."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Socket:
     number: int
     caller: Caller = field(default_factory=lambda: Caller("192.0.2.7", by_proxy=False, secure=False))
     code: CloseCode | None = None
-    said: list[dict[str, object]] = field(default_factory=list)
+    sent: list[dict[str, object]] = field(default_factory=list)
     pings: list[bytes] = field(default_factory=list)
 
     @property
@@ -57,7 +57,7 @@ class Socket:
 
     def send(self, text: bytes) -> None:
         assert not self.is_closing
-        self.said.append(json.loads(text))
+        self.sent.append(json.loads(text))
 
     def ping(self, payload: bytes) -> None:
         self.pings.append(payload)
@@ -66,36 +66,36 @@ class Socket:
         self.code = self.code or code
 
 
-class Peer:
-    """A peer connection that does what the dice say (`ports.Peer`)."""
+class FaultyPeer:
+    """A peer connection with the faults that its driver sets (`ports.Peer`)."""
 
-    def __init__(self, rig: Rig, listener: PeerListener) -> None:
+    def __init__(self, driver: ViewersDriver, listener: PeerListener) -> None:
         self.listener = listener
         self.closed = False
-        self._rig = rig
+        self._driver = driver
 
     async def offer(self) -> Offer:
         await asyncio.sleep(0.01)
-        if self._rig.breaks == "offer":
+        if self._driver.fault == "offer":
             raise KeyError("offer")
         return Offer(OFFER, addresses=frozenset({"192.0.2.1"}))
 
     async def answer(self, sdp: str) -> None:
         await asyncio.sleep(0)
-        if self._rig.breaks == "answer":
+        if self._driver.fault == "answer":
             raise BadAnswer("odd")
-        if self._rig.breaks == "parser":
+        if self._driver.fault == "parser":
             raise StopIteration
 
     async def add_candidate(self, candidate: object) -> None:
-        if self._rig.breaks == "candidate":
+        if self._driver.fault == "candidate":
             raise KeyError("candidate")
 
     def request_keyframe(self) -> None:
         assert not self.closed
 
     def last_activity(self) -> float | None:
-        return self._rig.clock.now if self._rig.media_flows else None
+        return self._driver.clock.now if self._driver.media_flows else None
 
     def stats(self) -> PeerStats:
         return PeerStats()
@@ -105,36 +105,36 @@ class Peer:
         self.closed = True
 
 
-class Rig:
-    """Viewers on a clock of their own, with a stream and peer connections that the test governs."""
+class ViewersDriver:
+    """Viewers on a fake clock, with a stream and peer connections under the test's control."""
 
     def __init__(self) -> None:
         self.clock = TravelClock()
         self.status = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
-        self.breaks = ""
+        self.fault = ""
         self.media_flows = True
-        self.peers: list[Peer] = []
+        self.peers: list[FaultyPeer] = []
         log = RateLimitedLogger(logging.getLogger("viewers"), self.clock)
-        self.viewers = Viewers(PLACES, self, self, self.clock, Timings(), log)  # type: ignore[arg-type]
+        self.viewers = Viewers(LIMIT, self, self, self.clock, Timings(), log)  # type: ignore[arg-type]
 
-    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
-        self.peers.append(Peer(self, listener))
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> FaultyPeer:
+        self.peers.append(FaultyPeer(self, listener))
         return self.peers[-1]
 
 
 class ViewersMachine(RuleBasedStateMachine):
-    """Joins, leaves, vanishes, comes back, says things right and wrong, while peer connections break."""
+    """Lets viewers join, leave, resume, and send valid and invalid messages, while peer connections fail."""
 
     def __init__(self) -> None:
         super().__init__()
         logging.disable(logging.CRITICAL)
-        self.rig = Rig()
-        self.loop = travel_loop(self.rig.clock)
+        self.driver = ViewersDriver()
+        self.loop = travel_loop(self.driver.clock)
         self.attached: list[tuple[Socket, Viewer]] = []
         self.count = 0
 
     def run(self, seconds: float = 0.1) -> None:
-        """Let time pass; who was told goodbye is gone then."""
+        """Let time pass, and detach WebSockets that the daemon has closed."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
         for pair in [pair for pair in self.attached if pair[0].is_closing]:
             self.attached.remove(pair)
@@ -142,23 +142,23 @@ class ViewersMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(asyncio.sleep(0.05))
 
     def do(self, step: Callable[..., Any], *arguments: object) -> Any:
-        """Let it happen in the loop."""
+        """Call `step` in the event loop."""
 
-        async def happen() -> Any:
+        async def call() -> Any:
             return step(*arguments)
 
-        return self.loop.run_until_complete(happen())
+        return self.loop.run_until_complete(call())
 
     @rule(resume=st.integers(-1, 5))
     def join(self, resume: int) -> None:
-        secrets = [str(socket.said[0]["resume"]) for socket, _ in self.attached]
+        secrets = [str(socket.sent[0]["resume"]) for socket, _ in self.attached]
         known = secrets[resume] if 0 <= resume < len(secrets) else ""
         self.count += 1
         socket = Socket(self.count)
         try:
-            viewer = self.do(self.rig.viewers.welcome, known, socket, OPEN_GRANT)
+            viewer = self.do(self.driver.viewers.welcome, known, socket, OPEN_GRANT)
         except Refusal:
-            assert len(self.rig.viewers) == PLACES
+            assert len(self.driver.viewers) == LIMIT
         else:
             self.attached.append((socket, viewer))
         self.run()
@@ -171,17 +171,17 @@ class ViewersMachine(RuleBasedStateMachine):
         self.run()
 
     @precondition(lambda self: self.attached)
-    @rule(which=st.integers(0, 5), wrong=st.integers(-1, 1), word=st.sampled_from(["answer", "candidate", "restart"]))
-    def negotiate(self, which: int, wrong: int, word: str) -> None:
+    @rule(which=st.integers(0, 5), offset=st.integers(-1, 1), type=st.sampled_from(["answer", "candidate", "restart"]))
+    def negotiate(self, which: int, offset: int, type: str) -> None:
         socket, _ = self.attached[which % len(self.attached)]
-        offers = [message["id"] for message in socket.said if message["type"] == "offer"]
-        fields = {"type": word, "id": (offers or [1])[-1] + wrong, "sdp": CHROMIUM, "reason": "no-frames"}
+        offers = [message["id"] for message in socket.sent if message["type"] == "offer"]
+        fields = {"type": type, "id": (offers or [1])[-1] + offset, "sdp": CHROMIUM, "reason": "no-frames"}
         fields["candidate"] = {"candidate": "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host"}
-        self.say(which, json.dumps(fields))
+        self.send(which, json.dumps(fields))
 
     @precondition(lambda self: self.attached)
     @rule(which=st.integers(0, 5), text=st.sampled_from(["{", "[]", '{"type":"later"}', '{"type":"bye"}', "x" * 999]))
-    def say(self, which: int, text: str) -> None:
+    def send(self, which: int, text: str) -> None:
         socket, viewer = self.attached[which % len(self.attached)]
         self.do(viewer.receive, socket, WSMessage(WSMsgType.TEXT, text, ""))
         self.run()
@@ -193,22 +193,22 @@ class ViewersMachine(RuleBasedStateMachine):
         self.do(viewer.receive, socket, WSMessage(kind, b"x", ""))
         self.run()
 
-    @precondition(lambda self: self.rig.peers)
+    @precondition(lambda self: self.driver.peers)
     @rule(which=st.integers(0, 5), lost=st.booleans())
-    def peer_tells(self, which: int, lost: bool) -> None:
-        listener = self.rig.peers[-1 - which % len(self.rig.peers)].listener
+    def peer_event(self, which: int, lost: bool) -> None:
+        listener = self.driver.peers[-1 - which % len(self.driver.peers)].listener
         self.do(listener.peer_lost if lost else listener.peer_connected)
         self.run()
 
     @rule(state=st.sampled_from(StreamState))
     def stream(self, state: StreamState) -> None:
-        self.rig.status = StreamStatus(state, 2.0, AudioState.ON)
-        self.do(self.rig.viewers._stream_changed, self.rig.status)
+        self.driver.status = StreamStatus(state, 2.0, AudioState.ON)
+        self.do(self.driver.viewers._stream_changed, self.driver.status)
         self.run()
 
-    @rule(breaks=st.sampled_from(["", "", "offer", "answer", "parser", "candidate"]), flows=st.booleans())
-    def fate(self, breaks: str, flows: bool) -> None:
-        self.rig.breaks, self.rig.media_flows = breaks, flows
+    @rule(fault=st.sampled_from(["", "", "offer", "answer", "parser", "candidate"]), flows=st.booleans())
+    def set_faults(self, fault: str, flows: bool) -> None:
+        self.driver.fault, self.driver.media_flows = fault, flows
 
     @rule(seconds=st.sampled_from([0.5, 3.0, 6.0]), answering=st.booleans())
     def wait(self, seconds: float, answering: bool) -> None:
@@ -221,39 +221,40 @@ class ViewersMachine(RuleBasedStateMachine):
 
     @invariant()
     def viewers_sockets_and_peers_agree(self) -> None:
-        """At once, or as soon as what ends has ended: a second is time for that."""
-        deadline = self.rig.clock.now + 1.0
-        while self.disagreements() and self.rig.clock.now < deadline:
+        """Check within a second, which is enough for ended tasks to finish."""
+        deadline = self.driver.clock.now + 1.0
+        while self.inconsistencies() and self.driver.clock.now < deadline:
             self.run(0.0)
-        assert not self.disagreements()
+        assert not self.inconsistencies()
 
-    def disagreements(self) -> list[str]:
-        """What does not fit, in words."""
-        viewers, seen = len(self.rig.viewers), self.rig.viewers.figures()
-        peers = sum(not peer.closed for peer in self.rig.peers)
-        off_air = self.rig.status.state in (StreamState.OFFLINE, StreamState.STOPPING)
-        fits = {
-            "viewers are WebSockets and kept": viewers == len(self.attached) + sum(one["kept"] for one in seen),
-            "no more than there are places": viewers <= PLACES,
-            "nothing of those who have gone": viewers == len(seen),
-            "one WebSocket a viewer": len({viewer for _, viewer in self.attached}) == len(self.attached),
-            "every peer connection is a viewer's": peers == sum(len(one["peers"]) for one in seen),
-            "one peer connection a viewer": all(len(one["peers"]) <= 1 for one in seen),
-            "off air no peer connection": not (off_air and peers),
-            "a task a viewer": len(asyncio.all_tasks(self.loop)) == viewers,
+    def inconsistencies(self) -> list[str]:
+        """Return descriptions of what is inconsistent."""
+        viewers, stats = len(self.driver.viewers), self.driver.viewers.stats()
+        peers = sum(not peer.closed for peer in self.driver.peers)
+        offline = self.driver.status.state in (StreamState.OFFLINE, StreamState.STOPPING)
+        checks = {
+            "each viewer has a WebSocket or is detached": viewers
+            == len(self.attached) + sum(one["kept"] for one in stats),
+            "no more viewers than the limit": viewers <= LIMIT,
+            "no stats of viewers that are gone": viewers == len(stats),
+            "one WebSocket per viewer": len({viewer for _, viewer in self.attached}) == len(self.attached),
+            "every peer connection belongs to a viewer": peers == sum(len(one["peers"]) for one in stats),
+            "at most one peer connection per viewer": all(len(one["peers"]) <= 1 for one in stats),
+            "no peer connection while offline": not (offline and peers),
+            "one task per viewer": len(asyncio.all_tasks(self.loop)) == viewers,
         }
-        return [what for what, is_so in fits.items() if not is_so]
+        return [what for what, is_true in checks.items() if not is_true]
 
     def teardown(self) -> None:
-        """Who says nothing any more is gone without a trace."""
+        """Silent viewers are gone in the end, and leave nothing behind."""
         try:
-            self.rig.media_flows = False
+            self.driver.media_flows = False
             self.run(LONGEST)
             assert not self.attached
             self.viewers_sockets_and_peers_agree()
-            assert len(self.rig.viewers) == 0
+            assert len(self.driver.viewers) == 0
         finally:
-            self.loop.run_until_complete(self.rig.viewers.close())
+            self.loop.run_until_complete(self.driver.viewers.close())
             self.loop.close()
             logging.disable(logging.NOTSET)
 
