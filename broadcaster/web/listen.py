@@ -93,7 +93,7 @@ def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"web.port: {where} is in use by another program; stop it, or choose another port with --set web.port=…"
     if error.errno == errno.EACCES:
-        return f"web.port: {where} needs privileges; run the installed service, which has them, or choose 1024 or above"
+        return f"web.port: {where} needs privileges, which the installed service has; use that, or a port from 1024 on"
     if isinstance(error, socket.gaierror):
         return f"web.host: the name {host} cannot be resolved ({error.strerror}); use an address of this machine"
     return f"web.host, web.port: cannot listen on {where}: {error.strerror}"
