@@ -13,9 +13,9 @@ from broadcaster.webrtc.ice import gather
 from broadcaster.webrtc.interfaces import MAX_ADDRESSES
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
-from tests.rigs.namespaces import Namespace, why_not
+from tests.rigs.namespaces import Namespace, unavailable
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
 SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
 SERVER, VIEWER = "10.9.0.1", "10.9.0.2"

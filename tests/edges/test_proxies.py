@@ -20,7 +20,7 @@ from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
 from tests.edges.web_rig import SignalingClient, WebServerRig, served
 from tests.house.project import read
-from tests.rigs.certificates import NAME, Pair, make_pair
+from tests.rigs.certificates import NAME, CertificatePair, make_pair
 from tests.rigs.daemon import free_port
 
 PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
@@ -163,7 +163,7 @@ async def guesses_for_itself_only(front: Front, one: aiohttp.ClientSession, othe
     assert await front.refused(other, "guess") == ("token-wrong", 4001)
 
 
-def nginx(text: str, port: int, server: int, pair: Pair, folder: Path) -> str:
+def nginx(text: str, port: int, server: int, pair: CertificatePair, folder: Path) -> str:
     """The example, in a configuration that needs nothing of the system's."""
     text = replaced(text, "listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
     text = replaced(text, "listen [::]:443 ssl;", "")
@@ -177,7 +177,7 @@ def nginx(text: str, port: int, server: int, pair: Pair, folder: Path) -> str:
     return f"{user} pid {folder}/pid; events {{}} http {{ access_log off; {paths} {text} }}"
 
 
-def caddy(text: str, port: int, server: int, pair: Pair, folder: Path) -> str:
+def caddy(text: str, port: int, server: int, pair: CertificatePair, folder: Path) -> str:
     """The example, without a certificate authority and Caddy's own administration."""
     text = replaced(
         text,

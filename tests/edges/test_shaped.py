@@ -9,7 +9,7 @@ from aiortc.rtp import RtpPacket
 
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
-from tests.rigs.namespaces import why_not
+from tests.rigs.namespaces import unavailable
 from tests.rigs.shaper import NEAR, Link, shaped
 
 SMALL = {"video__width": 320, "video__height": 180, "video__fps": 15, "video__bitrate": 500_000}
@@ -40,7 +40,7 @@ class MendingViewer(LightViewer):
 
 
 async def test_what_a_link_loses_is_repeated_and_others_see_no_gap():
-    if reason := why_not():
+    if reason := unavailable():
         pytest.skip(reason)
     async with shaped() as network:
 

@@ -12,7 +12,7 @@ from broadcaster.cli import addresses
 from broadcaster.doctor.checks import network
 from broadcaster.web import listen
 from tests.edges.web_rig import served
-from tests.rigs.namespaces import Namespace, why_not
+from tests.rigs.namespaces import Namespace, unavailable
 
 OURS = ["127.0.0.1", "192.168.1.20", "::1", "2001:db8::20"]
 
@@ -96,7 +96,7 @@ async def test_a_port_that_another_has_on_one_version_is_an_error(family: int, t
     assert raised.type.__name__ == "BroadcasterError"
 
 
-@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 async def test_a_machine_with_link_local_addresses_only_says_so() -> None:
     async def scenario() -> list[str]:
         namespace.ip("link add far type veth peer name near")

@@ -21,11 +21,11 @@ from broadcaster.web import connection, server
 from broadcaster.web.certificate import Certificate, certificate_names, load_pair
 from broadcaster.web.websocket import MAX_BUFFERED
 from tests.edges.web_rig import SignalingClient, WebServerRig, served
-from tests.rigs.certificates import NAME, Pair, make_pair
+from tests.rigs.certificates import NAME, CertificatePair, make_pair
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Pair:
+def pair(tmp_path: Path) -> CertificatePair:
     return make_pair(tmp_path)
 
 
@@ -35,7 +35,7 @@ def _frequent_reload(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def secured(pair: Pair) -> AsyncIterator[WebServerRig]:
+async def secured(pair: CertificatePair) -> AsyncIterator[WebServerRig]:
     async with served(operator_token="op", **pair.settings) as rig:
         yield rig
 
@@ -49,7 +49,7 @@ async def fetch(rig: WebServerRig, trusted: ssl.SSLContext, path: str = "/") -> 
             return response.status, await response.text()
 
 
-async def test_page_and_websocket_work_over_tls(pair: Pair) -> None:
+async def test_page_and_websocket_work_over_tls(pair: CertificatePair) -> None:
     async with secured(pair) as rig:
         status, page = await fetch(rig, pair.trusted())
         assert status == 200
@@ -68,7 +68,7 @@ async def test_page_and_websocket_work_over_tls(pair: Pair) -> None:
         assert await rig.is_clean()
 
 
-async def test_plain_http_requests_for_pages_are_redirected(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_plain_http_requests_for_pages_are_redirected(pair: CertificatePair, caplog: pytest.LogCaptureFixture) -> None:
     async with secured(pair) as rig:
         url = f"http://localhost:{rig.server.port}/?a=b"
         async with rig.client.get(url, allow_redirects=False) as response:
@@ -86,7 +86,7 @@ async def test_plain_http_requests_for_pages_are_redirected(pair: Pair, caplog: 
 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
-async def test_incomplete_first_bytes_time_out(first: bytes, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_incomplete_first_bytes_time_out(first: bytes, pair: CertificatePair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
@@ -97,7 +97,7 @@ async def test_incomplete_first_bytes_time_out(first: bytes, pair: Pair, monkeyp
         assert (await fetch(rig, pair.trusted()))[0] == 200
 
 
-async def test_a_handshake_may_arrive_byte_by_byte(pair: Pair) -> None:
+async def test_a_handshake_may_arrive_byte_by_byte(pair: CertificatePair) -> None:
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
         for byte in client_hello("localhost"):
@@ -107,7 +107,7 @@ async def test_a_handshake_may_arrive_byte_by_byte(pair: Pair) -> None:
         writer.close()
 
 
-async def test_garbage_is_rejected_without_an_error(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_garbage_is_rejected_without_an_error(pair: CertificatePair, caplog: pytest.LogCaptureFixture) -> None:
     async with secured(pair) as rig:
         for garbage in (b"\0" * 2000, b"SSH-2.0-x\r\n\r\n", b"A" * 9000, b"get / http\r\n\r\n", b"\xff"):
             reader, writer = await asyncio.open_connection("localhost", rig.server.port)
@@ -121,7 +121,7 @@ async def test_garbage_is_rejected_without_an_error(pair: Pair, caplog: pytest.L
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
 
 
-async def test_names_in_the_certificate_are_accepted_as_hosts(pair: Pair, tmp_path: Path) -> None:
+async def test_names_in_the_certificate_are_accepted_as_hosts(pair: CertificatePair, tmp_path: Path) -> None:
     async with secured(pair) as rig:
 
         async def status_for(name: str) -> int:
@@ -140,13 +140,13 @@ async def test_names_in_the_certificate_are_accepted_as_hosts(pair: Pair, tmp_pa
         assert [await status_for(name) for name in (NAME, "a.b.example.net", "example.net")] == [421, 421, 421]
 
 
-def test_an_unreadable_certificate_has_no_names(pair: Pair, tmp_path: Path) -> None:
+def test_an_unreadable_certificate_has_no_names(pair: CertificatePair, tmp_path: Path) -> None:
     assert certificate_names(pair.certificate) == (NAME, "localhost")
     assert certificate_names(tmp_path / "missing.pem") == ()
     assert certificate_names(pair.key) == ()
 
 
-async def test_an_incomplete_handshake_times_out(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_incomplete_handshake_times_out(pair: CertificatePair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
@@ -158,7 +158,7 @@ async def test_an_incomplete_handshake_times_out(pair: Pair, monkeypatch: pytest
 
 
 async def test_a_server_name_that_is_not_ascii_is_logged(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    pair: CertificatePair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "unraisablehook", log_unraisable)
     async with secured(pair) as rig:
@@ -181,7 +181,7 @@ def client_hello(name: str) -> bytes:
     return outgoing.read()
 
 
-async def test_buffered_bytes_are_limited_with_tls_too(pair: Pair) -> None:
+async def test_buffered_bytes_are_limited_with_tls_too(pair: CertificatePair) -> None:
     async with (
         served(timings=Timings(connect_timeout=600), **pair.settings) as rig,
         stalled(rig, pair.trusted()) as handler,
@@ -221,7 +221,7 @@ async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[A
     await asyncio.sleep(0.05)
 
 
-async def test_closing_does_not_wait_for_silent_tls_viewers(pair: Pair) -> None:
+async def test_closing_does_not_wait_for_silent_tls_viewers(pair: CertificatePair) -> None:
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port, ssl=pair.trusted())
         writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
@@ -235,7 +235,7 @@ async def test_closing_does_not_wait_for_silent_tls_viewers(pair: Pair) -> None:
 
 
 async def test_a_renewed_certificate_is_loaded_and_an_invalid_one_is_not(
-    pair: Pair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    pair: CertificatePair, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     async with secured(pair) as rig:
@@ -256,7 +256,7 @@ async def test_a_renewed_certificate_is_loaded_and_an_invalid_one_is_not(
     assert caplog.messages.count("certificate renewed") == 2
 
 
-async def test_connections_survive_a_renewal(pair: Pair, tmp_path: Path) -> None:
+async def test_connections_survive_a_renewal(pair: CertificatePair, tmp_path: Path) -> None:
     async with secured(pair) as rig:
         url = f"https://localhost:{rig.server.port}/ws"
         viewer = SignalingClient(await rig.client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=pair.trusted()))
@@ -267,7 +267,7 @@ async def test_connections_survive_a_renewal(pair: Pair, tmp_path: Path) -> None
         await viewer.receive("heartbeat")
 
 
-def test_a_renewal_is_loaded_when_both_files_are_complete(pair: Pair, tmp_path: Path) -> None:
+def test_a_renewal_is_loaded_when_both_files_are_complete(pair: CertificatePair, tmp_path: Path) -> None:
     certificate = Certificate(**pair.settings)
     certificate.load()
     old_key = pair.key.read_bytes()
@@ -283,7 +283,7 @@ def test_a_renewal_is_loaded_when_both_files_are_complete(pair: Pair, tmp_path: 
     assert certificate.reload_if_changed() is False, "while a file is missing, nothing changes"
 
 
-def test_an_invalid_certificate_is_reported_once(pair: Pair, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_reported_once(pair: CertificatePair, tmp_path: Path) -> None:
     certificate = Certificate(**pair.settings)
     certificate.load()
     pair.certificate.write_text("nonsense")
@@ -293,7 +293,7 @@ def test_an_invalid_certificate_is_reported_once(pair: Pair, tmp_path: Path) -> 
     assert certificate.reload_if_changed() is False
 
 
-def test_errors_name_setting_file_and_reason(pair: Pair, tmp_path: Path) -> None:
+def test_errors_name_setting_file_and_reason(pair: CertificatePair, tmp_path: Path) -> None:
     def error(certificate: Path, key: Path) -> str:
         with pytest.raises(BroadcasterError) as caught:
             load_pair(certificate, key)

@@ -1,4 +1,4 @@
-"""Collects what the tests measure; `--publish` writes it into the tables of `tests/README.md`."""
+"""Fixtures that collect measured results and open pages; `--publish` writes results into `tests/README.md`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from tests.rigs.browser import Viewer, launch
 
 README = Path(__file__).parents[1] / "README.md"
 OpenPage = Callable[[str], Awaitable[Viewer]]
-Measured = Callable[[str, str], None]
-_figures: dict[str, list[str]] = defaultdict(list)
+Record = Callable[[str, str], None]
+_results: dict[str, list[str]] = defaultdict(list)
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Iterator[Measured]:
-    """Call it with a row and what was seen; it counts when the test has passed."""
-    seen: list[tuple[str, str]] = []
+def record(request: pytest.FixtureRequest) -> Iterator[Record]:
+    """A function that records a result for a row of a table; it is marked as failed unless the test passes."""
+    recorded: list[tuple[str, str]] = []
 
-    def take(row: str, figure: str) -> None:
+    def add(row: str, result: str) -> None:
         assert any(row in rows for rows in TABLES.values()), f"no table has a row {row}"
-        print(f"{row}: {figure}")
-        seen.append((row, figure))
+        print(f"{row}: {result}")
+        recorded.append((row, result))
 
-    yield take
+    yield add
     report = request.node.stash.get(_CALL, None)
-    for row, figure in seen:
-        _figures[row].append(figure if report is not None and report.passed else f"**failed**: {figure}")
+    for row, result in recorded:
+        _results[row].append(result if report is not None and report.passed else f"**failed**: {result}")
     if request.config.getoption("--publish", default=False):
         _publish()
 
 
 @pytest.fixture
 async def open_page() -> AsyncIterator[OpenPage]:
-    """Opens pages, each in a profile of its own, in a browser that lasts as long as the test."""
+    """A function that opens pages, each in a profile of its own, in a browser that is closed after the test."""
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
         browser = await launch(playwright)
@@ -66,12 +66,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--publish", action="store_true", help="write what was measured into tests/README.md")
+    parser.addoption("--publish", action="store_true", help="write the measured results into tests/README.md")
 
 
 def _publish() -> None:
-    """After each test: a run that is broken off has told what it knows."""
+    """Update README after each test, so that an aborted run has published what it measured."""
     text = README.read_text("utf-8")
     for name, rows in TABLES.items():
-        text = with_results(text, name, rows, _figures)
+        text = with_results(text, name, rows, _results)
     README.write_text(text, "utf-8")

@@ -1,4 +1,4 @@
-"""A machine that cannot keep up: first the bit rate falls, then nobody new is let in, and who watches stays."""
+"""An overloaded machine: first the bit rate is lowered, then new viewers are refused; connected viewers stay."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.rigs.light_process import LightProcess
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.stalls import within
 
-BURDEN = 0.25
-"""Seconds for which the loop stands still at a time: with each of them it is too late."""
+BLOCK_SECONDS = 0.25
+"""Seconds for which the event loop is blocked at a time; each block counts as overload."""
 LOWEST, HIGHEST = 300_000, 1_000_000
-"""Bits a second."""
+"""Bits per second."""
 SETTINGS = {
     "video__width": 640,
     "video__height": 360,
@@ -24,57 +24,57 @@ SETTINGS = {
     "video__bitrate_min": LOWEST,
     "video__test_pattern": "camera",
 }
-REFUSED_AFTER = 30.0
-LET_IN_AFTER = 15.0
+REFUSE_LIMIT = 30.0
+ACCEPT_LIMIT = 15.0
 
 
 @pytest.mark.long
-async def test_load_lowers_the_rate_and_then_turns_newcomers_away(measured):
+async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
     async with ScriptedDaemon(video__source="test", **SETTINGS) as daemon, LightProcess(daemon.port) as watching:
         assert (await capacity(daemon))["bitrate_wanted"] == HIGHEST
-        before = await watching.figures()
+        before = await watching.load()
         await watching.forget_pauses()
-        await daemon.call("process", "burden", BURDEN)
+        await daemon.call("process", "burden", BLOCK_SECONDS)
         began, rates = time.monotonic(), []
         while not (now := await capacity(daemon))["overloaded"]:
-            assert time.monotonic() - began < REFUSED_AFTER, now
+            assert time.monotonic() - began < REFUSE_LIMIT, now
             rates.append(now["bitrate_wanted"])
-        refused = time.monotonic() - began
-        error, code = await turned_away(daemon)
-        after = await watching.figures()
+        refused_after = time.monotonic() - began
+        error, code = await refusal(daemon)
+        after = await watching.load()
         await daemon.call("process", "burden", 0)
-        async with within(LET_IN_AFTER) as took:
-            while not await is_let_in(daemon):
+        async with within(ACCEPT_LIMIT) as took:
+            while not await is_accepted(daemon):
                 await asyncio.sleep(0.5)
-        measured(
+        record(
             "load",
-            f"{now['bitrate_wanted'] // 1000} kbit/s, then full after {refused:.0f} s (“{error['message']}”);"
-            f" who watches: {after['gaps']} gaps, longest pause {after['longest_pause'] * 1000:.0f} ms;"
-            f" newcomers let in {took.seconds:.0f} s after the end",
+            f"{now['bitrate_wanted'] // 1000} kbit/s, then full after {refused_after:.0f} s (“{error['message']}”);"
+            f" viewer who watches: {after['gaps']} gaps, longest pause {after['longest_pause'] * 1000:.0f} ms;"
+            f" new viewers accepted {took.seconds:.0f} s after the end",
         )
         assert now["bitrate_wanted"] == LOWEST
-        assert LOWEST <= min(rates) < HIGHEST, "it falls first"
+        assert LOWEST <= min(rates) < HIGHEST, "the rate is lowered first"
         assert (error["code"], code) == ("full", 4003)
         assert after["packets"][0] > before["packets"][0]
         assert after["gaps"] == 0
-        assert (await watching.figures())["closed"] == [None]
+        assert (await watching.load())["closed"] == [None]
 
 
 async def capacity(daemon: ScriptedDaemon) -> dict[str, Any]:
-    """What the daemon says of itself."""
+    """Return the daemon's load as shown in its status."""
     status: Any = await daemon.status()
-    figures: dict[str, Any] = status["capacity"]
-    return figures
+    load: dict[str, Any] = status["capacity"]
+    return load
 
 
-async def turned_away(daemon: ScriptedDaemon) -> tuple[dict[str, Any], int | None]:
-    """What a newcomer is told, and how its WebSocket is closed."""
-    async with LightViewer(daemon.port) as newcomer:
-        return await newcomer.message("error"), await newcomer.closed()
+async def refusal(daemon: ScriptedDaemon) -> tuple[dict[str, Any], int | None]:
+    """Return the error that a new viewer receives, and its close code."""
+    async with LightViewer(daemon.port) as viewer:
+        return await viewer.message("error"), await viewer.closed()
 
 
-async def is_let_in(daemon: ScriptedDaemon) -> bool:
-    """Whether a newcomer is welcome."""
-    async with LightViewer(daemon.port) as newcomer:
-        await newcomer.answered()
-        return newcomer.messages[0]["type"] == "welcome"
+async def is_accepted(daemon: ScriptedDaemon) -> bool:
+    """Whether a new viewer is accepted."""
+    async with LightViewer(daemon.port) as viewer:
+        await viewer.answered()
+        return viewer.messages[0]["type"] == "welcome"

@@ -1,4 +1,4 @@
-"""Through routers that translate addresses: the viewer's, and the daemon's with and without a relay."""
+"""Viewer and daemon behind NAT routers, with and without a TURN relay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.async_api import async_playwright
 
 from tests.rigs.browser import FLAGS, Viewer, find_chromium
 from tests.rigs.daemon import Daemon
-from tests.rigs.internet import Internet, why_not
+from tests.rigs.internet import Internet, unavailable
 from tests.rigs.namespaces import Namespace
 
 HOST, ROUTER, VIEWER, RELAY = "203.0.113.10", "203.0.113.20", "203.0.113.30", "203.0.113.40"
@@ -25,23 +25,23 @@ SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000,
 
 @pytest.fixture
 def internet():
-    """A small internet, or a reason why not."""
-    if reason := why_not():
+    """A small internet; skips the test if this machine cannot provide one."""
+    if reason := unavailable():
         pytest.skip(reason)
-    with Internet() as wire:
-        yield wire
+    with Internet() as network:
+        yield network
 
 
 @contextlib.asynccontextmanager
-async def page_of(
-    daemon_at: Namespace, viewer_at: Namespace, url: str, folder: Path, **settings: object
+async def open_page_in(
+    daemon_host: Namespace, viewer_host: Namespace, url: str, folder: Path, **settings: object
 ) -> AsyncIterator[Viewer]:
-    """The page at `url`, open in a browser over there."""
+    """Run the daemon on one host, and open the page in a browser on the other."""
     async with contextlib.AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
-        stack.enter_context(daemon_at.inside())
+        stack.enter_context(daemon_host.inside())
         await stack.enter_async_context(Daemon(port=PORT, **(SMALL | settings)))
-        wrapper = viewer_at.wrapper(find_chromium() or "chromium", folder)
+        wrapper = viewer_host.wrapper(find_chromium() or "chromium", folder)
         browser = await playwright.chromium.launch(executable_path=wrapper, args=FLAGS)
         stack.push_async_callback(browser.close)
         viewer = Viewer(await browser.new_page())
@@ -50,11 +50,11 @@ async def page_of(
 
 
 @contextlib.asynccontextmanager
-async def relay_at(host: Namespace, folder: Path) -> AsyncIterator[None]:
-    """Debian's coturn, with credentials made from the secret."""
+async def turn_server(host: Namespace, folder: Path) -> AsyncIterator[None]:
+    """Run Debian's coturn on `host`, with credentials derived from `SECRET`."""
     program = shutil.which("turnserver")
     if program is None:
-        pytest.skip("no turnserver here: apt install coturn")
+        pytest.skip("turnserver is not installed: apt install coturn")
     server = await asyncio.create_subprocess_exec(
         host.wrapper(program, folder),
         *("-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout", f"--listening-ip={RELAY}"),
@@ -72,41 +72,43 @@ async def relay_at(host: Namespace, folder: Path) -> AsyncIterator[None]:
 
 
 @pytest.mark.long
-async def test_nat_a_viewer_behind_a_router_plays(measured, internet, tmp_path):
-    here, there = internet.host(HOST), internet.home(ROUTER)
+async def test_nat_viewer_behind_a_router_plays(record, internet, tmp_path):
+    daemon_host, viewer_host = internet.host(HOST), internet.behind_router(ROUTER)
     began = time.monotonic()
-    async with page_of(here, there, f"http://{HOST}:{PORT}/", tmp_path) as viewer:
+    async with open_page_in(daemon_host, viewer_host, f"http://{HOST}:{PORT}/", tmp_path) as viewer:
         await viewer.state("live")
         took = time.monotonic() - began
-        pictures = await viewer.pictures(2)
-        assert len(pictures) > 30
-        measured(
-            "nat", f"plays, {len(pictures)} pictures in 2 s, {took:.1f} s after the daemon's and the browser's start"
-        )
+        frames = await viewer.pictures(2)
+        assert len(frames) > 30
+        record("nat", f"plays, {len(frames)} frames in 2 s, {took:.1f} s after the start of daemon and browser")
 
 
 @pytest.mark.long
-async def test_relay_a_daemon_behind_a_router_plays_through_turn(measured, internet, tmp_path):
-    here, there, relay = internet.home(ROUTER, forwarded=PORT), internet.host(VIEWER), internet.host(RELAY)
+async def test_relay_daemon_behind_a_router_plays_through_turn(record, internet, tmp_path):
+    daemon_host, viewer_host, relay = (
+        internet.behind_router(ROUTER, forwarded=PORT),
+        internet.host(VIEWER),
+        internet.host(RELAY),
+    )
     servers = {"ice__servers": f'[{{urls = ["turn:{RELAY}"]}}]', "ice__turn_secret": SECRET}
     async with (
-        relay_at(relay, tmp_path),
-        page_of(here, there, f"http://{ROUTER}:{PORT}/", tmp_path, **servers) as viewer,
+        turn_server(relay, tmp_path),
+        open_page_in(daemon_host, viewer_host, f"http://{ROUTER}:{PORT}/", tmp_path, **servers) as viewer,
     ):
         await viewer.state("live", limit=15)
-        pictures = await viewer.pictures(2)
-        assert len(pictures) > 30
-        measured("relay", f"plays, {len(pictures)} pictures in 2 s")
+        frames = await viewer.pictures(2)
+        assert len(frames) > 30
+        record("relay", f"plays, {len(frames)} frames in 2 s")
 
 
 @pytest.mark.long
-async def test_noroute_the_page_says_what_is_wrong(measured, internet, tmp_path):
-    here, there = internet.home(ROUTER, forwarded=PORT), internet.host(VIEWER)
-    async with page_of(here, there, f"http://{ROUTER}:{PORT}/", tmp_path) as viewer:
+async def test_noroute_page_explains_the_problem(record, internet, tmp_path):
+    daemon_host, viewer_host = internet.behind_router(ROUTER, forwarded=PORT), internet.host(VIEWER)
+    async with open_page_in(daemon_host, viewer_host, f"http://{ROUTER}:{PORT}/", tmp_path) as viewer:
         began = time.monotonic()
         await viewer.state("noroute", limit=45)
         took = time.monotonic() - began
-        said = [await viewer.page.locator(part).inner_text() for part in ("h1", ".detail")]
-        measured("noroute", f"after {took:.0f} s: “{' '.join(said)}”")
-        assert "can't get through" in said[0]
-        assert "TURN" in said[1]
+        texts = [await viewer.page.locator(part).inner_text() for part in ("h1", ".detail")]
+        record("noroute", f"after {took:.0f} s: “{' '.join(texts)}”")
+        assert "can't get through" in texts[0]
+        assert "TURN" in texts[1]

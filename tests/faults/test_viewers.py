@@ -1,4 +1,4 @@
-"""Viewers that vanish, stop reading, never answer, cut the connection, come in crowds, or ask for too much."""
+"""Viewers that vanish, stop reading, never answer, disconnect, join in large numbers, or request too much."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from aiortc.rtp import RTCP_PSFB_PLI, RTCP_RTPFB_NACK, RtcpPsfbPacket, RtcpRtpfbPacket
 
 from broadcaster.signaling.protocol import SUBPROTOCOL
-from tests.faults.bystanders import LONGEST_PAUSE, unnoticed
+from tests.faults.continuity import LONGEST_PAUSE, uninterrupted
+from tests.faults.waiting import HEARTBEAT_LIMIT, assert_clean, until_no_peer, until_viewers
 from tests.rigs.healthy import HealthyViewer
 from tests.rigs.light import LightViewer
 from tests.rigs.light_process import LightProcess
@@ -21,110 +22,90 @@ from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.stalls import PATIENCE, within
 
-HEARTBEAT = 7.5
-"""Seconds from a viewer's last sign until it is gone."""
-AT_ONCE = 1.0
-"""Seconds: as long as it may take until nothing is left of who has gone."""
-MOST_BUFFERED = 64 * 1024
-BIG = 20_000
-"""Bytes of a server's name, and so the least that an offer has."""
+CLEANUP_LIMIT = 1.0
+"""Seconds until nothing may be left of a disconnected viewer."""
+MAX_BUFFERED = 64 * 1024
+LARGE_NAME = 20_000
+"""Bytes of a server's name, and therefore the minimum size of an offer."""
 TEXT, PONG = 0x1, 0xA
 FRAME_HEADER = 10
-"""Bytes, at most, that a frame of ours has more than its payload (RFC 6455 §5.2)."""
-PINGS, RESTARTS = 3.0, 2.1
-"""Seconds between pings, and between two restarts that are heeded."""
-
-
-async def until_viewers(daemon: ScriptedDaemon, number: int) -> None:
-    """Wait until so many are there."""
-    began = time.monotonic()
-    while (await daemon.status())["viewers"] != number:
-        assert time.monotonic() - began < PATIENCE, await daemon.status()
-        await asyncio.sleep(0.02)
-
-
-async def assert_clean(daemon: ScriptedDaemon, before: dict[str, int]) -> None:
-    """A second later nothing is left of those who have gone."""
-    await asyncio.sleep(1)
-    after = await daemon.held()
-    assert after["peers"] <= before["peers"]
-    assert after["tasks"] <= before["tasks"]
-    assert after["descriptors"] <= before["descriptors"]
-    assert after["timers"] <= before["timers"] + 1  # one may be between two of its ticks
+"""Maximum size of the header of a WebSocket frame from the daemon (RFC 6455 §5.2)."""
+PING_INTERVAL, RESTART_INTERVAL = 3.0, 2.1
+"""Seconds between pings, and between restart messages so that none is ignored."""
 
 
 @pytest.mark.long
-async def test_row_1_a_viewer_that_vanishes_is_gone_and_nobody_notices(measured):
+async def test_row_1_vanished_viewer_is_removed_without_affecting_others(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
         before = await daemon.held()
         async with LightProcess(daemon.port) as vanishing:
             await until_viewers(daemon, 2)
-            async with unnoticed(other) as seen:
+            async with uninterrupted(other) as continuity:
                 vanishing.process.send_signal(signal.SIGSTOP)
-                async with within(HEARTBEAT) as took:
+                async with within(HEARTBEAT_LIMIT) as took:
                     await until_viewers(daemon, 1)
                 await assert_clean(daemon, before)
-        measured("1", f"gone after {took.seconds:.1f} s, clean 1 s later, {seen}")
+        record("1", f"closed after {took.seconds:.1f} s, clean 1 s later, {continuity}")
 
 
 @pytest.mark.long
-async def test_row_2_who_stops_reading_is_gone(measured):
+async def test_row_2_viewer_that_stops_reading_is_removed(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
         before = await daemon.held()
-        _, writer = await deaf_viewer(daemon.port)
+        _, writer = await non_reading_viewer(daemon.port)
         await until_viewers(daemon, 2)
-        async with unnoticed(other) as seen:
-            async with within(HEARTBEAT) as took:
+        async with uninterrupted(other) as continuity:
+            async with within(HEARTBEAT_LIMIT) as took:
                 await until_viewers(daemon, 1)
             await assert_clean(daemon, before)
         writer.close()
-        measured("2", f"stopped reading: gone after {took.seconds:.1f} s, {seen}")
+        record("2", f"stopped reading: closed after {took.seconds:.1f} s, {continuity}")
 
 
 @pytest.mark.long
-async def test_row_2_who_lets_much_pile_up_is_gone_before_it_is_too_much(measured):
-    big_offers = f'[{{urls = ["stuns:{"x" * BIG}"]}}]'
+async def test_row_2_viewer_is_removed_before_too_much_is_buffered(record):
+    big_offers = f'[{{urls = ["stuns:{"x" * LARGE_NAME}"]}}]'
     async with ScriptedDaemon(ice__servers=big_offers) as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
         before, memory = await daemon.held(), footprint(daemon.pid).memory
-        _, writer = await deaf_viewer(daemon.port)
+        _, writer = await non_reading_viewer(daemon.port)
         await until_viewers(daemon, 2)
         buffered, began = [0], time.monotonic()
-        async with unnoticed(other) as seen, asyncio.timeout(60):
-            pretending = asyncio.create_task(pretend(writer))
+        async with uninterrupted(other) as continuity, asyncio.timeout(60):
+            keeping_alive = asyncio.create_task(keep_session_alive(writer))
             while (await daemon.status())["viewers"] == 2:
                 buffered.append(await daemon.call("process", "buffered"))
                 await asyncio.sleep(0.02)
             took = time.monotonic() - began
-            pretending.cancel()
+            keeping_alive.cancel()
             await assert_clean(daemon, before)
         writer.close()
-        grown = footprint(daemon.pid).memory - memory
-        said = f"{max(buffered)} bytes buffered, gone after {took:.1f} s, memory {grown:+.1f} MB, {seen}"
-        measured("2", f"says all is well, asks for more, reads nothing: {said}")
-        assert 0 < max(buffered) <= MOST_BUFFERED + FRAME_HEADER
-        assert max(buffered) + BIG > MOST_BUFFERED, "it was this that ended it"
+        growth = footprint(daemon.pid).memory - memory
+        text = f"{max(buffered)} bytes buffered, closed after {took:.1f} s, memory {growth:+.1f} MB, {continuity}"
+        record("2", f"keeps its session alive, requests offers, reads nothing: {text}")
+        assert 0 < max(buffered) <= MAX_BUFFERED + FRAME_HEADER
+        assert max(buffered) + LARGE_NAME > MAX_BUFFERED, "the buffer limit ended the session"
 
 
-async def pretend(writer: asyncio.StreamWriter) -> None:
-    """Say what keeps a session alive, and ask for new offers, as if all that comes were read."""
+async def keep_session_alive(writer: asyncio.StreamWriter) -> None:
+    """Send heartbeats and requests for new offers, as if everything was read."""
     began, pongs, offers = time.monotonic(), 0, 0
     while True:
-        passed = time.monotonic() - began
-        if passed > PINGS * (pongs + 1) + 1:
+        elapsed = time.monotonic() - began
+        if elapsed > PING_INTERVAL * (pongs + 1) + 1:
             pongs += 1
             writer.write(_frame(pongs.to_bytes(4, "big"), PONG))
-        if passed > RESTARTS * (offers + 1):
+        if elapsed > RESTART_INTERVAL * (offers + 1):
             offers += 1
             writer.write(_frame(b'{"type":"restart","id":%d,"reason":"no-frames"}' % offers))
             writer.write(_frame(b'{"type":"heartbeat","t":1}'))
         await asyncio.sleep(0.1)
 
 
-async def deaf_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Opens a session and reads nothing from then on."""
+async def non_reading_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a session that reads nothing from then on."""
     own = socket.socket()
     own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     own.setblocking(False)
@@ -139,27 +120,27 @@ async def deaf_viewer(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWr
     return reader, writer
 
 
-def _frame(payload: bytes, kind: int = TEXT) -> bytes:
-    """A masked frame (RFC 6455 §5.2), whose mask is zero."""
-    return bytes([0x80 | kind, 0x80 | len(payload)]) + bytes(4) + payload
+def _frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """Return a WebSocket frame with a zero mask (RFC 6455 §5.2)."""
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
 
 
-async def test_row_5_a_cut_websocket_costs_no_packet(measured):
+async def test_row_5_cut_websocket_causes_no_gap(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as viewer:
         await viewer.keyframe()
-        async with unnoticed(viewer) as seen:
+        async with uninterrupted(viewer) as continuity:
             welcome = await viewer.come_back()
             await asyncio.sleep(LONGEST_PAUSE)
         assert welcome["resumed"] is True
         assert sum(message["type"] == "offer" for message in viewer.messages) == 1
-        measured("5", f"resumed, {seen}")
+        record("5", f"resumed, {continuity}")
 
 
 @pytest.mark.long
-async def test_row_6_a_storm_fills_the_places_exactly(measured):
-    places, crowd = 20, 200
-    async with ScriptedDaemon(web__max_viewers=places) as daemon, LightProcess(daemon.port) as old:
-        await old.forget_pauses()
+async def test_row_6_join_storm_is_admitted_up_to_the_limit(record):
+    slots, crowd = 20, 200
+    async with ScriptedDaemon(web__max_viewers=slots) as daemon, LightProcess(daemon.port) as watching:
+        await watching.forget_pauses()
         viewers = [LightViewer(daemon.port) for _ in range(crowd)]
         began = time.monotonic()
 
@@ -170,42 +151,43 @@ async def test_row_6_a_storm_fills_the_places_exactly(measured):
 
         await asyncio.gather(*(join(index, viewer) for index, viewer in enumerate(viewers)))
         took = time.monotonic() - began
-        inside = [viewer for viewer in viewers if viewer.messages[0]["type"] == "welcome"]
+        admitted = [viewer for viewer in viewers if viewer.messages[0]["type"] == "welcome"]
         refused = [viewer for viewer in viewers if viewer.messages[0].get("code") == "full"]
-        waits = sorted([await viewer.keyframe() for viewer in inside])
+        waits = sorted([await viewer.keyframe() for viewer in admitted])
         codes = {await viewer.closed() for viewer in refused}
-        seen = await old.figures()
+        stats = await watching.figures()
         await asyncio.gather(*(viewer.leave() for viewer in viewers))
-        assert len(inside) == places - 1
-        assert len(refused) == crowd - len(inside)
+        assert len(admitted) == slots - 1
+        assert len(refused) == crowd - len(admitted)
         assert codes == {4003}
         assert waits[-1] < 5
-        measured(
+        record(
             "6",
-            f"{crowd} in {took:.1f} s for {len(inside)} places: {len(inside)} play after at most {waits[-1]:.1f} s,"
-            f" {len(refused)} are told full, {seen['gaps']} gaps, longest pause {seen['longest_pause'] * 1000:.0f} ms",
+            f"{crowd} in {took:.1f} s for {len(admitted)} places: {len(admitted)} play after at most {waits[-1]:.1f} s,"
+            f" {len(refused)} are refused as full, {stats['gaps']} gaps,"
+            f" longest pause {stats['longest_pause'] * 1000:.0f} ms",
         )
-        assert seen["gaps"] == 0
-        assert seen["longest_pause"] < LONGEST_PAUSE + seen["stalled"]
+        assert stats["gaps"] == 0
+        assert stats["longest_pause"] < LONGEST_PAUSE + stats["stalled"]
 
 
 @pytest.mark.long
-async def test_row_7_five_hundred_joins_leave_nothing(measured):
+async def test_row_7_five_hundred_joins_leave_nothing_behind(record):
     async with ScriptedDaemon() as daemon:
-        await joins(daemon, 50)
+        await join_and_leave(daemon, 50)
         before = await daemon.held()
         memory = [footprint(daemon.pid).memory]
         for _ in range(9):
-            await joins(daemon, 50)
+            await join_and_leave(daemon, 50)
             memory.append(footprint(daemon.pid).memory)
         await assert_clean(daemon, before)
         last = memory[-1] - memory[-4]
         assert last < 2.0
-        measured("7", f"nothing left; memory {memory[0]:.0f} → {memory[-1]:.0f} MB, {last:+.1f} MB in the last third")
+        record("7", f"nothing left; memory {memory[0]:.0f} → {memory[-1]:.0f} MB, {last:+.1f} MB in the last third")
 
 
-async def joins(daemon: ScriptedDaemon, number: int, at_once: int = 5) -> None:
-    """So many come, see a keyframe and leave."""
+async def join_and_leave(daemon: ScriptedDaemon, number: int, at_once: int = 5) -> None:
+    """Let `number` viewers join, receive a keyframe and leave."""
     for _ in range(number // at_once):
         viewers = [LightViewer(daemon.port) for _ in range(at_once)]
         await asyncio.gather(*(viewer.__aenter__() for viewer in viewers))
@@ -215,7 +197,7 @@ async def joins(daemon: ScriptedDaemon, number: int, at_once: int = 5) -> None:
 
 
 @pytest.mark.long
-async def test_row_8_who_never_answers_costs_a_peer_connection_for_ten_seconds(measured):
+async def test_row_8_unanswered_offer_is_closed_after_ten_seconds(record):
     async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
         before = await daemon.held()
         async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
@@ -227,37 +209,32 @@ async def test_row_8_who_never_answers_costs_a_peer_connection_for_ten_seconds(m
                 await until_no_peer(daemon)
         assert message["reason"] == "no-answer"
         await assert_clean(daemon, before)
-        measured("8", f"never answers: its peer connection is closed after {took.seconds:.1f} s; clean")
+        record("8", f"never answers: peer connection closed after {took.seconds:.1f} s; clean")
 
 
-async def test_row_8_garbage_for_an_answer_ends_it_at_once(measured):
+async def test_row_8_invalid_answer_is_refused_at_once(record):
     async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
         before = await daemon.held()
         async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
             await ws.send_json({"type": "hello"})
             while (message := await ws.receive_json(timeout=5))["type"] != "offer":
                 pass
-            async with within(AT_ONCE) as closed:
-                async with within(AT_ONCE) as took:
+            async with within(CLEANUP_LIMIT) as closed:
+                async with within(CLEANUP_LIMIT) as took:
                     await ws.send_json({"type": "answer", "id": message["id"], "sdp": "v=0\r\ngarbage"})
                     while (message := await ws.receive_json(timeout=5))["type"] != "error":
                         pass
                 await until_no_peer(daemon)
         assert message["code"] == "bad-answer"
         await assert_clean(daemon, before)
-        told, gone = took.seconds * 1000, closed.seconds * 1000
-        measured("8", f"garbage: refused after {told:.0f} ms, peer connection closed after {gone:.0f} ms; clean")
-
-
-async def until_no_peer(daemon: ScriptedDaemon) -> None:
-    """Wait until it has no peer connection."""
-    async with asyncio.timeout(PATIENCE):
-        while (await daemon.held())["peers"]:
-            await asyncio.sleep(0.05)
+        refused_ms, closed_ms = took.seconds * 1000, closed.seconds * 1000
+        record(
+            "8", f"garbage: refused after {refused_ms:.0f} ms, peer connection closed after {closed_ms:.0f} ms; clean"
+        )
 
 
 @pytest.mark.long
-async def test_row_19_a_storm_of_requests_is_held_by_gate_and_budget(measured):
+async def test_row_19_request_storm_is_limited(record):
     seconds = 5
     async with (
         ScriptedDaemon(
@@ -267,22 +244,26 @@ async def test_row_19_a_storm_of_requests_is_held_by_gate_and_budget(measured):
             video__height=360,
             video__bitrate=1_000_000,
         ) as daemon,
-        LightViewer(daemon.port) as stormy,
+        LightViewer(daemon.port) as storming,
         HealthyViewer(daemon.port) as other,
     ):
-        await asyncio.gather(stormy.keyframe(), other.keyframe())
+        await asyncio.gather(storming.keyframe(), other.keyframe())
         await asyncio.sleep(3)
-        quiet = await received(other, seconds)
+        normal = await received_bytes(other, seconds)
         before = await forced_keyframes(daemon)
-        async with unnoticed(other) as seen:
-            storm = asyncio.create_task(request_all(stormy, seconds))
-            stormed = await received(other, seconds)
+        async with uninterrupted(other) as continuity:
+            storm = asyncio.create_task(request_all(storming, seconds))
+            during_storm = await received_bytes(other, seconds)
             sent = await storm
         forced = await forced_keyframes(daemon) - before
-        change = stormed / quiet - 1
+        change = during_storm / normal - 1
         assert forced <= seconds // 2 + 1
         assert abs(change) < 0.2
-        measured("19", f"{sent} requests in {seconds} s: {forced} keyframes, the others' rate {change:+.0%}, {seen}")
+        record(
+            "19",
+            f"{sent} requests in {seconds} s: {forced} keyframes, bit rate at other viewers {change:+.0%},"
+            f" {continuity}",
+        )
 
 
 async def forced_keyframes(daemon: ScriptedDaemon) -> int:
@@ -290,22 +271,22 @@ async def forced_keyframes(daemon: ScriptedDaemon) -> int:
     return int(forced)
 
 
-async def received(viewer: LightViewer, seconds: float) -> int:
-    """Bytes of video within so many seconds."""
+async def received_bytes(viewer: LightViewer, seconds: float) -> int:
+    """Return the bytes of video received within `seconds`."""
     before = viewer.octets
     await asyncio.sleep(seconds)
     return viewer.octets - before
 
 
 async def request_all(viewer: LightViewer, seconds: float) -> int:
-    """Ask for keyframes and for everything again, some 100 times a second; how often."""
-    asked, began = 0, time.monotonic()
+    """Request keyframes and retransmissions about 100 times per second; return the number of requests."""
+    requests, began = 0, time.monotonic()
     while time.monotonic() - began < seconds:
         pli = RtcpPsfbPacket(RTCP_PSFB_PLI, ssrc=1, media_ssrc=viewer.ssrc)
         lost = [viewer.sequence - back & 0xFFFF for back in range(300)]
         nack = RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc=1, media_ssrc=viewer.ssrc, lost=lost[::-1])
         await viewer.send_rtcp(bytes(pli))
         await viewer.send_rtcp(bytes(nack))
-        asked += 2
+        requests += 2
         await asyncio.sleep(0.02)
-    return asked
+    return requests

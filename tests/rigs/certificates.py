@@ -1,4 +1,4 @@
-"""Certificates for tests: signed by themselves, in files as certbot leaves them."""
+"""Self-signed certificates for tests, in files named like certbot's."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ NAME = "cam.example.org"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A certificate and its key, each in a file."""
+class CertificatePair:
+    """Files with a certificate and its key."""
 
     certificate: Path
     key: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        """For `WebSettings`."""
+        """Arguments for `WebSettings`."""
         return {"certificate": str(self.certificate), "key": str(self.key)}
 
     def trusted(self) -> ssl.SSLContext:
-        """What a viewer needs who is to believe this certificate, and no other."""
+        """Return a TLS context for clients that trust only this certificate."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
 
-def make_pair(folder: Path, password: bytes | None = None, names: Sequence[str] = (NAME, "localhost")) -> Pair:
-    """Write another pair for `names` into the folder, in place of the one that is there."""
+def make_pair(
+    folder: Path, password: bytes | None = None, names: Sequence[str] = (NAME, "localhost")
+) -> CertificatePair:
+    """Write a new pair for `names` into the folder, and replace an existing one."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now, month = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=30)
@@ -57,15 +59,15 @@ def make_pair(folder: Path, password: bytes | None = None, names: Sequence[str] 
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    secrecy: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
-    pair = Pair(folder / "fullchain.pem", folder / "privkey.pem")
+    encryption: KeySerializationEncryption = BestAvailableEncryption(password) if password else NoEncryption()
+    pair = CertificatePair(folder / "fullchain.pem", folder / "privkey.pem")
     _replace(pair.certificate, certificate.public_bytes(Encoding.PEM))
-    _replace(pair.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secrecy))
+    _replace(pair.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
     return pair
 
 
 def _replace(file: Path, content: bytes) -> None:
-    """Put another file in its place, as tools that renew certificates do."""
+    """Replace the file atomically, as tools that renew certificates do."""
     fresh = file.with_suffix(".fresh")
     fresh.write_bytes(content)
     fresh.replace(file)

@@ -1,4 +1,4 @@
-"""Network namespaces without names: each lasts as long as somebody holds its descriptor, and leaves nothing behind."""
+"""Anonymous network namespaces: each exists as long as its descriptor is open, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 _CLONE_NEWNET = 0x40000000
-"""linux/sched.h; `os.setns` and `os.unshare` exist from Python 3.12 on."""
+"""From linux/sched.h; `os.setns` and `os.unshare` exist only since Python 3.12."""
 
-_OWN = "/proc/thread-self/ns/net"
+_CURRENT = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def why_not() -> str | None:
-    """What this machine lacks for namespaces with TUN devices in them; None if nothing."""
+def unavailable() -> str | None:
+    """Return what this machine lacks for namespaces with TUN devices; None if nothing."""
     missing = [name for name in ("ip", "nsenter") if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
@@ -36,13 +36,13 @@ def why_not() -> str | None:
 
 
 class Namespace:
-    """A network of its own, with a loopback device that is up. Raises `OSError` for who is not root."""
+    """A network namespace with its loopback device up. Raises `OSError` without root."""
 
     def __init__(self) -> None:
-        before = os.open(_OWN, os.O_RDONLY)
+        before = os.open(_CURRENT, os.O_RDONLY)
         try:
             _checked(_libc.unshare(_CLONE_NEWNET))
-            self._descriptor = os.open(_OWN, os.O_RDONLY)
+            self._descriptor = os.open(_CURRENT, os.O_RDONLY)
             self.ip("link set lo up")
         finally:
             _checked(_libc.setns(before, _CLONE_NEWNET))
@@ -50,16 +50,17 @@ class Namespace:
 
     @property
     def path(self) -> str:
-        """Where other programs find it, while this process lives."""
+        """A path to the namespace for other programs, valid while this process runs."""
         return f"/proc/{os.getpid()}/fd/{self._descriptor}"
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """This thread, and the threads and processes that it starts meanwhile, open their sockets in here.
+        """Run this thread, and threads and processes that it starts meanwhile, in the namespace.
 
-        A loop's worker threads stay where they began: enter before the loop's first, and use a loop for one namespace.
+        Worker threads of an event loop stay in the namespace in which they were started: enter it before the loop
+        starts its first one, and use a loop for one namespace only.
         """
-        before = os.open(_OWN, os.O_RDONLY)
+        before = os.open(_CURRENT, os.O_RDONLY)
         _checked(_libc.setns(self._descriptor, _CLONE_NEWNET))
         try:
             yield
@@ -68,7 +69,7 @@ class Namespace:
             os.close(before)
 
     async def run(self, scenario: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Await `scenario()` on a loop and a thread of its own that live in here."""
+        """Await `scenario()` on an event loop in a thread of its own in the namespace."""
 
         def work() -> Result:
             with self.inside():
@@ -81,18 +82,18 @@ class Namespace:
         subprocess.run(["ip", *command.split()], check=True, timeout=10)
 
     def command(self, *command: str) -> list[str]:
-        """What runs `command` in here, while this process lives; it keeps its process id."""
+        """Return a command line that runs `command` in the namespace with the same process id."""
         return ["nsenter", f"--net={self.path}", *command]
 
     def wrapper(self, program: str, folder: Path) -> Path:
-        """A script in `folder` that runs `program` in here, while this process lives."""
+        """Write a script into `folder` that runs `program` in the namespace, while this process runs."""
         script = folder / Path(program).name
         script.write_text(f'#!/bin/sh\nexec {" ".join(self.command(program))} "$@"\n')
         script.chmod(0o755)
         return script
 
     def close(self) -> None:
-        """Let go: it vanishes with the last process in it."""
+        """Close the descriptor; the namespace disappears with the last process in it."""
         os.close(self._descriptor)
 
 

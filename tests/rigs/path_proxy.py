@@ -1,4 +1,4 @@
-"""A reverse proxy that serves a daemon below a path, and may pass `Host` on as badly as some do."""
+"""A reverse proxy that serves a daemon below a path, and may replace `Host`, as badly configured proxies do."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _CONNECTION = re.compile(rb"\r\nConnection: [^\r]*", re.IGNORECASE)
 
 
 class PathProxy:
-    """Listens on a free port of this machine; use it with `async with`.
+    """Listens on a free port on 127.0.0.1; use it with `async with`.
 
-    `path` begins with a slash and ends without one. `host` takes the place of what browsers send as `Host`.
+    `path` starts with a slash and does not end with one. `host` replaces the `Host` header of the browser.
     """
 
     def __init__(self, upstream: int, path: str = "", host: str | None = None) -> None:
@@ -24,7 +24,7 @@ class PathProxy:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self._port}{self._path.decode()}/"
 
     async def __aenter__(self) -> PathProxy:
@@ -39,7 +39,7 @@ class PathProxy:
         await asyncio.gather(*self._relays, return_exceptions=True)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection, which carries one request, or a WebSocket."""
+        """Serve one connection, which carries one request or a WebSocket."""
         task = asyncio.current_task()
         assert task is not None
         self._relays.add(task)
@@ -52,15 +52,15 @@ class PathProxy:
             answer, request = await asyncio.open_connection("127.0.0.1", self._upstream)
             with contextlib.closing(request):
                 request.write(head)
-                ways = [asyncio.create_task(_pump(reader, request)), asyncio.create_task(_pump(answer, writer))]
+                directions = [asyncio.create_task(_pump(reader, request)), asyncio.create_task(_pump(answer, writer))]
                 try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    for way in ways:
-                        way.cancel()
+                    for direction in directions:
+                        direction.cancel()
 
     def _rewritten(self, head: bytes) -> bytes | None:
-        """The head of the request for the daemon; None when it is not for it."""
+        """Return the request head for the daemon; None if the path is not below ours."""
         method, target, rest = head.split(b" ", 2)
         if not target.startswith(self._path + b"/"):
             return None

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.rigs.browser import FLAGS, Viewer, find_chromium
 from tests.rigs.daemon import Daemon
 from tests.rigs.healthy import HealthyViewer
-from tests.rigs.seen import Pictures
+from tests.rigs.presented import PresentedFrames
 from tests.rigs.shaper import FAR, NEAR, Link, Shaper, shaped
 
 FULL = 2_500_000
@@ -37,8 +37,8 @@ class Scene:
     viewer: Viewer
     others: list[HealthyViewer]
 
-    async def during(self, link: Link, seconds: float) -> tuple[Pictures, int]:
-        """Pictures that are presented meanwhile, and when (Unix ms) it began."""
+    async def during(self, link: Link, seconds: float) -> tuple[PresentedFrames, int]:
+        """PresentedFrames that are presented meanwhile, and when (Unix ms) it began."""
         self.network.set(link)
         began = int(time.time() * 1000)
         return await self.viewer.pictures(seconds), began

@@ -1,7 +1,7 @@
-"""A network with one bad link: loss, delay and a narrow place between two namespaces, changed while it runs.
+"""A network with one bad link between two namespaces; loss, delay and bandwidth can be changed at any time.
 
-`near` is where the daemon and the healthy viewers live, `far` lies behind the link. A TUN device on either side
-leads into a process of its own, which hands packets over as late as the link would, or not at all.
+The daemon and the healthy viewers run in `near`; `far` is behind the link. TUN devices on both sides lead into a
+process of its own, which delays or drops packets as the link would.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ NEAR, FAR = "10.98.0.1", "10.98.0.2"
 _DEVICE = "shaped0"
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
-_LARGEST = 65536
+_MAX_READ = 65536
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What the link does in each direction.
+    """Properties of the link in each direction.
 
-    `loss` is a share, `rate` in bits a second, `delay` and `queue` in seconds: what would wait longer than
-    `queue` for its turn is dropped.
+    `loss` is a fraction, `rate` in bits per second, `delay` and `queue` in seconds: a packet that would wait longer
+    than `queue` is dropped.
     """
 
     loss: float = 0.0
@@ -56,12 +56,12 @@ class Shaper:
         self._process = process
 
     def set(self, link: Link) -> None:
-        """From now on the link is like this."""
+        """Change the properties of the link."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asdict(link)).encode() + b"\n")
 
     def move(self, address: str) -> None:
-        """The far end has another address from now on, as after a change of network."""
+        """Change the address of the far end, as after a change of network."""
         with self.far.inside():
             self.far.ip(f"addr flush dev {_DEVICE} scope global")
             self.far.ip(f"addr add {address} peer {NEAR} dev {_DEVICE}")
@@ -70,7 +70,7 @@ class Shaper:
 
 @contextlib.asynccontextmanager
 async def shaped() -> AsyncIterator[Shaper]:
-    """Build it; leaving takes it down. Raises `OSError` for who is not root."""
+    """Build the network inside the `async with` block. Raises `OSError` without root."""
     with contextlib.ExitStack() as stack:
         near, far = (stack.enter_context(contextlib.closing(Namespace())) for _ in range(2))
         with contextlib.ExitStack() as ends:
@@ -90,7 +90,7 @@ async def shaped() -> AsyncIterator[Shaper]:
 
 
 def _device(namespace: Namespace, address: str, other: str) -> int:
-    """A TUN device in the namespace: what is routed to `other`, or to nowhere else, can be read from it."""
+    """Create a TUN device in the namespace as the route to `other` and the default route; return its descriptor."""
     with namespace.inside():
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
@@ -101,14 +101,14 @@ def _device(namespace: Namespace, address: str, other: str) -> int:
 
 
 class _Direction:
-    """One way over the link: the far device, and until when the narrow place is busy."""
+    """One direction of the link: the device at the far end, and until when the bottleneck is busy."""
 
     def __init__(self, out: int) -> None:
         self.out = out
         self._busy = 0.0
 
-    def leaves_at(self, size: int, link: Link, now: float) -> float | None:
-        """When a packet of `size` bytes that comes now is at the other end; None if it never is."""
+    def arrives_at(self, size: int, link: Link, now: float) -> float | None:
+        """Return when a packet of `size` bytes sent now arrives at the other end; None if it is lost."""
         if random.random() < link.loss:
             return None
         done = max(self._busy, now) + size * 8 / link.rate
@@ -119,46 +119,46 @@ class _Direction:
 
 
 class _Relay:
-    """What the process does: hand packets over in time, and read new orders from standard input until it ends."""
+    """The relay process: delivers packets in time, and reads new link properties from standard input until it ends."""
 
     def __init__(self, near: int, far: int) -> None:
         self._link = Link()
-        self._ways = {near: _Direction(far), far: _Direction(near)}
-        self._flying: list[tuple[float, int, int, bytes]] = []
+        self._directions = {near: _Direction(far), far: _Direction(near)}
+        self._in_flight: list[tuple[float, int, int, bytes]] = []
         self._count = 0
 
     def run(self) -> None:
-        """Until standard input ends."""
-        watched = [*self._ways, sys.stdin.fileno()]
+        """Run until standard input ends."""
+        sources = [*self._directions, sys.stdin.fileno()]
         while True:
-            wait = max(0.0, self._flying[0][0] - time.monotonic()) if self._flying else None
-            for ready in select.select(watched, [], [], wait)[0]:
-                if ready in self._ways:
-                    self._take(ready)
-                elif not self._obey():
+            wait = max(0.0, self._in_flight[0][0] - time.monotonic()) if self._in_flight else None
+            for ready in select.select(sources, [], [], wait)[0]:
+                if ready in self._directions:
+                    self._receive(ready)
+                elif not self._read_link():
                     return
             self._deliver()
 
-    def _obey(self) -> bool:
-        orders = os.read(sys.stdin.fileno(), _LARGEST).splitlines()
-        if orders:
-            self._link = Link(**json.loads(orders[-1]))
-        return bool(orders)
+    def _read_link(self) -> bool:
+        lines = os.read(sys.stdin.fileno(), _MAX_READ).splitlines()
+        if lines:
+            self._link = Link(**json.loads(lines[-1]))
+        return bool(lines)
 
-    def _take(self, device: int) -> None:
-        way = self._ways[device]
+    def _receive(self, device: int) -> None:
+        direction = self._directions[device]
         with contextlib.suppress(BlockingIOError):
             while True:
-                packet = os.read(device, _LARGEST)
-                due = way.leaves_at(len(packet), self._link, time.monotonic())
+                packet = os.read(device, _MAX_READ)
+                due = direction.arrives_at(len(packet), self._link, time.monotonic())
                 if due is not None:
                     self._count += 1
-                    heapq.heappush(self._flying, (due, self._count, way.out, packet))
+                    heapq.heappush(self._in_flight, (due, self._count, direction.out, packet))
 
     def _deliver(self) -> None:
-        while self._flying and self._flying[0][0] <= time.monotonic():
-            _, _, out, packet = heapq.heappop(self._flying)
-            with contextlib.suppress(OSError):  # a device whose queue is full, or that is going down
+        while self._in_flight and self._in_flight[0][0] <= time.monotonic():
+            _, _, out, packet = heapq.heappop(self._in_flight)
+            with contextlib.suppress(OSError):  # the device's queue is full, or the device is going down
                 os.write(out, packet)
 
 

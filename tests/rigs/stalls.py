@@ -1,4 +1,4 @@
-"""How long this process was not let run: what a busy machine adds to everything that a test measures."""
+"""Stalls of this process: how much a busy machine adds to everything that a test measures."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import time
 from collections.abc import AsyncIterator
 
 PATIENCE = 20.0
-"""Seconds for which a test waits for what should have come long before; how late it came is judged afterwards."""
+"""Seconds for which a test waits for an event that should occur much sooner; its delay is judged afterwards."""
 
 TICK = 0.01
-_USUAL = 0.01
-"""Seconds by which a tick may be late and not count: callbacks of the test's own take some, and timers are no finer."""
+_TOLERANCE = 0.01
+"""Delay of a tick in seconds that is no stall: callbacks of the test take time, and timers are not more precise."""
 
 
 class Stalls:
-    """How much later than asked its ticks came since it began, in seconds: `total` of all, and the `longest` one.
+    """Delays of a periodic timer, in seconds: their `total`, and the `longest` one.
 
-    One that is not over yet counts as far as it has come.
+    A stall that is not over yet is included.
     """
 
     def __init__(self) -> None:
@@ -28,20 +28,20 @@ class Stalls:
 
     @property
     def total(self) -> float:
-        """What every measured time may be too long by."""
+        """By how much any measured duration may be too long."""
         return self._total + self._late()
 
     @property
     def longest(self) -> float:
-        """What every measured pause may be too long by."""
+        """By how much any measured pause may be too long."""
         return max(self._longest, self._late())
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Restart counting."""
         self._total = self._longest = 0.0
 
     async def watch(self) -> None:
-        """Tick until cancelled."""
+        """Measure until cancelled."""
         try:
             while True:
                 self._due = time.monotonic() + TICK
@@ -52,17 +52,17 @@ class Stalls:
 
     def _late(self) -> float:
         late = time.monotonic() - self._due
-        return late if late > _USUAL else 0.0
+        return late if late > _TOLERANCE else 0.0
 
 
 @contextlib.asynccontextmanager
 async def stalls() -> AsyncIterator[Stalls]:
-    """Watch while inside; what it found stays."""
-    found = Stalls()
-    watching = asyncio.create_task(found.watch())
-    await asyncio.sleep(0)  # its first tick is due from here on
+    """Measure stalls inside the `async with` block; the result stays available."""
+    measured = Stalls()
+    watching = asyncio.create_task(measured.watch())
+    await asyncio.sleep(0)  # let the first tick be scheduled
     try:
-        yield found
+        yield measured
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -70,7 +70,7 @@ async def stalls() -> AsyncIterator[Stalls]:
 
 
 class Took:
-    """How long something took, in `seconds`; known afterwards."""
+    """The duration of a block in `seconds`; NaN until it has ended."""
 
     def __init__(self) -> None:
         self.seconds = math.nan
@@ -78,12 +78,10 @@ class Took:
 
 @contextlib.asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[Took]:
-    """What is done inside must be over so soon, but for the time for which this process was not let run."""
+    """Assert that the block ends within `seconds`, not counting stalls of this process."""
     took, began = Took(), time.monotonic()
     async with stalls() as stalled:
         yield took
         took.seconds = time.monotonic() - began
-        late = (
-            f"after {took.seconds:.3f} s instead of {seconds:g} s; this process stood still for {stalled.total:.3f} s"
-        )
+        late = f"after {took.seconds:.3f} s instead of {seconds:g} s; this process stalled for {stalled.total:.3f} s"
         assert took.seconds < seconds + stalled.total, late

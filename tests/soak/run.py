@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from tests.rigs.namespaces import why_not
+from tests.rigs.namespaces import unavailable
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.shaper import shaped
@@ -40,7 +40,7 @@ class Run:
         self.daemon = ScriptedDaemon(live=False, stream__start="last")
         self.crew = Crew(self.daemon.port, viewers, self.accounts)
         self.faults = Faults(self.daemon, self.crew)
-        self.no_network = why_not()
+        self.no_network = unavailable()
         kinds = KINDS if self.no_network else KINDS + NETWORK_KINDS
         self.plan = plan(seed, minutes * 60, viewers, kinds)
         self.happened: list[tuple[Fault, float]] = []
