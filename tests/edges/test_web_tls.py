@@ -68,7 +68,9 @@ async def test_page_and_websocket_work_over_tls(pair: CertificatePair) -> None:
         assert await rig.is_clean()
 
 
-async def test_plain_http_requests_for_pages_are_redirected(pair: CertificatePair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_plain_http_requests_for_pages_are_redirected(
+    pair: CertificatePair, caplog: pytest.LogCaptureFixture
+) -> None:
     async with secured(pair) as rig:
         url = f"http://localhost:{rig.server.port}/?a=b"
         async with rig.client.get(url, allow_redirects=False) as response:
@@ -86,7 +88,9 @@ async def test_plain_http_requests_for_pages_are_redirected(pair: CertificatePai
 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"\x16", b"\x16\x03\x01\x02\x00\x01"])
-async def test_incomplete_first_bytes_time_out(first: bytes, pair: CertificatePair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_incomplete_first_bytes_time_out(
+    first: bytes, pair: CertificatePair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection, "HANDSHAKE_TIMEOUT", 0.1)
     async with secured(pair) as rig:
         reader, writer = await asyncio.open_connection("localhost", rig.server.port)
@@ -158,7 +162,10 @@ async def test_an_incomplete_handshake_times_out(pair: CertificatePair, monkeypa
 
 
 async def test_a_server_name_that_is_not_ascii_is_logged(
-    pair: CertificatePair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    pair: CertificatePair,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "unraisablehook", log_unraisable)
     async with secured(pair) as rig:
