@@ -25,7 +25,7 @@ def test_results_are_kept_until_measured_again():
 
 
 def test_row_without_a_result_says_so():
-    assert "| 1 | a fault | within 2 s | not record yet |" in with_results(EMPTY, "x", ROWS, {})
+    assert "| 1 | a fault | within 2 s | not measured yet |" in with_results(EMPTY, "x", ROWS, {})
 
 
 def test_missing_comments_are_an_error():
