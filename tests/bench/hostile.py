@@ -139,11 +139,11 @@ async def _websockets(random: Random) -> list[Result]:
         await asyncio.sleep(1)
         await _talk_in_parallel(daemon.port, random, WEBSOCKET_MESSAGES // 10)
         await asyncio.sleep(2)
-        before, held, began = footprint(daemon.pid), await daemon.held(), time.monotonic()
+        before, held, began = footprint(daemon.pid), await daemon.resources(), time.monotonic()
         codes = await _talk_in_parallel(daemon.port, random, WEBSOCKET_MESSAGES)
         seconds = time.monotonic() - began
         await asyncio.sleep(2)
-        after, left, viewers = footprint(daemon.pid), await daemon.held(), (await daemon.status())["viewers"]
+        after, left, viewers = footprint(daemon.pid), await daemon.resources(), (await daemon.status())["viewers"]
         gaps = (await viewer.figures())["gaps"]
         failures = sum(number for code, number in codes.items() if code not in ORDERLY)
         failures += daemon.log.count("Traceback") + daemon.log.count("ended by")

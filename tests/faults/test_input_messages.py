@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 
 async def test_missing_hello_binary_and_oversized_frames_close_the_websocket(record):
     async with daemon_with_viewer() as daemon:
-        before = await daemon.held()
+        before = await daemon.resources()
         async with open_session(daemon) as silent, within(5 + MESSAGE_DELAY) as silence:
             assert await silent.close_code() == 4000
         async with open_session(daemon) as session:

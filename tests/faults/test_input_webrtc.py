@@ -59,7 +59,7 @@ def bad_answers() -> list[str]:
 async def test_bad_answers_are_refused_at_once(record):
     times, filtering = [], []
     async with daemon_with_viewer() as daemon:
-        before = await daemon.held()
+        before = await daemon.resources()
         for bad in bad_answers():
             async with open_session(daemon) as session:
                 offer = await session.open()
@@ -153,7 +153,7 @@ async def test_datagrams_of_unknown_senders_are_dropped(record):
         offer = await viewer.message("offer")
         lines = [line.split() for line in offer["sdp"].splitlines() if line.startswith("a=candidate")]
         targets = sorted({(line[4], int(line[5])) for line in lines})
-        before, memory = await daemon.held(), footprint(daemon.pid).memory
+        before, memory = await daemon.resources(), footprint(daemon.pid).memory
         with contextlib.ExitStack() as stack:
             senders = [(stack.enter_context(open_socket(host, range(0))), (host, port)) for host, port in targets]
             for number in range(count):

@@ -34,7 +34,7 @@ async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
         assert (await capacity(daemon))["bitrate_wanted"] == HIGHEST
         before = await watching.load()
         await watching.forget_pauses()
-        await daemon.call("process", "burden", BLOCK_SECONDS)
+        await daemon.call("process", "block_loop", BLOCK_SECONDS)
         began, rates = time.monotonic(), []
         while not (now := await capacity(daemon))["overloaded"]:
             assert time.monotonic() - began < REFUSE_LIMIT, now
@@ -42,7 +42,7 @@ async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
         refused_after = time.monotonic() - began
         error, code = await refusal(daemon)
         after = await watching.load()
-        await daemon.call("process", "burden", 0)
+        await daemon.call("process", "block_loop", 0)
         async with within(ACCEPT_LIMIT) as took:
             while not await is_accepted(daemon):
                 await asyncio.sleep(0.5)

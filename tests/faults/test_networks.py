@@ -46,7 +46,7 @@ async def test_row_2_half_open_viewer_is_removed_without_affecting_others(record
         with network.near.inside():
             async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
                 await other.keyframe()
-                before = await daemon.held()
+                before = await daemon.resources()
                 async with LightProcess(daemon.port, network=network), uninterrupted(other) as continuity:
                     network.set(DOWN)
                     async with within(HEARTBEAT_LIMIT) as took:

@@ -41,7 +41,7 @@ async def test_row_9_camera_that_is_plugged_in_is_live_soon(record):
         assert int(str((await daemon.status())["openings"])) >= 4
         await daemon.call("camera", "mend")
         async with within(5) as took:
-            await daemon.call("plugs", "plug", "video7")
+            await daemon.call("devices", "add", "video7")
             await reason_of(viewer, "live")
         record("9", f"failed (no-camera), live {took.seconds:.1f} s after it was plugged in")
         assert daemon.log.count("nothing there") == 1

@@ -38,7 +38,7 @@ PING_INTERVAL, RESTART_INTERVAL = 3.0, 2.1
 async def test_row_1_vanished_viewer_is_removed_without_affecting_others(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
-        before = await daemon.held()
+        before = await daemon.resources()
         async with LightProcess(daemon.port) as vanishing:
             await until_viewers(daemon, 2)
             async with uninterrupted(other) as continuity:
@@ -53,7 +53,7 @@ async def test_row_1_vanished_viewer_is_removed_without_affecting_others(record)
 async def test_row_2_viewer_that_stops_reading_is_removed(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
-        before = await daemon.held()
+        before = await daemon.resources()
         _, writer = await non_reading_viewer(daemon.port)
         await until_viewers(daemon, 2)
         async with uninterrupted(other) as continuity:
@@ -69,7 +69,7 @@ async def test_row_2_viewer_is_removed_before_too_much_is_buffered(record):
     big_offers = f'[{{urls = ["stuns:{"x" * LARGE_NAME}"]}}]'
     async with ScriptedDaemon(ice__servers=big_offers) as daemon, HealthyViewer(daemon.port) as other:
         await other.keyframe()
-        before, memory = await daemon.held(), footprint(daemon.pid).memory
+        before, memory = await daemon.resources(), footprint(daemon.pid).memory
         _, writer = await non_reading_viewer(daemon.port)
         await until_viewers(daemon, 2)
         buffered, began = [0], time.monotonic()
@@ -175,7 +175,7 @@ async def test_row_6_join_storm_is_admitted_up_to_the_limit(record):
 async def test_row_7_five_hundred_joins_leave_nothing_behind(record):
     async with ScriptedDaemon() as daemon:
         await join_and_leave(daemon, 50)
-        before = await daemon.held()
+        before = await daemon.resources()
         memory = [footprint(daemon.pid).memory]
         for _ in range(9):
             await join_and_leave(daemon, 50)
@@ -199,7 +199,7 @@ async def join_and_leave(daemon: ScriptedDaemon, number: int, at_once: int = 5) 
 @pytest.mark.long
 async def test_row_8_unanswered_offer_is_closed_after_ten_seconds(record):
     async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
-        before = await daemon.held()
+        before = await daemon.resources()
         async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
             await ws.send_json({"type": "hello"})
             async with within(11) as took:
@@ -214,7 +214,7 @@ async def test_row_8_unanswered_offer_is_closed_after_ten_seconds(record):
 
 async def test_row_8_invalid_answer_is_refused_at_once(record):
     async with ScriptedDaemon() as daemon, aiohttp.ClientSession() as http:
-        before = await daemon.held()
+        before = await daemon.resources()
         async with http.ws_connect(f"ws://127.0.0.1:{daemon.port}/ws", protocols=[SUBPROTOCOL]) as ws:
             await ws.send_json({"type": "hello"})
             while (message := await ws.receive_json(timeout=5))["type"] != "offer":

@@ -24,14 +24,14 @@ async def until_viewers(daemon: ScriptedDaemon, number: int) -> None:
 async def until_no_peer(daemon: ScriptedDaemon) -> None:
     """Wait until the daemon has no peer connection."""
     async with asyncio.timeout(PATIENCE):
-        while (await daemon.held())["peers"]:
+        while (await daemon.resources())["peers"]:
             await asyncio.sleep(0.05)
 
 
 async def assert_clean(daemon: ScriptedDaemon, before: dict[str, int]) -> None:
     """Assert that after one second the daemon holds no more resources than `before`."""
     await asyncio.sleep(1)
-    after = await daemon.held()
+    after = await daemon.resources()
     assert after["peers"] <= before["peers"]
     assert after["tasks"] <= before["tasks"]
     assert after["descriptors"] <= before["descriptors"]

@@ -1,8 +1,8 @@
-"""The daemon as a process whose camera and microphone fail on request, and that tells what it holds.
+"""The daemon as a process with scripted sources: camera and microphone fail on command, and resources can be counted.
 
-`python -m tests.rigs.scripted run …` is `broadcaster run …` with the fakes for sources. It listens on the socket that
-`$BROADCASTER_CONTROL` names: each line is the name of something, a method of it and arguments, as JSON; the answer is
-a line of JSON, what the method returned.
+`python -m tests.rigs.scripted run …` is `broadcaster run …` with the fakes as sources. It listens on the Unix socket
+`$BROADCASTER_CONTROL`. A request is one line, a JSON array of an object's name, a method's name and its arguments; the
+response is one line, the method's result as JSON.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tests.rigs.daemon import Daemon
 
 _CONTROL = "BROADCASTER_CONTROL"
 _CLOSED = "closed"
-"""Beside the socket: what was open and is closed, written in the end."""
+"""Name of a file beside the socket, written at exit: the sources that were opened and closed."""
 
 
 class ScriptedDaemon(Daemon):
-    """Runs it; use it with `async with`. `call("camera", "stall")` lets the camera stall.
+    """Runs that process, as an async context manager; `call("camera", "stall")` makes the camera stall.
 
-    With `video__source="test"` its pictures are those of the test source, without faults.
+    With `video__source="test"` the sources are the real test sources, without faults.
     """
 
     module = "tests.rigs.scripted"
@@ -47,23 +47,23 @@ class ScriptedDaemon(Daemon):
         self._path = f"{self._control_folder.name}/control"
         self.environment[_CONTROL] = self._path
 
-    async def call(self, thing: str, method: str, *arguments: object) -> Any:
-        """Let the camera, the microphone or the process do something."""
+    async def call(self, name: str, method: str, *arguments: object) -> Any:
+        """Call a method of an object of the process: camera, microphone, process or devices. Return its result."""
         reader, writer = await asyncio.open_unix_connection(self._path, limit=1 << 20)
-        writer.write(json.dumps([thing, method, *arguments]).encode() + b"\n")
+        writer.write(json.dumps([name, method, *arguments]).encode() + b"\n")
         line = await asyncio.wait_for(reader.readline(), 10)
         writer.close()
         await writer.wait_closed()
         return json.loads(line)
 
-    async def held(self) -> dict[str, int]:
-        """How many tasks, timers and peer connections it has, and descriptors."""
-        held: dict[str, int] = await self.call("process", "held")
-        return held
+    async def resources(self) -> dict[str, int]:
+        """Return the process's numbers of tasks, timers, peer connections and file descriptors."""
+        resources: dict[str, int] = await self.call("process", "resources")
+        return resources
 
     @property
     def closed(self) -> list[str]:
-        """Of camera and microphone those that were opened, and closed as often; known when it has ended."""
+        """The sources that were closed as often as opened (at least once); available after the process has exited."""
         closed: list[str] = json.loads(Path(self._path).with_name(_CLOSED).read_text("ascii"))
         return closed
 
@@ -73,22 +73,22 @@ class ScriptedDaemon(Daemon):
 
 
 class Process:
-    """What the process tells of itself, and what can be done to it."""
+    """Measurements and faults of the process itself."""
 
     def __init__(self) -> None:
         self._websockets: weakref.WeakSet[WebSocket] = weakref.WeakSet()
-        self._burden: asyncio.Future[None] | None = None
+        self._blocker: asyncio.Future[None] | None = None
 
     async def open_websocket(self, *arguments: Any) -> WebSocket:
-        """As `websocket.open_websocket`, in whose place it stands."""
-        opened = await open_websocket(*arguments)
-        self._websockets.add(opened)
-        return opened
+        """Replacement of `websocket.open_websocket` that registers the WebSocket."""
+        websocket = await open_websocket(*arguments)
+        self._websockets.add(websocket)
+        return websocket
 
-    def held(self) -> dict[str, int]:
-        """Numbers of what a viewer could leave behind."""
+    def resources(self) -> dict[str, int]:
+        """Return the numbers of those resources that a viewer could leak."""
         gc.collect()
-        peers = [one for one in gc.get_objects() if isinstance(one, RTCPeerConnection)]
+        peers = [item for item in gc.get_objects() if isinstance(item, RTCPeerConnection)]
         loop: Any = asyncio.get_running_loop()
         return {
             "tasks": len(asyncio.all_tasks()),
@@ -98,66 +98,66 @@ class Process:
         }
 
     def buffered(self) -> int:
-        """Bytes that the fullest WebSocket has not handed to the kernel yet."""
-        there = [one for one in self._websockets if not one._transport.is_closing()]
-        return max((one._queued + one._connection.waiting for one in there), default=0)
+        """Return the maximum number of unsent bytes that any WebSocket buffers."""
+        websockets = [websocket for websocket in self._websockets if not websocket._transport.is_closing()]
+        return max((websocket._queued + websocket._connection.waiting for websocket in websockets), default=0)
 
-    def wall(self) -> float:
-        """What time it thinks it is."""
+    def wall_clock(self) -> float:
+        """Return the process's wall-clock time in Unix seconds."""
         return time.time()
 
-    def burden(self, seconds: float) -> None:
-        """From now on the loop stands still for so long, again and again; 0: no more."""
-        if self._burden is not None:
-            self._burden.cancel()
-        self._burden = asyncio.ensure_future(_stand_still(seconds)) if seconds else None
+    def block_loop(self, seconds: float) -> None:
+        """Block the event loop again and again, for `seconds` each time, until called with 0."""
+        if self._blocker is not None:
+            self._blocker.cancel()
+        self._blocker = asyncio.ensure_future(_block(seconds)) if seconds else None
 
 
-class Plugs:
-    """The folder in which devices appear, in the place of /dev."""
+class DeviceFolder:
+    """The folder in which devices appear, in place of /dev."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def plug(self, name: str) -> None:
-        """A device appears."""
+    def add(self, name: str) -> None:
+        """Make a device appear."""
         (self._folder / name).touch()
 
 
-async def _stand_still(seconds: float) -> None:
+async def _block(seconds: float) -> None:
     while True:
-        time.sleep(seconds)  # noqa: ASYNC251 - this is what it is for
+        time.sleep(seconds)  # noqa: ASYNC251 - blocking is its purpose
         await asyncio.sleep(0)
 
 
 def _main() -> int:
-    plugs = Path(os.environ[_CONTROL]).parent
+    folder = Path(os.environ[_CONTROL]).parent
     process = Process()
-    things: dict[str, Any] = {"process": process, "plugs": Plugs(plugs)}
+    objects: dict[str, Any] = {"process": process, "devices": DeviceFolder(folder)}
 
     def make_sources(video: Any, audio: Any, clock: Any) -> tuple[Any, Any]:
-        camera = things["camera"] = FakeCamera(clock, real_time=True)
-        microphone = things["microphone"] = FakeMicrophone(clock, real_time=True)
-        things["control"] = asyncio.ensure_future(_listen(things))
+        camera = objects["camera"] = FakeCamera(clock, real_time=True)
+        microphone = objects["microphone"] = FakeMicrophone(clock, real_time=True)
+        objects["control"] = asyncio.ensure_future(_listen(objects))
         if video.source == "test":
             return app.make_sources(video, audio, clock)
         return camera, microphone if audio.source != "none" else None
 
     with (
-        patch.object(arrivals, "FOLDER", plugs),
+        patch.object(arrivals, "FOLDER", folder),
         patch.object(endpoint, "open_websocket", process.open_websocket),
     ):
         code = cli.main(make_sources=make_sources)
-    sources = [name for name in ("camera", "microphone") if name in things]
-    closed = [name for name in sources if things[name].opened == things[name].closed > 0]
-    (plugs / _CLOSED).write_text(json.dumps(closed), "ascii")
+    sources = [name for name in ("camera", "microphone") if name in objects]
+    closed = [name for name in sources if objects[name].opened == objects[name].closed > 0]
+    (folder / _CLOSED).write_text(json.dumps(closed), "ascii")
     return code
 
 
-async def _listen(things: dict[str, Any]) -> None:
+async def _listen(objects: dict[str, Any]) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        thing, method, *arguments = json.loads(await reader.readline())
-        writer.write(json.dumps(getattr(things[thing], method)(*arguments)).encode() + b"\n")
+        name, method, *arguments = json.loads(await reader.readline())
+        writer.write(json.dumps(getattr(objects[name], method)(*arguments)).encode() + b"\n")
         await writer.drain()
         writer.close()
 

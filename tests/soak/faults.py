@@ -126,7 +126,7 @@ class Faults:
         await self._daemon.call("camera", "vanish")
         await asyncio.sleep(fault.lasts)
         await self._daemon.call("camera", "mend")
-        await self._daemon.call("plugs", "plug", f"video{time.monotonic_ns()}")
+        await self._daemon.call("devices", "add", f"video{time.monotonic_ns()}")
 
     async def _hang(self, _: Fault) -> float:
         assert self._daemon.process is not None

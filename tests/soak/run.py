@@ -142,7 +142,7 @@ class Run:
         return min(looks, key=lambda probe: (probe.viewers, probe.peers, probe.tasks, probe.descriptors))
 
     async def _probe(self) -> Probe:
-        held, status = await self.daemon.held(), await self.daemon.status()
+        held, status = await self.daemon.resources(), await self.daemon.status()
         prints = footprint(self.daemon.pid)
         viewers = int(str(status["viewers"]))
         at = time.monotonic() - self.began if self.began else 0.0
