@@ -64,10 +64,10 @@ async def _until_live(port: int) -> None:
 async def _watch_light(port: int) -> str:
     async with HealthyViewer(port) as viewer:
         await viewer.keyframe(60)
-        viewer.forget_pauses()
-        before, audio = viewer.packets, viewer.sounds
+        viewer.reset_pauses()
+        before, audio = viewer.packets, viewer.audio_packets
         await asyncio.sleep(WATCHED)
-        packets, audio = viewer.packets - before, viewer.sounds - audio
+        packets, audio = viewer.packets - before, viewer.audio_packets - audio
         assert viewer.gaps == 0, f"{viewer.gaps} packets are missing"
         assert viewer.longest_pause < 2, f"nothing came for {viewer.longest_pause:.1f} s"
         assert audio > 0.9 * 50 * WATCHED, f"{audio} packets of audio"

@@ -13,7 +13,7 @@ from tests.bench.engine_process import EngineProcess
 from tests.bench.measurement import Options, Result
 from tests.bench.synthetic_source import SMALL
 from tests.rigs.light import LightViewer
-from tests.rigs.process import overflows
+from tests.rigs.process import udp_overflows
 
 LONGEST_STAY = 20.0
 SAMPLE_INTERVAL = 1.0
@@ -41,7 +41,7 @@ class _Tally:
 async def measure(options: Options) -> list[Result]:
     """The seed determines who joins and leaves when."""
     viewers, minutes = options.viewers or 20, options.minutes or 10.0
-    tally, dropped = _Tally(), overflows()
+    tally, dropped = _Tally(), udp_overflows()
     async with EngineProcess("ours", SMALL) as engine:
         await _warm_up(engine, viewers)
         before, tasks = engine.footprint, (await engine.snapshot()).tasks
@@ -50,7 +50,7 @@ async def measure(options: Options) -> list[Result]:
         after = engine.footprint
     left = f"descriptors {after.descriptors - before.descriptors:+d}, threads {after.threads - before.threads:+d}"
     totals = f"{tally.joins} joins, slowest {tally.slowest * 1000:.0f} ms, {tally.gaps} gaps in {tally.packets} packets"
-    totals += f", {overflows() - dropped} dropped at full sockets of receivers"
+    totals += f", {udp_overflows() - dropped} dropped at full sockets of receivers"
     return [
         Result(f"{viewers} viewers join and leave for {minutes:g} min, seed {options.seed}", totals, "no gaps"),
         Result("  memory, median of each quarter", _quarters(tally.memory), "flat in the second half"),
@@ -88,7 +88,7 @@ async def _join_and_leave(port: int, random: Random, end: float, tally: _Tally) 
             await viewer.keyframe()
             await asyncio.sleep(min(left, random.uniform(0, LONGEST_STAY)))
             if random.random() < 0.5:
-                await viewer.vanish()
+                await viewer.drop_connection()
         tally.add(viewer)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tests.bench import yardstick
 from tests.rigs.light_process import LightProcess
-from tests.rigs.process import overflows
+from tests.rigs.process import udp_overflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class PionCrowd(yardstick.Program):
         super().__init__("viewers", n=viewers, seconds=math.ceil(seconds), every=f"{interval * 1000:g}ms", **url)
 
     async def __aenter__(self) -> PionCrowd:
-        self._overflows = overflows()
+        self._overflows = udp_overflows()
         await super().__aenter__()
         return self
 
     async def stats(self) -> CrowdStats:
         result = await self.result()
         times, packets = result["first_keyframe_ms"], result["packets"].get("video", 0)
-        dropped = overflows() - self._overflows
+        dropped = udp_overflows() - self._overflows
         fewest, gaps, failures = result["least_video_packets"], result["gaps"], result["failures"]
         return CrowdStats(packets, fewest, gaps, dropped, times["p50"], times["p95"], failures)
 
@@ -79,13 +79,13 @@ class PythonCrowd(LightProcess):
     """Our own viewers, which stay until `stats` is called."""
 
     async def __aenter__(self) -> PythonCrowd:
-        self._overflows = overflows()
+        self._overflows = udp_overflows()
         await super().__aenter__()
         return self
 
     async def stats(self) -> CrowdStats:
-        dropped = overflows() - self._overflows
-        received = await self.figures()
+        dropped = udp_overflows() - self._overflows
+        received = await self.stats()
         packets: list[int] = received["packets"]
         times = sorted(1000 * seconds for seconds in received["joined"])
         middle, high = times[len(times) // 2], times[-1 - len(times) // 20]

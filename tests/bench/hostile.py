@@ -144,7 +144,7 @@ async def _websockets(random: Random) -> list[Result]:
         seconds = time.monotonic() - began
         await asyncio.sleep(2)
         after, left, viewers = footprint(daemon.pid), await daemon.resources(), (await daemon.status())["viewers"]
-        gaps = (await viewer.figures())["gaps"]
+        gaps = (await viewer.stats())["gaps"]
         failures = sum(number for code, number in codes.items() if code not in ORDERLY)
         failures += daemon.log.count("Traceback") + daemon.log.count("ended by")
     counts = ", ".join(f"{code}: {number}" for code, number in codes.most_common())

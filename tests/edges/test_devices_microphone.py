@@ -226,14 +226,14 @@ async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_pat
         await told(viewer, AudioState.LOST)
         with FifoMicrophone(tmp_path).running():
             await told(viewer, AudioState.ON)
-            await until(lambda: viewer.sounds > 10)
+            await until(lambda: viewer.audio_packets > 10)
             (arecord,) = arecords(os.getpid())
             viewer.messages = [message for message in viewer.messages if message["type"] == "offer"]
             os.kill(arecord, signal.SIGKILL)
             await told(viewer, AudioState.LOST)
             await told(viewer, AudioState.ON)
-            heard = viewer.sounds
-            await until(lambda: viewer.sounds > heard + 10)
+            heard = viewer.audio_packets
+            await until(lambda: viewer.audio_packets > heard + 10)
         assert [message["type"] for message in viewer.messages].count("offer") == 1
         assert viewer.gaps == 0
     assert "no audio: no microphone 'fifo-mono' (audio.device); " in caplog.text

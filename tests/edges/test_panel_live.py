@@ -25,7 +25,7 @@ async def test_a_press_makes_it_live_and_the_next_one_ends_it():
         took = time.monotonic() - pressed
         print(f"button press to live at a viewer: {took:.2f} s")
         assert took < 1 + SLACK
-        await rig.lamp_is(True, 0.55)
+        await rig.wait_for_lamp(True, 0.55)
         await viewer.keyframe()
         await rig.press()
         await viewer.message("stream", limit=10, state="offline")
@@ -84,7 +84,7 @@ async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
     async with panel_rig() as rig:
         pin = rig.factory.pin(LAMP)
         await rig.press()
-        await rig.lamp_is(True, 0)
+        await rig.wait_for_lamp(True, 0)
     assert pin.function == "input"
     assert pin.history[-1][1] is False
 

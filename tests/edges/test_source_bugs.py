@@ -175,9 +175,9 @@ async def loses_its_sound(port: int, part: Breakable, error: Exception) -> None:
 
 
 async def hears(viewer: LightViewer) -> None:
-    sounds = viewer.sounds
+    sounds = viewer.audio_packets
     async with asyncio.timeout(10):
-        while viewer.sounds < sounds + 10:
+        while viewer.audio_packets < sounds + 10:
             await asyncio.sleep(0.01)
 
 

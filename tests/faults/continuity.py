@@ -24,7 +24,7 @@ class Continuity:
         self.longest_pause = 0.0
         self._viewers = viewers
         for viewer in viewers:
-            viewer.forget_pauses()
+            viewer.reset_pauses()
 
     def check(self) -> None:
         """Assert that there was no gap and no long pause."""

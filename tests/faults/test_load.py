@@ -32,8 +32,8 @@ ACCEPT_LIMIT = 15.0
 async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
     async with ScriptedDaemon(video__source="test", **SETTINGS) as daemon, LightProcess(daemon.port) as watching:
         assert (await capacity(daemon))["bitrate_wanted"] == HIGHEST
-        before = await watching.load()
-        await watching.forget_pauses()
+        before = await watching.stats()
+        await watching.reset_pauses()
         await daemon.call("process", "block_loop", BLOCK_SECONDS)
         began, rates = time.monotonic(), []
         while not (now := await capacity(daemon))["overloaded"]:
@@ -41,7 +41,7 @@ async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
             rates.append(now["bitrate_wanted"])
         refused_after = time.monotonic() - began
         error, code = await refusal(daemon)
-        after = await watching.load()
+        after = await watching.stats()
         await daemon.call("process", "block_loop", 0)
         async with within(ACCEPT_LIMIT) as took:
             while not await is_accepted(daemon):
@@ -57,7 +57,7 @@ async def test_overload_lowers_the_rate_and_then_refuses_new_viewers(record):
         assert (error["code"], code) == ("full", 4003)
         assert after["packets"][0] > before["packets"][0]
         assert after["gaps"] == 0
-        assert (await watching.load())["closed"] == [None]
+        assert (await watching.stats())["closed"] == [None]
 
 
 async def capacity(daemon: ScriptedDaemon) -> dict[str, Any]:
@@ -70,11 +70,11 @@ async def capacity(daemon: ScriptedDaemon) -> dict[str, Any]:
 async def refusal(daemon: ScriptedDaemon) -> tuple[dict[str, Any], int | None]:
     """Return the error that a new viewer receives, and its close code."""
     async with LightViewer(daemon.port) as viewer:
-        return await viewer.message("error"), await viewer.closed()
+        return await viewer.message("error"), await viewer.wait_closed()
 
 
 async def is_accepted(daemon: ScriptedDaemon) -> bool:
     """Whether a new viewer is accepted."""
     async with LightViewer(daemon.port) as viewer:
-        await viewer.answered()
+        await viewer.first_message()
         return viewer.messages[0]["type"] == "welcome"

@@ -190,7 +190,7 @@ async def test_row_20_sigterm_ends_the_daemon_in_order(record, tmp_path):
             await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
             async with within(3) as took:
                 code = await daemon.stop()
-            codes = [await viewer.closed() for viewer in viewers]
+            codes = [await viewer.wait_closed() for viewer in viewers]
             closed = daemon.closed
         message = ""
         while "STOPPING=1" not in message:
@@ -237,14 +237,14 @@ async def test_row_21_thirty_viewers_reconnect_spread_over_time(record, open_pag
 
 async def reconnect(viewer: LightViewer) -> tuple[float, float]:
     """Reconnect as the page does; return when the viewer was welcomed and received a keyframe, in Unix seconds."""
-    await viewer.closed()
+    await viewer.wait_closed()
     viewer.messages.clear()
     for attempt in range(20):
         await asyncio.sleep(random.random() * min(3.0, 0.5 * 2**attempt))
         with contextlib.suppress(aiohttp.ClientError, OSError):
-            await viewer.reopen()
+            await viewer.reconnect()
             break
-    await viewer.answered()
+    await viewer.first_message()
     joined, before = time.time(), viewer.keyframes
     async with asyncio.timeout(20):
         while viewer.keyframes == before:

@@ -83,7 +83,7 @@ async def test_row_11_camera_that_cannot_be_closed_ends_the_process(record):
         record("11", f"closing hangs: the process exits with code {code} after {took:.1f} s")
         assert code == 1
         assert "hangs and cannot be closed" in daemon.log
-        assert await viewer.closed() == 1001
+        assert await viewer.wait_closed() == 1001
 
 
 async def test_row_12_lost_microphone_does_not_affect_video(record):
@@ -108,7 +108,7 @@ async def test_row_12_video_plays_without_a_microphone(record):
         async with uninterrupted(viewer) as continuity:
             without_audio = await viewer.message("stream", sound="none", state="live")
             await asyncio.sleep(2)
-            assert viewer.sounds == 0
+            assert viewer.audio_packets == 0
             await daemon.call("microphone", "mend")
             took = await until_audio(viewer, 5, since=len(viewer.messages))
         offers = sum(message["type"] == "offer" for message in viewer.messages)
@@ -120,8 +120,8 @@ async def test_row_12_video_plays_without_a_microphone(record):
 
 async def until_audio(viewer: LightViewer, limit: float, since: int) -> float:
     """Wait for a message about audio after the first `since` messages, and for audio; return the seconds."""
-    began, received = time.monotonic(), viewer.sounds
-    while viewer.sounds == received or not any(
+    began, received = time.monotonic(), viewer.audio_packets
+    while viewer.audio_packets == received or not any(
         m["type"] == "stream" and m["sound"] == "on" for m in viewer.messages[since:]
     ):
         assert time.monotonic() - began < limit

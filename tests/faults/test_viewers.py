@@ -129,7 +129,7 @@ async def test_row_5_cut_websocket_causes_no_gap(record):
     async with ScriptedDaemon() as daemon, HealthyViewer(daemon.port) as viewer:
         await viewer.keyframe()
         async with uninterrupted(viewer) as continuity:
-            welcome = await viewer.come_back()
+            welcome = await viewer.resume()
             await asyncio.sleep(LONGEST_PAUSE)
         assert welcome["resumed"] is True
         assert sum(message["type"] == "offer" for message in viewer.messages) == 1
@@ -140,22 +140,22 @@ async def test_row_5_cut_websocket_causes_no_gap(record):
 async def test_row_6_join_storm_is_admitted_up_to_the_limit(record):
     slots, crowd = 20, 200
     async with ScriptedDaemon(web__max_viewers=slots) as daemon, LightProcess(daemon.port) as watching:
-        await watching.forget_pauses()
+        await watching.reset_pauses()
         viewers = [LightViewer(daemon.port) for _ in range(crowd)]
         began = time.monotonic()
 
         async def join(index: int, viewer: LightViewer) -> None:
             await asyncio.sleep(index / crowd)
             await viewer.__aenter__()
-            await viewer.answered()
+            await viewer.first_message()
 
         await asyncio.gather(*(join(index, viewer) for index, viewer in enumerate(viewers)))
         took = time.monotonic() - began
         admitted = [viewer for viewer in viewers if viewer.messages[0]["type"] == "welcome"]
         refused = [viewer for viewer in viewers if viewer.messages[0].get("code") == "full"]
         waits = sorted([await viewer.keyframe() for viewer in admitted])
-        codes = {await viewer.closed() for viewer in refused}
-        stats = await watching.figures()
+        codes = {await viewer.wait_closed() for viewer in refused}
+        stats = await watching.stats()
         await asyncio.gather(*(viewer.leave() for viewer in viewers))
         assert len(admitted) == slots - 1
         assert len(refused) == crowd - len(admitted)
@@ -273,9 +273,9 @@ async def forced_keyframes(daemon: ScriptedDaemon) -> int:
 
 async def received_bytes(viewer: LightViewer, seconds: float) -> int:
     """Return the bytes of video received within `seconds`."""
-    before = viewer.octets
+    before = viewer.video_bytes
     await asyncio.sleep(seconds)
-    return viewer.octets - before
+    return viewer.video_bytes - before
 
 
 async def request_all(viewer: LightViewer, seconds: float) -> int:

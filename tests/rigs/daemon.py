@@ -1,4 +1,4 @@
-"""The real daemon as a process of its own, on a free port of this machine."""
+"""The real daemon as a separate process, on a free port."""
 
 from __future__ import annotations
 
@@ -16,21 +16,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 START_LIMIT = 20.0
-"""Seconds until the page must answer; generous, because test machines are shared."""
+"""Seconds within which the daemon must answer; generous, because test machines are shared."""
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
+    """Return a TCP port that is free on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Daemon:
-    """`broadcaster run` with settings for tests; use it with `async with`.
+    """`broadcaster run` with settings for tests; use it with `async with`, which kills it at the end.
 
-    Leaving kills it if it still runs. `log` is what it has written so far, `environment` is added to ours, `script`
-    is what a shell does before it becomes the daemon.
+    `environment` is added to that of this process. `script` runs in a shell that then executes the daemon.
     """
 
     module = "broadcaster"
@@ -44,34 +43,34 @@ class Daemon:
         self.in_new_session = False
         self._folder = tempfile.TemporaryDirectory(prefix="broadcaster-test-")
         self._log = Path(log_to or f"{self._folder.name}/log")
-        chosen = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
-        chosen["stream.state_dir"] = self._folder.name
-        chosen |= {name.replace("__", "."): value for name, value in settings.items()}
+        assignments: dict[str, object] = {"web.port": self.port, "video.source": "test", "audio.source": "test"}
+        assignments["stream.state_dir"] = self._folder.name
+        assignments |= {name.replace("__", "."): value for name, value in settings.items()}
         self._arguments = ["run", *(["--live"] if live else []), *arguments]
-        for name, value in chosen.items():
+        for name, value in assignments.items():
             self._arguments += ["--set", f"{name}={value}"]
         self.process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The page's address."""
         return f"http://127.0.0.1:{self.port}/"
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         assert self.process is not None
         return self.process.pid
 
     @property
     def log(self) -> str:
-        """Everything it has written, where that can be read."""
+        """The output so far; empty if it does not go to a regular file."""
         if not self._log.is_file():
             return ""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     async def start(self) -> None:
-        """Start the process and wait until it answers."""
+        """Start the process, and wait until it answers."""
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *("sh", "-c", f'{self.script}; exec "$@"', "sh", sys.executable, "-m", self.module, *self._arguments),
@@ -88,7 +87,7 @@ class Daemon:
             await asyncio.sleep(0.05)
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; returns the exit code."""
+        """Send a signal, wait for the exit, and return the exit code."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
@@ -99,25 +98,25 @@ class Daemon:
         os.kill(self.pid, number)
 
     async def status(self) -> dict[str, object]:
-        """`GET /api/status`."""
+        """Return the answer to `GET /api/status`."""
         return await asyncio.to_thread(self._request, "api/status", None)
 
     async def set_live(self, live: bool) -> dict[str, object]:
-        """`POST /api/live`."""
+        """Return the answer to `POST /api/live`."""
         return await asyncio.to_thread(self._request, "api/live", {"live": live})
 
     async def __aenter__(self) -> Daemon:
         try:
             await self.start()
         except BaseException:
-            await self._end()
+            await self._kill()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._end()
+        await self._kill()
 
-    async def _end(self) -> None:
+    async def _kill(self) -> None:
         if self.process is not None and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()

@@ -1,4 +1,4 @@
-"""A viewer without a browser: signaling by aiohttp, media by aiortc, everything counted."""
+"""A viewer without a browser: signaling over aiohttp, media over aiortc; counts packets and decodes nothing."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from broadcaster.signaling.protocol import SUBPROTOCOL
 
 
 class LightViewer:
-    """Opens a session and watches; use it with `async with`.
+    """Opens a session and receives the stream; use it with `async with`.
 
-    `messages` are all that came, `first_keyframe` is seconds from `hello` to the first packet of a keyframe,
-    `sounds` counts audio packets, `gaps` video sequence numbers that never came.
+    `messages` are all received messages. `first_keyframe` is the time from `hello` to the first packet of a keyframe in
+    seconds. `packets` and `video_bytes` count the video, `gaps` its missing sequence numbers.
     """
 
     def __init__(self, port: int, host: str = "127.0.0.1", **hello: object) -> None:
         self.messages: list[dict[str, Any]] = []
         self.first_keyframe: float | None = None
         self.packets = 0
-        self.sounds = 0
-        self.octets = 0
+        self.audio_packets = 0
+        self.video_bytes = 0
         self.ssrc = 0
         self.gaps = 0
         self.keyframes = 0
@@ -39,7 +39,7 @@ class LightViewer:
         self._longest_pause = 0.0
         self._packet_at = math.inf
         self._arrived = asyncio.Condition()
-        self._keyframe_came = asyncio.Event()
+        self._keyframe_received = asyncio.Event()
         self._pc: RTCPeerConnection | None = None
 
     async def __aenter__(self) -> LightViewer:
@@ -61,78 +61,78 @@ class LightViewer:
         await self.leave()
 
     async def leave(self) -> None:
-        """Say goodbye in order; idempotent."""
+        """Close WebSocket and peer connection; idempotent."""
         if not self._ws.closed:
             await self._ws.close()
         self._reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError):  # an answer was perhaps under way
+        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError):  # it may have been sending an answer
             await self._reading
         if self._pc is not None:
             await self._pc.close()
         await self._http.close()
 
-    async def vanish(self) -> None:
-        """Tear the WebSocket's connection away without a close frame; the peer connection is closed by `leave`."""
+    async def drop_connection(self) -> None:
+        """Drop the WebSocket's TCP connection without a close frame; `leave` closes the peer connection."""
         await self._http.close()
 
-    async def come_back(self) -> dict[str, Any]:
-        """Open a new WebSocket and ask for the same session; the `welcome` that answers."""
+    async def resume(self) -> dict[str, Any]:
+        """Open a new WebSocket, resume the session, and return the `welcome`."""
         before = self.messages
         self._hello["resume"] = (await self.message("welcome"))["resume"]
         self.messages = []
-        await self.reopen()
+        await self.reconnect()
         welcome = await self.message("welcome")
         self.messages = before + self.messages
         return welcome
 
-    async def reopen(self) -> None:
-        """Open a new WebSocket after the old one has ended."""
-        await self.vanish()
+    async def reconnect(self) -> None:
+        """Drop the WebSocket, and open a new one."""
+        await self.drop_connection()
         await self._connect()
 
-    async def answered(self, limit: float = 10.0) -> None:
-        """Wait for the first message, whatever it is."""
+    async def first_message(self, limit: float = 10.0) -> None:
+        """Wait for a first message of any type."""
         async with asyncio.timeout(limit), self._arrived:
             await self._arrived.wait_for(lambda: bool(self.messages))
 
-    async def closed(self, limit: float = 10.0) -> int | None:
-        """Wait until the WebSocket is closed; the code."""
+    async def wait_closed(self, limit: float = 10.0) -> int | None:
+        """Wait until the WebSocket is closed, and return the close code."""
         await asyncio.wait_for(asyncio.shield(self._reading), limit)
         return self.close_code
 
     @property
     def sequence(self) -> int:
-        """The number of the last video packet."""
+        """The sequence number of the last video packet."""
         return self._last_sequence or 0
 
     @property
     def longest_pause(self) -> float:
-        """The most seconds between two video packets since the first, or `forget_pauses`; the one that lasts counts."""
+        """Longest time between video packets in seconds, including the current pause; see `reset_pauses`."""
         return max(self._longest_pause, time.monotonic() - self._packet_at)
 
-    def forget_pauses(self) -> None:
-        """Pauses count from now on."""
+    def reset_pauses(self) -> None:
+        """Restart `longest_pause`."""
         self._longest_pause, self._packet_at = 0.0, time.monotonic()
 
     async def message(self, kind: str, limit: float = 5.0, **fields: object) -> dict[str, Any]:
-        """The first message of that type and with those fields, as soon as it is there."""
+        """Return the first message of this type with these fields, received before or within `limit` seconds."""
 
-        def found() -> dict[str, Any] | None:
-            wanted = {"type": kind, **fields}
-            return next((m for m in self.messages if wanted.items() <= m.items()), None)
+        def find() -> dict[str, Any] | None:
+            expected = {"type": kind, **fields}
+            return next((message for message in self.messages if expected.items() <= message.items()), None)
 
         async with asyncio.timeout(limit), self._arrived:
-            await self._arrived.wait_for(lambda: found() is not None)
-        return found() or {}
+            await self._arrived.wait_for(lambda: find() is not None)
+        return find() or {}
 
     async def send(self, **message: object) -> None:
-        """Send any message."""
+        """Send a message."""
         await self._ws.send_json(message)
 
     async def keyframe(self, limit: float = 10.0) -> float:
-        """Wait for the first keyframe packet; seconds since `hello`."""
+        """Wait for the first packet of a keyframe, and return the seconds since `hello`."""
         async with asyncio.timeout(limit):
-            await self._keyframe_came.wait()
+            await self._keyframe_received.wait()
         return self.first_keyframe or 0.0
 
     async def send_rtcp(self, packet: bytes) -> None:
@@ -164,19 +164,19 @@ class LightViewer:
         await self._ws.send_json({"type": "answer", "id": offer["id"], "sdp": pc.localDescription.sdp})
 
     def _count_packets(self, transceiver: Any) -> None:
-        """Look at the packets before aiortc's jitter buffer; nothing is decoded."""
+        """Count packets instead of passing them to aiortc's jitter buffer."""
         video = transceiver.kind == "video"
 
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             if video and packet.payload_type == 101:
                 self._count(packet)
-            self.sounds += not video
+            self.audio_packets += not video
 
         transceiver.receiver._handle_rtp_packet = handle
 
     def _count(self, packet: RtpPacket) -> None:
         self.packets += 1
-        self.octets += len(packet.payload)
+        self.video_bytes += len(packet.payload)
         self.ssrc = packet.ssrc
         self._longest_pause, self._packet_at = self.longest_pause, time.monotonic()
         if self._last_sequence is not None:
@@ -187,7 +187,7 @@ class LightViewer:
         self.keyframes += 1
         if self.first_keyframe is None:
             self.first_keyframe = time.monotonic() - self._began
-            self._keyframe_came.set()
+            self._keyframe_received.set()
 
 
 def _begins_keyframe(payload: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""Light viewers in a process of their own, so that they can be stopped, killed or left to count in peace.
+"""Light viewers in a separate process, which can be stopped or killed, and whose counts this process does not delay.
 
-`python -m tests.rigs.light_process PORT NUMBER [HOST]` joins that many, then prints a line of JSON for each line on its
-standard input, until that ends; after the line `forget` pauses count anew.
+`python -m tests.rigs.light_process PORT NUMBER [HOST]` connects NUMBER viewers, then prints a line of JSON for each
+line on its standard input, until that ends. The line `reset` restarts the measurement of pauses.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tests.rigs.stalls import stalls
 
 
 class LightProcess:
-    """Starts the process, behind the bad link of a `network` if there is one, and waits until all have a keyframe.
+    """The process with these viewers; use it with `async with`, which waits until each has received a keyframe.
 
-    Use it with `async with`.
+    With a `network`, the viewers are at the far end of its link.
     """
 
     def __init__(self, port: int, number: int = 1, network: Shaper | None = None) -> None:
@@ -31,7 +31,7 @@ class LightProcess:
     async def __aenter__(self) -> LightProcess:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
-        await self.figures()
+        await self.stats()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -39,24 +39,25 @@ class LightProcess:
             self.process.kill()
             await self.process.wait()
 
-    async def figures(self) -> dict[str, Any]:
-        """Packets, gaps, joining times and so on of all viewers so far.
+    async def stats(self) -> dict[str, Any]:
+        """Return packets, gaps, joining times and so on of all viewers so far.
 
-        `longest_pause` is any viewer's, in seconds, and `stalled` how long the process was not let run at a time.
+        `longest_pause` is the longest of any viewer, `stalled` the longest time that the process did not run; both in
+        seconds.
         """
-        return await self._ask("")
+        return await self._request("")
 
-    async def forget_pauses(self) -> None:
-        """`longest_pause` and `stalled` count from now on."""
-        await self._ask("forget")
+    async def reset_pauses(self) -> None:
+        """Restart `longest_pause` and `stalled`."""
+        await self._request("reset")
 
-    async def _ask(self, command: str) -> dict[str, Any]:
+    async def _request(self, command: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(command.encode() + b"\n")
         line = await asyncio.wait_for(self.process.stdout.readline(), 60)
-        figures: dict[str, Any] = json.loads(line)
-        return figures
+        stats: dict[str, Any] = json.loads(line)
+        return stats
 
 
 async def _main(port: int, number: int, *host: str) -> None:
@@ -68,11 +69,11 @@ async def _main(port: int, number: int, *host: str) -> None:
         joined = [await viewer.keyframe(30) for viewer in viewers]
         stalled = await stack.enter_async_context(stalls())
         while line := await reader.readline():
-            if line == b"forget\n":
-                stalled.forget()
+            if line == b"reset\n":
+                stalled.reset()
                 for viewer in viewers:
-                    viewer.forget_pauses()
-            figures = {
+                    viewer.reset_pauses()
+            stats = {
                 "joined": joined,
                 "packets": [viewer.packets for viewer in viewers],
                 "gaps": sum(viewer.gaps for viewer in viewers),
@@ -80,7 +81,7 @@ async def _main(port: int, number: int, *host: str) -> None:
                 "stalled": stalled.longest,
                 "closed": [viewer.close_code for viewer in viewers],
             }
-            print(json.dumps(figures), flush=True)
+            print(json.dumps(stats), flush=True)
 
 
 if __name__ == "__main__":

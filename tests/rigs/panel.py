@@ -1,4 +1,4 @@
-"""The daemon as `broadcaster/app.py` composes it, with a fake camera and gpiozero's mock pins, in this process."""
+"""The whole daemon in this process, with a fake camera and gpiozero's mock pins."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from broadcaster.settings import read
 
 BUTTON, LAMP, WATCH_LAMP = 17, 27, 22
 PRESS = 0.1
-"""Seconds for which the finger stays on the button."""
+"""Duration of a button press in seconds."""
 BOUNCES = 4
+"""Contact bounces at each change of the button."""
 START_LIMIT = 20.0
 """Seconds; generous, because test machines are shared."""
 
 
 class TimedPin(MockPin):
-    """Writes down when it went to which level, by the monotonic clock."""
+    """A mock pin that records its level changes, with monotonic times."""
 
     def __init__(self, *arguments: Any) -> None:
         self.history: list[tuple[float, bool]] = []
@@ -40,7 +41,7 @@ class TimedPin(MockPin):
 
 
 class PanelRig:
-    """A running daemon with a button to press and a lamp to look at; `port` is its page's."""
+    """A running daemon with a live button and two LEDs; `port` is that of the page."""
 
     def __init__(self) -> None:
         self.camera = FakeCamera(SystemClock(), real_time=True)
@@ -50,34 +51,34 @@ class PanelRig:
         self.port = 0
 
     def announce(self, port: int, report: object) -> None:
-        """The daemon serves (`app.Announce`)."""
+        """Take the port of the daemon (`app.Announce`)."""
         self.listening.set_result(port)
 
     @property
     def lamp(self) -> bool:
-        """Whether the tally lamp is lit now."""
+        """Whether the tally light is on."""
         return bool(self.factory.pin(LAMP).state)
 
     @property
     def watch_lamp(self) -> bool:
-        """Whether the second lamp is lit now."""
+        """Whether the second LED is on."""
         return bool(self.factory.pin(WATCH_LAMP).state)
 
     def dark_since(self, moment: float) -> float | None:
-        """Seconds from `moment` until the tally lamp went dark, or None if it did not."""
+        """Return the seconds from `moment` until the tally light went off; None if it did not."""
         history = self.factory.pin(LAMP).history
         return next((at - moment for at, lit in history if at >= moment and not lit), None)
 
     def sources(self, *_: object) -> tuple[FakeCamera, FakeMicrophone]:
-        """Its camera and microphone, for the daemon."""
+        """Return the fake camera and microphone (`app.MakeSources`)."""
         return self.camera, self.microphone
 
     async def press(self, seconds: float = PRESS) -> float:
-        """Press the button from another thread, with bounce; the monotonic time at which the finger came down."""
+        """Press the button in another thread, with bounces; return the monotonic time of the press."""
         return await asyncio.to_thread(self._press, seconds)
 
-    async def lamp_is(self, lit: bool, seconds: float) -> None:
-        """Wait until the tally lamp has been so for so long."""
+    async def wait_for_lamp(self, lit: bool, seconds: float) -> None:
+        """Wait until the tally light has been on (or off) for `seconds`."""
         async with asyncio.timeout(START_LIMIT):
             while self.lamp is not lit or time.monotonic() - self.factory.pin(LAMP).history[-1][0] < seconds:
                 await asyncio.sleep(0.01)
@@ -94,13 +95,13 @@ class PanelRig:
 
 @contextlib.asynccontextmanager
 async def panel_rig(*settings: str, pins_missing: bool = False) -> AsyncIterator[PanelRig]:
-    """Run it, offline, until left; with `pins_missing` as on a machine that is no Pi."""
+    """Run the daemon, offline at first; with `pins_missing`, gpiozero finds no pins, as on other machines than a Pi."""
     rig = PanelRig()
-    chosen = ["web.port=0", "web.host=127.0.0.1", "stream.start=offline", "panel.enabled=true"]
+    assignments = ["web.port=0", "web.host=127.0.0.1", "stream.start=offline", "panel.enabled=true"]
     with tempfile.TemporaryDirectory(prefix="broadcaster-test-") as folder, contextlib.ExitStack() as patches:
         factory = Mock(side_effect=PinUnknownPi("scripted") if pins_missing else None, return_value=rig.factory)
         patches.enter_context(patch.object(pins, "pin_factory", factory))
-        effective = read("", [*chosen, f"panel.watch_lamp={WATCH_LAMP}", f"stream.state_dir={folder}", *settings])
+        effective = read("", [*assignments, f"panel.watch_lamp={WATCH_LAMP}", f"stream.state_dir={folder}", *settings])
         serving = asyncio.create_task(serve(effective, live=False, announce=rig.announce, make_sources=rig.sources))
         try:
             async with asyncio.timeout(START_LIMIT):

@@ -1,4 +1,4 @@
-"""What the kernel knows of a process."""
+"""Resources of a process, from /proc (proc(5))."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds: memory in MB, and numbers of descriptors, sockets and threads."""
+    """Memory of a process in MB, and its numbers of descriptors, sockets and threads."""
 
     memory: float
     descriptors: int
@@ -20,7 +20,7 @@ class Footprint:
 
 
 def footprint(pid: int) -> Footprint:
-    """Look at a process of our own."""
+    """Return the footprint of a process of the same user."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     links = [_link(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
@@ -33,14 +33,14 @@ def footprint(pid: int) -> Footprint:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
+    """Return the user and system time of a process so far."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     fields = stat.rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def overflows() -> int:
-    """UDP packets that the kernel dropped so far because the receiver's socket was full, on the whole machine."""
+def udp_overflows() -> int:
+    """Return the number of UDP packets that the kernel has dropped at full receive buffers, on the whole machine."""
     columns = [line.split() for line in Path("/proc/net/snmp").read_text("ascii").splitlines() if line[:4] == "Udp:"]
     version_4 = dict(zip(*columns, strict=True))["RcvbufErrors"]
     version_6 = dict(line.split() for line in Path("/proc/net/snmp6").read_text("ascii").splitlines())

@@ -36,7 +36,7 @@ class Stalls:
         """By how much any measured pause may be too long."""
         return max(self._longest, self._late())
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Restart counting."""
         self._total = self._longest = 0.0
 
@@ -69,7 +69,7 @@ async def stalls() -> AsyncIterator[Stalls]:
             await watching
 
 
-class Took:
+class Duration:
     """The duration of a block in `seconds`; NaN until it has ended."""
 
     def __init__(self) -> None:
@@ -77,9 +77,9 @@ class Took:
 
 
 @contextlib.asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[Took]:
+async def within(seconds: float) -> AsyncIterator[Duration]:
     """Assert that the block ends within `seconds`, not counting stalls of this process."""
-    took, began = Took(), time.monotonic()
+    took, began = Duration(), time.monotonic()
     async with stalls() as stalled:
         yield took
         took.seconds = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""An event loop on a fake clock: waiting costs no time, and every test of time is exact."""
+"""An event loop on a simulated clock: waiting takes no time, and time measurements are exact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class TravelClock:
-    """`ports.Clock` that the loop moves on whenever it would wait."""
+    """A `ports.Clock` that the loop advances instead of waiting."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -23,7 +23,7 @@ class TravelClock:
 
 
 class _TravelSelector(selectors.DefaultSelector):
-    """Instead of waiting for a timeout, moves the clock by it."""
+    """Advances the clock by the timeout instead of waiting."""
 
     def __init__(self, clock: TravelClock) -> None:
         super().__init__()
@@ -32,21 +32,21 @@ class _TravelSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         ready = super().select(0)
         if not ready and timeout is None:
-            raise AssertionError("the test waits for something that never happens")
+            raise AssertionError("the test waits for an event that never happens")
         if not ready and timeout is not None:
             self._clock.now += max(timeout, 0)
         return ready
 
 
 def travel(scenario: Callable[[TravelClock], Coroutine[Any, Any, None]]) -> None:
-    """Run `scenario(clock)` on a loop whose time is that clock's."""
+    """Run `scenario(clock)` on a loop with that clock."""
     clock = TravelClock()
     with asyncio.Runner(loop_factory=lambda: travel_loop(clock)) as runner:
         runner.run(scenario(clock))
 
 
 def travel_loop(clock: TravelClock) -> asyncio.AbstractEventLoop:
-    """A new loop whose time is that clock's."""
+    """Return a new event loop with this clock."""
     loop = asyncio.SelectorEventLoop(_TravelSelector(clock))
     loop.time = clock.monotonic  # type: ignore[method-assign]
     return loop

@@ -81,7 +81,7 @@ class PageLike(LightViewer):
             await asyncio.sleep(LATER if self.close_code in WAITS else retry_delay(attempt, time.monotonic() - lost))
             attempt += 1
             self.close_code = None
-            await self.vanish()
+            await self.drop_connection()
 
     async def report(self) -> None:
         """Send a receiver report, as browsers do each second: who is not heard for 5 s gets no pictures."""
@@ -154,7 +154,7 @@ class Place:
     async def obey(self, command: str, *arguments: str) -> None:
         """Do what the line says."""
         if command == "cut":
-            await self._viewer.vanish()
+            await self._viewer.drop_connection()
         elif command == "renew":
             await self._renew()
         elif command == "flood":
