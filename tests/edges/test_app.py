@@ -1,4 +1,4 @@
-"""The composition root: what ends the daemon, and how loudly."""
+"""The composition root: unexpected exceptions and devices that hang."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from broadcaster.app import serve
 from tests.edges.app_rig import served, settings
 
 
-def _break() -> None:
+def _raise() -> None:
     _ = 1 / 0
 
 
-async def test_an_exception_in_a_foreign_thread_is_logged_once_and_counted_and_the_daemon_goes_on(tmp_path, caplog):
+async def test_exceptions_in_a_library_thread_are_counted_and_logged_once(tmp_path, caplog):
     hook = threading.excepthook
     async with served(tmp_path, "test") as daemon:
         for _ in range(2):
-            thread = threading.Thread(target=_break, name="foreign")
+            thread = threading.Thread(target=_raise, name="library")
             thread.start()
             await asyncio.to_thread(thread.join)
         status = await daemon.until("live")
         assert status["internal_errors"] == 2
     assert threading.excepthook is hook
     bugs = [record for record in caplog.records if record.exc_info]
-    assert [("foreign" in record.message, record.exc_info[0]) for record in bugs] == [(True, ZeroDivisionError)]
+    assert [("library" in record.message, record.exc_info[0]) for record in bugs] == [(True, ZeroDivisionError)]
 
 
-async def test_an_exception_in_a_callback_of_the_loop_is_logged_once_and_counted(tmp_path, caplog):
+async def test_exceptions_in_an_event_loop_callback_are_counted_and_logged_once(tmp_path, caplog):
     loop = asyncio.get_running_loop()
     async with served(tmp_path, "test") as daemon:
-        loop.call_soon(_break)
-        loop.call_soon(_break)
+        loop.call_soon(_raise)
+        loop.call_soon(_raise)
         assert (await daemon.until("live"))["internal_errors"] == 2
     assert loop.get_exception_handler() is None
     assert caplog.text.count("ZeroDivisionError") == 1
-    assert "Exception in callback _break" in caplog.text
+    assert "Exception in callback _raise" in caplog.text
 
 
-async def test_a_bug_in_the_stream_ends_the_daemon_with_it(tmp_path, monkeypatch):
+async def test_bug_in_the_stream_makes_the_daemon_exit(tmp_path, monkeypatch):
     async def broken(self: object) -> None:
         raise LookupError("a bug")
 
@@ -63,26 +63,26 @@ class Hanging(TestCard):
         await super().close()
         await self.worker.close(threading.Event().wait, 0.2)
 
-atexit.register(threading.Event().wait)  # what picamera2 does: it closes the camera once more at the exit
+atexit.register(threading.Event().wait)  # as picamera2, which closes the camera again at exit
 sys.modules["broadcaster.devices.choose"].TestCard = Hanging
 """
 
 
-@pytest.mark.parametrize("by_signal", [True, False], ids=["at SIGTERM", "when it is stopped"])
-async def test_a_device_that_cannot_be_closed_ends_the_process_with_an_error(tmp_path, by_signal):
+@pytest.mark.parametrize("by_signal", [True, False], ids=["at SIGTERM", "when the stream stops"])
+async def test_device_that_hangs_while_closing_makes_the_daemon_exit_with_1(tmp_path, by_signal):
     start = f"import broadcaster.devices.choose\n{HANGING}\nfrom broadcaster.cli.commands import main\nsys.exit(main())"
-    chosen = ["web.port=0", "web.host=127.0.0.1", "video.source=test", "audio.source=none", "video.width=320"]
-    chosen += ["video.height=180", f"stream.state_dir={tmp_path}"]
-    arguments = [part for text in chosen for part in ("--set", text)]
+    assignments = ["web.port=0", "web.host=127.0.0.1", "video.source=test", "audio.source=none", "video.width=320"]
+    assignments += ["video.height=180", f"stream.state_dir={tmp_path}"]
+    arguments = [part for text in assignments for part in ("--set", text)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", start, "run", "--live", *arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    said = b""
+    output = b""
     async with asyncio.timeout(30):
-        while b"stream is live" not in said:
-            said += await process.stderr.readline()
+        while b"stream is live" not in output:
+            output += await process.stderr.readline()
         process.send_signal(signal.SIGTERM if by_signal else signal.SIGUSR1)
-        said += await process.stderr.read()
+        output += await process.stderr.read()
         assert await process.wait() == 1
-    assert b"the camera hangs" in said
-    assert b"Traceback" not in said
+    assert b"the camera hangs" in output
+    assert b"Traceback" not in output

@@ -1,4 +1,4 @@
-"""The whole daemon with a CSI camera that is missing, goes silent, comes back, and hangs."""
+"""The whole daemon with a CSI camera that is missing, stalls, recovers, or hangs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def rig(monkeypatch):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.1)
     monkeypatch.setattr(stall_watch, "STALL_LIMIT", 0.7)
     monkeypatch.setattr(source, "SILENCE_LIMIT", 0.5)
-    made = SimulatedPi()
-    made.install(monkeypatch)
-    yield made
-    made.reset()
+    pi = SimulatedPi()
+    pi.install(monkeypatch)
+    yield pi
+    pi.reset()
 
 
-async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_back(rig, tmp_path, caplog):
+async def test_missing_and_stalled_cameras_are_retried_until_they_work(rig, tmp_path, caplog):
     sensor, rig.system.sensors = Sensor(), []
     async with served(tmp_path, "picamera2") as daemon:
         await daemon.until("failed", "no-camera")
@@ -46,13 +46,13 @@ async def test_a_camera_missing_at_the_start_is_found_and_a_silent_one_comes_bac
     assert caplog.text.count("loose ribbon cable") >= 1
 
 
-async def test_auto_takes_the_camera_that_is_there(rig, tmp_path):
+async def test_auto_source_uses_the_csi_camera(rig, tmp_path):
     async with served(tmp_path, "auto") as daemon:
         await daemon.until("live")
         assert rig.sensor.is_open
 
 
-async def test_a_camera_that_hangs_ends_the_daemon(rig, tmp_path, monkeypatch):
+async def test_camera_that_hangs_makes_the_daemon_exit(rig, tmp_path, monkeypatch):
     monkeypatch.setattr(source, "CLOSE_LIMIT", 0.2)
     rig.sensor.close_gate = threading.Event()
     async with served(tmp_path, "picamera2") as daemon:
@@ -63,9 +63,7 @@ async def test_a_camera_that_hangs_ends_the_daemon(rig, tmp_path, monkeypatch):
         rig.sensor.close_gate.set()
 
 
-async def test_a_thread_of_the_cameras_library_that_dies_ends_the_daemon_and_leaves_its_reason(
-    rig, tmp_path, monkeypatch, caplog
-):
+async def test_exception_in_a_picamera2_thread_makes_the_daemon_exit_and_is_logged(rig, tmp_path, monkeypatch, caplog):
     cameras = []
 
     def fail(camera, _: object) -> None:
@@ -76,7 +74,7 @@ async def test_a_thread_of_the_cameras_library_that_dies_ends_the_daemon_and_lea
     async with served(tmp_path, "picamera2") as daemon:
         await daemon.until("live")
         monkeypatch.setattr(rig.picamera2.Picamera2, "process_requests", fail)
-        with pytest.raises(DeviceHung):  # without that thread picamera2 waits for ever to be stopped
+        with pytest.raises(DeviceHung):  # without that thread, picamera2 waits forever while stopping
             await asyncio.wait_for(asyncio.shield(daemon.task), 20)
     assert "OSError: [Errno 5] Input/output error" in caplog.text
-    cameras[0].cancel_all_and_flush()  # and here an end to waiting
+    cameras[0].cancel_all_and_flush()  # ends the waiting thread of this test

@@ -1,4 +1,4 @@
-"""`broadcaster live`, `status` and `viewers` against a running daemon, with its settings, port, token and TLS."""
+"""`broadcaster live`, `status` and `viewers` with a running daemon."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN = "orchard-gravel-topaz-nine"
 
 
 async def command(*words: str) -> tuple[int | None, str, str]:
-    """Exit code, stdout, stderr."""
+    """Run `broadcaster` with these arguments; return exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "broadcaster", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -22,7 +22,7 @@ async def command(*words: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_start_look_and_stop(tmp_path: Path) -> None:
+async def test_start_query_and_stop(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     port = free_port()
     file.write_text(f'[web]\nhost = "127.0.0.1"\nport = {port}\n')
@@ -36,7 +36,7 @@ async def test_start_look_and_stop(tmp_path: Path) -> None:
         assert await command("live", "off", "--settings", str(file)) == (0, "offline\n", "")
 
 
-async def test_by_tls_and_with_the_operator_s_token_of_the_settings(tmp_path: Path) -> None:
+async def test_commands_use_tls_and_the_operator_token_of_the_settings(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
     file, port = tmp_path / "settings.toml", free_port()
     file.write_text(
@@ -53,9 +53,9 @@ async def test_by_tls_and_with_the_operator_s_token_of_the_settings(tmp_path: Pa
                 assert daemon.returncode is None
         assert await command("live", "on", "--settings", str(file)) == (0, "live\n", "")
         assert "  Source   test" in (await command("status", "--settings", str(file)))[1]
-        without = ["--set", "web.operator_token=", "--settings", str(file)]
-        assert "  State    live\n" in (await command("status", *without))[1]
-        code, _, err = await command("live", "off", *without)
+        without_token = ["--set", "web.operator_token=", "--settings", str(file)]
+        assert "  State    live\n" in (await command("status", *without_token))[1]
+        code, _, err = await command("live", "off", *without_token)
         assert code == 1
         assert "This needs web.operator_token" in err
     finally:
@@ -63,7 +63,7 @@ async def test_by_tls_and_with_the_operator_s_token_of_the_settings(tmp_path: Pa
         await daemon.wait()
 
 
-async def test_without_a_daemon() -> None:
+async def test_missing_daemon_is_reported() -> None:
     code, out, err = await command("status", "--set", f"web.port={free_port()}", "--set", "web.host=127.0.0.1")
     assert (code, out) == (1, "")
     assert err.startswith("broadcaster: no broadcaster answers at http://127.0.0.1:")

@@ -1,4 +1,4 @@
-"""The daemon as a process: how it starts, what signals do, how it ends, and what viewers leave behind."""
+"""The daemon as a process: start, signals and exit, with viewers connected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.rigs.light import LightViewer
 SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
 
 
-async def test_a_viewer_joins_and_gets_every_packet():
+async def test_viewer_receives_every_packet():
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         await asyncio.sleep(2)
@@ -27,7 +27,7 @@ async def test_a_viewer_joins_and_gets_every_packet():
         assert (await daemon.status())["stream"]["state"] == "live"
 
 
-async def test_sigusr1_is_the_live_button():
+async def test_sigusr1_toggles_live():
     async with Daemon(live=False, stream__start="offline", **SMALL) as daemon, LightViewer(daemon.port) as viewer:
         assert (await viewer.message("welcome"))["stream"]["state"] == "offline"
         daemon.signal(signal.SIGUSR1)
@@ -39,7 +39,7 @@ async def test_sigusr1_is_the_live_button():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_in_order_within_three_seconds(number):
+async def test_stop_signal_exits_cleanly_within_three_seconds(number):
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         began = time.monotonic()
@@ -51,8 +51,8 @@ async def test_a_signal_ends_it_in_order_within_three_seconds(number):
         assert "never retrieved" not in daemon.log
 
 
-async def test_a_source_that_hangs_while_it_is_opened_does_not_hold_up_the_end(tmp_path):
-    os.mkfifo(tmp_path / "a.ts")  # nobody writes into it: opening it never comes to an end
+async def test_source_that_hangs_while_opening_does_not_delay_the_exit(tmp_path):
+    os.mkfifo(tmp_path / "a.ts")  # without a writer, opening it blocks
     file = tmp_path / "film.m3u8"
     file.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\na.ts\n#EXT-X-ENDLIST\n")
     async with Daemon(video__source="file", video__file=file, audio__source="none") as daemon:
@@ -64,7 +64,7 @@ async def test_a_source_that_hangs_while_it_is_opened_does_not_hold_up_the_end(t
         assert time.monotonic() - began < 3
 
 
-async def test_the_wish_survives_a_crash():
+async def test_desired_state_survives_a_crash():
     async with Daemon(live=False, stream__start="last", **SMALL) as daemon:
         await daemon.set_live(True)
         await daemon.stop(signal.SIGKILL)
@@ -77,17 +77,17 @@ async def test_the_wish_survives_a_crash():
         assert (await daemon.status())["stream"]["state"] == "offline"
 
 
-async def test_a_source_that_cannot_be_opened_is_said_and_never_replaced(tmp_path):
+async def test_source_that_cannot_be_opened_is_reported_and_not_replaced(tmp_path):
     async with Daemon(video__source="file", video__file=tmp_path / "nothing.mp4") as daemon:
         async with LightViewer(daemon.port) as viewer:
-            told = (await viewer.message("welcome"))["stream"]
-            if told["state"] != "failed":
-                told = await viewer.message("stream", state="failed")
-            assert told["reason"] == "file"
+            status = (await viewer.message("welcome"))["stream"]
+            if status["state"] != "failed":
+                status = await viewer.message("stream", state="failed")
+            assert status["reason"] == "file"
         assert "nothing.mp4" in daemon.log
 
 
-async def test_a_port_in_use_is_an_error_that_names_the_setting():
+async def test_port_in_use_is_an_error_that_names_the_setting():
     async with Daemon(**SMALL) as daemon:
         command = [sys.executable, "-m", "broadcaster", "run", "--set", f"web.port={daemon.port}"]
         command += ["--set", "stream.start=offline"]
@@ -98,7 +98,7 @@ async def test_a_port_in_use_is_an_error_that_names_the_setting():
         assert "Traceback" not in ended.stderr
 
 
-def test_wrong_settings_end_with_code_2_before_anything_is_opened():
+def test_invalid_settings_exit_with_2():
     command = [sys.executable, "-m", "broadcaster", "run", "--set", "web.prot=1", "--set", f"web.port={free_port()}x"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 2
@@ -106,7 +106,7 @@ def test_wrong_settings_end_with_code_2_before_anything_is_opened():
     assert "web.prot" in ended.stderr
 
 
-async def test_an_impatient_second_signal_changes_nothing():
+async def test_second_stop_signal_is_ignored():
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         daemon.signal(signal.SIGTERM)
@@ -114,25 +114,25 @@ async def test_an_impatient_second_signal_changes_nothing():
         assert await daemon.stop(signal.SIGTERM) == 0
 
 
-async def test_a_button_pressed_while_it_starts_does_not_end_it():
+async def test_toggle_signal_during_start_does_not_kill_the_daemon():
     daemon = Daemon(live=False, stream__start="offline", **SMALL)
     starting = asyncio.create_task(daemon.__aenter__())
     try:
-        presses = 0
+        sent = 0
         while not starting.done():
             await asyncio.sleep(0.02)
-            if daemon.process is not None and ignores_button(daemon.pid):
+            if daemon.process is not None and ignores_toggle_signal(daemon.pid):
                 daemon.signal(signal.SIGUSR1)
-                presses += 1
+                sent += 1
         await starting
-        assert presses > 0
+        assert sent > 0
         assert daemon.process.returncode is None
     finally:
         await daemon.__aexit__()
 
 
-def ignores_button(pid: int) -> bool:
-    """Whether the process has come so far that it ignores SIGUSR1 (proc(5), SigIgn)."""
+def ignores_toggle_signal(pid: int) -> bool:
+    """Return whether the process ignores SIGUSR1 (proc(5), SigIgn), as it does until its event loop runs."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
     return bool(int(mask, 16) >> (signal.SIGUSR1 - 1) & 1)

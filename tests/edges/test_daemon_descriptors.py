@@ -1,4 +1,4 @@
-"""The daemon without a file descriptor left: nobody is cut, each shortage is logged once, newcomers get in later."""
+"""The daemon without free file descriptors: viewers stay connected, and each shortage is logged once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
 
 @contextlib.contextmanager
 def descriptors(pid: int, more: int) -> Iterator[None]:
-    """Let a process open so many more descriptors than it has."""
+    """Limit a process to `more` descriptors than it has open now, inside the block."""
     used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + more, before[1]))
@@ -28,19 +28,19 @@ def descriptors(pid: int, more: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
-async def knock(port: int) -> None:
-    """Come as a viewer, and go when nothing comes of it."""
+async def try_to_join(port: int) -> None:
+    """Connect as a viewer, and leave after a keyframe or when that fails."""
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(2), LightViewer(port) as viewer:
             await viewer.keyframe()
 
 
-async def test_without_descriptors_nobody_is_cut_and_each_shortage_is_said_once():
+async def test_without_descriptors_viewers_stay_and_each_shortage_is_logged_once():
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         with descriptors(daemon.pid, 0):
             packets = viewer.packets
-            await asyncio.gather(*(knock(daemon.port) for _ in range(3)))
+            await asyncio.gather(*(try_to_join(daemon.port) for _ in range(3)))
             async with asyncio.timeout(10):
                 while "cannot look for new cameras" not in daemon.log or viewer.packets < packets + 30:
                     await asyncio.sleep(0.05)
@@ -48,19 +48,19 @@ async def test_without_descriptors_nobody_is_cut_and_each_shortage_is_said_once(
             await second.keyframe()
         assert viewer.gaps == 0
         assert viewer.close_code is None
-        for words in ("no connection can be taken for now", "cannot look for new cameras"):
-            assert daemon.log.count(words) == 1
+        for message in ("no connection can be taken for now", "cannot look for new cameras"):
+            assert daemon.log.count(message) == 1
         assert "Traceback" not in daemon.log
         assert (await daemon.status())["openings"] == 1
 
 
-async def test_with_hardly_any_descriptors_whoever_gets_in_gets_every_packet_and_nobody_else_suffers():
+async def test_with_few_descriptors_connected_viewers_get_every_packet():
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         for more in range(1, 7):
             with descriptors(daemon.pid, more):
-                await knock(daemon.port)
+                await try_to_join(daemon.port)
         assert (viewer.gaps, viewer.close_code) == (0, None)
         async with asyncio.timeout(15), LightViewer(daemon.port) as second:
             await second.keyframe()
-        assert "overloaded" not in daemon.log
+        assert "refusing new viewers" not in daemon.log

@@ -1,4 +1,4 @@
-"""The daemon in surroundings that programs seldom have: closed streams, a locale without UTF-8, no home directory."""
+"""The daemon in unusual environments: closed standard streams, and a locale without UTF-8."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ LOCALES = Path("/usr/share/i18n/locales/de_DE")
 
 
 @pytest.mark.parametrize("closed", ["exec <&-", "exec >&-", "exec 2>&-", "exec <&- >&- 2>&-"])
-async def test_with_closed_streams_it_serves_and_ends_in_order(closed):
+async def test_daemon_works_with_closed_standard_streams(closed):
     daemon = Daemon(**SMALL)
     daemon.script = closed
     async with daemon:
@@ -32,9 +32,9 @@ async def test_with_closed_streams_it_serves_and_ends_in_order(closed):
 
 @pytest.fixture
 def locale(tmp_path, monkeypatch):
-    """A locale of Latin-1, as `raspi-config` offers it."""
+    """Set a Latin-1 locale, as `raspi-config` offers it."""
     if shutil.which("localedef") is None or not LOCALES.exists():
-        pytest.skip("no locales to make one from: sudo apt install locales")
+        pytest.skip("localedef has no locale sources: sudo apt install locales")
     name = "de_DE.ISO-8859-1"
     subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", tmp_path / name], check=False, capture_output=True)
     for key in ("PYTHONUTF8", "PYTHONIOENCODING"):
@@ -43,11 +43,11 @@ def locale(tmp_path, monkeypatch):
     monkeypatch.setenv("LC_ALL", name)
     shown = subprocess.run(["locale", "charmap"], capture_output=True, text=True, check=False).stdout
     if "8859" not in shown:
-        pytest.skip("localedef makes no locale of Latin-1 here")
+        pytest.skip("localedef cannot create a Latin-1 locale here")
 
 
 @pytest.mark.usefixtures("locale")
-async def test_a_film_whose_name_the_locale_cannot_write_is_played(tmp_path):
+async def test_film_with_a_name_outside_the_locale_is_played(tmp_path):
     make_file(tmp_path / "東京 é.mp4", seconds=2)
     (tmp_path / "film.toml").write_text(f'[video]\nsource = "file"\nfile = "{tmp_path}/東京 é.mp4"\n', encoding="utf-8")
     settings = {"video__source": "file", "audio__source": "none"}
@@ -56,7 +56,7 @@ async def test_a_film_whose_name_the_locale_cannot_write_is_played(tmp_path):
             while (await daemon.status())["stream"]["state"] != "live":
                 await asyncio.sleep(0.02)
         assert await daemon.stop() == 0
-        assert "\\u6771\\u4eac" in daemon.log, "the start block names it, as far as Latin-1 can"
+        assert "\\u6771\\u4eac" in daemon.log, "the start block has its name, escaped"
         assert "Traceback" not in daemon.log
 
 
@@ -64,7 +64,7 @@ async def test_a_film_whose_name_the_locale_cannot_write_is_played(tmp_path):
 @pytest.mark.parametrize(
     "command", ["settings", "link --set web.links=true --set web.port=81 --set stream.state_dir={}"]
 )
-def test_commands_at_a_terminal_print_what_the_locale_can_write(command, tmp_path):
+def test_commands_print_to_a_terminal_without_encoding_errors(command, tmp_path):
     words = [sys.executable, "-m", "broadcaster", *command.format(tmp_path).split()]
     command = ["script", "-qec", " ".join(words), "/dev/null"]
     ended = subprocess.run(command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False)

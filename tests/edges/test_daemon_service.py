@@ -1,4 +1,4 @@
-"""The daemon as systemd sees it: what it says on the notification socket, and what it leaves when it hangs."""
+"""The daemon as a systemd service: its notifications, and its log after the watchdog has aborted it."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
 class Manager:
     """The service manager's end of the socket."""
 
-    def __init__(self, listening: socket.socket) -> None:
-        self._listening = listening
+    def __init__(self, receiver: socket.socket) -> None:
+        self._receiver = receiver
 
-    async def hear(self, wanted: str, limit: float = 10) -> list[str]:
-        """Everything that is told until an assignment begins with `wanted`."""
-        heard: list[str] = []
+    async def receive(self, prefix: str, limit: float = 10) -> list[str]:
+        """Receive until an assignment starts with `prefix`; return all assignments."""
+        received: list[str] = []
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit):
-            while not any(line.startswith(wanted) for line in heard):
-                heard += (await loop.sock_recv(self._listening, 4096)).decode().split("\n")
-        return heard
+            while not any(line.startswith(prefix) for line in received):
+                received += (await loop.sock_recv(self._receiver, 4096)).decode().split("\n")
+        return received
 
-    async def fall_silent(self, seconds: float) -> None:
-        """Return when nothing has been told for so long; what was under way may still arrive."""
+    async def wait_for_silence(self, seconds: float) -> None:
+        """Wait until nothing has been received for `seconds`; datagrams sent before may still arrive."""
         async with asyncio.timeout(20):
             with contextlib.suppress(TimeoutError):
                 while True:
-                    await self.hear("", seconds)
+                    await self.receive("", seconds)
 
 
 @pytest.fixture
 def manager(tmp_path, monkeypatch):
     path = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
-        listening.setblocking(False)
-        listening.bind(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.setblocking(False)
+        receiver.bind(path)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         monkeypatch.setenv("WATCHDOG_USEC", "400000")
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
-        yield Manager(listening)
+        yield Manager(receiver)
 
 
-async def test_systemd_hears_from_ready_to_stopping(manager):
+async def test_notifications_from_ready_to_stopping(manager):
     async with Daemon(live=False, stream__start="offline", **SMALL) as daemon:
-        first = await manager.hear("READY=1")
+        first = await manager.receive("READY=1")
         assert first == ["READY=1", "STATUS=offline, 0 viewers", "WATCHDOG=1"]
         await daemon.set_live(True)
-        await manager.hear("STATUS=live, 0 viewers")
+        await manager.receive("STATUS=live, 0 viewers")
         for _ in range(3):
-            await manager.hear("WATCHDOG=1")
+            await manager.receive("WATCHDOG=1")
         assert await daemon.stop() == 0
-        await manager.hear("STOPPING=1")
+        await manager.receive("STOPPING=1")
         assert "stuck" not in daemon.log
 
 
-async def test_a_daemon_that_hangs_feeds_no_watchdog_and_says_where_it_hung(manager):
+async def test_hung_daemon_sends_no_keep_alive_and_logs_its_stack_when_aborted(manager):
     async with Daemon(**SMALL) as daemon:
-        await manager.hear("STATUS=live")
+        await manager.receive("STATUS=live")
         daemon.signal(signal.SIGSTOP)
-        await manager.fall_silent(0.6)
-        # As systemd does when its watchdog has not been fed: SIGABRT, and SIGCONT so that it is heard.
+        await manager.wait_for_silence(0.6)
+        # As systemd does when its watchdog expires: SIGABRT, and SIGCONT so that the signal is delivered.
         daemon.signal(signal.SIGABRT)
         daemon.signal(signal.SIGCONT)
         assert await asyncio.wait_for(daemon.process.wait(), 10) == -signal.SIGABRT

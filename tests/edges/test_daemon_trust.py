@@ -1,4 +1,4 @@
-"""The daemon as a process: its own secrets, and a link from the command line that ends while somebody watches."""
+"""The daemon as a process: its secrets, and viewer links from the command line that expire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.rigs.certificates import NAME, make_pair
 from tests.rigs.daemon import START_LIMIT, free_port
 
 
-async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
+async def test_links_from_the_command_line_work_over_tls_until_they_expire(tmp_path):
     pair, port, state = make_pair(tmp_path), free_port(), tmp_path / "state"
     file = tmp_path / "settings.toml"
     file.write_text(
@@ -28,59 +28,57 @@ async def test_a_link_by_tls_from_the_command_line_to_its_end(tmp_path):
     with (tmp_path / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
-        await listening(port, process)
-        links = await asyncio.gather(*(asyncio.to_thread(make_link, file, hours) for hours in ("0.0004", "0.5")))
+        await wait_until_listening(port, process)
+        links = await asyncio.gather(*(asyncio.to_thread(create_link, file, hours) for hours in ("0.0004", "0.5")))
         async with aiohttp.ClientSession() as client:
-            await watch_to_the_end(client, port, pair.trusted(), *links)
-            await use_the_operator_s_token(client, port, pair.trusted(), state)
+            await watch_by_links(client, port, pair.trusted(), *links)
+            await use_operator_token(client, port, pair.trusted(), state)
     finally:
         if process.returncode is None:
             process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) == 0
-    said = (tmp_path / "log").read_text()
-    assert f"listening on 127.0.0.1:{port}" in said
-    assert f"broadcaster link --settings {file} --name NAME" in said
-    assert f"anyone with the token in {state}/operator_token" in said
-    assert "joined with the link of Anna" in said
+    output = (tmp_path / "log").read_text()
+    assert f"listening on 127.0.0.1:{port}" in output
+    assert f"broadcaster link --settings {file} --name NAME" in output
+    assert f"anyone with the token in {state}/operator_token" in output
+    assert "joined with the link of Anna" in output
     for secret in ("link_key", "operator_token"):
         assert stat.S_IMODE((state / secret).stat().st_mode) == 0o600
-        assert (state / secret).read_text().strip() not in said
-    assert not any(link.split("#t=")[1] in said for link in links)
+        assert (state / secret).read_text().strip() not in output
+    assert not any(link.split("#t=")[1] in output for link in links)
 
 
-async def watch_to_the_end(client: aiohttp.ClientSession, port: int, trusted: ssl.SSLContext, *links: str) -> None:
-    """By a link that ended meanwhile, or ends soon, the way is closed with 4001; by the longer one it is open."""
+async def watch_by_links(client: aiohttp.ClientSession, port: int, trusted: ssl.SSLContext, *links: str) -> None:
+    """The short link has expired, or expires soon, and closes the session with 4001; the long one is accepted."""
     short, long = (link.split("#t=")[1] for link in links)
     assert links[0].startswith(f"https://{NAME}:{port}/#t=")
     url = f"https://localhost:{port}/ws"
     async with client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=trusted) as socket:
         await socket.send_json({"type": "hello", "token": short})
-        heard = [message.json() async for message in socket if message.type is aiohttp.WSMsgType.TEXT]
-        assert heard[-1]["code"] == "token-expired"
+        messages = [message.json() async for message in socket if message.type is aiohttp.WSMsgType.TEXT]
+        assert messages[-1]["code"] == "token-expired"
         assert socket.close_code == 4001
     async with client.ws_connect(url, protocols=[SUBPROTOCOL], ssl=trusted) as socket:
         await socket.send_json({"type": "hello", "token": long})
         assert (await socket.receive_json())["type"] == "welcome"
 
 
-async def use_the_operator_s_token(
-    client: aiohttp.ClientSession, port: int, trusted: ssl.SSLContext, state: Path
-) -> None:
+async def use_operator_token(client: aiohttp.ClientSession, port: int, trusted: ssl.SSLContext, state: Path) -> None:
     url, token = f"https://localhost:{port}/api/status", (state / "operator_token").read_text().strip()
-    elsewhere = {"X-Forwarded-For": "192.0.2.1"}
-    async with client.get(url, ssl=trusted, headers=elsewhere) as response:
+    forwarded = {"X-Forwarded-For": "192.0.2.1"}
+    async with client.get(url, ssl=trusted, headers=forwarded) as response:
         assert "viewer_figures" not in await response.json()
-    async with client.get(url, ssl=trusted, headers=elsewhere | {"Authorization": f"Bearer {token}"}) as response:
+    async with client.get(url, ssl=trusted, headers=forwarded | {"Authorization": f"Bearer {token}"}) as response:
         assert "viewer_figures" in await response.json()
 
 
-def make_link(file: Path, hours: str) -> str:
-    """A link, as a person gets it: that of the certificate's name comes first."""
+def create_link(file: Path, hours: str) -> str:
+    """Return the first link, which has the name of the certificate."""
     command = [sys.executable, "-m", "broadcaster", "link", "--settings", str(file), "--name", "Anna", "--hours", hours]
     return subprocess.check_output(command, text=True, timeout=20).splitlines()[0]
 
 
-async def listening(port: int, process: asyncio.subprocess.Process) -> None:
+async def wait_until_listening(port: int, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(START_LIMIT):
         while True:
             assert process.returncode is None

@@ -1,4 +1,4 @@
-"""A machine with hundreds of addresses: what it offers stays small, and who reached it can watch."""
+"""A machine with hundreds of addresses: offers stay small, and include the address that the viewer uses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IPV6 = [f"address add 2001:db8::{number:x}/64 dev near nodad" for number in rang
 
 @pytest.fixture
 def cable():
-    """Two machines on a cable; the first has hundreds of addresses, and last of all the one that the second knows."""
+    """Yield two connected network namespaces; the first has hundreds of addresses, the viewer's route uses the last."""
     with contextlib.closing(Namespace()) as near, contextlib.closing(Namespace()) as far:
         with far.inside():
             far.ip(f"link add near netns {near.path} type veth peer name far")
@@ -38,7 +38,7 @@ def cable():
         yield near, far
 
 
-async def test_a_viewer_is_offered_few_addresses_and_among_them_the_one_it_came_to(cable):
+async def test_offer_has_few_addresses_including_the_one_of_the_connection(cable):
     near, far = cable
 
     async def watch(port: int) -> list[dict]:
@@ -58,7 +58,7 @@ async def test_a_viewer_is_offered_few_addresses_and_among_them_the_one_it_came_
     assert log.count("this machine is in 402 networks, and viewers are offered its addresses in 16 of them") == 1
 
 
-async def test_the_check_is_told_as_few(cable):
+async def test_gathering_is_limited_without_problems(cable):
     near, _ = cable
     gathered = await near.run(lambda: gather(IceSettings(), SystemClock()))
     assert len(gathered.candidates) == MAX_ADDRESSES

@@ -1,4 +1,4 @@
-"""From the finger to the viewer: the whole daemon with a fake camera and mock pins."""
+"""From a button press to the viewer: the whole daemon with a fake camera and mock pins."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.rigs.light import LightViewer
 from tests.rigs.panel import LAMP, panel_rig
 
 SLACK = 3.0
-"""Seconds for which this shared machine may stand still; `make bench ARGS=panel` measures without it."""
+"""Seconds that a shared test machine may stall; `make bench ARGS=panel` measures without them."""
 
 
-async def test_a_press_makes_it_live_and_the_next_one_ends_it():
+async def test_button_press_toggles_live():
     async with panel_rig() as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
         assert not rig.camera.is_open
@@ -36,23 +36,23 @@ async def test_a_press_makes_it_live_and_the_next_one_ends_it():
 
 
 @pytest.mark.parametrize(("fault", "limit"), [("vanish", 0.5), ("stall", 2.5)])
-async def test_a_source_that_dies_turns_the_lamp_off_and_viewers_are_told(fault, limit):
+async def test_failed_source_turns_the_tally_light_off_and_viewers_are_notified(fault, limit):
     async with panel_rig() as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
         await rig.press()
         await viewer.message("stream", limit=10, state="live")
         assert rig.lamp
-        killed = time.monotonic()
+        failed_at = time.monotonic()
         getattr(rig.camera, fault)()
         await viewer.message("stream", limit=10, state="failed")
-        told, dark = time.monotonic() - killed, rig.dark_since(killed)
+        notified, dark = time.monotonic() - failed_at, rig.dark_since(failed_at)
         assert dark is not None
-        print(f"source dies by {fault}: lamp off after {dark:.2f} s, viewer told after {told:.2f} s")
+        print(f"source fails by {fault}: light off after {dark:.2f} s, viewer notified after {notified:.2f} s")
         assert dark < limit + SLACK
-        assert told < limit + SLACK
+        assert notified < limit + SLACK
 
 
-async def test_a_camera_that_cannot_be_opened_never_lights_the_lamp_for_long():
+async def test_tally_light_only_blinks_while_the_camera_cannot_be_opened():
     async with panel_rig() as rig:
         rig.camera.fail_open("no-camera", times=100)
         await rig.press()
@@ -63,7 +63,7 @@ async def test_a_camera_that_cannot_be_opened_never_lights_the_lamp_for_long():
         assert max(lit) < 0.5 + SLACK
 
 
-async def test_the_second_lamp_is_lit_while_someone_watches_and_a_long_press_mutes(monkeypatch):
+async def test_second_led_is_on_with_viewers_and_a_long_press_mutes(monkeypatch):
     async with panel_rig("panel.hold_action=mute") as rig:
         async with LightViewer(rig.port) as viewer:
             await viewer.message("welcome")
@@ -80,7 +80,7 @@ async def test_the_second_lamp_is_lit_while_someone_watches_and_a_long_press_mut
                 await asyncio.sleep(0.01)
 
 
-async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
+async def test_at_exit_the_tally_light_is_off_and_pins_are_inputs():
     async with panel_rig() as rig:
         pin = rig.factory.pin(LAMP)
         await rig.press()
@@ -89,7 +89,7 @@ async def test_in_the_end_the_lamp_is_dark_and_the_pins_are_inputs():
     assert pin.history[-1][1] is False
 
 
-async def test_without_pins_the_daemon_serves_all_the_same_and_says_so_once(caplog):
+async def test_daemon_works_without_pins_and_warns_once(caplog):
     async with panel_rig(pins_missing=True) as rig, LightViewer(rig.port) as viewer:
         await viewer.message("welcome")
     assert [record.getMessage() for record in caplog.records if record.name == "broadcaster.service.panel"] == [

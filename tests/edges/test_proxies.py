@@ -1,4 +1,4 @@
-"""The examples in systemd/proxies/, as they stand but for names, ports and files: nginx and Caddy before the server."""
+"""The proxy configurations in systemd/proxies/ with nginx and Caddy; only names, ports and files are replaced."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ from tests.rigs.daemon import free_port
 
 PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
 ANNA, BERT = "127.0.0.5", "127.0.0.6"
-"""Two viewers on this machine, that neither the proxy nor the server takes for a proxy."""
+"""Addresses of two viewers on this machine; neither is a trusted proxy."""
 
 
 @dataclass
-class Front:
+class ProxyDriver:
     """A proxy in front of the server, and what viewers need to reach it."""
 
     rig: WebServerRig
@@ -40,31 +40,33 @@ class Front:
 
     @contextlib.asynccontextmanager
     async def viewer(self, address: str) -> AsyncIterator[aiohttp.ClientSession]:
-        """Somebody at that address of this machine."""
+        """Yield an HTTP client with this local address."""
         connector = aiohttp.TCPConnector(local_addr=(address, 0), ssl=self.trusted)
         async with aiohttp.ClientSession(f"https://127.0.0.1:{self.port}", connector=connector) as client:
             yield client
 
-    def asked(self, **headers: str) -> dict[str, Any]:
-        """What a browser sends that was told this name and port."""
+    def request_options(self, **headers: str) -> dict[str, Any]:
+        """Return the request options of a browser that opens the page at the proxy."""
         return {"headers": {"Host": f"{NAME}:{self.port}", **headers}, "server_hostname": NAME}
 
     async def connect(self, viewer: aiohttp.ClientSession, **headers: str) -> SignalingClient:
         origin = {"Origin": f"https://{NAME}:{self.port}"}
         return SignalingClient(
-            await viewer.ws_connect(f"{self.path}/ws", protocols=[SUBPROTOCOL], **self.asked(**origin, **headers))
+            await viewer.ws_connect(
+                f"{self.path}/ws", protocols=[SUBPROTOCOL], **self.request_options(**origin, **headers)
+            )
         )
 
-    async def refused(self, viewer: aiohttp.ClientSession, token: str) -> tuple[str, int | None]:
+    async def refusal(self, viewer: aiohttp.ClientSession, token: str) -> tuple[str, int | None]:
         signaling = await self.connect(viewer)
         await signaling.send("hello", token=token)
         return (await signaling.receive("error"))["code"], await signaling.close_code()
 
-    async def figures(self) -> list[dict[str, Any]]:
-        """What the operator sees, who is on this machine."""
+    async def viewer_stats(self) -> list[dict[str, Any]]:
+        """Return the stats of all viewers, as the operator sees them on this machine."""
         async with self.rig.client.get(f"{self.rig.url}/api/status") as response:
-            found: list[dict[str, Any]] = (await response.json())["viewer_figures"]
-            return found
+            stats: list[dict[str, Any]] = (await response.json())["viewer_figures"]
+            return stats
 
 
 EXAMPLES = {
@@ -73,17 +75,17 @@ EXAMPLES = {
     "Caddyfile": ("caddy", "cam.example.org", ""),
     "Caddyfile-below-path": ("caddy", "home.example.org", "/cam"),
 }
-"""By file: the program, the name that the example is for, and the path below which the page is."""
+"""By file: the program, the host name in the example, and the path of the page."""
 
 
 @pytest.fixture(params=EXAMPLES)
-async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
+async def proxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ProxyDriver]:
     name, site, path = EXAMPLES[request.param]
     program = find(name)
     pair, port = make_pair(tmp_path), free_port()
-    made = SecretFile(tmp_path / "operator_token")
+    token_file = SecretFile(tmp_path / "operator_token")
     async with served(
-        viewer_token="right", operator_token_file=made, hosts=(NAME,), trusted_proxies=("127.0.0.1",)
+        viewer_token="right", operator_token_file=token_file, hosts=(NAME,), trusted_proxies=("127.0.0.1",)
     ) as rig:
         config = tmp_path / "config"
         example = read(f"systemd/proxies/{request.param}").replace(site, NAME)
@@ -93,78 +95,80 @@ async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             "caddy": ["run", "--adapter", "caddyfile", "--config", str(config)],
         }[name]
         async with running(program, *arguments, home=tmp_path, port=port):
-            yield Front(rig, port, pair.trusted(), made.read(), path)
+            yield ProxyDriver(rig, port, pair.trusted(), token_file.read(), path)
 
 
-async def test_a_viewer_behind_the_proxy_is_who_it_is(front: Front) -> None:
-    async with front.viewer(ANNA) as anna, front.viewer(BERT) as bert:
-        await sees_the_page(front, anna)
-        await joins_by_its_own_address(front, anna)
-        await claims_in_vain(front, bert)
-        await is_not_the_operator_by_being_forwarded(front, anna)
-        await guesses_for_itself_only(front, anna, bert)
+async def test_proxy_forwards_page_and_session_and_identifies_viewers(proxy: ProxyDriver) -> None:
+    async with proxy.viewer(ANNA) as anna, proxy.viewer(BERT) as bert:
+        await check_page(proxy, anna)
+        await check_session_has_the_address_of_the_viewer(proxy, anna)
+        await check_forged_headers_are_ignored(proxy, bert)
+        await check_operator_needs_a_token(proxy, anna)
+        await check_wrong_tokens_are_limited_by_viewer(proxy, anna, bert)
 
 
-async def sees_the_page(front: Front, viewer: aiohttp.ClientSession) -> None:
-    async with viewer.get(f"{front.path}/", **front.asked()) as response:
+async def check_page(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    async with viewer.get(f"{proxy.path}/", **proxy.request_options()) as response:
         assert response.status == 200
-        host = f"{NAME}:{front.port}"
+        host = f"{NAME}:{proxy.port}"
         assert f"connect-src 'self' ws://{host} wss://{host};" in response.headers["Content-Security-Policy"]
         page = await response.text()
     for named in re.findall(r'(?:src|href)="([a-z][^":]*)"', page):
-        async with viewer.get(urljoin(f"{front.path}/", named), **front.asked()) as response:
+        async with viewer.get(urljoin(f"{proxy.path}/", named), **proxy.request_options()) as response:
             assert response.status == 200, named
-    if front.path:
-        async with viewer.get(front.path, **front.asked(), allow_redirects=False) as response:
-            assert urlsplit(response.headers["Location"]).path == f"{front.path}/"
+    if proxy.path:
+        async with viewer.get(proxy.path, **proxy.request_options(), allow_redirects=False) as response:
+            assert urlsplit(response.headers["Location"]).path == f"{proxy.path}/"
 
 
-async def joins_by_its_own_address(front: Front, viewer: aiohttp.ClientSession) -> None:
-    signaling = await front.connect(viewer)
+async def check_session_has_the_address_of_the_viewer(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    signaling = await proxy.connect(viewer)
     await signaling.send("hello", token="right")
     assert (await signaling.receive("welcome"))["resumed"] is False
     await signaling.receive("offer")
-    (figures,) = await front.figures()
-    assert (figures["address"], figures["secure"]) == (ANNA, True)
+    (stats,) = await proxy.viewer_stats()
+    assert (stats["address"], stats["secure"]) == (ANNA, True)
     await signaling.send("heartbeat", t=1.5)
     assert (await signaling.receive("heartbeat"))["t"] == 1.5
     await signaling.send("bye")
     assert await signaling.close_code() == 1000
 
 
-async def claims_in_vain(front: Front, viewer: aiohttp.ClientSession) -> None:
-    """Say to come from elsewhere, as who wants to guess for ever, or to be this machine itself."""
-    claims = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Real-IP": "127.0.0.1"}
-    signaling = await front.connect(viewer, **claims)
+async def check_forged_headers_are_ignored(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    """Forge the headers that an attacker would use to evade the rate limit, or to pass for this machine."""
+    forged = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Real-IP": "127.0.0.1"}
+    signaling = await proxy.connect(viewer, **forged)
     await signaling.send("hello", token="right")
     await signaling.receive("welcome")
-    (figures,) = await front.figures()
-    assert (figures["address"], figures["secure"]) == (BERT, True)
+    (stats,) = await proxy.viewer_stats()
+    assert (stats["address"], stats["secure"]) == (BERT, True)
     await signaling.send("bye")
     assert await signaling.close_code() == 1000
 
 
-async def is_not_the_operator_by_being_forwarded(front: Front, viewer: aiohttp.ClientSession) -> None:
-    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **front.asked()) as response:
+async def check_operator_needs_a_token(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    async with viewer.post(f"{proxy.path}/api/live", json={"live": True}, **proxy.request_options()) as response:
         assert response.status == 401
-    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **front.asked(Host="localhost")):
-        pass  # Caddy knows no such site and answers by itself
-    assert front.rig.stream.requested == []
-    operator = front.asked(Authorization=f"Bearer {front.operator_token}")
-    async with viewer.post(f"{front.path}/api/live", json={"live": True}, **operator) as response:
+    async with viewer.post(f"{proxy.path}/api/live", json={"live": True}, **proxy.request_options(Host="localhost")):
+        pass  # Caddy has no such site, and answers itself
+    assert proxy.rig.stream.requested == []
+    operator = proxy.request_options(Authorization=f"Bearer {proxy.operator_token}")
+    async with viewer.post(f"{proxy.path}/api/live", json={"live": True}, **operator) as response:
         assert response.status == 200
-    assert front.rig.stream.requested == [True]
+    assert proxy.rig.stream.requested == [True]
 
 
-async def guesses_for_itself_only(front: Front, one: aiohttp.ClientSession, other: aiohttp.ClientSession) -> None:
+async def check_wrong_tokens_are_limited_by_viewer(
+    proxy: ProxyDriver, one: aiohttp.ClientSession, other: aiohttp.ClientSession
+) -> None:
     for number in range(5):
-        assert await front.refused(one, f"guess{number}") == ("token-wrong", 4001)
-    assert await front.refused(one, "right") == ("too-many", 4005)
-    assert await front.refused(other, "guess") == ("token-wrong", 4001)
+        assert await proxy.refusal(one, f"guess{number}") == ("token-wrong", 4001)
+    assert await proxy.refusal(one, "right") == ("too-many", 4005)
+    assert await proxy.refusal(other, "guess") == ("token-wrong", 4001)
 
 
 def nginx(text: str, port: int, server: int, pair: CertificatePair, folder: Path) -> str:
-    """The example, in a configuration that needs nothing of the system's."""
+    """Return the example in a configuration that needs no files of the system."""
     text = replaced(text, "listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;")
     text = replaced(text, "listen [::]:443 ssl;", "")
     text = replaced(text, f"/etc/letsencrypt/live/{NAME}/fullchain.pem", str(pair.certificate))
@@ -178,7 +182,7 @@ def nginx(text: str, port: int, server: int, pair: CertificatePair, folder: Path
 
 
 def caddy(text: str, port: int, server: int, pair: CertificatePair, folder: Path) -> str:
-    """The example, without a certificate authority and Caddy's own administration."""
+    """Return the example without a certificate authority and Caddy's admin API."""
     text = replaced(
         text,
         f"\n{NAME} {{",
@@ -189,26 +193,26 @@ def caddy(text: str, port: int, server: int, pair: CertificatePair, folder: Path
 
 
 def replaced(text: str, before: str, after: str) -> str:
-    assert text.count(before) == 1, f"{before} stands {text.count(before)} times in the example"
+    assert text.count(before) == 1, f"{before} occurs {text.count(before)} times in the example"
     return text.replace(before, after)
 
 
 def find(name: str) -> str:
-    """The program; its package starts a service, so that no test installs it."""
+    """Return the path of the program. No test installs it, because its package starts a service."""
     program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
-        pytest.skip(f"{name} is not here: sudo apt install {PACKAGES[name]}")
+        pytest.skip(f"{name} is not installed: sudo apt install {PACKAGES[name]}")
     return program
 
 
 @contextlib.asynccontextmanager
 async def running(program: str, *arguments: str, home: Path, port: int) -> AsyncIterator[None]:
-    """Run the proxy until the end, from when it listens on; what it writes belongs to a failed test's output."""
+    """Run the proxy inside the block, which starts when it listens; print its log for the output of a failed test."""
     with (home / "log").open("wb") as log:
         environment = {**os.environ, "HOME": str(home), "XDG_DATA_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
         process = await asyncio.create_subprocess_exec(program, *arguments, stdout=log, stderr=log, env=environment)
     try:
-        await until_listening(process, port)
+        await wait_until_listening(process, port)
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -217,7 +221,7 @@ async def running(program: str, *arguments: str, home: Path, port: int) -> Async
         sys.stdout.write((home / "log").read_text(errors="replace"))
 
 
-async def until_listening(process: asyncio.subprocess.Process, port: int) -> None:
+async def wait_until_listening(process: asyncio.subprocess.Process, port: int) -> None:
     async with asyncio.timeout(20):
         while process.returncode is None:
             with contextlib.suppress(OSError):

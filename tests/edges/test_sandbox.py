@@ -1,4 +1,4 @@
-"""Files that the sandbox of systemd hides from the service: the error and the check name the option and the folder."""
+"""Files that systemd's sandbox hides from the service: error and check name the option and the folder."""
 
 import os
 import subprocess
@@ -45,12 +45,12 @@ MOUNTS = """22 1 8:2 / / rw,relatime - ext4 /dev/root rw
         (f"{FILMS}/film.mp4", None),
     ],
 )
-def test_mounts_and_unit_agree_on_what_is_hidden(path: str, hidden: Hidden | None) -> None:
+def test_mounts_and_unit_hide_the_same_files(path: str, hidden: Hidden | None) -> None:
     assert hidden_by_mounts(path, MOUNTS) == hidden
     assert parse(SHOWN).hides(path) == hidden
 
 
-def test_outside_of_a_sandbox_nothing_is_said() -> None:
+def test_no_hint_outside_the_sandbox() -> None:
     assert hint("/home/pi/film.mp4") == hint("/tmp/film.mp4") == hint("film.mp4") == ""
     assert parse(SHOWN.replace("=yes", "=no")).hides("/home/pi/film.mp4") is None
     assert Service().hides("/home/pi/film.mp4") is None
@@ -60,12 +60,12 @@ def can_mount() -> bool:
     return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0
 
 
-@pytest.mark.skipif(not can_mount(), reason="root is needed to mount something over a folder")
+@pytest.mark.skipif(not can_mount(), reason="needs root, to mount over a folder")
 @pytest.mark.parametrize(
     ("root", "option"),
     [("systemd/inaccessible/dir", "ProtectHome"), ("systemd-private-1-b.service-2/tmp", "PrivateTmp")],
 )
-def test_the_error_of_the_source_names_the_sandbox(tmp_path: Path, root: str, option: str) -> None:
+def test_error_of_the_source_names_the_sandbox(tmp_path: Path, root: str, option: str) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
     (tmp_path / root).mkdir(parents=True)
@@ -74,32 +74,31 @@ def test_the_error_of_the_source_names_the_sandbox(tmp_path: Path, root: str, op
     script = f'mount --bind "{tmp_path / root}" "{folder}" && exec "$0" -c "$1"'
     command = ["unshare", "-m", "sh", "-c", script, sys.executable, program]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
-    says = f"No such file or directory: the service does not see {folder} ({option}=); it sees {FILMS}"
-    assert says in ended.stderr
+    message = f"No such file or directory: the service does not see {folder} ({option}=); it sees {FILMS}"
+    assert message in ended.stderr
 
 
-def checked(settings: Settings, probe, file: str = SETTINGS) -> CheckResult:
+def check(settings: Settings, probe, file: str = SETTINGS) -> CheckResult:
     board, me, service = Board("", 1 << 30, "", False), Account("pi", "broadcaster"), parse(SHOWN)
     holders = Holders({}, {})
     context = CheckContext(Machine(), board, settings, file, (), me, service, None, holders, lambda web, port: [])
-    return run_isolated(lambda: probe(context), 30)[
-        0
-    ]  # as the check does, because a camera's check leaves its loop behind
+    # Isolated as in `broadcaster check`, because a camera's probe leaves its event loop open.
+    return run_isolated(lambda: probe(context), 30)[0]
 
 
-def test_the_check_names_the_sandbox_and_the_way_out() -> None:
+def test_check_names_the_sandbox_and_suggests_a_fix() -> None:
     film = Settings(video=VideoSettings(source="file", file="/home/pi/my film.mp4"))
-    found = checked(film, camera.probe)
-    assert found.level is Level.BROKEN
-    assert found.found == f"/home/pi/my film.mp4: the service does not see /home (ProtectHome=); it sees {FILMS}"
-    assert f"  sudo install -D -m 644 '/home/pi/my film.mp4' '{FILMS}/my film.mp4'\n" in found.fix
-    assert f'file = "{FILMS}/my film.mp4"' in found.fix
+    result = check(film, camera.probe)
+    assert result.level is Level.BROKEN
+    assert result.found == f"/home/pi/my film.mp4: the service does not see /home (ProtectHome=); it sees {FILMS}"
+    assert f"  sudo install -D -m 644 '/home/pi/my film.mp4' '{FILMS}/my film.mp4'\n" in result.fix
+    assert f'file = "{FILMS}/my film.mp4"' in result.fix
     pair = Settings(web=WebSettings(certificate="/etc/broadcaster/c.pem", key="/root/k.pem"))
-    found = checked(pair, certificate.probe)
-    assert found.found == "/root/k.pem: the service does not see /root (ProtectHome=)"
+    result = check(pair, certificate.probe)
+    assert result.found == "/root/k.pem: the service does not see /root (ProtectHome=)"
 
 
-def test_who_checks_settings_of_their_own_is_not_told_of_the_services_sandbox(tmp_path: Path) -> None:
+def test_check_of_other_settings_ignores_the_sandbox_of_the_service(tmp_path: Path) -> None:
     film = Settings(video=VideoSettings(source="file", file=str(tmp_path / "none.mp4")))
-    assert "the service does not see" in checked(film, camera.probe).found
-    assert "the service does not see" not in checked(film, camera.probe, "/home/pi/my.toml").found
+    assert "the service does not see" in check(film, camera.probe).found
+    assert "the service does not see" not in check(film, camera.probe, "/home/pi/my.toml").found

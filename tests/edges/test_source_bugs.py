@@ -1,5 +1,7 @@
-"""The whole daemon with a bug, or an error of libav or the system, inside a source of each kind: it is `failed` or its
-sound `lost`, it is tried again, and the daemon goes on."""
+"""The whole daemon with an unexpected exception, or an error of libav or the system, in each kind of source.
+
+The stream becomes `failed`, or its audio `lost`; the source is retried, and the daemon keeps running.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from broadcaster.devices.usb.find import DeviceScan
 from broadcaster.media.rtp import Packetizer
 from broadcaster.stream import backoff
 from broadcaster.stream.hub import Hub
-from tests.edges.app_rig import Served, served
+from tests.edges.app_rig import LiveDaemon, served
 from tests.edges.devices_rig import make_file
 from tests.edges.test_devices_usb_source import NODE, RealTimeCamera
 from tests.rigs.fifo_microphone import CONFIG, FifoMicrophone
@@ -54,7 +56,7 @@ class Breakable:
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch):
+def _retry_soon(monkeypatch):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.05)
 
 
@@ -62,8 +64,8 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> int:
     return sum(record.exc_info is not None for record in caplog.records)
 
 
-async def fails_and_comes_back(daemon: Served, part: Breakable, error: Exception, reason: str) -> dict[str, Any]:
-    """Let a part break until the stream has failed so, and mend it; returns the status afterwards."""
+async def fail_and_recover(daemon: LiveDaemon, part: Breakable, error: Exception, reason: str) -> dict[str, Any]:
+    """Make `part` raise `error` until the stream fails with `reason`; return the status when it is live again."""
     await daemon.until("live")
     part.error = error
     await daemon.until("failed", reason)
@@ -72,10 +74,10 @@ async def fails_and_comes_back(daemon: Served, part: Breakable, error: Exception
 
 
 @pytest.mark.parametrize("error", BUGS, ids=lambda error: type(error).__name__)
-async def test_a_bug_in_the_test_picture(tmp_path, monkeypatch, caplog, error):
+async def test_bug_in_the_test_picture(tmp_path, monkeypatch, caplog, error):
     part = Breakable(monkeypatch, Pattern, "draw")
     async with served(tmp_path, "test") as daemon:
-        status = await fails_and_comes_back(daemon, part, error, "internal")
+        status = await fail_and_recover(daemon, part, error, "internal")
     assert status["internal_errors"] >= 1
     assert tracebacks(caplog) == 1
     assert f"internal error in test-video: {type(error).__name__}" in caplog.text
@@ -84,14 +86,14 @@ async def test_a_bug_in_the_test_picture(tmp_path, monkeypatch, caplog, error):
 @pytest.mark.parametrize(
     ("error", "reason", "traces"),
     [(KeyError("odd"), "internal", 1), (DISK, "file", 0), (LIBAV, "file", 0)],
-    ids=["a bug", "the system", "libav"],
+    ids=["bug", "system", "libav"],
 )
-@pytest.mark.parametrize("options", [None, HIGH], ids=["passes through", "is encoded"])
-async def test_an_error_in_a_film(tmp_path, monkeypatch, caplog, options, error, reason, traces):
+@pytest.mark.parametrize("options", [None, HIGH], ids=["passthrough", "encoded"])
+async def test_error_in_a_film(tmp_path, monkeypatch, caplog, options, error, reason, traces):
     part = Breakable(monkeypatch, Timeline, "lateness")
     path = make_file(tmp_path / "a.mp4", seconds=2.0, options=options)
     async with served(tmp_path, "file", f"video.file={path}") as daemon:
-        status = await fails_and_comes_back(daemon, part, error, reason)
+        status = await fail_and_recover(daemon, part, error, reason)
     assert (status["internal_errors"] > 0, tracebacks(caplog)) == (bool(traces), traces)
     if not traces:
         assert caplog.text.count(f"{error.strerror}; retrying") == 1
@@ -106,16 +108,16 @@ async def test_an_error_in_a_film(tmp_path, monkeypatch, caplog, options, error,
         ("read", LIBAV, "camera-lost", 0),
     ],
 )
-async def test_an_error_in_a_usb_camera(tmp_path, monkeypatch, caplog, call, error, reason, traces):
+async def test_error_in_a_usb_camera(tmp_path, monkeypatch, caplog, call, error, reason, traces):
     monkeypatch.setattr(usb, "Camera", RealTimeCamera)
     monkeypatch.setattr(usb, "scan_devices", lambda: DeviceScan((NODE,)))
     part = Breakable(monkeypatch, RealTimeCamera, call)
     async with served(tmp_path, "v4l2") as daemon:
-        await fails_and_comes_back(daemon, part, error, reason)
+        await fail_and_recover(daemon, part, error, reason)
     assert tracebacks(caplog) == traces
 
 
-async def test_a_bug_while_a_usb_camera_is_opened(tmp_path, monkeypatch, caplog):
+async def test_bug_while_a_usb_camera_is_opened(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(usb, "Camera", RealTimeCamera)
     monkeypatch.setattr(usb, "scan_devices", lambda: DeviceScan((NODE,)))
     part = Breakable(monkeypatch, RealTimeCamera, "start")
@@ -135,10 +137,10 @@ BOARDS = {
 
 @pytest.fixture
 def csi(monkeypatch):
-    made = SimulatedPi()
-    made.install(monkeypatch)
-    yield made
-    made.reset()
+    pi = SimulatedPi()
+    pi.install(monkeypatch)
+    yield pi
+    pi.reset()
 
 
 @pytest.mark.parametrize(
@@ -149,20 +151,20 @@ def csi(monkeypatch):
         ("hardware", hardware, "is_keyframe"),  # on the thread of picamera2's encoder
     ],
 )
-async def test_a_bug_in_a_csi_camera(tmp_path, csi, monkeypatch, caplog, board, owner, name):
+async def test_bug_in_a_csi_camera(tmp_path, csi, monkeypatch, caplog, board, owner, name):
     monkeypatch.setattr(choose, "read_board", lambda: BOARDS[board])
     part = Breakable(monkeypatch, owner, name)
     async with served(tmp_path, "picamera2") as daemon:
-        status = await fails_and_comes_back(daemon, part, KeyError("odd"), "internal")
+        status = await fail_and_recover(daemon, part, KeyError("odd"), "internal")
     assert status["internal_errors"] >= 1
     assert tracebacks(caplog) == 1
-    caplog.clear()  # the traceback holds the camera
+    caplog.clear()  # the traceback refers to the camera
 
 
-async def loses_its_sound(port: int, part: Breakable, error: Exception) -> None:
-    """Let a part of the sound break and mend it, before a viewer that sees and hears."""
+async def lose_audio_and_recover(port: int, part: Breakable, error: Exception) -> None:
+    """Make a part of the audio raise `error` until the audio is lost, then not any more, with a viewer connected."""
     async with LightViewer(port) as viewer:
-        await hears(viewer)
+        await receive_audio(viewer)
         part.error = error
         await viewer.message("stream", sound="lost")
         packets = viewer.packets
@@ -170,42 +172,44 @@ async def loses_its_sound(port: int, part: Breakable, error: Exception) -> None:
             while viewer.packets < packets + 10:
                 await asyncio.sleep(0.01)
         part.error = None
-        await hears(viewer)
+        await receive_audio(viewer)
         assert viewer.gaps == 0
 
 
-async def hears(viewer: LightViewer) -> None:
-    sounds = viewer.audio_packets
+async def receive_audio(viewer: LightViewer) -> None:
+    before = viewer.audio_packets
     async with asyncio.timeout(10):
-        while viewer.audio_packets < sounds + 10:
+        while viewer.audio_packets < before + 10:
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("error", [*BUGS, DISK, LIBAV], ids=lambda error: type(error).__name__)
-async def test_an_error_in_the_test_tone(tmp_path, monkeypatch, caplog, error):
+async def test_error_in_the_test_tone(tmp_path, monkeypatch, caplog, error):
     part = Breakable(monkeypatch, BeepTrack, "frame")
     async with served(tmp_path, "test", "audio.source=test") as daemon:
-        await loses_its_sound(daemon.port, part, error)
+        await lose_audio_and_recover(daemon.port, part, error)
         assert (await daemon.until("live"))["openings"] == 1
     assert tracebacks(caplog) == (error in BUGS)
 
 
-async def test_a_bug_in_a_microphone(tmp_path, monkeypatch, caplog):
+async def test_bug_in_a_microphone(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / CONFIG))
     part = Breakable(monkeypatch, microphone.Conditioner, "push")
     with FifoMicrophone(tmp_path).running():
         async with served(tmp_path, "test", "audio.source=alsa", "audio.device=fifo-mono") as daemon:
-            await loses_its_sound(daemon.port, part, KeyError("odd"))
+            await lose_audio_and_recover(daemon.port, part, KeyError("odd"))
     assert tracebacks(caplog) == 1
 
 
-async def watched(daemon: Served, broken: Callable[[], None], mended: Callable[[], None]) -> dict[str, Any]:
-    """A viewer sees pictures again after something was broken and mended, on the same connection."""
+async def recover_for_viewer(
+    daemon: LiveDaemon, break_part: Callable[[], None], repair: Callable[[], None]
+) -> dict[str, Any]:
+    """Assert that a viewer receives pictures again on the same connection; return the status."""
     async with LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
-        broken()
+        break_part()
         await asyncio.sleep(0.3)
-        mended()
+        repair()
         packets = viewer.packets
         async with asyncio.timeout(10):
             while viewer.packets < packets + 30:
@@ -214,22 +218,20 @@ async def watched(daemon: Served, broken: Callable[[], None], mended: Callable[[
     return await daemon.until("live")
 
 
-async def test_a_bug_where_pictures_are_packetized_costs_viewers_pictures_but_not_the_stream(
-    tmp_path, monkeypatch, caplog
-):
+async def test_bug_in_the_packetizer_interrupts_viewers_but_not_the_stream(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(fanout, "RESUBSCRIBE_AFTER", 0.05)
     part = Breakable(monkeypatch, Packetizer, "packetize_video")
     async with served(tmp_path, "test") as daemon:
-        status = await watched(
+        status = await recover_for_viewer(
             daemon, lambda: setattr(part, "error", KeyError("odd")), lambda: setattr(part, "error", None)
         )
     assert (status["openings"], status["internal_errors"] > 1, tracebacks(caplog)) == (1, True, 1)
 
 
-async def test_a_bug_where_pictures_are_published_fails_the_stream_which_comes_back(tmp_path, monkeypatch, caplog):
+async def test_bug_in_the_hub_fails_the_stream_which_recovers(tmp_path, monkeypatch, caplog):
     part = Breakable(monkeypatch, Hub, "publish_video")
     async with served(tmp_path, "test") as daemon:
-        status = await fails_and_comes_back(daemon, part, KeyError("odd"), "internal")
+        status = await fail_and_recover(daemon, part, KeyError("odd"), "internal")
     assert status["internal_errors"] >= 1
     assert tracebacks(caplog) == 1
     assert "handling an item of test-video" in caplog.text
