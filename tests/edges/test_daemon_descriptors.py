@@ -48,7 +48,7 @@ async def test_without_descriptors_viewers_stay_and_each_shortage_is_logged_once
             await second.keyframe()
         assert viewer.gaps == 0
         assert viewer.close_code is None
-        for message in ("no connection can be taken for now", "cannot look for new cameras"):
+        for message in ("cannot accept connections for now", "cannot look for new cameras"):
             assert daemon.log.count(message) == 1
         assert "Traceback" not in daemon.log
         assert (await daemon.status())["openings"] == 1
