@@ -1,4 +1,4 @@
-"""New cameras in a folder that is really read, also while this process has no file descriptor left."""
+"""Detection of new cameras in a real folder, also while the process has no free file descriptor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from broadcaster.devices import arrivals
 
 @contextlib.contextmanager
 def no_descriptors() -> Iterator[None]:
-    """Let this process open nothing more."""
+    """Prevent this process from opening files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
@@ -25,77 +25,80 @@ def no_descriptors() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-class Looks:
-    """Counts the looks at the folder, and arrivals."""
+class ArrivalWatcher:
+    """Lists the folder for `watch_arrivals`, and counts arrivals."""
 
     def __init__(self) -> None:
         self.arrived = 0
-        self._looked = asyncio.Event()
+        self._polled = asyncio.Event()
 
-    def names(self) -> set[str]:
-        self._looked.set()
+    def list_devices(self) -> set[str]:
+        self._polled.set()
         return {name for name in os.listdir(arrivals.FOLDER) if name.startswith(arrivals.PREFIX)}
 
     def arrive(self) -> None:
         self.arrived += 1
 
-    async def wait(self, count: int = 2) -> None:
-        """Wait until the folder has been looked at so often; what the last but one found is known by then."""
+    async def wait_for_polls(self, count: int = 2) -> None:
+        """Wait until the folder has been polled `count` times; all but the last poll have been processed by then."""
         for _ in range(count):
-            self._looked.clear()
-            await asyncio.wait_for(self._looked.wait(), 5)
+            self._polled.clear()
+            await asyncio.wait_for(self._polled.wait(), 5)
 
 
 @contextlib.asynccontextmanager
-async def watching(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[Looks]:
-    looks = Looks()
-    for name, value in {"FOLDER": folder, "INTERVAL": 0.01, "SETTLING": 0.0, "_list_devices": looks.names}.items():
+async def watching(monkeypatch: pytest.MonkeyPatch, folder: Path) -> AsyncIterator[ArrivalWatcher]:
+    watcher = ArrivalWatcher()
+    for name, value in {
+        "FOLDER": folder,
+        "INTERVAL": 0.01,
+        "SETTLING": 0.0,
+        "_list_devices": watcher.list_devices,
+    }.items():
         monkeypatch.setattr(arrivals, name, value)
-    task = asyncio.create_task(arrivals.watch_arrivals(looks.arrive))
+    task = asyncio.create_task(arrivals.watch_arrivals(watcher.arrive))
     try:
-        await looks.wait()
-        yield looks
+        await watcher.wait_for_polls()
+        yield watcher
         assert not task.done()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_new_camera_arrives_and_other_devices_do_not(monkeypatch, tmp_path):
+async def test_new_cameras_are_detected_and_other_devices_ignored(monkeypatch, tmp_path):
     (tmp_path / "video0").touch()
-    async with watching(monkeypatch, tmp_path) as looks:
+    async with watching(monkeypatch, tmp_path) as watcher:
         (tmp_path / "sda").touch()
-        await looks.wait()
-        assert looks.arrived == 0
+        await watcher.wait_for_polls()
+        assert watcher.arrived == 0
         (tmp_path / "video2").touch()
-        await looks.wait()
-        assert looks.arrived == 1
+        await watcher.wait_for_polls()
+        assert watcher.arrived == 1
         (tmp_path / "video2").unlink()
-        await looks.wait()
+        await watcher.wait_for_polls()
         (tmp_path / "video2").touch()
-        await looks.wait()
-        assert looks.arrived == 2
+        await watcher.wait_for_polls()
+        assert watcher.arrived == 2
 
 
-async def test_without_descriptors_it_warns_once_and_what_comes_meanwhile_is_noticed_afterwards(
-    monkeypatch, tmp_path, caplog
-):
-    async with watching(monkeypatch, tmp_path) as looks:
+async def test_without_descriptors_a_warning_is_logged_once_and_detection_resumes(monkeypatch, tmp_path, caplog):
+    async with watching(monkeypatch, tmp_path) as watcher:
         (tmp_path / "video0").touch()
         with no_descriptors():
-            await looks.wait(5)
-            assert looks.arrived == 0
-        await looks.wait()
-        assert looks.arrived == 1
+            await watcher.wait_for_polls(5)
+            assert watcher.arrived == 0
+        await watcher.wait_for_polls()
+        assert watcher.arrived == 1
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == [f"cannot look for new cameras in {tmp_path} for now: Too many open files"]
 
 
-async def test_a_folder_that_is_not_there_yet_is_no_end(monkeypatch, tmp_path):
+async def test_a_missing_folder_does_not_end_the_watch(monkeypatch, tmp_path):
     folder = tmp_path / "dev"
-    async with watching(monkeypatch, folder) as looks:
+    async with watching(monkeypatch, folder) as watcher:
         folder.mkdir()
-        await looks.wait()
+        await watcher.wait_for_polls()
         (folder / "video0").touch()
-        await looks.wait()
-        assert looks.arrived == 1
+        await watcher.wait_for_polls()
+        assert watcher.arrived == 1

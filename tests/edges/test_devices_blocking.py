@@ -1,4 +1,4 @@
-"""Calls that may hang: deadlines, order, and what a close that hangs means."""
+"""Calls that may hang: deadlines, order, and errors of a close that hangs."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from broadcaster.errors import DeviceHung
 
 @contextlib.contextmanager
 def hanging() -> Iterator[threading.Event]:
-    """An event to hang at, set at the end so that no thread is left behind."""
+    """Yield an event to wait for, which is set at the end, so that no thread is left behind."""
     release = threading.Event()
     try:
         yield release
@@ -22,7 +22,7 @@ def hanging() -> Iterator[threading.Event]:
         release.set()
 
 
-async def test_results_and_errors_come_back_and_the_loop_turns_meanwhile():
+async def test_call_returns_results_and_raises_errors_without_blocking_the_loop():
     worker, entered, go = Worker("device"), threading.Event(), threading.Event()
 
     def slow() -> str:
@@ -41,7 +41,7 @@ async def test_results_and_errors_come_back_and_the_loop_turns_meanwhile():
     await worker.close(lambda: None)
 
 
-def test_a_call_without_a_loop():
+def test_call_blocking_returns_results_and_has_a_deadline():
     worker = Worker("device")
     assert worker.call_blocking(lambda: 7, 5) == 7
     with hanging() as release, pytest.raises(Overdue):
@@ -49,7 +49,7 @@ def test_a_call_without_a_loop():
     worker.end()
 
 
-async def test_a_call_past_its_deadline_and_a_close_that_comes_back():
+async def test_close_succeeds_after_an_overdue_call_has_returned():
     worker, closed = Worker("device"), []
     with hanging() as release:
         with pytest.raises(Overdue):
@@ -59,7 +59,7 @@ async def test_a_call_past_its_deadline_and_a_close_that_comes_back():
     assert closed == [True]
 
 
-async def test_a_close_behind_a_call_that_hangs_says_that_the_process_must_end():
+async def test_close_behind_a_hanging_call_raises_device_hung():
     worker = Worker("the camera")
     with hanging() as release:
         with pytest.raises(Overdue):
@@ -67,17 +67,17 @@ async def test_a_close_behind_a_call_that_hangs_says_that_the_process_must_end()
         with pytest.raises(DeviceHung, match="the camera hangs"):
             await worker.close(lambda: None, 0.01)
         async with asyncio.timeout(1):
-            with pytest.raises(DeviceHung):  # at once: it is known by now
+            with pytest.raises(DeviceHung):  # at once, because the earlier close did not return
                 await worker.close(lambda: None, 60)
 
 
-async def test_a_close_that_hangs_by_itself():
+async def test_a_hanging_close_raises_device_hung():
     worker = Worker("the camera")
     with hanging() as release, pytest.raises(DeviceHung):
         await worker.close(release.wait, 0.01)
 
 
-async def test_what_a_close_or_a_posted_call_raises_is_logged(caplog):
+async def test_errors_of_posted_calls_and_of_close_are_logged(caplog):
     worker, seen = Worker("the camera"), []
 
     def fail(text: str) -> None:
@@ -102,12 +102,12 @@ async def test_cancelling_in_thread_does_not_wait_for_the_call():
             await asyncio.gather(call, return_exceptions=True)
         assert call.cancelled()
         (thread,) = [thread for thread in threading.enumerate() if thread.name == "file"]
-        assert thread.daemon, "or the process could not end"
+        assert thread.daemon, "otherwise the process could not exit"
     thread.join(5)
     assert not thread.is_alive()
 
 
-async def test_what_a_call_returned_is_not_kept_alive():
+async def test_worker_keeps_no_reference_to_a_result():
     class Camera:
         pass
 

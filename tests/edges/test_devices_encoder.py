@@ -1,4 +1,4 @@
-"""The software encoder with real libx264: what comes out is what a browser takes."""
+"""The software encoder with real libx264: profile, keyframes, bit rate, and decodability."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SIZE = 640, 360
 
 @pytest.fixture(scope="module")
 def pictures():
-    """Four seconds of pictures for all tests here; the encoder does not keep them."""
+    """Four seconds of pictures, shared by all tests of this module; the encoder does not keep them."""
     pattern = Pattern(*SIZE, FPS)
     return [pattern.draw(number, number / FPS) for number in range(4 * FPS)]
 
@@ -36,33 +36,33 @@ def keyframes(units: list[AccessUnit]) -> list[int]:
     return [index for index, unit in enumerate(units) if unit.keyframe]
 
 
-def test_every_picture_comes_out_at_once_and_decodes_without_delay(pictures):
+def test_every_picture_is_encoded_without_delay_and_decodes(pictures):
     units = encode(new_encoder(), pictures, count=90)
     assert [unit.captured for unit in units] == [index / FPS for index in range(90)]
     assert len(decoded(units)) == 90
 
 
-def test_it_is_constrained_baseline_of_the_right_level(pictures):
+def test_output_is_constrained_baseline_of_the_right_level(pictures):
     unit = encode(new_encoder(), pictures, count=1)[0]
     sps = next(nal for nal in split_nal_units(unit.data) if nal_type(nal) == NalType.SPS)
     profile, constraints, level = sps[1], sps[2], sps[3]
     assert (profile, constraints & 0xC0) == (66, 0xC0)
-    assert level == 30  # 640x360 at 30: 27600 macroblocks a second (H.264 table A-1)
+    assert level == 30  # 640x360 at 30 fps: 27600 macroblocks per second (H.264 table A-1)
 
 
-def test_one_slice_a_picture_where_one_thread_keeps_up(pictures):
+def test_one_slice_per_picture_if_one_thread_is_enough(pictures):
     for unit in encode(new_encoder(), pictures, count=3):
         kinds = [nal_type(nal) for nal in split_nal_units(unit.data)]
         assert sum(kind in (NalType.SLICE, NalType.IDR) for kind in kinds) == 1
 
 
-def test_keyframes_come_at_the_interval_with_parameter_sets_in_front(pictures):
+def test_keyframes_come_at_the_interval_with_parameter_sets(pictures):
     units = encode(new_encoder(interval=1.0), pictures, count=65)
     assert keyframes(units) == [0, 30, 60]
     assert [is_keyframe(unit.data) for unit in units] == [unit.keyframe for unit in units]
 
 
-def test_a_requested_keyframe_is_the_next_picture_and_starts_the_interval_anew(pictures):
+def test_a_requested_keyframe_is_the_next_picture_and_restarts_the_interval(pictures):
     encoder = new_encoder(interval=1.0)
     first = encode(encoder, pictures, count=10)
     encoder.request_keyframe()
@@ -70,12 +70,12 @@ def test_a_requested_keyframe_is_the_next_picture_and_starts_the_interval_anew(p
     assert keyframes(first + encode(encoder, pictures, 10, 40)) == [0, 10, 40]
 
 
-def test_no_keyframe_is_much_larger_than_the_buffer_allows(pictures):
+def test_keyframes_fit_the_vbv_buffer(pictures):
     units = encode(new_encoder(), pictures)
     assert max(len(unit.data) for unit in units) * 8 < RATE * BUFFER * 1.1
 
 
-def test_the_rate_is_kept_and_changed_while_running(pictures):
+def test_the_bit_rate_is_kept_and_changes_while_running(pictures):
     encoder = new_encoder()
     assert rate_of(encode(encoder, pictures)) == pytest.approx(RATE, rel=0.15)
     encoder.set_bitrate(300_000)
@@ -86,8 +86,8 @@ def test_the_rate_is_kept_and_changed_while_running(pictures):
     assert rate_of(encode(encoder, pictures, 330)) == pytest.approx(2_000_000, rel=0.15)
 
 
-def test_the_rate_is_that_of_the_real_times_whatever_frame_rate_was_promised(pictures):
-    """As in a screen recording: 30 pictures a second for a second, then 3 s of 5 a second, of a promised 11."""
+def test_rate_control_follows_capture_times_not_the_nominal_frame_rate(pictures):
+    """As in a screen recording: 1 s at 30 fps, then 3 s at 5 fps, with 11.25 fps nominal."""
     encoder = Encoder(width=SIZE[0], height=SIZE[1], fps=11.25, bitrate=500_000, keyframe_interval=2.0)
     sizes = [0] * 16
     keyframes_at = []
@@ -102,19 +102,19 @@ def test_the_rate_is_that_of_the_real_times_whatever_frame_rate_was_promised(pic
 
 
 @pytest.mark.parametrize("fps", [0.0001, 1 / 60, 1000, 90000])
-def test_any_frame_rate_can_be_promised(pictures, fps):
+def test_any_nominal_frame_rate_is_accepted(pictures, fps):
     encoder = Encoder(width=SIZE[0], height=SIZE[1], fps=fps, bitrate=500_000, keyframe_interval=2.0)
     units = [encoder.encode(pictures[index], index * 0.2) for index in range(15)]
     assert keyframes(units) == [0, 10]
     assert len(decoded(units)) == 15
 
 
-def test_pictures_of_one_moment_are_encoded_all_the_same(pictures):
+def test_pictures_with_equal_capture_times_are_encoded(pictures):
     encoder = new_encoder()
     assert len(decoded([encoder.encode(picture, 7.0) for picture in pictures[:5]])) == 5
 
 
-def test_pictures_stay_decodable_over_all_changes(pictures):
+def test_output_stays_decodable_across_rate_changes(pictures):
     encoder = new_encoder()
     units = []
     for index, rate in enumerate([RATE, 200_000, 3_000_000, 500_000]):

@@ -1,7 +1,8 @@
-"""The USB camera and the microphone inside the virtual machine: real V4L2, real ALSA, and a device that goes away.
+"""The USB camera in the virtual machine: real V4L2, and a device that is unplugged.
 
-The camera is the kernel's `vivid`, which has MJPEG and H.264 not, but all else of a camera: modes, controls, buffers,
-stamps; taking it from its driver is to a program what pulling the plug is. Times are wide: nothing here is fast.
+The camera is the kernel's `vivid`, which has neither MJPEG nor H.264, but modes, controls, buffers and timestamps like
+a camera. Unbinding it from its driver looks to a program like unplugging. Time limits are generous, because the
+virtual machine is slow.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from broadcaster.devices.usb.source import make_usb_camera
 from broadcaster.errors import SourceError
 from broadcaster.settings import VideoSettings
 from tests.edges.devices_rig import Sink, decoded, opened, steps
-from tests.rigs import daemon as rig
+from tests.rigs import daemon as daemon_rig
 from tests.rigs.daemon import Daemon
 from tests.rigs.light import LightViewer
 
 DRIVER = Path("/sys/bus/platform/drivers/vivid")
 SMALL = VideoSettings(source="v4l2", width=320, height=180, fps=10, bitrate=200_000)
-LOST = 2.0
-"""Seconds within which viewers must know that the camera is gone."""
-STAMPED_AT_START = 1
-"""Otherwise vivid stamps its pictures with the end of their time, which has not come yet."""
+NOTICE_LIMIT = 2.0
+"""Seconds within which the loss of the camera must be reported."""
+START_OF_EXPOSURE = 1
+"""vivid's value of `timestamp_source`. Its default is the end of the frame, which is in the future."""
 HOLD = """
 import sys, time
 from broadcaster.devices.usb.camera import Camera
@@ -55,18 +56,18 @@ def plug_in() -> None:
 
 @pytest.fixture(autouse=True)
 def _plugged_in(monkeypatch) -> Iterator[None]:
-    monkeypatch.setattr(rig, "START_LIMIT", 120)  # Python itself takes ten seconds to start here
+    monkeypatch.setattr(daemon_rig, "START_LIMIT", 120)  # Python alone takes ten seconds to start here
     plug_in()
     yield
     plug_in()
 
 
 def settings(**changes: object) -> VideoSettings:
-    kept = {name: getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
-    return VideoSettings(**{**kept, **changes})
+    common = {name: getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
+    return VideoSettings(**{**common, **changes})
 
 
-def test_the_camera_is_found_and_says_what_it_can():
+def test_the_camera_is_found_with_its_modes_and_controls():
     (node,) = scan_devices().cameras
     assert (node.driver, node.card) == ("vivid", "vivid")
     assert pick_camera(scan_devices(), "viv") == node
@@ -81,28 +82,28 @@ def test_the_camera_is_found_and_says_what_it_can():
         camera.close()
 
 
-@pytest.mark.parametrize("form", ["YU12", "NV12", "YUYV", "UYVY", "RGB3"])
-def test_each_raw_format_is_read_as_it_is_and_with_the_drivers_time(form):
+@pytest.mark.parametrize("pixel_format", ["YU12", "NV12", "YUYV", "UYVY", "RGB3"])
+def test_each_raw_format_is_captured_with_the_drivers_timestamps(pixel_format):
     camera = Camera(scan_devices().cameras[0])
     try:
-        assert camera.set(camera.controls["timestamp_source"], STAMPED_AT_START)
-        assert camera.start(Mode(form, 320, 180, 10)) == Mode(form, 320, 180, 10)
-        shots, ages = [], []
+        assert camera.set(camera.controls["timestamp_source"], START_OF_EXPOSURE)
+        assert camera.start(Mode(pixel_format, 320, 180, 10)) == Mode(pixel_format, 320, 180, 10)
+        frames, ages = [], []
         deadline = time.monotonic() + 20
-        while len(shots) < 3 and time.monotonic() < deadline:
-            if camera.is_ready(1) and (shot := camera.read(now := time.monotonic())):
-                shots.append(shot)
-                ages.append(now - shot.captured)
-        assert [shot.number for shot in shots] == sorted({shot.number for shot in shots})
-        bits = {"YU12": 12, "NV12": 12, "YUYV": 16, "UYVY": 16, "RGB3": 24}[form]
-        assert {len(shot.data) for shot in shots} == {320 * 180 * bits // 8}
-        # Where the driver's stamp is not believed, a picture is as old as nothing.
+        while len(frames) < 3 and time.monotonic() < deadline:
+            if camera.is_ready(1) and (frame := camera.read(now := time.monotonic())):
+                frames.append(frame)
+                ages.append(now - frame.captured)
+        assert [frame.number for frame in frames] == sorted({frame.number for frame in frames})
+        bits = {"YU12": 12, "NV12": 12, "YUYV": 16, "UYVY": 16, "RGB3": 24}[pixel_format]
+        assert {len(frame.data) for frame in frames} == {320 * 180 * bits // 8}
+        # An age of 0 would mean that the driver's timestamp was rejected.
         assert all(0 < age < 1 for age in ages)
     finally:
         camera.close()
 
 
-def test_a_camera_is_stopped_and_started_in_another_mode():
+def test_a_camera_can_be_restarted_in_another_mode():
     camera = Camera(scan_devices().cameras[0])
     try:
         for mode in (Mode("YUYV", 640, 360, 10), Mode("NV12", 320, 180, 10)):
@@ -113,8 +114,8 @@ def test_a_camera_is_stopped_and_started_in_another_mode():
         camera.close()
 
 
-async def test_the_source_delivers_pictures_and_a_keyframe_when_asked():
-    source = make_usb_camera(settings(controls=(("timestamp_source", STAMPED_AT_START),)), SystemClock())
+async def test_the_source_delivers_pictures_and_requested_keyframes():
+    source = make_usb_camera(settings(controls=(("timestamp_source", START_OF_EXPOSURE),)), SystemClock())
     async with opened(source) as sink:
         units = list(await sink.until(15, limit=60))
         now = time.monotonic()
@@ -131,13 +132,13 @@ async def test_the_source_delivers_pictures_and_a_keyframe_when_asked():
     assert all(step > 0 for step in steps(units))
 
 
-async def test_a_rotated_picture_is_turned_by_the_camera():
+async def test_rotation_is_done_by_the_camera():
     source = make_usb_camera(settings(rotation=180), SystemClock())
     async with opened(source) as sink:
         await sink.until(2, limit=60)
-        other = await asyncio.create_subprocess_exec(sys.executable, "-c", READ_FLIPS, stdout=asyncio.subprocess.PIPE)
-        found, _ = await asyncio.wait_for(other.communicate(), 60)
-    assert found.split() == [b"1", b"1"]
+        reader = await asyncio.create_subprocess_exec(sys.executable, "-c", READ_FLIPS, stdout=asyncio.subprocess.PIPE)
+        flips, _ = await asyncio.wait_for(reader.communicate(), 60)
+    assert flips.split() == [b"1", b"1"]
 
 
 READ_FLIPS = """
@@ -147,7 +148,7 @@ with Device("/dev/video0") as camera:
 """
 
 
-async def test_unplugged_it_is_lost_at_once_missing_until_it_is_back_and_then_goes_on():
+async def test_an_unplugged_camera_is_lost_at_once_and_can_be_reopened_when_plugged_in():
     source = make_usb_camera(SMALL, SystemClock())
     sink = Sink()
     await source.open(sink)
@@ -158,7 +159,7 @@ async def test_unplugged_it_is_lost_at_once_missing_until_it_is_back_and_then_go
     took = time.monotonic() - began
     assert error.reason == "camera-lost"
     assert "vivid (/dev/video0)" in error.detail
-    assert took < LOST
+    assert took < NOTICE_LIMIT
     await source.close()
     with pytest.raises(SourceError, match="no USB camera is plugged in") as caught:
         await source.open(sink)
@@ -170,7 +171,7 @@ async def test_unplugged_it_is_lost_at_once_missing_until_it_is_back_and_then_go
     print(f"lost after {took:.2f} s")
 
 
-async def test_a_stream_that_breaks_inside_the_driver_is_a_lost_camera():
+async def test_a_fatal_streaming_error_of_the_driver_is_a_lost_camera():
     source = make_usb_camera(SMALL, SystemClock())
     sink = Sink()
     await source.open(sink)
@@ -184,7 +185,7 @@ async def test_a_stream_that_breaks_inside_the_driver_is_a_lost_camera():
         await source.close()
 
 
-async def test_a_camera_in_use_is_busy_and_its_user_is_named():
+async def test_a_busy_camera_error_names_the_process_that_uses_it():
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, stdout=asyncio.subprocess.PIPE)
     try:
         assert other.stdout
@@ -201,10 +202,10 @@ async def test_a_camera_in_use_is_busy_and_its_user_is_named():
 
 
 @contextlib.asynccontextmanager
-async def tone() -> AsyncIterator[None]:
-    """Something to hear at the sound card's other end."""
-    noise = ["aplay", "-q", "-D", "hw:CARD=Loopback,DEV=1", "-t", "raw", "-f", "S16_LE", "-r", "48000", "-c", "1"]
-    process = await asyncio.create_subprocess_exec(*noise, "/dev/urandom")
+async def noise() -> AsyncIterator[None]:
+    """Play noise into the other end of the sound card."""
+    player = ["aplay", "-q", "-D", "hw:CARD=Loopback,DEV=1", "-t", "raw", "-f", "S16_LE", "-r", "48000", "-c", "1"]
+    process = await asyncio.create_subprocess_exec(*player, "/dev/urandom")
     try:
         yield
     finally:
@@ -212,10 +213,10 @@ async def tone() -> AsyncIterator[None]:
         await process.wait()
 
 
-async def test_the_daemon_goes_live_tells_of_a_pulled_plug_and_is_back_by_itself():
-    chosen = {f"video__{name}": getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
-    sound = {"audio__source": "alsa", "audio__device": "Loopback"}
-    async with tone(), Daemon(live=False, **chosen, **sound) as daemon, LightViewer(daemon.port) as viewer:
+async def test_the_daemon_reports_an_unplugged_camera_and_recovers_when_it_is_plugged_in():
+    video = {f"video__{name}": getattr(SMALL, name) for name in ("source", "width", "height", "fps", "bitrate")}
+    audio = {"audio__source": "alsa", "audio__device": "Loopback"}
+    async with noise(), Daemon(live=False, **video, **audio) as daemon, LightViewer(daemon.port) as viewer:
         await daemon.set_live(True)
         await viewer.message("stream", limit=60, state="live")
         await viewer.message("stream", limit=60, state="live", sound="on")
@@ -236,8 +237,8 @@ async def test_the_daemon_goes_live_tells_of_a_pulled_plug_and_is_back_by_itself
         back = time.monotonic() - began
         await until_packets(viewer, before + 30)
         print(daemon.log)
-        print(f"viewer told after {took:.2f} s, live again after {back:.2f} s")
-        assert took < LOST
+        print(f"viewer notified after {took:.2f} s, live again after {back:.2f} s")
+        assert took < NOTICE_LIMIT
         assert await daemon.stop() == 0
         assert "Traceback" not in daemon.log
 

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The first process of the virtual machine: modules, file systems, then the tests; ends by power off.
+# The init process of the virtual machine: loads modules, mounts file systems, runs the tests, and powers off.
 export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc none /proc
@@ -12,7 +12,7 @@ while read -r module; do
         *) insmod /modules/$module ;;
     esac || echo "cannot load $module"
 done </modules/order
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 host /host || echo "cannot see the host's files"
+mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 host /host || echo "cannot mount the host's files"
 for folder in proc sys dev; do mount --move /$folder /host/$folder; done
 mount -t tmpfs none /host/run
 mkdir -p /host/run/tmp /host/dev/shm

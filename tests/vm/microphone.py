@@ -1,6 +1,6 @@
-"""The microphone inside the virtual machine: a real ALSA card, by its name, taken by another program, and unplugged.
+"""The microphone in the virtual machine: a real ALSA card that is found by name, busy, and unplugged.
 
-The card is the kernel's `snd-aloop`: what is played at one end is recorded at the other.
+The card is the kernel's `snd-aloop`, which records at one end what is played at the other.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.edges.devices_rig import Sink, loudnesses, opened
 
 DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
 CARD = "snd_aloop.0"
-SLOW = 60.0
-"""Seconds to wait for anything here."""
+LIMIT = 60.0
+"""Seconds to wait for any event; the virtual machine is slow."""
 
 
 def microphone(device: str = "", *, optional: bool = False) -> Microphone:
@@ -43,7 +43,7 @@ def _plugged_in() -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def noise(channels: int) -> AsyncIterator[None]:
-    """Something to hear: the other end sets how many channels the card has."""
+    """Play noise into the other end of the card, which also determines its number of channels."""
     player = ["aplay", "-q", "-D", "hw:CARD=Loopback,DEV=1", "-t", "raw", "-f", "S16_LE", "-r", "48000"]
     process = await asyncio.create_subprocess_exec(*player, "-c", str(channels), "/dev/urandom")
     await asyncio.sleep(1)
@@ -55,40 +55,40 @@ async def noise(channels: int) -> AsyncIterator[None]:
         await process.wait()
 
 
-def test_the_card_is_found_by_its_name():
+def test_the_card_is_found():
     assert [capture.display_name for capture in find_capture_devices()] == ["Loopback (Loopback)"] * 2
 
 
 @pytest.mark.parametrize(("device", "channels"), [("", 1), ("Loopback", 2), ("plughw:CARD=Loopback", 2)])
-async def test_sound_is_heard_in_as_many_channels_as_the_card_has(device, channels):
+async def test_audio_has_as_many_channels_as_the_card(device, channels):
     async with noise(channels), opened(microphone(device)) as sink:
-        frames = await sink.until(20, SLOW)
+        frames = await sink.until(20, LIMIT)
     assert {bool(frame.data[0] & 4) for frame in frames} == {channels == 2}  # RFC 6716 §3.1
     assert max(loudnesses(frames)) > 0.1
 
 
-async def test_who_has_it_is_said():
+async def test_a_busy_microphone_error_names_the_process():
     async with noise(1), opened(microphone()) as first:
-        await first.until(5, SLOW)
+        await first.until(5, LIMIT)
         async with opened(microphone("Loopback")) as second:
-            error = await second.failure(SLOW)
+            error = await second.failure(LIMIT)
     assert error.detail.startswith("microphone Loopback (Loopback) is busy: arecord (process ")
 
 
-async def test_it_is_unplugged_and_comes_back():
+async def test_an_unplugged_microphone_is_reported_and_can_be_reopened():
     source = microphone(optional=True)
     async with noise(1), opened(source) as sink:
-        await sink.until(5, SLOW)
-        # Ends when everybody has let go of it.
-        pulling = asyncio.create_task(asyncio.to_thread((DRIVER / "unbind").write_text, CARD))
-        error = await sink.failure(SLOW)
-    await asyncio.wait_for(pulling, SLOW)
+        await sink.until(5, LIMIT)
+        # Returns when all processes have closed the card.
+        unbinding = asyncio.create_task(asyncio.to_thread((DRIVER / "unbind").write_text, CARD))
+        error = await sink.failure(LIMIT)
+    await asyncio.wait_for(unbinding, LIMIT)
     print(error.detail)
     assert error.detail == "microphone Loopback (Loopback) was unplugged"
     sink = Sink()
     await source.open(sink)
-    assert isinstance(await sink.failure(SLOW), SourceAbsent)
+    assert isinstance(await sink.failure(LIMIT), SourceAbsent)
     await source.close()
     plug_in()
     async with noise(1), opened(source) as sink:
-        await sink.until(5, SLOW)
+        await sink.until(5, LIMIT)

@@ -1,17 +1,17 @@
 #!/bin/bash
-# `make test-vm`: Debian's kernel with its test camera (vivid) and test sound card (snd-aloop) in qemu, without KVM.
-# The machine sees this one's files read-only (9p), so that nothing is installed in it; its verdict is its last line.
+# `make test-vm`: run Debian's kernel with its test camera (vivid) and test sound card (snd-aloop) in qemu, without KVM.
+# The virtual machine mounts the host's files read-only (9p), so nothing is installed in it; its last line is the verdict.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-[ "$(id -u)" = 0 ] || { echo "The virtual machine reads all files of this one. Please type: sudo make test-vm" >&2; exit 1; }
-[ "$(uname -m)" = x86_64 ] || { echo "This needs a PC (x86-64): the virtual machine is one, too." >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "The virtual machine needs to read all files of the host; run: sudo make test-vm" >&2; exit 1; }
+[ "$(uname -m)" = x86_64 ] || { echo "The virtual machine needs an x86-64 host." >&2; exit 1; }
 tests/tools.sh virtual-machine microphone
 
 modules=(virtio_pci 9p 9pnet_virtio vivid snd-aloop dummy)
 work=$(mktemp -d --tmpdir broadcaster-vm.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-# Kept between runs: 70 MB. The cloud kernel has no vivid.
+# Packages are cached between runs (70 MB). The standard kernel is needed because the cloud kernel lacks vivid.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/broadcaster-vm
 mkdir -p "$cache"
 
@@ -34,7 +34,7 @@ for module in "${modules[@]}"; do
     modprobe -d "$tree" -S "$release" --show-depends "$module"
 done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/order"
 while read -r file; do
-    name=$(basename "$file" .xz) # compressed from Debian 13 on, which busybox does not load
+    name=$(basename "$file" .xz) # modules are compressed since Debian 13, and busybox cannot load those
     if [ "$name.xz" = "$(basename "$file")" ]; then xz -dc "$file"; else cat "$file"; fi >"$root/modules/$name"
     echo "$name" >>"$root/modules/order"
 done <"$work/order"
@@ -47,4 +47,4 @@ timeout 600 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -
     -display none -serial stdio -kernel "$vmlinuz" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1 tsc=unstable" \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap </dev/null | tee "$work/log"
-grep -q '^verdict: all passed' "$work/log" || { echo "the virtual machine did not say that all has passed" >&2; exit 1; }
+grep -q '^verdict: all passed' "$work/log" || { echo "the tests in the virtual machine failed or did not finish" >&2; exit 1; }
