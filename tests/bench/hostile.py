@@ -15,7 +15,7 @@ from aiortc.contrib.media import MediaBlackhole
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection
 from tests.bench.measurement import Options, Result
-from tests.edges.webrtc_rig import inbound, on_air
+from tests.edges.webrtc_driver import inbound, live
 from tests.faults.table import Row, with_results
 from tests.fuzz.random_input import random_datagram, random_message
 from tests.fuzz.signaling import CheckedSession
@@ -60,8 +60,8 @@ async def _datagrams(random: Random) -> list[Result]:
     """Send from unknown addresses, and every fifth datagram from the viewer's own."""
     caught: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: caught.append(context))
-    async with on_air() as rig:
-        ours, theirs, listener = await rig.join()
+    async with live() as driver:
+        ours, theirs, listener = await driver.join()
         sink = MediaBlackhole()  # otherwise decoded frames would pile up
         for receiver in theirs.getReceivers():
             sink.addTrack(receiver.track)
@@ -72,11 +72,11 @@ async def _datagrams(random: Random) -> list[Result]:
         assert pair is not None
         await _feed(pair.protocol, pair.remote_addr, random, DATAGRAMS // 100)
         before, began = footprint(os.getpid()), time.monotonic()
-        received_before, dropped = (await inbound(theirs))["video"][0], connection.dropped.copy()
+        received_before, dropped = inbound(theirs)["video"][0], connection.dropped.copy()
         raised = await _feed(pair.protocol, pair.remote_addr, random, DATAGRAMS)
         seconds, after = time.monotonic() - began, footprint(os.getpid())
         await asyncio.sleep(1)
-        received, lost = (await inbound(theirs))["video"]
+        received, lost = inbound(theirs)["video"]
         by_reason = connection.dropped - dropped
         is_watching = not listener.lost.is_set() and ours.is_listening(time.monotonic()) and received > received_before
         await sink.stop()

@@ -1,4 +1,4 @@
-"""A viewer behind a bad link: what the link loses comes again."""
+"""A viewer behind a link that loses packets receives retransmissions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ VIDEO, RTX = 101, 102
 """Payload types of the offer."""
 
 
-class MendingViewer(LightViewer):
-    """Asks for what was lost, as aiortc does, and notes which video packets came, and which came again."""
+class NackingViewer(LightViewer):
+    """Sends NACKs, as aiortc does, and records the numbers of received and of retransmitted video packets."""
 
     def __init__(self, port: int, host: str) -> None:
         super().__init__(port, host)
-        self.first: set[int] = set()
-        self.again: set[int] = set()
+        self.received: set[int] = set()
+        self.retransmitted: set[int] = set()
 
     def _count_packets(self, transceiver) -> None:
         receive = transceiver.receiver._handle_rtp_packet
@@ -31,21 +31,21 @@ class MendingViewer(LightViewer):
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             if packet.payload_type == VIDEO:
                 self._count(packet)
-                self.first.add(packet.sequence_number)
+                self.received.add(packet.sequence_number)
             elif packet.payload_type == RTX:
-                self.again.add(int.from_bytes(packet.payload[:2], "big"))
+                self.retransmitted.add(int.from_bytes(packet.payload[:2], "big"))
             await receive(packet, arrival_time_ms)
 
         transceiver.receiver._handle_rtp_packet = handle
 
 
-async def test_what_a_link_loses_is_repeated_and_others_see_no_gap():
+async def test_lost_packets_are_retransmitted_without_loss_for_others():
     if reason := unavailable():
         pytest.skip(reason)
     async with shaped() as network:
 
-        async def watch(port: int) -> MendingViewer:
-            async with MendingViewer(port, NEAR) as viewer:
+        async def watch(port: int) -> NackingViewer:
+            async with NackingViewer(port, NEAR) as viewer:
                 await viewer.keyframe()
                 network.set(Link(loss=0.05))
                 await asyncio.sleep(4)
@@ -57,7 +57,7 @@ async def test_what_a_link_loses_is_repeated_and_others_see_no_gap():
             async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as other:
                 await other.keyframe()
                 viewer = await network.far.run(lambda: watch(daemon.port))
-                lost = set(range(min(viewer.first), max(viewer.first))) - viewer.first
+                lost = set(range(min(viewer.received), max(viewer.received))) - viewer.received
                 assert len(lost) > 2
-                assert len(lost - viewer.again) <= 1
+                assert len(lost - viewer.retransmitted) <= 1
                 assert other.gaps == 0

@@ -1,4 +1,4 @@
-"""A real TURN server (Debian's coturn): the daemon relays by a credential made for the offer, and so does a viewer."""
+"""A real TURN server (coturn): daemon and viewer relay with the temporary credentials of the offer."""
 
 import asyncio
 import contextlib
@@ -27,21 +27,21 @@ from tests.edges.test_webrtc_ice import (
     connection,
     create,
     free_udp_ports,
-    on_air_with,
+    live_with,
     send_as_viewer,
 )
-from tests.edges.webrtc_rig import Listener, WebRtcRig, inbound, without_candidates
+from tests.edges.webrtc_driver import Listener, WebRtcDriver, inbound, without_candidates
 
 pytestmark = pytest.mark.skipif(shutil.which("turnserver") is None, reason="no turnserver here: apt install coturn")
 
 SECRET = "north-wind"
 RELAY = "127.0.0.2"
-"""The relay has an address of its own, so that it can be told from ours."""
+"""The relay has a different address, so that its candidates can be distinguished from ours."""
 
 
 @dataclass
 class Turn:
-    """A TURN server that takes credentials made from the secret."""
+    """A running TURN server that accepts credentials derived from the secret."""
 
     url: str
     process: asyncio.subprocess.Process
@@ -68,7 +68,7 @@ async def turn(tmp_path):
 
 
 async def _echo(log: asyncio.StreamReader) -> None:
-    """What the server says belongs to a failed test's output."""
+    """Print the server's log, for the output of a failed test."""
     async for line in log:
         sys.stdout.write(line.decode(errors="replace"))
 
@@ -85,19 +85,19 @@ async def _until_listening(port: int) -> None:
 
 @contextlib.asynccontextmanager
 async def relayed_only(url: str):
-    """A stream on air that has no way out but the relay: every port that it may use is taken."""
+    """Publish a stream that only the relay can carry, because every port of the configured range is in use."""
     ports = free_udp_ports(1)
     with contextlib.ExitStack() as others:
         for address in host_addresses(ifaddr.get_adapters(), ()).offered or [LOOPBACK]:
             others.enter_context(open_socket(address, ports))
-        async with on_air_with(IceSettings((IceServer((url,)),), SECRET, ports=ports)) as rig:
-            yield rig
+        async with live_with(IceSettings((IceServer((url,)),), SECRET, ports=ports)) as driver:
+            yield driver
 
 
-async def join(rig: WebRtcRig, configuration: RTCConfiguration | None = None):
-    """A viewer; as long as nothing else is said, one that can only relay itself."""
+async def join(driver: WebRtcDriver, configuration: RTCConfiguration | None = None):
+    """Connect a viewer, by default one that uses only relayed candidates."""
     listener = Listener()
-    ours = rig.peers.create("v1", listener)
+    ours = driver.peers.create("v1", listener)
     offer = await ours.offer()
     theirs = RTCPeerConnection(configuration or viewer_configuration(offer))
     await theirs.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
@@ -105,7 +105,7 @@ async def join(rig: WebRtcRig, configuration: RTCConfiguration | None = None):
     await ours.answer(without_candidates(theirs.localDescription.sdp))
     for line in theirs.localDescription.sdp.splitlines():
         if line.startswith("a=candidate:"):
-            # All are on this one machine, where a viewer's address may be loopback or ours.
+            # All addresses are of this machine, and the filter would drop them.
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("broadcaster.signaling.candidates._refused", lambda _: None)
                 await ours.add_candidate(filter_candidate(line, frozenset()))
@@ -119,13 +119,13 @@ def viewer_configuration(offer) -> RTCConfiguration:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-async def test_media_reaches_a_viewer_through_our_relay(turn, transport):
-    async with relayed_only(f"{turn.url}?transport={transport}") as rig:
-        ours, theirs, offer = await join(rig, RTCConfiguration(iceServers=[]))
+async def test_media_reaches_the_viewer_through_our_relay(turn, transport):
+    async with relayed_only(f"{turn.url}?transport={transport}") as driver:
+        ours, theirs, offer = await join(driver, RTCConfiguration(iceServers=[]))
         assert {(host, kind) for host, _, kind in candidates(offer.sdp)} == {(RELAY, "relay")}
         assert RELAY not in offer.addresses
         await asyncio.sleep(1)
-        received = await inbound(theirs)
+        received = inbound(theirs)
         assert received["video"][0] > 10
         assert received["video"][1] == received["audio"][1] == 0
         assert ours.stats().route == "relayed"
@@ -134,40 +134,40 @@ async def test_media_reaches_a_viewer_through_our_relay(turn, transport):
         await ours.close()
 
 
-async def test_a_viewer_that_can_only_relay_gets_there_with_the_offers_credential(turn):
-    async with relayed_only(turn.url) as rig:
-        ours, theirs, offer = await join(rig)
+async def test_viewer_relays_with_the_credentials_of_the_offer(turn):
+    async with relayed_only(turn.url) as driver:
+        ours, theirs, offer = await join(driver)
         (server,) = offer.ice_servers
         assert server["username"].endswith(":v1")
         await asyncio.sleep(0.5)
-        assert (await inbound(theirs))["video"][0] > 5
+        assert inbound(theirs)["video"][0] > 5
         await theirs.close()
         await ours.close()
 
 
-async def test_the_guard_stands_before_the_relay_too(turn):
-    """Whoever shares the viewer's address (a permission has no port, RFC 8656 §9) gets through the relay, not to us."""
-    async with relayed_only(turn.url) as rig:
-        ours, theirs, offer = await join(rig, RTCConfiguration(iceServers=[]))
+async def test_datagrams_from_the_relay_are_filtered(turn):
+    """A permission is for an address, not a port (RFC 8656 §9): others at the viewer's address pass the relay."""
+    async with relayed_only(turn.url) as driver:
+        ours, theirs, offer = await join(driver, RTCConfiguration(iceServers=[]))
         ((host, port, _),) = set(candidates(offer.sdp))
         pair = internals.nominated_pair(theirs.getTransceivers()[0].receiver.transport.transport._connection)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as neighbour:
-            neighbour.bind((pair.local_candidate.host, 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((pair.local_candidate.host, 0))
             for data in (b"", HELLO, b"GET /", b"\0\1junk"):
-                neighbour.sendto(data, (host, port))
+                other.sendto(data, (host, port))
         send_as_viewer(theirs, [b""])
         await asyncio.sleep(0.3)
         assert {DropReason.EMPTY, DropReason.UNKNOWN_SENDER, DropReason.UNKNOWN_PROTOCOL, DropReason.MALFORMED} <= set(
             connection(ours).dropped
         )
-        before = (await inbound(theirs))["video"][0]
+        before = inbound(theirs)["video"][0]
         await asyncio.sleep(0.2)
-        assert (await inbound(theirs))["video"][0] > before
+        assert inbound(theirs)["video"][0] > before
         await theirs.close()
         await ours.close()
 
 
-async def test_a_wrong_secret_is_said_and_the_offer_goes_out_without_a_relay(turn, caplog):
+async def test_wrong_secret_is_logged_and_the_offer_has_no_relayed_candidate(turn, caplog):
     peer = create(IceSettings((IceServer((turn.url,)),), "south-wind"))
     offer = await peer.offer()
     assert {kind for _, _, kind in candidates(offer.sdp)} == {"host"}
@@ -176,9 +176,9 @@ async def test_a_wrong_secret_is_said_and_the_offer_goes_out_without_a_relay(tur
     await peer.close()
 
 
-async def test_a_turn_server_that_is_gone_does_not_hold_up_the_end(turn):
-    async with relayed_only(turn.url) as rig:
-        ours, theirs, _ = await join(rig, RTCConfiguration(iceServers=[]))
+async def test_closing_does_not_wait_for_a_dead_turn_server(turn):
+    async with relayed_only(turn.url) as driver:
+        ours, theirs, _ = await join(driver, RTCConfiguration(iceServers=[]))
         turn.process.kill()
         await turn.process.wait()
         await theirs.close()
@@ -189,7 +189,7 @@ async def test_a_turn_server_that_is_gone_does_not_hold_up_the_end(turn):
     assert not [task for task in asyncio.all_tasks() if "Turn" in repr(task.get_coro())]
 
 
-async def test_ways_are_gathered_for_who_asks_and_all_is_closed_again(turn):
+async def test_gather_returns_candidates_and_problems(turn):
     gathered = await gather(IceSettings((IceServer((turn.url,)),), SECRET), SystemClock())
     assert ("relay", RELAY) in gathered.candidates
     assert gathered.problems == ()

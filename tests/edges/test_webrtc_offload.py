@@ -1,4 +1,4 @@
-"""A protected burst through the real libsrtp and the real kernel: one system call, cut by UDP segmentation offload."""
+"""A protected burst through libsrtp and the kernel: one system call, split by UDP segmentation offload."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from broadcaster.webrtc.datagrams import DatagramSender
 from broadcaster.webrtc.internals import PacketBuffer, Srtp
 
 SSRC = 0x1234ABCD
-PAYLOADS = [bytes([number]) * 1100 for number in range(40)] + [b"the last one is shorter"]
+PAYLOADS = [bytes([number]) * 1100 for number in range(40)] + [b"shorter"]
 PROFILES = {
     b"SRTP_AES128_CM_SHA1_80": (Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 30),
     b"SRTP_AEAD_AES_128_GCM": (Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
 }
-"""Each with the bytes of its key and salt (RFC 3711 §8.2, RFC 7714 §12)."""
+"""Profile, and bytes of key and salt (RFC 3711 §8.2, RFC 7714 §12)."""
 
 
 def sessions(name: bytes) -> tuple[Srtp, Session]:
-    """The sending side as a DTLS transport has it, and the receiving side of the same keys."""
+    """Return the outgoing session, as of a DTLS transport, and the incoming one with the same key."""
     profile, length = PROFILES[name]
     key = os.urandom(length)
     outgoing = Session(Policy(key, Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
@@ -35,7 +35,7 @@ def sessions(name: bytes) -> tuple[Srtp, Session]:
 
 @contextlib.contextmanager
 def loopback():
-    """A sender whose nominated pair leads to the receiving socket."""
+    """Yield a sender whose nominated pair leads to the receiving socket, and that socket."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiving,
@@ -55,7 +55,7 @@ def loopback():
 
 
 @pytest.mark.parametrize("name", PROFILES, ids=bytes.decode)
-def test_packets_of_a_burst_arrive_singly_and_decrypt(name):
+def test_packets_of_a_burst_arrive_separately_and_decrypt(name):
     srtp, incoming = sessions(name)
     frame = RtpFrame(RtpStream(SSRC, 101, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
     burst = frame.serialize(PacketFormat(tag=srtp.tag)).burst(0, len(PAYLOADS))

@@ -1,4 +1,4 @@
-"""A stream on air in this process, and viewers made of aiortc that get it over loopback."""
+"""A live stream in this process, and aiortc peers that receive it over loopback."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 
+CONNECT_TIMEOUT = 30
+"""Seconds; generous, because the tests may run on a busy machine."""
+
 
 @dataclass
 class Listener:
@@ -36,7 +39,7 @@ class Listener:
 
 
 class Camera:
-    """Real H.264 of a small picture, a keyframe whenever asked; with `noise`, pictures of many packets."""
+    """Encodes small frames as H.264, with keyframes on request; with `noise`, each frame has several packets."""
 
     traits = VideoTraits("test", "libx264", 320, 240, 30, True, False)
 
@@ -49,19 +52,20 @@ class Camera:
         self._random = random.Random(1) if noise else None
         self._number = 0
         self.requests = 0
-        self._asked = True
+        self._keyframe_requested = True
 
     def request_keyframe(self) -> None:
         self.requests += 1
-        self._asked = True
+        self._keyframe_requested = True
 
     def next(self) -> AccessUnit:
         frame = av.VideoFrame(320, 240, "yuv420p")
         for index, plane in enumerate(frame.planes):
             plane.update(self._plane(index, plane.buffer_size))
         frame.pts = self._number
-        frame.pict_type = av.video.frame.PictureType.I if self._asked else av.video.frame.PictureType.NONE
-        self._number, self._asked = self._number + 1, False
+        types = av.video.frame.PictureType
+        frame.pict_type = types.I if self._keyframe_requested else types.NONE
+        self._number, self._keyframe_requested = self._number + 1, False
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         return AccessUnit(data, time.monotonic(), is_keyframe(data))
 
@@ -71,8 +75,8 @@ class Camera:
         return bytes([(self._number * 7 + index * 40) % 256]) * size
 
 
-class WebRtcRig:
-    """A stream on air, and viewers made of aiortc."""
+class WebRtcDriver:
+    """Publishes a camera's video and silence, and connects aiortc peers as viewers."""
 
     def __init__(self, camera: Camera) -> None:
         self.packetizer = Packetizer(*make_streams())
@@ -83,13 +87,14 @@ class WebRtcRig:
         self.hub.attach(self.camera)
         self.peers = AiortcPeerFactory(self.fanout, self.packetizer, SystemClock(), with_audio=True)
 
-    async def play(self) -> None:
+    async def publish(self) -> None:
         while True:
             self.hub.publish_video(self.camera.next())
             self.hub.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
             await asyncio.sleep(1 / 30)
 
     async def join(self, viewer: str = "v1", *, rtx: bool = True):
+        """Return our peer, the viewer's connected peer connection, and our peer's listener."""
         listener = Listener()
         ours = self.peers.create(viewer, listener)
         offer = await ours.offer()
@@ -97,34 +102,42 @@ class WebRtcRig:
         await theirs.setRemoteDescription(RTCSessionDescription(offer.sdp if rtx else without_rtx(offer.sdp), "offer"))
         await theirs.setLocalDescription(await theirs.createAnswer())
         await ours.answer(without_candidates(theirs.localDescription.sdp))
-        await asyncio.wait_for(listener.connected.wait(), 5)
+        await asyncio.wait_for(listener.connected.wait(), CONNECT_TIMEOUT)
         return ours, theirs, listener
 
 
 def without_rtx(sdp: str) -> str:
-    """The offer for a viewer that does not know RTX."""
+    """Return the offer as for a viewer without RTX."""
     lines = sdp.replace("SAVPF 101 102", "SAVPF 101").split("\r\n")
     return "\r\n".join(line for line in lines if not line.startswith(("a=rtpmap:102", "a=fmtp:102", "a=ssrc-group")))
 
 
 def without_candidates(sdp: str) -> str:
-    """As the filter passes it on: the viewer's own checks must be enough to find it."""
+    """Return the answer as the SDP filter does: the viewer's own checks must be enough to find it."""
     lines = sdp.split("\r\n")
     return "\r\n".join(line for line in lines if not line.startswith(("a=candidate", "a=end-of-candidates")))
 
 
-async def inbound(pc: RTCPeerConnection) -> dict[str, tuple[int, int]]:
-    """Packets received and lost, for each kind."""
-    report = await pc.getStats()
-    return {s.kind: (s.packetsReceived, s.packetsLost) for s in report.values() if s.type == "inbound-rtp"}
+def inbound(pc: RTCPeerConnection) -> dict[str, tuple[int, int]]:
+    """Return packets received and lost, by kind, without the RTX stream.
+
+    `getStats` cannot tell: aiortc gives all streams of a receiver the same id, so that RTX replaces the video.
+    """
+    counts = {}
+    for receiver in pc.getReceivers():
+        rtx = receiver._RTCRtpReceiver__rtx_ssrc
+        for ssrc, stream in receiver._RTCRtpReceiver__remote_streams.items():
+            if ssrc not in rtx:
+                counts[receiver.track.kind] = stream.packets_received, stream.packets_lost
+    return counts
 
 
 @contextlib.asynccontextmanager
-async def on_air(camera: Camera | None = None) -> AsyncIterator[WebRtcRig]:
-    """A rig that plays."""
-    rig = WebRtcRig(camera or Camera())
-    playing = asyncio.create_task(rig.play())
-    yield rig
-    playing.cancel()
+async def live(camera: Camera | None = None) -> AsyncIterator[WebRtcDriver]:
+    """Publish the stream of `camera` meanwhile."""
+    driver = WebRtcDriver(camera or Camera())
+    publishing = asyncio.create_task(driver.publish())
+    yield driver
+    publishing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await playing
+        await publishing
