@@ -103,7 +103,8 @@ class DatagramSender:
             self.errors += _packet_count(data, stride)
         elif self._socket is None:
             for packet in _packets(data, stride):
-                pair.protocol.transport.sendto(packet, self._address)
+                # A copy, because a TURN transport sends it later, when the buffer has other contents.
+                pair.protocol.transport.sendto(bytes(packet), self._address)
             self.bytes_sent += len(data)
         else:
             self._send_direct(self._socket, data, stride)

@@ -52,9 +52,7 @@ class Socket:
 
 def connection(out: Socket | None, *, kind: str = "host"):
     relayed: list[bytes] = []
-    transport = SimpleNamespace(
-        get_extra_info=lambda name: out, sendto=lambda data, address: relayed.append(bytes(data))
-    )
+    transport = SimpleNamespace(get_extra_info=lambda name: out, sendto=lambda data, address: relayed.append(data))
     protocol = SimpleNamespace(transport=transport)
     pair = SimpleNamespace(protocol=protocol, remote_addr=ADDRESS, local_candidate=SimpleNamespace(type=kind))
     return SimpleNamespace(_nominated={1: pair}, relayed=relayed)
@@ -188,6 +186,15 @@ def test_packets_of_a_relayed_pair_go_through_the_relay():
     datagrams.send_batches(DATA, BATCHES)
     assert ice.relayed == SINGLY
     assert datagrams.route == "relayed"
+
+
+def test_relayed_packets_do_not_change_with_the_buffer():
+    """aioice's TURN transport sends in a task of its own, when the buffer holds the packets of another burst."""
+    ice = connection(None, kind="relay")
+    buffer = bytearray(DATA)
+    DatagramSender(ice).send_batches(memoryview(buffer), BATCHES)
+    buffer[:] = bytes(len(buffer))
+    assert ice.relayed == SINGLY
 
 
 def test_changed_pair_is_used_and_a_missing_one_counted():
