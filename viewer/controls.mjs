@@ -17,32 +17,32 @@ export function command(event) {
 }
 
 /** The controls go after this long without movement, in ms. */
-const LINGER = 3000;
+const HIDE_DELAY = 3000;
 
 export class Controls {
   /**
    * @param {HTMLElement} view  the `<live-view>`
    * @param {import("./picture.mjs").LivePicture} picture
-   * @param {Pick<Deeds, "pause" | "stats">} deeds  what is not done here
+   * @param {Pick<ControlActions, "pause" | "stats">} actions  what is not done here
    */
-  constructor(view, picture, deeds) {
+  constructor(view, picture, actions) {
     this.view = view;
     this.picture = picture;
     /** @type {any} Safari's own names live on it too */
     this.video = picture.video;
     this.part = (/** @type {string} */ selector) => /** @type {any} */ (view.querySelector(selector));
     this.volume = this.part(".volume");
-    this.lingering = 0;
-    /** @type {Deeds} */
-    this.deeds = {
-      ...deeds,
-      mute: () => this.picture.toggleSound(),
+    this.hideTimer = 0;
+    /** @type {ControlActions} */
+    this.actions = {
+      ...actions,
+      mute: () => this.picture.toggleMute(),
       full: () => this.toggleFull(),
       pip: () => this.togglePip(),
       snapshot: () => this.save(),
       help: () => this.toggleHelp(),
     };
-    this.#hideUseless();
+    this.#hideUnavailable();
     this.#listen();
   }
 
@@ -54,15 +54,15 @@ export class Controls {
     this.video.ariaLabel = controls.video;
     this.part(".help h2").textContent = controls.help;
     this.part(".help button").textContent = controls.close;
-    for (const [key, deed] of Object.entries(KEYS)) {
-      const button = this.part(`.bar [data-command=${deed}]`);
-      if (button) button.ariaLabel = button.title = `${controls[deed]} (${key})`;
-      if (key !== " ") this.part(".help dl").append(cell("dt", key === "k" ? "k ␣" : key), cell("dd", controls[deed]));
+    for (const [key, action] of Object.entries(KEYS)) {
+      const button = this.part(`.bar [data-command=${action}]`);
+      if (button) button.ariaLabel = button.title = `${controls[action]} (${key})`;
+      if (key !== " ") this.part(".help dl").append(cell("dt", key === "k" ? "k ␣" : key), cell("dd", controls[action]));
     }
   }
 
   /** No button for what this device cannot do, as the volume on iPhones. */
-  #hideUseless() {
+  #hideUnavailable() {
     this.part("[data-command=pip]").hidden = !document.pictureInPictureEnabled;
     this.part("[data-command=full]").hidden = !document.fullscreenEnabled && !this.video.webkitEnterFullscreen;
     this.video.volume = 0.5;
@@ -73,8 +73,8 @@ export class Controls {
   #listen() {
     const stage = this.part(".stage");
     this.view.addEventListener("click", (event) => this.#clicked(/** @type {any} */ (event.target)));
-    this.view.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.linger());
-    stage.addEventListener("click", () => this.linger(matchMedia("(hover: none)").matches));
+    this.view.addEventListener("pointermove", (event) => event.pointerType !== "touch" && this.showControls());
+    stage.addEventListener("click", () => this.showControls(matchMedia("(hover: none)").matches));
     stage.addEventListener("dblclick", () => this.toggleFull());
     this.volume.addEventListener("input", () => this.#setVolume());
     document.addEventListener("keydown", (event) => this.#pressed(event));
@@ -83,31 +83,31 @@ export class Controls {
   /** @param {Element} target */
   #clicked(target) {
     const button = /** @type {HTMLElement | null} */ (target.closest("[data-command]"));
-    if (button) this.#do(/** @type {Command} */ (button.dataset.command));
+    if (button) this.#run(/** @type {Command} */ (button.dataset.command));
   }
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    const deed = command(event);
-    if (!deed) return;
+    const action = command(event);
+    if (!action) return;
     event.preventDefault();
-    this.#do(deed);
+    this.#run(action);
   }
 
-  /** @param {Command} deed */
-  #do(deed) {
-    this.linger();
-    this.deeds[deed]();
+  /** @param {Command} action */
+  #run(action) {
+    this.showControls();
+    this.actions[action]();
   }
 
   /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides */
-  linger(toggle = false) {
-    clearTimeout(this.lingering);
+  showControls(toggle = false) {
+    clearTimeout(this.hideTimer);
     const { dataset } = this.view;
     const hide = () => (dataset.controls = "hidden");
     if (toggle && dataset.controls === "shown") return void hide();
     dataset.controls = "shown";
-    this.lingering = window.setTimeout(hide, LINGER);
+    this.hideTimer = window.setTimeout(hide, HIDE_DELAY);
   }
 
   #setVolume() {

@@ -1,12 +1,12 @@
 /** The way to the daemon: connects, watches the heartbeat, comes back with back-off. */
 
-import { ATTEMPT, Heartbeat, LATER, SETTLED, SILENT, retryDelay } from "./liveness.mjs";
+import { CONNECT_TIMEOUT, Heartbeat, RETRY_LATER, STABLE_AFTER, SILENCE_TIMEOUT, retryDelay } from "./liveness.mjs";
 import { CLOSE_CODES, parse } from "./protocol.mjs";
 
 /** Closes a connection that is given up: 1000 or 1001 would end the session. */
-const GIVEN_UP = 4002;
+const ABANDONED = 4002;
 /** A burst of wake-ups makes one attempt, in ms. */
-const BURST = 500;
+const MIN_ATTEMPT_AGE = 500;
 
 export class Link {
   /** @type {Signaling | null} */
@@ -23,7 +23,7 @@ export class Link {
   /** @type {Set<string>} */
   logged = new Set();
   /** what was wrong with the token */
-  denial = "";
+  tokenError = "";
 
   /** @param {LinkPorts} ports */
   constructor(ports) {
@@ -38,15 +38,15 @@ export class Link {
   /** Opens a new connection; the one before counts no more. */
   connect() {
     const now = this.ports.now();
-    if (this.signaling && !this.up && now - this.startedAt < BURST) return;
-    this.#drop(GIVEN_UP);
+    if (this.signaling && !this.up && now - this.startedAt < MIN_ATTEMPT_AGE) return;
+    this.#drop(ABANDONED);
     this.startedAt = now;
     this.lostAt ??= now;
     this.retryAt = null;
-    this.denial = "";
+    this.tokenError = "";
     this.signaling = this.ports.signaling(() => this.ports.hello());
     this.signaling.listen({
-      message: (data) => this.#heard(data),
+      message: (data) => this.#received(data),
       close: (code) => this.#closed(code),
     });
   }
@@ -59,7 +59,7 @@ export class Link {
 
   /** The daemon answered, so this is no silence. @param {number} [times]  in vain so far; each doubles the wait */
   retryLater(times = 0) {
-    this.retryAt = this.ports.now() + LATER * 2 ** Math.min(times, 2);
+    this.retryAt = this.ports.now() + RETRY_LATER * 2 ** Math.min(times, 2);
     if (!this.up) this.lostAt = this.retryAt;
   }
 
@@ -77,17 +77,17 @@ export class Link {
   }
 
   /** Sends a heartbeat; its answer also tells the daemon's clock. */
-  beat() {
+  sendHeartbeat() {
     if (!this.signaling || !this.heartbeat) return;
     const now = this.ports.now();
     this.signaling.send({ type: "heartbeat", t: now });
     this.heartbeat.beat(now, this.signaling.buffered);
   }
 
-  /** The connection is in doubt: an answer within 1.5 s, or it is given up. */
+  /** The connection is in expectAnswer: an answer within 1.5 s, or it is given up. */
   probe() {
-    this.beat();
-    this.heartbeat?.doubt(this.ports.now());
+    this.sendHeartbeat();
+    this.heartbeat?.expectAnswer(this.ports.now());
   }
 
   /** @param {number} idle  seconds, from `welcome` */
@@ -102,21 +102,21 @@ export class Link {
   tick() {
     const now = this.ports.now();
     const due = this.signaling && this.heartbeat?.due(now, this.signaling.buffered);
-    if (due === "beat") this.beat();
-    if (due === "dead" || (this.signaling && !this.up && now - this.startedAt >= ATTEMPT)) this.#lose();
-    if (this.lostAt !== null && now - this.lostAt >= SILENT) this.ports.event("signal:silent");
+    if (due === "beat") this.sendHeartbeat();
+    if (due === "dead" || (this.signaling && !this.up && now - this.startedAt >= CONNECT_TIMEOUT)) this.#lost();
+    if (this.lostAt !== null && now - this.lostAt >= SILENCE_TIMEOUT) this.ports.event("signal:silent");
     if (this.retryAt === null || now < this.retryAt) return;
     this.retryAt = null;
     this.ports.event("page:retry");
   }
 
   /** @param {unknown} data */
-  #heard(data) {
-    this.heartbeat?.heard();
+  #received(data) {
+    this.heartbeat?.received();
     const found = parse(data);
     if (typeof found === "string") return this.#ignore(found);
-    if (found.type === "heartbeat" && found.ask) this.beat();
-    if (found.type === "error" && found.code.startsWith("token-")) this.denial = found.code;
+    if (found.type === "heartbeat" && found.ask) this.sendHeartbeat();
+    if (found.type === "error" && found.code.startsWith("token-")) this.tokenError = found.code;
     this.ports.message(found);
   }
 
@@ -129,18 +129,18 @@ export class Link {
   /** @param {number} code */
   #closed(code) {
     const event = CLOSE_CODES[code] ?? "signal:lost";
-    if (event === "signal:lost") return this.#lose();
+    if (event === "signal:lost") return this.#lost();
     this.#drop(1000);
     this.lostAt = this.retryAt = null;
-    this.ports.event(event, (event === "signal:denied" && this.denial) || String(code));
+    this.ports.event(event, (event === "signal:denied" && this.tokenError) || String(code));
   }
 
   /** The connection is gone, or none came about. */
-  #lose() {
+  #lost() {
     const wasUp = this.up;
     const now = this.ports.now();
-    this.#drop(GIVEN_UP);
-    if (wasUp && now - this.welcomedAt >= SETTLED) this.attempt = 0;
+    this.#drop(ABANDONED);
+    if (wasUp && now - this.welcomedAt >= STABLE_AFTER) this.attempt = 0;
     this.lostAt ??= now;
     this.ports.event(wasUp ? "signal:lost" : "signal:unanswered", "signal");
     if (!wasUp) this.ports.refusal().then((setting) => setting && !this.up && this.ports.event("signal:refused", setting));

@@ -42,16 +42,16 @@ export class LiveView extends HTMLElement {
     reload: () => location.reload(),
     log: (text) => console.info(text),
   });
-  /** the figures on the page @type {Figures | null} */
-  figures = null;
+  /** the figures on the page @type {Stats | null} */
+  shownStats = null;
 
   connectedCallback() {
     this.#listen();
     this.viewer.joinFrom = began;
     this.viewer.start();
-    const tongue = language(navigator.languages);
-    document.documentElement.lang = tongue;
-    loadWords(tongue).then((words) => this.#speak(words));
+    const locale = language(navigator.languages);
+    document.documentElement.lang = locale;
+    loadWords(locale).then((words) => this.#setWords(words));
     if (new URLSearchParams(location.search).get("stats") === "1") this.#toggleStats();
   }
 
@@ -61,7 +61,7 @@ export class LiveView extends HTMLElement {
   }
 
   /** @param {Words} words */
-  #speak(words) {
+  #setWords(words) {
     this.words = words;
     this.controls.label(words);
     this.#part(".stats").ariaLabel = words.controls.stats;
@@ -80,11 +80,11 @@ export class LiveView extends HTMLElement {
     document.addEventListener("visibilitychange", () => viewer.tick());
     this.#part(".action").addEventListener("click", () => viewer.fire(viewer.view.state === "blocked" ? "page:tap" : "page:try"));
     this.#part(".stage").addEventListener("click", () => viewer.fire("page:tap"));
-    this.#part(".token").addEventListener("submit", (/** @type {Event} */ event) => this.#enter(event));
+    this.#part(".token").addEventListener("submit", (/** @type {Event} */ event) => this.#enterToken(event));
   }
 
   /** @param {Event} event */
-  #enter(event) {
+  #enterToken(event) {
     event.preventDefault();
     const field = this.#part(".token input");
     const token = field.value.trim();
@@ -98,7 +98,7 @@ export class LiveView extends HTMLElement {
     const stats = this.#part(".stats");
     stats.hidden = !stats.hidden;
     this.#part("[data-command=stats]").ariaPressed = String(!stats.hidden);
-    this.figures = null;
+    this.shownStats = null;
     this.#show(this.viewer.view);
   }
 
@@ -111,21 +111,21 @@ export class LiveView extends HTMLElement {
       else if (this.dataset[name] !== text) this.dataset[name] = text;
     }
     this.controls.showSound(view.sound, this.words);
-    this.#say(view);
-    this.#showFigures(view);
+    this.#showText(view);
+    this.#showStats(view);
   }
 
   /** Once a second, where they are wanted. @param {View} view */
-  #showFigures(view) {
+  #showStats(view) {
     const { words } = this;
-    if (!words || this.#part(".stats").hidden || (this.figures && this.figures === view.figures)) return;
-    this.figures = view.figures;
+    if (!words || this.#part(".stats").hidden || (this.shownStats && this.shownStats === view.stats)) return;
+    this.shownStats = view.stats;
     const rows = lines(view, words).map(([key, text]) => [cell("dt", words.figures[key]), cell("dd", text ?? words.unknown)]);
     this.#part(".stats dl").replaceChildren(...rows.flat());
   }
 
   /** Puts the view into words, where they changed: they are read out. @param {View} view */
-  #say(view) {
+  #showText(view) {
     const { words } = this;
     if (!words) return;
     const { title, detail, retry, action } = describe(words, view, location.origin);

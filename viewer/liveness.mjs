@@ -1,15 +1,15 @@
 /** When a connection is dead, and when the next is tried. Pure: times are ms, randomness is an argument. */
 
 /** An attempt without a `welcome` is given up after this. */
-export const ATTEMPT = 3000;
+export const CONNECT_TIMEOUT = 3000;
 /** The wait after close codes 4003 and 4005. */
-export const LATER = 15_000;
+export const RETRY_LATER = 15_000;
 /** After this long without an answer, nothing is there. */
-export const SILENT = 30_000;
+export const SILENCE_TIMEOUT = 30_000;
 /** A connection that lived this long resets the back-off. */
-export const SETTLED = 5000;
+export const STABLE_AFTER = 5000;
 
-const FIRST = 500;
+const FIRST_DELAY = 500;
 const MINUTE = 60_000;
 
 /**
@@ -20,11 +20,11 @@ const MINUTE = 60_000;
  */
 export function retryDelay(attempt, lost, random) {
   const cap = lost < MINUTE ? 3000 : 10_000;
-  return random * Math.min(cap, FIRST * 2 ** attempt);
+  return random * Math.min(cap, FIRST_DELAY * 2 ** attempt);
 }
 
 /** How long a doubted connection may take to answer. */
-export const PROBE = 1500;
+export const PROBE_TIMEOUT = 1500;
 
 /**
  * After `idle` without sending, a heartbeat is due. When the second is due and nothing came since the first, or the
@@ -47,7 +47,7 @@ export class Heartbeat {
   }
 
   /** Something came, whatever it was. */
-  heard() {
+  received() {
     this.unanswered = false;
     this.deadline = Infinity;
   }
@@ -60,8 +60,8 @@ export class Heartbeat {
   }
 
   /** A heartbeat went out, and something must come soon. @param {number} now */
-  doubt(now) {
-    this.deadline = Math.min(this.deadline, now + PROBE);
+  expectAnswer(now) {
+    this.deadline = Math.min(this.deadline, now + PROBE_TIMEOUT);
   }
 
   /** @param {number} now @param {number} buffered  `WebSocket.bufferedAmount`, bytes */

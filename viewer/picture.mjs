@@ -90,7 +90,7 @@ export class LivePicture {
   }
 
   /** Sound on or off; to be called inside a tap. */
-  async toggleSound() {
+  async toggleMute() {
     this.video.muted = !this.video.muted;
     if (!this.video.muted && this.video.volume === 0) this.video.volume = 1;
     if (!this.video.muted && !this.idle) await this.play();

@@ -7,7 +7,7 @@ export const SOUND = ["on", "none", "lost"];
 
 /**
  * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
- * @type {Readonly<Record<number, Happening>>}
+ * @type {Readonly<Record<number, ConnectionEvent>>}
  */
 export const CLOSE_CODES = {
   1000: "signal:stopped",

@@ -1,7 +1,7 @@
 /** The connection table: state and event give the next state and the actions. An event not listed is ignored. */
 
 /** The connection to the daemon ends. @type {Row} */
-const ENDS = {
+const SIGNALING_ENDS = {
   "signal:lost": ["reconnecting", "retry-soon"],
   "signal:busy": ["reconnecting", "retry-later"],
   "signal:full": ["full", "drop-picture", "retry-later"],
@@ -12,7 +12,7 @@ const ENDS = {
 };
 
 /** What the daemon says about the stream, in `welcome` and in `stream`. @type {Row} */
-const SAYS = {
+const STREAM_CHANGES = {
   "stream:offline": ["standby", "drop-picture"],
   "stream:stopping": ["standby", "drop-picture"],
   "stream:starting": ["starting"],
@@ -21,10 +21,10 @@ const SAYS = {
 };
 
 /** `live` again, because its sound changed, is no news. @type {Row} */
-const SAYS_WHILE_LIVE = { ...SAYS, "stream:live": undefined };
+const STREAM_CHANGES_WHILE_LIVE = { ...STREAM_CHANGES, "stream:live": undefined };
 
 /** Frames come, or are waited for. @type {Row} */
-const WATCHES = {
+const PLAYBACK = {
   "peer:failed": ["reconnecting", "restart-ice"],
   "peer:failed-again": ["noroute", "retry-slowly"],
   "peer:refused": ["reconnecting", "restart-decoder"],
@@ -35,7 +35,7 @@ const WATCHES = {
 };
 
 /** No connection yet. @param {State} state @returns {Row} */
-const tries = (state) => ({
+const connectionAttempts = (state) => ({
   "page:wake": [state, "again"],
   "page:try": [state, "again"],
   "page:retry": [state, "again"],
@@ -46,7 +46,7 @@ const tries = (state) => ({
 /** @type {Readonly<Record<State, Row>>} */
 export const TABLE = {
   connecting: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES, ...tries("connecting"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK, ...connectionAttempts("connecting"),
     "page:try": undefined,
     "page:unplayable": ["unsupported"],
     "peer:failed": ["connecting", "restart-ice"],
@@ -54,15 +54,15 @@ export const TABLE = {
     "frame:flat": ["connecting", "keyframe"],
     "frame:silent": ["connecting", "probe"],
   },
-  standby: { ...ENDS, ...SAYS },
-  starting: { ...ENDS, ...SAYS },
+  standby: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
+  starting: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
   live: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
     "peer:new": ["connecting"],
     "frame:weak": ["unstable"],
   },
   blocked: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
     "play:refused": undefined, // it is known
     "play:paused": undefined,
     "peer:new": ["connecting"],
@@ -70,33 +70,33 @@ export const TABLE = {
     "frame:new": ["live"],
   },
   unstable: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
     "peer:new": ["connecting"],
     "frame:new": ["live"],
     "frame:flat": ["unstable", "keyframe"],
     "frame:silent": ["unstable", "probe"],
   },
   reconnecting: {
-    ...ENDS, ...SAYS_WHILE_LIVE, ...WATCHES, ...tries("reconnecting"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK, ...connectionAttempts("reconnecting"),
     "frame:new": ["live"],
     "frame:flat": ["reconnecting", "keyframe"],
     "frame:silent": ["reconnecting", "probe"],
   },
   noroute: {
-    ...ENDS, ...SAYS_WHILE_LIVE,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE,
     "page:wake": ["connecting", "again"],
     "page:try": ["connecting", "again"],
     "page:retry": ["noroute", "again", "retry-slowly"],
     "frame:new": ["live"],
   },
-  failed: { ...ENDS, ...SAYS },
+  failed: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
   unreachable: {
-    ...ENDS, ...SAYS, ...tries("unreachable"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES, ...connectionAttempts("unreachable"),
     "signal:silent": undefined,
   },
-  refused: { ...ENDS, ...SAYS, ...tries("refused") },
+  refused: { ...SIGNALING_ENDS, ...STREAM_CHANGES, ...connectionAttempts("refused") },
   full: {
-    ...ENDS, ...SAYS,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES,
     "page:retry": ["full", "again"],
     "signal:unanswered": ["reconnecting", "retry-soon"],
   },
@@ -111,10 +111,10 @@ export const TABLE = {
   unsupported: {},
 };
 
-/** One step; null: nothing happens. @param {State} state @param {Happening} event */
+/** One step; null: nothing happens. @param {State} state @param {ConnectionEvent} event */
 export function step(state, event) {
-  const found = TABLE[state][event];
-  if (!found) return null;
-  const [next, ...actions] = found;
+  const row = TABLE[state][event];
+  if (!row) return null;
+  const [next, ...actions] = row;
   return { state: next, actions };
 }

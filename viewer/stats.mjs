@@ -1,4 +1,4 @@
-/** Figures for people, from `getStats()`, heartbeats and frames. Pure; ms, and bits a second. */
+/** Stats for people, from `getStats()`, heartbeats and frames. Pure; ms, and bits a second. */
 
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
 const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
@@ -42,7 +42,7 @@ export function snapshot(reports, at) {
  * @param {Snapshot | null} before
  * @param {Snapshot} after
  */
-export function figures(before, after) {
+export function statsBetween(before, after) {
   const { video, trip, route, codec } = after;
   const grown = (/** @type {string} */ name) => (video[name] ?? 0) - (before?.video[name] ?? 0);
   const each = (/** @type {number} */ amount, /** @type {number} */ count) => (before && count > 0 ? amount / count : null);
@@ -129,12 +129,12 @@ const LINES = {
  * @param {Words} words
  * @returns {[string, string | null][]}  label key and text
  */
-export function lines({ figures, latencyMs, joinMs, freezes }, words) {
-  const { width, height, fps, bitrate, route } = figures ?? /** @type {Partial<Figures>} */ ({});
+export function lines({ stats, latencyMs, joinMs, freezes }, words) {
+  const { width, height, fps, bitrate, route } = stats ?? /** @type {Partial<Stats>} */ ({});
   const size = width && `${width}×${height}${fps ? ` @ ${fps.toFixed()}` : ""}`;
   /** @type {Record<string, unknown>} */
   const values = {
-    ...figures, latency: latencyMs, join: joinMs, freezes, size: size || null, bitrate: bitrate && bitrate / 1e6,
+    ...stats, latency: latencyMs, join: joinMs, freezes, size: size || null, bitrate: bitrate && bitrate / 1e6,
     route: words.routes[route ?? ""],
   };
   return Object.entries(LINES).map(([key, [digits, unit = ""]]) => {

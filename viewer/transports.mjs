@@ -82,7 +82,7 @@ export class Peer {
     this.clock = offer.clock ?? null;
     this.listener = listener;
     this.connection = makeConnection(offer.ice_servers);
-    this.connection.ontrack = ({ track }) => (this.holdBack(0), listener.track(track));
+    this.connection.ontrack = ({ track }) => (this.setPlayoutDelay(0), listener.track(track));
     this.connection.onicecandidate = (event) => this.#candidate(event.candidate);
     this.connection.oniceconnectionstatechange = this.connection.onconnectionstatechange = () => this.#network();
     this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
@@ -99,7 +99,7 @@ export class Peer {
   }
 
   /** How long video is held back; a leap is a freeze. @param {number} ms */
-  holdBack(ms) {
+  setPlayoutDelay(ms) {
     const video = this.connection.getReceivers().find(({ track }) => track.kind === "video");
     if (video) video.jitterBufferTarget = Math.min(ms, (video.jitterBufferTarget ?? 0) + 120);
   }

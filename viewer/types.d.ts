@@ -6,7 +6,7 @@ type State =
   | "connecting" | "standby" | "starting" | "live" | "blocked" | "unstable" | "reconnecting" | "noroute"
   | "failed" | "unreachable" | "refused" | "full" | "denied" | "stopped" | "unsupported";
 
-type Happening =
+type ConnectionEvent =
   | "page:start" | "page:try" | "page:retry" | "page:wake" | "page:token" | "page:tap" | "page:unplayable"
   | "signal:lost" | "signal:unanswered" | "signal:silent" | "signal:full" | "signal:busy" | "signal:denied" | "signal:refused" | "signal:stopped"
   | "stream:offline" | "stream:starting" | "stream:live" | "stream:stopping" | "stream:failed"
@@ -21,7 +21,7 @@ type Action =
   | "connect" | "retry-soon" | "retry-later" | "retry-slowly" | "again" | "leave" | "reload"
   | "restart-ice" | "restart-frames" | "restart-decoder" | "keyframe" | "probe" | "play" | "drop-picture";
 
-type Row = Readonly<Partial<Record<Happening, readonly [State, ...Action[]]>>>;
+type Row = Readonly<Partial<Record<ConnectionEvent, readonly [State, ...Action[]]>>>;
 
 /* Messages (PROTOCOL.md) */
 
@@ -70,7 +70,7 @@ type PeerListener = {
 };
 
 type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | "drop" | "buffered">;
-type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "holdBack" | "stats" | "close">;
+type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "setPlayoutDelay" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
 /** What a link needs from outside; times in ms of one monotonic clock. */
@@ -81,7 +81,7 @@ type LinkPorts = {
   refusal: () => Promise<string>;
   hello: () => Outgoing;
   message: (message: Message) => void;
-  event: (event: Happening, reason?: string) => void;
+  event: (event: ConnectionEvent, reason?: string) => void;
   log: (text: string) => void;
 };
 
@@ -121,7 +121,7 @@ type Route = "same" | "direct" | "relayed" | "";
 /** `video` is the report `inbound-rtp` as browsers give it; `at` in ms. */
 type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
 /** `missed` is the share of packets lost since the figures before; `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
-type Figures = {
+type Stats = {
   width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
   missed: number; lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
 };
@@ -129,13 +129,13 @@ type Figures = {
 /** All that there is to show. `retryIn` in whole seconds. */
 type View = {
   state: State; reason: string; limit: number; up: boolean; retryIn: number | null; sound: string; viewers: number | null;
-  picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; figures: Figures | null;
+  picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; stats: Stats | null;
 };
 
 /* Words and keys */
 
 type Command = "pause" | "mute" | "full" | "pip" | "snapshot" | "stats" | "help";
-type Deeds = Record<Command, () => void>;
+type ControlActions = Record<Command, () => void>;
 type KeyPress = {
   key: string; ctrlKey?: boolean; metaKey?: boolean; altKey?: boolean; repeat?: boolean; defaultPrevented?: boolean; target: any;
 };

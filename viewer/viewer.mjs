@@ -2,21 +2,21 @@
 
 import { Link } from "./link.mjs";
 import { step } from "./state.mjs";
-import { ClockOffset, figures, latency, median, snapshot } from "./stats.mjs";
+import { ClockOffset, latency, median, snapshot, statsBetween } from "./stats.mjs";
 import { DISCONNECTED } from "./transports.mjs";
-import { FrameWatch, HELD, LOSSY, LOSSY_MS, WEAK, slept } from "./watch.mjs";
+import { FrameWatch, LOSSY_DELAY, LOSSY, LOSSY_MS, WEAK, slept } from "./watch.mjs";
 
 /** Heartbeats sent, one a tick, right after `welcome`, so that the daemon's clock is known soon. */
-const FIRST_BEATS = 3;
+const INITIAL_HEARTBEATS = 3;
 const SECOND = 1000;
 /** When a restart that brings no offer is repeated, in ms: the daemon heeds one in 2 s. */
-const UNHEEDED = 2500;
+const RESTART_TIMEOUT = 2500;
 
 export class Viewer {
   /** @type {View} */
   view = {
     state: "connecting", reason: "", limit: 0, up: false, retryIn: null, sound: "on", viewers: null, picture: "none",
-    joinMs: null, latencyMs: null, freezes: 0, figures: null,
+    joinMs: null, latencyMs: null, freezes: 0, stats: null,
   };
   watch = new FrameWatch();
   offset = new ClockOffset();
@@ -24,13 +24,13 @@ export class Viewer {
   /** @type {string | null} as last told; null before the first word */
   streamState = null;
   /** heartbeats still to send after `welcome` */
-  beats = 0;
+  heartbeatsLeft = 0;
 
   /** @type {Peer | null} */
   peer = null;
   connected = false;
   failed = false;
-  askAt = Infinity;
+  repeatRestartAt = Infinity;
   /** @type {number | null} since when ICE has no working pair */
   brokenAt = null;
   /** @type {Snapshot | null} */
@@ -40,7 +40,7 @@ export class Viewer {
   refusals = 0;
 
   hasPicture = false;
-  shownAt = -Infinity;
+  lastFrameAt = -Infinity;
   lossyAt = -Infinity;
   /** the page was hidden until now, and no frame came since */
   justShown = false;
@@ -56,11 +56,11 @@ export class Viewer {
       message: (message) => this.#message(message),
       event: (event, reason) => this.fire(event, reason),
     });
-    this.joinFrom = this.figuresAt = ports.now();
-    this.page = this.#look();
+    this.joinFrom = this.statsAt = ports.now();
+    this.page = this.#pageState();
   }
 
-  #look() {
+  #pageState() {
     return { hidden: this.ports.hidden(), wall: this.ports.wall() };
   }
 
@@ -86,7 +86,7 @@ export class Viewer {
 
   /**
    * One event of the connection table.
-   * @param {Happening} event
+   * @param {ConnectionEvent} event
    * @param {string} [reason]  a word of the closed sets, for the sentence
    */
   fire(event, reason = "") {
@@ -94,12 +94,12 @@ export class Viewer {
     if (!found) return;
     if (found.state !== this.view.state || reason) this.view.reason = reason;
     this.view.state = found.state;
-    for (const action of found.actions) this.#act(action);
-    this.#tell();
+    for (const action of found.actions) this.#run(action);
+    this.#notify();
   }
 
   /** @param {Action} action */
-  #act(action) {
+  #run(action) {
     switch (action) {
       case "connect": return this.link.connect();
       case "retry-soon": return this.link.retrySoon();
@@ -122,7 +122,7 @@ export class Viewer {
   #restart(reason) {
     if (!this.peer) return;
     this.link.send({ type: "restart", id: this.peer.id, reason });
-    this.askAt = this.ports.now() + UNHEEDED;
+    this.repeatRestartAt = this.ports.now() + RESTART_TIMEOUT;
   }
 
   /** Where signaling works it is the peer connection that does not. */
@@ -136,11 +136,11 @@ export class Viewer {
     if (!this.peer) return;
     this.ports.picture.hold();
     this.peer.close();
-    this.peer = this.brokenAt = this.snapshot = this.view.figures = this.view.latencyMs = null;
+    this.peer = this.brokenAt = this.snapshot = this.view.stats = this.view.latencyMs = null;
     this.connected = this.failed = false;
-    this.shownAt = -Infinity;
-    this.askAt = Infinity;
-    this.watch.rest();
+    this.lastFrameAt = -Infinity;
+    this.repeatRestartAt = Infinity;
+    this.watch.stop();
   }
 
   #dropPicture() {
@@ -155,7 +155,7 @@ export class Viewer {
       case "welcome": return this.#welcome(message);
       case "offer": return this.#offer(message);
       case "stream": return this.#stream(message);
-      case "viewers": this.view.viewers = message.count; return this.#tell();
+      case "viewers": this.view.viewers = message.count; return this.#notify();
       case "heartbeat": return this.offset.add(message.t, message.now, this.ports.now());
       case "bye": return this.#bye(message);
       case "error": return this.#error(message);
@@ -167,9 +167,9 @@ export class Viewer {
     this.link.welcomed(message.heartbeat.idle);
     this.resume = message.resume;
     this.view.viewers = message.viewers;
-    this.beats = FIRST_BEATS;
+    this.heartbeatsLeft = INITIAL_HEARTBEATS;
     this.offset = new ClockOffset(); // perhaps another daemon, with another clock
-    if (message.resumed) this.watch.calm();
+    if (message.resumed) this.watch.reset();
     else this.#closePeer();
     this.#stream(message.stream);
   }
@@ -181,8 +181,8 @@ export class Viewer {
     this.streamState = stream.state;
     this.view.sound = stream.sound;
     if (stream.state === "live" && this.failed && this.failures + this.refusals > 0) this.#restart("ice-failed");
-    this.fire(/** @type {Happening} */ (`stream:${stream.state}`), stream.reason);
-    this.#tell();
+    this.fire(/** @type {ConnectionEvent} */ (`stream:${stream.state}`), stream.reason);
+    this.#notify();
   }
 
   /** @param {Offer} offer */
@@ -238,11 +238,11 @@ export class Viewer {
   frame(now, rtpTimestamp) {
     if (!this.peer || this.ports.picture.idle) return;
     this.watch.frame(now);
-    this.shownAt = now;
+    this.lastFrameAt = now;
     this.hasPicture = true;
     this.justShown = false;
     this.failures = this.refusals = 0;
-    this.askAt = Infinity;
+    this.repeatRestartAt = Infinity;
     this.view.joinMs ??= now - this.joinFrom;
     const late = latency(this.peer.clock, rtpTimestamp, this.offset.offset, now);
     if (late !== null) this.latencies.push(late);
@@ -252,45 +252,45 @@ export class Viewer {
   /** Call a few times a second, and when the page is hidden or shown. */
   tick() {
     const now = this.ports.now();
-    this.#notice();
+    this.#checkPage();
     this.link.tick();
-    if (this.link.up) this.#tend(now);
-    if (now - this.figuresAt >= SECOND && !this.ports.hidden()) this.#measure(now);
-    this.#tell();
+    if (this.link.up) this.#checkMedia(now);
+    if (now - this.statsAt >= SECOND && !this.ports.hidden()) this.#updateStats(now);
+    this.#notify();
   }
 
   /** Hidden, shown, asleep? */
-  #notice() {
+  #checkPage() {
     const { hidden: before, wall: then } = this.page;
-    const { hidden, wall } = (this.page = this.#look());
+    const { hidden, wall } = (this.page = this.#pageState());
     if (!(before && !hidden) && !slept(then, wall, hidden || before)) return;
-    this.watch.rest();
+    this.watch.stop();
     this.justShown = before;
     this.wake();
   }
 
   /** Says what is wrong with the picture, while the daemon can be told. @param {number} now */
-  #tend(now) {
-    if (this.beats > 0) this.link.beat();
-    this.beats = Math.max(0, this.beats - 1);
+  #checkMedia(now) {
+    if (this.heartbeatsLeft > 0) this.link.sendHeartbeat();
+    this.heartbeatsLeft = Math.max(0, this.heartbeatsLeft - 1);
     const { idle } = this.ports.picture;
     if (idle) this.fire(idle === "paused" ? "play:paused" : "play:refused", idle);
     const expected = this.connected && this.streamState === "live" && !this.ports.hidden() && !idle;
-    if (expected === this.watch.resting) expected ? this.watch.start(now) : this.watch.rest();
+    if (expected === this.watch.isStopped) expected ? this.watch.start(now) : this.watch.stop();
     if (this.brokenAt !== null && now - this.brokenAt >= DISCONNECTED) this.#peerFailed("lost");
-    for (const finding of this.watch.findings(now)) this.#found(finding);
-    if (now >= this.askAt && this.streamState === "live" && this.link.retryAt === null) this.#again();
+    for (const finding of this.watch.findings(now)) this.#handleFinding(finding);
+    if (now >= this.repeatRestartAt && this.streamState === "live" && this.link.retryAt === null) this.#again();
   }
 
   /** @param {Finding} finding */
-  #found(finding) {
+  #handleFinding(finding) {
     if (finding === "frame:weak" && this.justShown) this.ports.picture.revive(); // iPhones forget to go on
     this.fire(finding, finding === "frame:gone" ? "frames" : "");
   }
 
-  /** Figures once a second. @param {number} now */
-  async #measure(now) {
-    this.figuresAt = now;
+  /** Stats once a second. @param {number} now */
+  async #updateStats(now) {
+    this.statsAt = now;
     const { peer } = this;
     if (!peer) return;
     this.view.latencyMs = median(this.latencies);
@@ -298,18 +298,18 @@ export class Viewer {
     const after = snapshot(await peer.stats(), now);
     if (peer !== this.peer) return;
     this.watch.received(after.video.packetsReceived ?? 0);
-    const found = (this.view.figures = figures(this.snapshot, after));
+    const found = (this.view.stats = statsBetween(this.snapshot, after));
     if (found.missed > LOSSY) this.lossyAt = now;
-    peer.holdBack(now - this.lossyAt < LOSSY_MS ? HELD : 0);
+    peer.setPlayoutDelay(now - this.lossyAt < LOSSY_MS ? LOSSY_DELAY : 0);
     this.snapshot = after;
   }
 
-  #tell() {
+  #notify() {
     const now = this.ports.now();
     const { up, retryAt } = this.link;
     this.view.up = up;
     this.view.retryIn = retryAt && Math.max(1, Math.ceil((retryAt - now) / SECOND));
-    this.view.picture = !this.hasPicture ? "none" : now - this.shownAt < WEAK ? "moving" : "still";
+    this.view.picture = !this.hasPicture ? "none" : now - this.lastFrameAt < WEAK ? "moving" : "still";
     this.view.freezes = this.watch.freezes;
     this.ports.changed(this.view);
   }

@@ -4,9 +4,9 @@
 export const WEAK = 1000;
 /** Flat for this long while packets arrive, the picture is broken; without packets, perhaps the network. */
 export const FLAT = 2000;
-/** After this long a new peer connection is requested; the wait doubles, up to `PATIENCE`. */
+/** After this long a new peer connection is requested; the wait doubles, up to `MAX_RESTART_WAIT`. */
 export const GONE = 3000;
-const PATIENCE = 24_000;
+const MAX_RESTART_WAIT = 24_000;
 /** While packets arrive pictures may be skipped for a slow network, which a new connection would flood. */
 export const SKIPPED = 12_000;
 
@@ -23,16 +23,16 @@ export class FrameWatch {
   weak = false;
   flat = false;
   /** the age at which a new peer connection is asked for next */
-  patience = GONE;
+  restartAge = GONE;
 
   /** What is missing is found anew. */
-  calm() {
+  reset() {
     this.weak = false;
     this.flat = false;
-    this.patience = GONE;
+    this.restartAge = GONE;
   }
 
-  get resting() {
+  get isStopped() {
     return this.since === null;
   }
 
@@ -40,10 +40,10 @@ export class FrameWatch {
   start(now) {
     this.since = now;
     this.last = null;
-    this.calm();
+    this.reset();
   }
 
-  rest() {
+  stop() {
     this.since = null;
     this.last = null;
   }
@@ -53,7 +53,7 @@ export class FrameWatch {
     if (this.since === null) return;
     if (this.last !== null) this.#measure(now - this.last);
     this.since = this.last = now;
-    this.calm();
+    this.reset();
   }
 
   /** Counts freezes by the rule of webrtc-stats (`freezeCount`). @param {number} gap */
@@ -82,8 +82,8 @@ export class FrameWatch {
       this.flat = true;
       found.push(this.arriving ? "frame:flat" : "frame:silent");
     }
-    if (age >= (this.arriving ? Math.max(this.patience, SKIPPED) : this.patience)) {
-      this.patience = age + Math.min(age, PATIENCE);
+    if (age >= (this.arriving ? Math.max(this.restartAge, SKIPPED) : this.restartAge)) {
+      this.restartAge = age + Math.min(age, MAX_RESTART_WAIT);
       found.push("frame:gone");
     }
     return found;
@@ -94,10 +94,10 @@ export class FrameWatch {
 export const LOSSY = 0.02;
 export const LOSSY_MS = 8000;
 /** ms that pictures wait there for repeats; the daemon's playout-delay allows 400. */
-export const HELD = 350;
+export const LOSSY_DELAY = 350;
 
 /** A longer stretch without a tick: the machine slept. */
-const GAP = 5000;
+const SLEEP_GAP = 5000;
 
 /**
  * Whether the page slept between two ticks. In a hidden page timers are slow, and a gap proves nothing.
@@ -106,5 +106,5 @@ const GAP = 5000;
  * @param {boolean} hidden  at either tick
  */
 export function slept(before, now, hidden) {
-  return !hidden && Math.abs(now - before) > GAP;
+  return !hidden && Math.abs(now - before) > SLEEP_GAP;
 }

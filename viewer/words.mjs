@@ -14,16 +14,16 @@ export function language(languages) {
   return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
 }
 
-/** Fetches a language, however often it takes. @param {string} tongue */
-export async function loadWords(tongue) {
+/** Fetches a language, however often it takes. @param {string} locale */
+export async function loadWords(locale) {
   try {
-    const response = await fetch(new URL(`words.${tongue}.json`, import.meta.url));
+    const response = await fetch(new URL(`words.${locale}.json`, import.meta.url));
     if (response.ok) return await response.json();
   } catch {
     // Not reachable: below.
   }
   await new Promise((done) => setTimeout(done, 1000));
-  return loadWords(tongue);
+  return loadWords(locale);
 }
 
 /** `{name}` replaced by `values.name`. @param {string} text @param {Record<string, string | number>} values */

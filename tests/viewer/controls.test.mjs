@@ -10,7 +10,7 @@ const press = (key, more = {}) => command({ key, target: page, ...more });
 
 test("the keys of VIEWER.md", () => {
   const keys = { " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help" };
-  for (const [key, deed] of Object.entries(keys)) assert.equal(press(key), deed);
+  for (const [key, action] of Object.entries(keys)) assert.equal(press(key), action);
   assert.equal(press("M"), "mute");
   for (const key of ["x", "Escape", "Tab", "Enter", "constructor"]) assert.equal(press(key), null, key);
 });

@@ -50,7 +50,7 @@ class FakePeer {
     return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived, packetsLost }];
   }
 
-  holdBack(ms) {
+  setPlayoutDelay(ms) {
     this.held = ms;
   }
 

@@ -6,89 +6,89 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ATTEMPT, Heartbeat, LATER, SILENT, retryDelay } from "../../viewer/liveness.mjs";
+import { CONNECT_TIMEOUT, Heartbeat, RETRY_LATER, SILENCE_TIMEOUT, retryDelay } from "../../viewer/liveness.mjs";
 
 const IDLE = 5000;
 const T0 = 1_000_000;
 const started = () => new Heartbeat(IDLE, T0);
 
 test("a heartbeat is due after 5 s without sending, not before", () => {
-  const heart = started();
-  assert.equal(heart.due(T0 + 4999, 0), "wait");
-  assert.equal(heart.due(T0 + 5000, 0), "beat");
+  const heartbeat = started();
+  assert.equal(heartbeat.due(T0 + 4999, 0), "wait");
+  assert.equal(heartbeat.due(T0 + 5000, 0), "beat");
 });
 
 test("whatever is sent puts it off", () => {
-  const heart = started();
-  heart.sent(T0 + 4000);
-  assert.equal(heart.due(T0 + 8999, 0), "wait");
-  assert.equal(heart.due(T0 + 9000, 0), "beat");
+  const heartbeat = started();
+  heartbeat.sent(T0 + 4000);
+  assert.equal(heartbeat.due(T0 + 8999, 0), "wait");
+  assert.equal(heartbeat.due(T0 + 9000, 0), "beat");
 });
 
 test("what comes does not put it off: the daemon counts what we send", () => {
-  const heart = started();
-  heart.heard();
-  assert.equal(heart.due(T0 + 5000, 0), "beat");
+  const heartbeat = started();
+  heartbeat.received();
+  assert.equal(heartbeat.due(T0 + 5000, 0), "beat");
 });
 
 test("the second heartbeat finds the first unanswered: dead", () => {
-  const heart = started();
-  heart.beat(T0 + 5000, 0);
-  assert.equal(heart.due(T0 + 9999, 0), "wait");
-  assert.equal(heart.due(T0 + 10_000, 0), "dead");
+  const heartbeat = started();
+  heartbeat.beat(T0 + 5000, 0);
+  assert.equal(heartbeat.due(T0 + 9999, 0), "wait");
+  assert.equal(heartbeat.due(T0 + 10_000, 0), "dead");
 });
 
 test("anything at all in between is life", () => {
-  const heart = started();
-  heart.beat(T0 + 5000, 0);
-  heart.heard();
-  assert.equal(heart.due(T0 + 10_000, 0), "beat");
+  const heartbeat = started();
+  heartbeat.beat(T0 + 5000, 0);
+  heartbeat.received();
+  assert.equal(heartbeat.due(T0 + 10_000, 0), "beat");
 });
 
 test("bytes that never leave are death, though something comes", () => {
-  const heart = started();
-  heart.beat(T0 + 5000, 40);
-  heart.heard();
-  assert.equal(heart.due(T0 + 10_000, 40), "dead");
+  const heartbeat = started();
+  heartbeat.beat(T0 + 5000, 40);
+  heartbeat.received();
+  assert.equal(heartbeat.due(T0 + 10_000, 40), "dead");
 });
 
 test("bytes that left are not", () => {
-  const heart = started();
-  heart.beat(T0 + 5000, 40);
-  heart.heard();
-  assert.equal(heart.due(T0 + 10_000, 0), "beat");
+  const heartbeat = started();
+  heartbeat.beat(T0 + 5000, 40);
+  heartbeat.received();
+  assert.equal(heartbeat.due(T0 + 10_000, 0), "beat");
 });
 
 test("a probe wants something within 1.5 s", () => {
-  const heart = started();
-  heart.beat(T0 + 100, 0);
-  heart.doubt(T0 + 100);
-  assert.equal(heart.due(T0 + 1599, 0), "wait");
-  assert.equal(heart.due(T0 + 1600, 0), "dead");
+  const heartbeat = started();
+  heartbeat.beat(T0 + 100, 0);
+  heartbeat.expectAnswer(T0 + 100);
+  assert.equal(heartbeat.due(T0 + 1599, 0), "wait");
+  assert.equal(heartbeat.due(T0 + 1600, 0), "dead");
 });
 
 test("a probe is over with the first message", () => {
-  const heart = started();
-  heart.doubt(T0);
-  heart.heard();
-  assert.equal(heart.due(T0 + 1600, 0), "wait");
+  const heartbeat = started();
+  heartbeat.expectAnswer(T0);
+  heartbeat.received();
+  assert.equal(heartbeat.due(T0 + 1600, 0), "wait");
 });
 
 test("probe upon probe does not push the deadline away", () => {
-  const heart = started();
-  heart.doubt(T0);
-  heart.doubt(T0 + 1400);
-  assert.equal(heart.due(T0 + 1500, 0), "dead");
+  const heartbeat = started();
+  heartbeat.expectAnswer(T0);
+  heartbeat.expectAnswer(T0 + 1400);
+  assert.equal(heartbeat.due(T0 + 1500, 0), "dead");
 });
 
 test("a hidden page whose timer comes once a minute, kept by the daemon's asking, stays", () => {
-  const heart = started();
+  const heartbeat = started();
   for (let now = T0; now < T0 + 60_000; now += 5500) {
-    heart.heard(); // heartbeat with ask
-    heart.beat(now, 0); // answered in the message handler
-    heart.heard(); // and answered in turn
+    heartbeat.received(); // heartbeat with ask
+    heartbeat.beat(now, 0); // answered in the message handler
+    heartbeat.received(); // and answered in turn
   }
-  assert.notEqual(heart.due(T0 + 60_000, 0), "dead");
+  assert.notEqual(heartbeat.due(T0 + 60_000, 0), "dead");
 });
 
 test("the steps", () => {
@@ -107,5 +107,5 @@ test("full jitter: from nothing to the whole step", () => {
 });
 
 test("the waits of the protocol", () => {
-  assert.deepEqual([ATTEMPT, LATER, SILENT], [3000, 15_000, 30_000]);
+  assert.deepEqual([CONNECT_TIMEOUT, RETRY_LATER, SILENCE_TIMEOUT], [3000, 15_000, 30_000]);
 });

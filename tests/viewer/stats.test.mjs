@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ClockOffset, figures, latency, lines, median, route, snapshot } from "../../viewer/stats.mjs";
+import { ClockOffset, latency, lines, median, route, snapshot, statsBetween } from "../../viewer/stats.mjs";
 
 const reports = (video, more = []) => [
   { id: "v", type: "inbound-rtp", kind: "video", codecId: "c1", frameWidth: 1280, frameHeight: 720, ...video },
@@ -27,7 +27,7 @@ const SECOND = {
 };
 
 test("rates are what happened in between, counts are totals", () => {
-  const found = figures(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
+  const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
   assert.equal(found.fps, 30);
   assert.equal(found.bitrate, 2_500_000);
   assert.equal(Math.round(found.buffer * 100) / 100, 10);
@@ -45,17 +45,17 @@ test("the pair in use is the transport's, where browsers say so; else the nomina
 });
 
 test("one snapshot has no rates", () => {
-  const found = figures(null, snapshot(reports(FIRST), 10_000));
+  const found = statsBetween(null, snapshot(reports(FIRST), 10_000));
   assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [null, null, null, null]);
 });
 
 test("a second without a frame has no decode time, and is no division by zero", () => {
-  const found = figures(snapshot(reports(FIRST), 0), snapshot(reports(FIRST), 1000));
+  const found = statsBetween(snapshot(reports(FIRST), 0), snapshot(reports(FIRST), 1000));
   assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [0, 0, null, null]);
 });
 
 test("reports of a connection that has just begun", () => {
-  const found = figures(null, snapshot([], 0));
+  const found = statsBetween(null, snapshot([], 0));
   assert.deepEqual([found.width, found.trip, found.route, found.codec, found.lost], [0, null, "", "", 0]);
 });
 
@@ -71,9 +71,9 @@ test("the route", () => {
 });
 
 test("every figure of VIEWER.md as text", () => {
-  const found = figures(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
+  const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
   const words = { routes: { same: "same network" } };
-  const text = Object.fromEntries(lines({ figures: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1 }, words));
+  const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1 }, words));
   assert.deepEqual(text, {
     latency: "42 ms", join: "130 ms", size: "1280×720 @ 30", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
     decode: "5.0 ms", trip: "4.2 ms", route: "same network", lost: "5", repaired: "3", freezes: "1", keyframes: "2", plis: "1", nacks: "4",
@@ -81,7 +81,7 @@ test("every figure of VIEWER.md as text", () => {
 });
 
 test("what is not known is null, nought is nought", () => {
-  const text = Object.fromEntries(lines({ figures: null, latencyMs: null, joinMs: null, freezes: 0 }, { routes: {} }));
+  const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0 }, { routes: {} }));
   assert.equal(text.freezes, "0");
   for (const [key, value] of Object.entries(text)) if (key !== "freezes") assert.equal(value, null, key);
 });

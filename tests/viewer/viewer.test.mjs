@@ -545,9 +545,9 @@ test("latency and figures, once a second; none of a connection that is over", as
   await stage.play(1, OFFER_CLOCK);
   await stage.run(3000, { frames: true });
   assert.equal(stage.view.latencyMs, 40);
-  assert.ok(stage.view.figures);
+  assert.ok(stage.view.stats);
   stage.offer(2);
-  assert.deepEqual([stage.view.latencyMs, stage.view.figures], [null, null]);
+  assert.deepEqual([stage.view.latencyMs, stage.view.stats], [null, null]);
 });
 
 test("what is not understood is said once, and changes nothing", async () => {

@@ -62,8 +62,8 @@ test("a frame makes all good", () => {
 
 test("at rest nothing is missed, and afterwards counting begins anew", () => {
   const watch = playing();
-  watch.rest();
-  assert.equal(watch.resting, true);
+  watch.stop();
+  assert.equal(watch.isStopped, true);
   assert.deepEqual(watch.findings(60_000), []);
   watch.start(60_000);
   assert.deepEqual(watch.findings(60_900), []);
@@ -72,7 +72,7 @@ test("at rest nothing is missed, and afterwards counting begins anew", () => {
 
 test("a rest is no freeze", () => {
   const watch = playing();
-  watch.rest();
+  watch.stop();
   watch.start(60_000);
   watch.frame(60_500);
   assert.equal(watch.freezes, 0);
@@ -81,7 +81,7 @@ test("a rest is no freeze", () => {
 test("when the daemon can be told again, it is told again", () => {
   const watch = playing();
   watch.findings(6000);
-  watch.calm();
+  watch.reset();
   assert.deepEqual(watch.findings(6200), ["frame:weak", "frame:silent", "frame:gone"]);
 });
 

@@ -14,7 +14,7 @@ const read = (name) => readFileSync(new URL(`../../viewer/${name}`, import.meta.
 /** The words of a union type. */
 const union = (name) => [...read("types.d.ts").match(new RegExp(`^type ${name} =([^;]*);`, "m"))[1].matchAll(/"([^"]+)"/g)].map(([, word]) => word);
 const [STREAM_REASONS, BYE_REASONS, ERROR_CODES] = ["StreamReason", "ByeReason", "ErrorCode"].map(union);
-const load = (tongue) => JSON.parse(read(`words.${tongue}.json`));
+const load = (locale) => JSON.parse(read(`words.${locale}.json`));
 const en = load("en");
 const view = (state, more = {}) => ({ state, reason: "", limit: 0, up: true, retryIn: null, ...more });
 
@@ -23,22 +23,22 @@ const OWN = ["signal", "frames", "paused", "refused", "no-webrtc", "too-old", "n
 const REFUSED = ["web.hosts", "web.origins"];
 const STOPPED = ["1000", "1003", "1009", "4000", "4004"];
 
-for (const tongue of LANGUAGES) {
-  const words = load(tongue);
+for (const locale of LANGUAGES) {
+  const words = load(locale);
 
-  test(`${tongue}: words for every state`, () => {
+  test(`${locale}: words for every state`, () => {
     assert.deepEqual(Object.keys(words.states).sort(), Object.keys(TABLE).sort());
     for (const state of Object.keys(TABLE)) assert.ok(describe(words, view(state, { limit: 20 })).title, state);
   });
 
-  test(`${tongue}: words for every reason and code`, () => {
+  test(`${locale}: words for every reason and code`, () => {
     const reasons = [...STREAM_REASONS, ...BYE_REASONS, ...ERROR_CODES, ...OWN, ...REFUSED, ...STOPPED, "4001", "4005"];
     for (const reason of reasons) assert.ok(words.reasons[reason]?.title, reason);
     assert.deepEqual(Object.keys(words.reasons).sort(), [...new Set(reasons)].sort());
     for (const sound of [...SOUND, "muted"]) assert.ok(words.sound[sound], sound);
   });
 
-  test(`${tongue}: reasons of one state are told apart`, () => {
+  test(`${locale}: reasons of one state are told apart`, () => {
     for (const [state, reasons] of [
       ["failed", STREAM_REASONS], ["stopped", STOPPED], ["refused", REFUSED], ["denied", ["token-missing", "token-wrong", "token-expired"]],
       ["unsupported", ["no-webrtc", "too-old", "no-h264", "bad-answer"]],
@@ -48,19 +48,19 @@ for (const tongue of LANGUAGES) {
     }
   });
 
-  test(`${tongue}: the same keys as English, and nothing empty`, () => {
+  test(`${locale}: the same keys as English, and nothing empty`, () => {
     const keys = (value, path = "") =>
       typeof value === "string" ? (assert.ok(value.trim(), path), [path]) : Object.keys(value).flatMap((key) => keys(value[key], `${path}.${key}`));
     assert.deepEqual(keys(words).sort(), keys(en).sort());
   });
 
-  test(`${tongue}: labels for every command and figure`, () => {
+  test(`${locale}: labels for every command and figure`, () => {
     for (const command of Object.values(KEYS)) assert.ok(words.controls[command], command);
-    const figures = lines({ figures: null, latencyMs: null, joinMs: null, freezes: 0 }, words).map(([key]) => key);
+    const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0 }, words).map(([key]) => key);
     assert.deepEqual(Object.keys(words.figures).sort(), [...figures].sort());
   });
 
-  test(`${tongue}: what is to be filled in is filled in`, () => {
+  test(`${locale}: what is to be filled in is filled in`, () => {
     const full = describe(words, view("full", { limit: 20, up: false, retryIn: 15 }));
     assert.match(full.title, /20/);
     assert.match(full.retry, /15/);
