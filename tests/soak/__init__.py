@@ -1,1 +1,1 @@
-"""Ten viewers, and every half minute something goes wrong: `make soak`."""
+"""Ten viewers, and a fault every half minute: `make soak`."""

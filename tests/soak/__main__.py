@@ -1,4 +1,4 @@
-"""`python -m tests.soak [OPTIONS]`: watch for minutes while faults happen, print the report, fail if it is bad."""
+"""`python -m tests.soak [OPTIONS]`: watch for minutes while faults occur, print the report, and fail if it is bad."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import time
 from pathlib import Path
 
 from tests.soak.report import verdict, with_report
-from tests.soak.run import Run
+from tests.soak.run import SoakRun
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def main() -> int:
-    """0 when at least 99.9 % of viewer-seconds outside faults were live, nothing leaked and nothing was in trouble."""
+    """Return 0 if at least 99.9 % of viewer-seconds were live, nothing leaked and no problem occurred."""
     options = _parser().parse_args()
     seed = options.seed if options.seed is not None else int(time.time()) % 1_000_000
     print(f"seed {seed}", flush=True)
-    run = Run(seed, options.minutes, options.viewers, lambda line: print(line, flush=True))
+    run = SoakRun(seed, options.minutes, options.viewers, lambda line: print(line, flush=True))
     try:
         asyncio.run(run.play())
     finally:
@@ -36,12 +36,12 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60, help="how long; default 60")
-    parser.add_argument("--seed", type=int, help="which faults; default: another one each time, which is printed")
-    parser.add_argument("--viewers", type=int, default=10, help="how many; default 10")
-    parser.add_argument("--report", help="a file that gets the tables too")
-    parser.add_argument("--publish", action="store_true", help="write what it has shown into tests/README.md")
-    parser.add_argument("--log", help="a file that gets the daemon's log")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the run (default 60)")
+    parser.add_argument("--seed", type=int, help="seed of the faults (default: random, printed)")
+    parser.add_argument("--viewers", type=int, default=10, help="number of viewers (default 10)")
+    parser.add_argument("--report", help="file for a copy of the tables")
+    parser.add_argument("--publish", action="store_true", help="write the result into tests/README.md")
+    parser.add_argument("--log", help="file for the daemon's log")
     return parser
 
 

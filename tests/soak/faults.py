@@ -1,4 +1,4 @@
-"""Makes each kind of fault happen to a running daemon and its viewers."""
+"""Injects each kind of fault into a running daemon and its viewers."""
 
 from __future__ import annotations
 
@@ -13,115 +13,114 @@ import aiohttp
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.shaper import Link
-from tests.soak.crew import Crew
 from tests.soak.plan import Fault
+from tests.soak.viewers import ViewerProcesses
 
 RESTART = 1.0
-"""Seconds after which systemd starts the daemon anew (RestartSec)."""
-ENDS_WITHIN = 3.0
-HANG_NOTICED = 12.0
-PENALTY = 15.0
-"""Seconds: for SIGTERM; from a camera that hangs to the end of the process; what who floods must wait."""
-OFFLINE_WITHIN = 10.0
+"""Seconds after which systemd restarts the daemon (RestartSec)."""
+STOP_LIMIT = 3.0
+HANG_LIMIT = 12.0
+FLOOD_DELAY = 15.0
+"""Seconds: for a stop by SIGTERM, from a hanging camera to the exit of the process, for which a flooding viewer must wait."""
 
 
-class Faults:
-    """`happen` lets a fault happen and returns when it was over, by the monotonic clock; from then on recovery counts.
+class FaultInjector:
+    """Injects faults with `inject`.
 
-    `restarts` counts how often the daemon was started anew, `trouble` is what should not have been.
+    `restarts` counts restarts of the daemon, `problems` lists what must not happen.
     """
 
-    def __init__(self, daemon: ScriptedDaemon, crew: Crew) -> None:
+    def __init__(self, daemon: ScriptedDaemon, processes: ViewerProcesses) -> None:
         self.restarts = 0
         self.restarting = False
-        self.trouble: list[str] = []
+        self.problems: list[str] = []
         self._daemon = daemon
-        self._crew = crew
-        self._ways = self._camera() | self._microphone() | self._viewer() | self._process() | self._network()
+        self._processes = processes
+        self._handlers = self._camera() | self._microphone() | self._viewer() | self._process() | self._network()
 
-    async def happen(self, fault: Fault) -> float:
-        """Returns the monotonic time at which the fault itself was over."""
+    async def inject(self, fault: Fault) -> float:
+        """Inject the fault; return the monotonic time at which it was over and recovery starts."""
         try:
-            end = await self._ways[fault.kind.name](fault)
+            end = await self._handlers[fault.kind.name](fault)
         finally:
             self.restarting = False
         return time.monotonic() if end is None else end
 
     async def restart(self) -> None:
-        """As systemd does."""
+        """Restart the daemon as systemd does."""
         await asyncio.sleep(RESTART)
         await self._daemon.start()
         self.restarts += 1
 
     def _camera(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
-            "camera stalls": self._calls("camera", "stall"),
-            "camera unplugged, back at once": self._calls("camera", "vanish"),
-            "camera away, plugged in later": self._away,
+            "camera stalls": self._call("camera", "stall"),
+            "camera unplugged, back at once": self._call("camera", "vanish"),
+            "camera unplugged, plugged in later": self._unplug,
             "camera hangs for good": self._hang,
-            "camera gives garbage": self._calls("camera", "garble"),
-            "camera gives a huge keyframe": self._calls("camera", "bloat"),
+            "camera delivers garbage": self._call("camera", "garble"),
+            "camera delivers a huge keyframe": self._call("camera", "bloat"),
             "camera changes size and back": self._resize,
-            "camera's time goes back": self._calls("camera", "shift_time", -5),
-            "camera's time jumps ahead": self._calls("camera", "shift_time", 3600),
+            "camera timestamps jump back": self._call("camera", "shift_time", -5),
+            "camera timestamps jump ahead": self._call("camera", "shift_time", 3600),
         }
 
     def _microphone(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
-            "microphone unplugged": self._calls("microphone", "vanish"),
-            "microphone stalls for a while": self._stall,
-            "microphone cannot be opened for a while": self._mute,
+            "microphone unplugged": self._call("microphone", "vanish"),
+            "microphone stalls for a while": self._stall_microphone,
+            "microphone cannot be opened for a while": self._unplug_microphone,
         }
 
     def _viewer(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
-            "viewer frozen (SIGSTOP), goes on": lambda fault: self._crew.freeze(fault.viewer, fault.lasts),
-            "viewer killed, another comes": lambda fault: self._crew.replace(fault.viewer),
-            "viewer leaves, another comes": self._tells("renew"),
-            "WebSocket cut": self._tells("cut"),
+            "viewer stopped (SIGSTOP) and continued": lambda fault: self._processes.freeze(fault.viewer, fault.lasts),
+            "viewer killed and replaced": lambda fault: self._processes.replace(fault.viewer),
+            "viewer leaves and is replaced": self._command("replace"),
+            "WebSocket cut": self._command("cut"),
             "storm of PLI and NACK": self._storm,
-            "storm of keyframe messages": self._tells("keyframes"),
+            "storm of keyframe messages": self._command("keyframes"),
             "viewer floods with messages": self._flood,
-            "stranger never answers": self._mute_stranger,
-            "stranger answers garbage": self._rude_stranger,
+            "new viewer never answers": self._never_answer,
+            "new viewer answers with garbage": self._answer_with_garbage,
         }
 
     def _process(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
             "stopped and started by HTTP": self._stop_and_start,
-            "stopped and started by SIGUSR1": self._press_twice,
+            "stopped and started by SIGUSR1": self._toggle_twice,
             "kill -9, restarted": self._kill,
-            "SIGTERM, restarted": self._end,
+            "SIGTERM, restarted": self._terminate,
         }
 
     def _network(self) -> dict[str, Callable[[Fault], Awaitable[None]]]:
         return {
-            "network gone": self._link(Link(loss=1.0)),
-            "network loses a fifth": self._link(Link(loss=0.2)),
+            "network down": self._link(Link(loss=1.0)),
+            "network loses 20 % of packets": self._link(Link(loss=0.2)),
         }
 
-    def _calls(self, *call: str | float) -> Callable[[Fault], Awaitable[None]]:
-        async def happen(_: Fault) -> None:
+    def _call(self, *call: str | float) -> Callable[[Fault], Awaitable[None]]:
+        async def inject(_: Fault) -> None:
             await self._daemon.call(str(call[0]), str(call[1]), *call[2:])
 
-        return happen
+        return inject
 
-    def _tells(self, command: str) -> Callable[[Fault], Awaitable[None]]:
-        async def happen(fault: Fault) -> None:
-            self._crew.tell(fault.viewer, command)
+    def _command(self, command: str) -> Callable[[Fault], Awaitable[None]]:
+        async def inject(fault: Fault) -> None:
+            self._processes.send_command(fault.viewer, command)
 
-        return happen
+        return inject
 
     def _link(self, link: Link) -> Callable[[Fault], Awaitable[None]]:
-        async def happen(fault: Fault) -> None:
-            assert self._crew.network is not None
-            self._crew.network.set(link)
+        async def inject(fault: Fault) -> None:
+            assert self._processes.network is not None
+            self._processes.network.set(link)
             await asyncio.sleep(fault.lasts)
-            self._crew.network.set(Link())
+            self._processes.network.set(Link())
 
-        return happen
+        return inject
 
-    async def _away(self, fault: Fault) -> None:
+    async def _unplug(self, fault: Fault) -> None:
         await self._daemon.call("camera", "fail_open", "no-camera", "scripted: nothing there", 1000)
         await self._daemon.call("camera", "vanish")
         await asyncio.sleep(fault.lasts)
@@ -132,10 +131,10 @@ class Faults:
         assert self._daemon.process is not None
         self.restarting = True
         await self._daemon.call("camera", "hang")
-        code = await asyncio.wait_for(self._daemon.process.wait(), HANG_NOTICED)
+        code = await asyncio.wait_for(self._daemon.process.wait(), HANG_LIMIT)
         ended = time.monotonic()
         if code != 1:
-            self.trouble.append(f"a camera that hangs ended the daemon with {code}")
+            self.problems.append(f"the daemon exited with code {code} after its camera hung")
         await self.restart()
         return ended
 
@@ -144,27 +143,27 @@ class Faults:
         await asyncio.sleep(fault.lasts)
         await self._daemon.call("camera", "resize", 320, 180)
 
-    async def _stall(self, fault: Fault) -> None:
+    async def _stall_microphone(self, fault: Fault) -> None:
         await self._daemon.call("microphone", "stall")
         await asyncio.sleep(fault.lasts)
         await self._daemon.call("microphone", "resume")
 
-    async def _mute(self, fault: Fault) -> None:
+    async def _unplug_microphone(self, fault: Fault) -> None:
         await self._daemon.call("microphone", "fail_open", "internal", "scripted: nothing there", 1000)
         await self._daemon.call("microphone", "vanish")
         await asyncio.sleep(fault.lasts)
         await self._daemon.call("microphone", "mend")
 
     async def _storm(self, fault: Fault) -> None:
-        self._crew.tell(fault.viewer, "storm", fault.lasts)
+        self._processes.send_command(fault.viewer, "storm", fault.lasts)
         await asyncio.sleep(fault.lasts)
 
     async def _flood(self, fault: Fault) -> None:
-        self._crew.tell(fault.viewer, "flood")
-        await asyncio.sleep(PENALTY)
+        self._processes.send_command(fault.viewer, "flood")
+        await asyncio.sleep(FLOOD_DELAY)
 
-    async def _mute_stranger(self, fault: Fault) -> None:
-        async with aiohttp.ClientSession() as http, self._stranger(http) as ws:
+    async def _never_answer(self, fault: Fault) -> None:
+        async with aiohttp.ClientSession() as http, self._connect(http) as ws:
             await ws.send_json({"type": "hello"})
             with suppress(TimeoutError):
                 async with asyncio.timeout(fault.lasts):
@@ -172,8 +171,8 @@ class Faults:
                         if (await ws.receive_json()).get("ask"):
                             await ws.send_json({"type": "heartbeat"})
 
-    async def _rude_stranger(self, _: Fault) -> None:
-        async with aiohttp.ClientSession() as http, self._stranger(http) as ws:
+    async def _answer_with_garbage(self, _: Fault) -> None:
+        async with aiohttp.ClientSession() as http, self._connect(http) as ws:
             await ws.send_json({"type": "hello"})
             async with asyncio.timeout(5):
                 while (message := await ws.receive_json())["type"] != "offer":
@@ -181,7 +180,7 @@ class Faults:
             await ws.send_json({"type": "answer", "id": message["id"], "sdp": "v=0\r\ngarbage"})
             await asyncio.sleep(1)
 
-    def _stranger(self, http: aiohttp.ClientSession) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
+    def _connect(self, http: aiohttp.ClientSession) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         return http.ws_connect(f"ws://127.0.0.1:{self._daemon.port}/ws", protocols=[SUBPROTOCOL])
 
     async def _stop_and_start(self, fault: Fault) -> None:
@@ -189,7 +188,7 @@ class Faults:
         await asyncio.sleep(fault.lasts)
         await self._daemon.set_live(True)
 
-    async def _press_twice(self, fault: Fault) -> None:
+    async def _toggle_twice(self, fault: Fault) -> None:
         self._daemon.signal(signal.SIGUSR1)
         await asyncio.sleep(fault.lasts)
         self._daemon.signal(signal.SIGUSR1)
@@ -201,12 +200,12 @@ class Faults:
         await self.restart()
         return ended
 
-    async def _end(self, _: Fault) -> float:
+    async def _terminate(self, _: Fault) -> float:
         self.restarting = True
         began = time.monotonic()
         code = await self._daemon.stop(signal.SIGTERM)
         ended = time.monotonic()
-        if code != 0 or ended - began > ENDS_WITHIN:
-            self.trouble.append(f"SIGTERM ended the daemon with {code} after {ended - began:.1f} s")
+        if code != 0 or ended - began > STOP_LIMIT:
+            self.problems.append(f"the daemon exited with code {code} {ended - began:.1f} s after SIGTERM")
         await self.restart()
         return ended

@@ -1,4 +1,4 @@
-"""What the daemon holds, minute after minute, and whether that grows."""
+"""Resources of the daemon, sampled every minute, and whether they grow."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from itertools import groupby
 
 MEMORY_GROWTH = 5.0
-"""MB by which the last third of one life of the process may exceed the third before, while each kind of fault is still
-new to it: as a session costs half a MB."""
-LONG_LIFE = 30
-"""Looks, one a minute, after which nothing is new any more."""
+"""MB by which memory in the last third of a process's lifetime may exceed the third before, while each kind of fault is
+still new to the process: a session needs half a MB."""
+LONG_RUN = 30
+"""Number of samples, one per minute, after which every kind of fault has occurred."""
 MEMORY_GROWTH_LATER = 2.0
-"""MB, in a life so long."""
+"""MB, for a process with that many samples."""
 TOLERANCE = {"tasks": 1, "timers": 3, "descriptors": 2, "threads": 3}
-"""What may be in flight at one look: a timer between two ticks, a request for the status, a thread kept for later."""
+"""Allowed differences: a timer between two ticks, a status request in progress, an idle worker thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """One look at a quiet moment: `at` seconds after the beginning, `life` counts restarts, `memory` in MB."""
+class Sample:
+    """Resources at a quiet moment: `at` seconds after the start; `instance` counts restarts, `memory` is in MB."""
 
     at: float
-    life: int
+    instance: int
     viewers: int
     peers: int
     tasks: int
@@ -33,38 +33,38 @@ class Probe:
     memory: float
 
 
-def leaks(probes: Sequence[Probe], viewers: int) -> list[str]:
-    """What has leaked while so many watched, in words; nothing when nothing has."""
-    found = [
-        f"after {probe.at:.0f} s: {probe.viewers} sessions and {probe.peers} peer connections of {viewers} viewers"
-        for probe in probes
-        if (probe.viewers, probe.peers) != (viewers, viewers)
+def leaks(samples: Sequence[Sample], viewers: int) -> list[str]:
+    """Return descriptions of leaks while `viewers` watched; empty if there are none."""
+    problems = [
+        f"after {sample.at:.0f} s: {sample.viewers} sessions and {sample.peers} peer connections of {viewers} viewers"
+        for sample in samples
+        if (sample.viewers, sample.peers) != (viewers, viewers)
     ]
-    for life, group in groupby(probes, lambda probe: probe.life):
-        found += [f"life {life}: {words}" for words in _growth(list(group))]
-    return found
+    for instance, group in groupby(samples, lambda sample: sample.instance):
+        problems += [f"instance {instance}: {text}" for text in _growth(list(group))]
+    return problems
 
 
-def left_behind(idle: Probe, after: Probe) -> list[str]:
-    """What is more when all have gone than before the first came; memory aside, which Python keeps."""
-    found = _more(idle, after)
+def left_behind(idle: Sample, after: Sample) -> list[str]:
+    """Return which resources exceed `idle` after all viewers have left; memory does not count, as Python keeps it."""
+    problems = _increases(idle, after)
     if after.viewers or after.peers:
-        found.append(f"{after.viewers} sessions and {after.peers} peer connections")
-    return [f"left behind: {words}" for words in found]
+        problems.append(f"{after.viewers} sessions and {after.peers} peer connections")
+    return [f"left behind_link: {text}" for text in problems]
 
 
-def _growth(probes: list[Probe]) -> list[str]:
-    found = _more(probes[0], probes[-1])
-    third = len(probes) // 3
+def _growth(samples: list[Sample]) -> list[str]:
+    problems = _increases(samples[0], samples[-1])
+    third = len(samples) // 3
     if third >= 2:
-        last = statistics.median(probe.memory for probe in probes[-third:])
-        before = statistics.median(probe.memory for probe in probes[-2 * third : -third])
-        if last - before > (MEMORY_GROWTH if len(probes) < LONG_LIFE else MEMORY_GROWTH_LATER):
-            found.append(f"memory {before:.1f} → {last:.1f} MB in the last third")
-    return found
+        last = statistics.median(sample.memory for sample in samples[-third:])
+        before = statistics.median(sample.memory for sample in samples[-2 * third : -third])
+        if last - before > (MEMORY_GROWTH if len(samples) < LONG_RUN else MEMORY_GROWTH_LATER):
+            problems.append(f"memory {before:.1f} → {last:.1f} MB in the last third")
+    return problems
 
 
-def _more(before: Probe, after: Probe) -> list[str]:
+def _increases(before: Sample, after: Sample) -> list[str]:
     return [
         f"{name} {getattr(before, name)} → {getattr(after, name)}"
         for name, allowed in TOLERANCE.items()

@@ -1,8 +1,8 @@
-"""A viewer that behaves as the page does, in a process of its own.
+"""A viewer in a process of its own that behaves like the page.
 
-`python -m tests.soak.page_like PORT [HOST]` watches until its standard input ends. Each line there is a command: `cut`,
-`renew`, `flood`, `keyframes`, or `storm SECONDS`. It prints `{"ready": …}`, then a line of JSON for each second that is
-over, for each time that it was not let run, and for what should not happen.
+`python -m tests.soak.page_like PORT [HOST]` watches until its standard input ends. Each input line is a command: `cut`,
+`replace`, `flood`, `keyframes`, or `storm SECONDS`. It prints `{"ready": …}`, then lines of JSON: one per second, one
+for each time in which the process did not run, and one for each problem.
 """
 
 from __future__ import annotations
@@ -32,28 +32,29 @@ from tests.rigs.light import LightViewer
 
 TICK = 0.1
 UNSCHEDULED = 0.5
-"""Seconds late after which a tick says that the process did not run."""
-ATTEMPT = 3.0
-LATER = 15.0
-GONE = 3.0
-UNHEEDED = 2.5
-"""Seconds, as in the page: an attempt, the wait after 4003 and 4005, no picture, a restart that brought nothing."""
+"""Delay of a tick in seconds that means that the process did not run."""
+ATTEMPT_LIMIT = 3.0
+LONG_DELAY = 15.0
+NO_VIDEO_LIMIT = 3.0
+RESTART_INTERVAL = 2.5
+"""Seconds, as in the page: limit of an attempt, delay after 4003 and 4005, time without video before a restart is
+requested, time between restart requests."""
 HEARTBEAT = 5.0
 SETTLED = 5.0
-WAITS = (4003, 4005)
-STOPS = (1003, 1009, 4000, 4001, 4004)
+LONG_DELAY_CODES = (4003, 4005)
+FINAL_CODES = (1003, 1009, 4000, 4001, 4004)
 
 Address = tuple[int] | tuple[int, str]
-"""Port, and host where it is another one."""
+"""Port, and the host if it is not this one."""
 
 
 def retry_delay(attempt: int, lost: float) -> float:
-    """Seconds to wait: up to 0.5 s, doubling to 3 s in the first minute, to 10 s afterwards, at random."""
+    """Return a random delay in seconds: up to 0.5 s, doubling to 3 s in the first minute and to 10 s afterwards."""
     return random.random() * min(3.0 if lost < 60 else 10.0, 0.5 * 2 ** min(attempt, 10))
 
 
-class PageLike(LightViewer):
-    """Watches for ever: comes back, resumes, sends heartbeats, and asks anew when no picture comes."""
+class PageLikeViewer(LightViewer):
+    """Watches forever: reconnects, resumes, sends heartbeats, and requests a restart when no video arrives."""
 
     def __init__(self, address: Address, seconds: Counter[int]) -> None:
         super().__init__(*address)
@@ -64,37 +65,39 @@ class PageLike(LightViewer):
         self._waiting_since = self._sent_at = self._asked_at = time.monotonic()
 
     async def watch(self) -> None:
-        """Until cancelled. Raises RuntimeError when the daemon sends it away for good."""
+        """Watch until cancelled. Raises `RuntimeError` if the daemon closes the connection with a final code."""
         attempt, lost = 0, time.monotonic()
         while True:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(ATTEMPT):
+                async with asyncio.timeout(ATTEMPT_LIMIT):
                     await self._connect()
                     self.messages.clear()
-                    await self.message("welcome", ATTEMPT)
+                    await self.message("welcome", ATTEMPT_LIMIT)
                 welcomed = time.monotonic()
-                await self._stay()
+                await self._until_disconnected()
                 lost = time.monotonic()
                 attempt = 0 if lost - welcomed > SETTLED else attempt
-            if self.close_code in STOPS:
-                raise RuntimeError(f"sent away with {self.close_code}: {self.messages[-1:]}")
-            await asyncio.sleep(LATER if self.close_code in WAITS else retry_delay(attempt, time.monotonic() - lost))
+            if self.close_code in FINAL_CODES:
+                raise RuntimeError(f"closed with {self.close_code}: {self.messages[-1:]}")
+            await asyncio.sleep(
+                LONG_DELAY if self.close_code in LONG_DELAY_CODES else retry_delay(attempt, time.monotonic() - lost)
+            )
             attempt += 1
             self.close_code = None
             await self.drop_connection()
 
     async def report(self) -> None:
-        """Send a receiver report, as browsers do each second: who is not heard for 5 s gets no pictures."""
+        """Send a receiver report, as browsers do each second: a viewer that is silent for 5 s is not sent any video."""
         if self.ssrc:
             highest, lost = self.sequence, min(self.gaps, 0x7FFFFF)
             info = RtcpReceiverInfo(
                 ssrc=self.ssrc, fraction_lost=0, packets_lost=lost, highest_sequence=highest, jitter=0, lsr=0, dlsr=0
             )
-            with contextlib.suppress(ConnectionError, AssertionError):  # not connected just now
+            with contextlib.suppress(ConnectionError, AssertionError):  # not connected at the moment
                 await self.send_rtcp(bytes(RtcpRrPacket(ssrc=1, reports=[info])))
 
-    async def _stay(self) -> None:
-        """Until the WebSocket is closed, or is taken for dead."""
+    async def _until_disconnected(self) -> None:
+        """Wait until the WebSocket is closed, or a heartbeat is not answered."""
         self._sent_at, self._unanswered = time.monotonic(), False
         while not self._reading.done():
             await asyncio.wait({self._reading}, timeout=0.25)
@@ -104,7 +107,12 @@ class PageLike(LightViewer):
                     return
                 self._sent_at, self._unanswered = now, True
                 await self.send(type="heartbeat")
-            if self._live and now - self._waiting_since > GONE and now - self._asked_at > UNHEEDED and self._offer:
+            if (
+                self._live
+                and now - self._waiting_since > NO_VIDEO_LIMIT
+                and now - self._asked_at > RESTART_INTERVAL
+                and self._offer
+            ):
                 self._asked_at = now
                 await self.send(type="restart", id=self._offer, reason="no-frames")
 
@@ -112,19 +120,19 @@ class PageLike(LightViewer):
         async for raw in ws:
             message = raw.json()
             self._unanswered = False
-            await self._heed(message)
+            await self._handle(message)
             async with self._arrived:
                 self.messages = [*self.messages[-20:], message]
                 self._arrived.notify_all()
         self.close_code = ws.close_code
 
-    async def _heed(self, message: dict[str, Any]) -> None:
+    async def _handle(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "welcome":
             self._hello["resume"] = message["resume"]
-            self._told(message["stream"])
+            self._stream_changed(message["stream"])
         elif kind == "stream":
-            self._told(message)
+            self._stream_changed(message)
         elif kind == "offer":
             self._offer, self._waiting_since = message["id"], time.monotonic()
             await self._answer(message)
@@ -132,7 +140,7 @@ class PageLike(LightViewer):
             self._sent_at = time.monotonic()
             await self._ws.send_json({"type": "heartbeat"})
 
-    def _told(self, stream: dict[str, Any]) -> None:
+    def _stream_changed(self, stream: dict[str, Any]) -> None:
         if not self._live:
             self._waiting_since = time.monotonic()
         self._live = stream["state"] == "live"
@@ -140,23 +148,23 @@ class PageLike(LightViewer):
     def _count(self, packet: RtpPacket) -> None:
         super()._count(packet)
         self._waiting_since = time.monotonic()
-        self._seconds[math.floor(self._waiting_since)] += packet.marker  # the last packet of its picture
+        self._seconds[math.floor(self._waiting_since)] += packet.marker  # the last packet of its frame
 
 
-class Place:
-    """One viewer after another, and what they saw in each second."""
+class ViewerSlot:
+    """One viewer after another, and the frames received in each second."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
         self._seconds: Counter[int] = Counter()
-        self._begin()
+        self._start()
 
-    async def obey(self, command: str, *arguments: str) -> None:
-        """Do what the line says."""
+    async def execute(self, command: str, *arguments: str) -> None:
+        """Execute a command."""
         if command == "cut":
             await self._viewer.drop_connection()
-        elif command == "renew":
-            await self._renew()
+        elif command == "replace":
+            await self._replace()
         elif command == "flood":
             for _ in range(40):
                 await self._viewer.send(type="heartbeat")
@@ -166,41 +174,41 @@ class Place:
         elif command == "storm":
             await self._storm(float(*arguments))
 
-    async def tell(self) -> None:
-        """Print a line for each second that is over."""
-        told, last = math.floor(time.monotonic()), time.monotonic()
+    async def report_seconds(self) -> None:
+        """Print a line for each second that has passed."""
+        reported, last = math.floor(time.monotonic()), time.monotonic()
         while True:
             await asyncio.sleep(TICK)
             now = time.monotonic()
             if now - last > TICK + UNSCHEDULED:
-                _say(unscheduled=[last, now])
+                _print_json(unscheduled=[last, now])
             last = now
-            while told < math.floor(now - TICK):
-                _say(second=told, pictures=self._seconds.pop(told, 0))
-                told += 1
+            while reported < math.floor(now - TICK):
+                _print_json(second=reported, frames=self._seconds.pop(reported, 0))
+                reported += 1
                 await self._viewer.report()
             if self.watching.done() and not self.watching.cancelled():
-                _say(trouble=repr(self.watching.exception()))
-                await self._renew()
+                _print_json(problems=repr(self.watching.exception()))
+                await self._replace()
 
     async def leave(self) -> None:
-        """Say goodbye."""
+        """Leave with `bye`."""
         self.watching.cancel()
         await asyncio.wait({self.watching})
         with contextlib.suppress(AttributeError):  # never connected
             await self._viewer.leave()
 
-    async def _renew(self) -> None:
+    async def _replace(self) -> None:
         await self.leave()
         await asyncio.sleep(0.5)
-        self._begin()
+        self._start()
 
-    def _begin(self) -> None:
-        self._viewer = PageLike(self._address, self._seconds)
+    def _start(self) -> None:
+        self._viewer = PageLikeViewer(self._address, self._seconds)
         self.watching = asyncio.create_task(self._viewer.watch())
 
     async def _storm(self, seconds: float) -> None:
-        """Ask for keyframes and for everything again, some 100 times a second."""
+        """Request keyframes and retransmissions about 100 times per second."""
         viewer, end = self._viewer, time.monotonic() + seconds
         while time.monotonic() < end:
             lost = [viewer.sequence - back & 0xFFFF for back in range(300)]
@@ -210,23 +218,23 @@ class Place:
             await asyncio.sleep(0.02)
 
 
-def _say(**line: object) -> None:
+def _print_json(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
 async def _main(address: Address) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    _say(ready=time.monotonic())
-    place = Place(address)
-    telling = asyncio.create_task(place.tell())
+    _print_json(ready=time.monotonic())
+    slot = ViewerSlot(address)
+    reporting = asyncio.create_task(slot.report_seconds())
     while line := await reader.readline():
         try:
-            await place.obey(*line.decode().split())
+            await slot.execute(*line.decode().split())
         except (aiohttp.ClientError, OSError, AttributeError, AssertionError) as error:
-            _say(note=f"{line.decode().strip()}: {error!r}")  # no connection to misuse just now
-    telling.cancel()
-    await place.leave()
+            _print_json(note=f"{line.decode().strip()}: {error!r}")  # not connected at the moment
+    reporting.cancel()
+    await slot.leave()
 
 
 if __name__ == "__main__":

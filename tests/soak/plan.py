@@ -1,4 +1,4 @@
-"""Which fault comes when, to whom and for how long: a seed says it all."""
+"""The plan of faults: which, when, for which viewer and for how long, determined by a seed."""
 
 from __future__ import annotations
 
@@ -7,70 +7,70 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-SHORTEST, LONGEST = 20.0, 60.0
+MIN_INTERVAL, MAX_INTERVAL = 20.0, 60.0
 """Seconds between two faults."""
-CALM = 45.0
-"""Seconds at the end in which nothing happens any more, so that what is left can be counted."""
+QUIET_END = 45.0
+"""Seconds without faults at the end, so that what is left can be counted."""
 
-Who = Literal["all", "behind", "one", "nobody"]
+Affected = Literal["all", "behind_link", "one", "nobody"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault. `who` may be without a picture, for `recovery` seconds after the fault's end; "behind" are those
-    behind the bad link.
+    """A kind of fault.
 
-    `shortest` and `longest` are the seconds that it lasts, `cards` says how often it is in the deck. Recovery times
-    are those that the faults' table in tests/README.md asks for.
+    It lasts `shortest` to `longest` seconds, and is `weight` times in the deck. Video of the `affected` viewers may be
+    interrupted until `recovery` seconds after its end ("behind_link" means the viewers behind the bad link). Recovery
+    times are those required by the table of faults in tests/README.md.
     """
 
     name: str
-    who: Who
+    affected: Affected
     recovery: float = 0.0
     shortest: float = 0.0
     longest: float = 0.0
-    cards: int = 3
+    weight: int = 3
 
 
 KINDS = (
-    Kind("camera stalls", "all", 5),  # noticed within 2 s, opened anew after 1 s, then a keyframe
+    Kind("camera stalls", "all", 5),  # noticed within 2 s, reopened after 1 s, then a keyframe
     Kind("camera unplugged, back at once", "all", 4),
-    Kind("camera away, plugged in later", "all", 5, 2, 10),
-    Kind("camera hangs for good", "all", 8, cards=1),  # the process ends after 7 s; from then on as kill -9
-    Kind("camera gives garbage", "nobody"),
-    Kind("camera gives a huge keyframe", "nobody"),
+    Kind("camera unplugged, plugged in later", "all", 5, 2, 10),
+    Kind("camera hangs for good", "all", 8, weight=1),  # the process exits after 7 s; then as after kill -9
+    Kind("camera delivers garbage", "nobody"),
+    Kind("camera delivers a huge keyframe", "nobody"),
     Kind("camera changes size and back", "nobody", 0, 2, 5),
-    Kind("camera's time goes back", "nobody"),
-    Kind("camera's time jumps ahead", "nobody"),
+    Kind("camera timestamps jump back", "nobody"),
+    Kind("camera timestamps jump ahead", "nobody"),
     Kind("microphone unplugged", "nobody"),
     Kind("microphone stalls for a while", "nobody", 0, 2, 10),
     Kind("microphone cannot be opened for a while", "nobody", 0, 2, 8),
-    Kind("viewer frozen (SIGSTOP), goes on", "one", 4, 2, 15),
-    Kind("viewer killed, another comes", "one", 5),
-    Kind("viewer leaves, another comes", "one", 5),
+    Kind("viewer stopped (SIGSTOP) and continued", "one", 4, 2, 15),
+    Kind("viewer killed and replaced", "one", 5),
+    Kind("viewer leaves and is replaced", "one", 5),
     Kind("WebSocket cut", "nobody"),
     Kind("storm of PLI and NACK", "nobody", 0, 3, 6),
     Kind("storm of keyframe messages", "nobody"),
-    Kind("viewer floods with messages", "one", 5),  # is told to wait for 15 s
-    Kind("stranger never answers", "nobody", 0, 11, 12),
-    Kind("stranger answers garbage", "nobody"),
+    Kind("viewer floods with messages", "one", 5),  # must wait for 15 s
+    Kind("new viewer never answers", "nobody", 0, 11, 12),
+    Kind("new viewer answers with garbage", "nobody"),
     Kind("stopped and started by HTTP", "all", 5, 1, 5),
     Kind("stopped and started by SIGUSR1", "all", 5, 1, 5),
-    Kind("kill -9, restarted", "all", 8, cards=1),
-    Kind("SIGTERM, restarted", "all", 8, cards=1),
+    Kind("kill -9, restarted", "all", 8, weight=1),
+    Kind("SIGTERM, restarted", "all", 8, weight=1),
 )
 
 NETWORK_KINDS = (
-    # Nobody tells these viewers that the network is back: a step of the ladder and an attempt may pass, 3 s each.
-    Kind("network gone", "behind", 8, 2, 20),
-    Kind("network loses a fifth", "nobody", 0, 5, 15),
+    # Viewers do not notice that the network is back: a retry delay and an attempt may pass, 3 s each.
+    Kind("network down", "behind_link", 8, 2, 20),
+    Kind("network loses 20 % of packets", "nobody", 0, 5, 15),
 )
-"""Those that take networks of one's own."""
+"""Kinds that need network namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One that is planned: `at` seconds after the beginning, to that viewer, for so many seconds."""
+    """A planned fault: `at` seconds after the start, for that viewer, with a duration of `lasts` seconds."""
 
     at: float
     kind: Kind
@@ -79,21 +79,21 @@ class Fault:
 
 
 def plan(seed: int, seconds: float, viewers: int, kinds: Sequence[Kind] = KINDS) -> list[Fault]:
-    """All faults of a run; a longer run with the same seed begins with the same ones.
+    """Return all faults of a run; a longer run with the same seed starts with the same ones.
 
-    Kinds are drawn from a shuffled deck until it is empty, so that chance decides the order, and leaves none out.
+    Kinds are drawn from a shuffled deck until it is empty, so that their order is random and none is missing.
     """
-    chance = Random(seed)
+    random = Random(seed)
     faults: list[Fault] = []
     deck: list[Kind] = []
     at = 0.0
     while True:
         if not deck:
-            deck = [kind for kind in kinds for _ in range(kind.cards)]
-            chance.shuffle(deck)
-        at += chance.uniform(SHORTEST, LONGEST)
+            deck = [kind for kind in kinds for _ in range(kind.weight)]
+            random.shuffle(deck)
+        at += random.uniform(MIN_INTERVAL, MAX_INTERVAL)
         kind = deck.pop()
-        fault = Fault(at, kind, chance.randrange(viewers), chance.uniform(kind.shortest, kind.longest))
-        if at + fault.lasts > seconds - CALM:
+        fault = Fault(at, kind, random.randrange(viewers), random.uniform(kind.shortest, kind.longest))
+        if at + fault.lasts > seconds - QUIET_END:
             return faults
         faults.append(fault)

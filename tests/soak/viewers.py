@@ -1,0 +1,108 @@
+"""The processes of the viewers, and what they report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from typing import Any
+
+from tests.rigs.shaper import NEAR, Shaper
+from tests.soak.availability import Availability
+
+START_LIMIT = 60.0
+"""Seconds in which a process must start; generous, because the machine may be busy."""
+
+
+class ViewerProcesses:
+    """Processes with one viewer each; use it with `async with`.
+
+    With a `network`, every other viewer is behind its link. Received frames are added to `availability`; `notes` are
+    remarkable events, `problems` what must not happen.
+    """
+
+    def __init__(self, port: int, number: int, availability: Availability) -> None:
+        self.network: Shaper | None = None
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+        self._port = port
+        self._availability = availability
+        self._processes: list[asyncio.subprocess.Process] = [None] * number  # type: ignore[list-item]
+        self._readers: set[asyncio.Task[None]] = set()
+
+    @property
+    def behind_link(self) -> range:
+        """The indices of the viewers behind the link."""
+        return range(1, len(self._processes), 2) if self.network else range(0)
+
+    async def __aenter__(self) -> ViewerProcesses:
+        for index in range(len(self._processes)):
+            await self._start(index)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self._processes:
+            if process is not None and process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                await process.wait()
+
+    def send_command(self, index: int, *command: object) -> None:
+        """Send a command to a viewer."""
+        stdin = self._processes[index].stdin
+        assert stdin is not None
+        stdin.write(" ".join(map(str, command)).encode() + b"\n")
+
+    async def freeze(self, index: int, seconds: float) -> None:
+        """Stop a process for `seconds`."""
+        self._processes[index].send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._processes[index].send_signal(signal.SIGCONT)
+
+    async def replace(self, index: int) -> None:
+        """Kill a process and start another one in its place; return when that is ready to join."""
+        self._processes[index].kill()
+        await self._processes[index].wait()
+        await self._start(index)
+
+    async def leave(self) -> None:
+        """Let all viewers leave with `bye`."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        await asyncio.gather(*(asyncio.wait_for(process.wait(), START_LIMIT) for process in self._processes))
+
+    async def _start(self, index: int) -> None:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*self._command(index), stdin=pipe, stdout=pipe)
+        self._processes[index] = process
+        ready = asyncio.Event()
+        reader = asyncio.create_task(self._read(index, process, ready))
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        await asyncio.wait_for(ready.wait(), START_LIMIT)
+
+    def _command(self, index: int) -> list[str]:
+        command = [sys.executable, "-m", "tests.soak.page_like", str(self._port)]
+        if self.network is None or index not in self.behind_link:
+            return command
+        return self.network.far.command(*command, NEAR)
+
+    async def _read(self, index: int, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            self._handle(index, json.loads(line))
+            ready.set()
+
+    def _handle(self, index: int, line: dict[str, Any]) -> None:
+        if "second" in line:
+            self._availability.add_frames(index, line["second"], line["frames"])
+        elif "unscheduled" in line:
+            self._availability.add_unscheduled(index, *line["unscheduled"])
+        elif "problems" in line:
+            self.problems.append(f"viewer {index}: {line['problems']}")
+        elif "note" in line:
+            self.notes.append(f"viewer {index}: {line['note']}")
