@@ -21,7 +21,7 @@ RESTART = 1.0
 STOP_LIMIT = 3.0
 HANG_LIMIT = 12.0
 FLOOD_DELAY = 15.0
-"""Seconds: for a stop by SIGTERM, from a hanging camera to the exit of the process, for which a flooding viewer must wait."""
+"""Seconds: for a stop by SIGTERM, until a hanging camera ends the process, for which a flooding viewer must wait."""
 
 
 class FaultInjector:
