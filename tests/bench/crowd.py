@@ -45,7 +45,7 @@ class Crowd(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def stats(self) -> CrowdStats:
+    async def summary(self) -> CrowdStats:
         """Wait until the viewers have left, and return what they received."""
 
 
@@ -67,7 +67,7 @@ class PionCrowd(yardstick.Program):
         await super().__aenter__()
         return self
 
-    async def stats(self) -> CrowdStats:
+    async def summary(self) -> CrowdStats:
         result = await self.result()
         times, packets = result["first_keyframe_ms"], result["packets"].get("video", 0)
         dropped = udp_overflows() - self._overflows
@@ -76,14 +76,14 @@ class PionCrowd(yardstick.Program):
 
 
 class PythonCrowd(LightProcess):
-    """Our own viewers, which stay until `stats` is called."""
+    """Our own viewers, which stay until `summary` is called."""
 
     async def __aenter__(self) -> PythonCrowd:
         self._overflows = udp_overflows()
         await super().__aenter__()
         return self
 
-    async def stats(self) -> CrowdStats:
+    async def summary(self) -> CrowdStats:
         dropped = udp_overflows() - self._overflows
         received = await self.stats()
         packets: list[int] = received["packets"]

@@ -60,7 +60,7 @@ async def _engine_cost(kind: Kind, viewers: int, seconds: int) -> Cost:
     stay = SETTLE + seconds + MARGIN
     async with EngineProcess(kind, CONSTANT) as engine, crowd(engine.port, viewers, stay) as watching:
         window = await engine.window(viewers, SETTLE, seconds)
-        stats = await watching.stats()
+        stats = await watching.summary()
     _check(stats, window.packets)
     return Cost(window.microseconds, stats)
 
@@ -72,7 +72,7 @@ async def _pion_cost(viewers: int, seconds: int) -> Cost:
         PionCrowd(viewers, SETTLE + seconds + MARGIN, whep=peer.url) as watching,
     ):
         result = await peer.result()
-        stats = await watching.stats()
+        stats = await watching.summary()
     _check(stats, seconds * CONSTANT.fps * CONSTANT.packets * viewers)
     return Cost(result["us_per_packet_viewer"], stats)
 

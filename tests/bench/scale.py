@@ -27,7 +27,7 @@ async def measure(options: Options) -> list[Result]:
         crowd(engine.port, viewers, SETTLE + seconds + 6, JOIN_INTERVAL) as watching,
     ):
         window = await engine.window(viewers, SETTLE, seconds)
-        stats = await watching.stats()
+        stats = await watching.summary()
     return [Result(f"{name}: gaps", stats.gap_summary, "none"), _lag(window), _cpu(window)]
 
 

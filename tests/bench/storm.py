@@ -29,7 +29,7 @@ async def measure(options: Options) -> list[Result]:
         async with crowd(engine.port, viewers, LIMIT, 1 / viewers) as new:
             last = await _last_served(engine, PRESENT + viewers)
             lags, end = await engine.lags(), await engine.snapshot()
-            new_stats, old_stats = await new.stats(), await old.stats()
+            new_stats, old_stats = await new.summary(), await old.summary()
     forced = [requested for requested in end.keyframes_requested if requested > before.now]
     served = f"{last.now - before.now:.2f} s" if last else f"more than {LIMIT:g} s"
     times = f"p50 {new_stats.keyframe_p50:.0f} ms, p95 {new_stats.keyframe_p95:.0f} ms"
