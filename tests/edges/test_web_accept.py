@@ -4,7 +4,6 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +12,7 @@ from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.web import accept, connection, listen
 from broadcaster.web.accept import Acceptor, ConnectionSlots
-from tests.edges.web_rig import SignalingClient, WebServerRig, served
+from tests.edges.web_rig import SignalingClient, WebServerRig, served, until
 from tests.rigs.certificates import make_pair
 
 REQUEST = b"GET /viewer/index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -23,12 +22,6 @@ def connections(rig: WebServerRig) -> int:
     """Return the number of connections that the server counts."""
     assert rig.server._acceptor is not None
     return len(rig.server._acceptor._connections)
-
-
-async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
-    async with asyncio.timeout(limit):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def connect(rig: WebServerRig) -> socket.socket:

@@ -1,10 +1,11 @@
-"""Who may ask what: pure rules, and log lines that nobody outside can forge."""
+"""Access rules for hosts, origins and addresses, and log lines that clients cannot forge or flood."""
 
 import logging
 
 import pytest
 
 from broadcaster.auth.rate_limits import networks
+from broadcaster.devices.fakes import FakeClock
 from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.web import access
 
@@ -19,7 +20,7 @@ NAMES = access.own_names(["Pi.example.org"], ["Cam.Example.com."])
         "pi.example.org", "cam.example.com", "CAM.example.com:443",
     ],
 )  # fmt: skip
-def test_our_names(host: str) -> None:
+def test_own_hosts_are_recognised(host: str) -> None:
     assert access.own_host(host, NAMES) == host
 
 
@@ -31,7 +32,7 @@ def test_our_names(host: str) -> None:
         "[fe80::1%25eth0]", "[::1;]", "[pi]", "2130706433", "0x7f.1", "pi:80:80",
     ],
 )  # fmt: skip
-def test_not_our_names(host: str) -> None:
+def test_other_hosts_are_rejected(host: str) -> None:
     assert access.own_host(host, NAMES) is None
 
 
@@ -57,12 +58,12 @@ def test_not_our_names(host: str) -> None:
         ("http://evil@pi.local:8080", "pi.local:8080", False),
     ],
 )
-def test_origins(origin: str, host: str, allowed: bool) -> None:
+def test_allowed_origins(origin: str, host: str, allowed: bool) -> None:
     assert access.is_allowed_origin(origin, host, ["https://site.example"]) is allowed
 
 
 @pytest.mark.parametrize(
-    ("address", "host", "headers", "local"),
+    ("address", "host", "headers", "is_local"),
     [
         ("127.0.0.1", "localhost:8080", {}, True),
         ("::1", "[::1]:8080", {}, True),
@@ -77,11 +78,11 @@ def test_origins(origin: str, host: str, allowed: bool) -> None:
         ("127.0.0.1", "", {}, False),
     ],
 )
-def test_requests_from_this_machine(address: str, host: str, headers: dict[str, str], local: bool) -> None:
-    assert access.is_local_request(address, host, headers) is local
+def test_local_requests_are_recognised(address: str, host: str, headers: dict[str, str], is_local: bool) -> None:
+    assert access.is_local_request(address, host, headers) is is_local
 
 
-def test_addresses() -> None:
+def test_addresses_are_normalised_and_grouped_into_networks() -> None:
     assert access.plain_address("::ffff:192.0.2.1") == "192.0.2.1"
     assert access.plain_address("fe80::1%eth0") == "fe80::1"
     assert access.plain_address(None) == ""
@@ -90,32 +91,20 @@ def test_addresses() -> None:
     assert networks("2001:db8:1:2::9") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
 
 
-def test_log_text_is_escaped_and_cut() -> None:
+def test_log_text_is_escaped_and_truncated() -> None:
     assert quoted("a\nb\x1b[31m\u202e\ud800") == "a\\nb\\x1b[31m\\u202e\\ud800"
     assert len(quoted("\n" * 1000)) == len(quoted("x" * 1000)) == 200
     assert quoted("Käse") == "Käse"
 
 
-class Hand:
-    """A clock set by hand."""
-
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def unix(self) -> float:
-        return self.now
-
-
-def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture) -> None:
+def test_at_most_ten_lines_of_one_kind_per_second_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    clock = Hand()
-    log = RateLimitedLogger(logging.getLogger("outside"), clock)
+    clock = FakeClock()
+    log = RateLimitedLogger(logging.getLogger("web"), clock)
     for _ in range(50):
         log.info("joined", "one")
     log.info("left", "two")
-    clock.now = 1.0
+    clock.advance(1.0)
     log.info("joined", "three")
     assert [record.message for record in caplog.records] == ["one"] * 10 + [
         "two",
@@ -123,15 +112,15 @@ def test_at_most_ten_lines_a_second_of_one_kind(caplog: pytest.LogCaptureFixture
     ]
 
 
-def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Hand()
-    log = RateLimitedLogger(logging.getLogger("outside"), clock)
+def test_a_traceback_of_one_kind_is_logged_once_per_second(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    log = RateLimitedLogger(logging.getLogger("web"), clock)
     for _ in range(50):
-        log.warning("viewer", "broke something", KeyError("x"))
+        log.warning("viewer", "internal error", KeyError("x"))
     assert [record.exc_info is not None for record in caplog.records] == [True] + [False] * 9
-    assert caplog.messages[1] == "broke something: KeyError: 'x'"
-    clock.now = 1.0
-    log.warning("viewer", "broke something", KeyError("x"))
+    assert caplog.messages[1] == "internal error: KeyError: 'x'"
+    clock.advance(1.0)
+    log.warning("viewer", "internal error", KeyError("x"))
     assert caplog.records[-1].exc_info
 
 
@@ -139,7 +128,7 @@ def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixt
     ("host", "own"),
     [
         ("xn--kln-sna.local:8080", "xn--kln-sna.local:8080"),  # as browsers send it
-        ("köln.local:8080", "xn--kln-sna.local:8080"),  # as other programs do
+        ("köln.local:8080", "xn--kln-sna.local:8080"),  # as other programs send it
         ("KÖLN", "xn--kln-sna"),
         ("xn--strae-oqa.example", "xn--strae-oqa.example"),
         ("straße.example", "xn--strae-oqa.example"),
@@ -150,6 +139,6 @@ def test_a_bug_is_told_with_one_traceback_a_second(caplog: pytest.LogCaptureFixt
         ("\udcff", None),
     ],
 )
-def test_names_with_letters_beyond_ascii(host: str, own: str | None) -> None:
+def test_international_host_names_are_recognised(host: str, own: str | None) -> None:
     names = access.own_names(["Köln"], ["straße.example"])
     assert access.own_host(host, names) == own

@@ -1,4 +1,4 @@
-"""Behind a trusted proxy every limit goes by the viewer's own address; behind any other it is the proxy's."""
+"""Limits behind proxies: by the viewer's own address behind a trusted proxy, else by the proxy's address."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ ANNA, BERT = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": "198.51.10
 
 
 async def hello(rig: Any, headers: dict[str, str], **fields: object) -> str:
-    """Say hello from there: the code of the error, or "welcome"."""
+    """Send `hello` with these HTTP headers; return the code of the error, or "welcome"."""
     viewer = await rig.connect(**headers)
     await viewer.send("hello", **fields)
     message = json.loads((await viewer.socket.receive()).data)
@@ -26,7 +26,7 @@ async def hello(rig: Any, headers: dict[str, str], **fields: object) -> str:
     return str(message.get("code", message["type"]))
 
 
-async def test_wrong_tokens_are_counted_for_each_viewer() -> None:
+async def test_wrong_tokens_are_counted_per_viewer() -> None:
     async with served(viewer_token="right", trusted_proxies=TRUSTED) as rig:
         for _ in range(5):
             assert await hello(rig, ANNA, token="guess") == "token-wrong"
@@ -34,14 +34,14 @@ async def test_wrong_tokens_are_counted_for_each_viewer() -> None:
         assert await hello(rig, BERT, token="right") == "welcome"
 
 
-async def test_without_trust_a_claim_changes_nothing() -> None:
+async def test_headers_of_untrusted_clients_are_ignored() -> None:
     async with served(viewer_token="right") as rig:
         for number in range(5):
             assert await hello(rig, {"X-Forwarded-For": f"198.51.100.{number}"}, token="guess") == "token-wrong"
         assert await hello(rig, ANNA, token="right") == "too-many"
 
 
-async def test_many_networks_of_one_site_do_not_help_who_guesses() -> None:
+async def test_wrong_tokens_are_limited_per_ipv6_site() -> None:
     async with served(viewer_token="right", trusted_proxies=TRUSTED) as rig:
         for number in range(20):
             assert await hello(rig, {"X-Forwarded-For": f"2001:db8:7:{number}::1"}, token="guess") == "token-wrong"
@@ -50,7 +50,7 @@ async def test_many_networks_of_one_site_do_not_help_who_guesses() -> None:
 
 
 @pytest.mark.parametrize("token", ["right", "a-token-of-many-words"])
-async def test_guesses_from_everywhere_keep_nobody_away(token: str) -> None:
+async def test_wrong_tokens_from_many_addresses_do_not_lock_others_out(token: str) -> None:
     async with served(viewer_token=token, operator_token=token, trusted_proxies=TRUSTED) as rig:
         for number in range(60):
             headers = {"X-Forwarded-For": f"192.0.2.{number}"}
@@ -63,14 +63,15 @@ async def test_guesses_from_everywhere_keep_nobody_away(token: str) -> None:
 
 
 def bearer(token: str) -> dict[str, str]:
+    """Return the header that authenticates with this token."""
     return {"Authorization": f"Bearer {token}"}
 
 
-async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_not() -> None:
+async def test_new_sessions_are_rate_limited_and_resumed_ones_are_not() -> None:
     async with served(max_viewers=2, trusted_proxies=TRUSTED) as rig:
-        kept = await rig.connect(**ANNA)
-        await kept.send("hello")
-        resume = (await kept.receive("welcome"))["resume"]
+        first = await rig.connect(**ANNA)
+        await first.send("hello")
+        resume = (await first.receive("welcome"))["resume"]
         for _ in range(4 * 2 + 16 - 1):
             assert await hello(rig, ANNA) == "welcome"
         viewer = await rig.connect(**ANNA)
@@ -80,29 +81,29 @@ async def test_who_comes_and_goes_in_a_loop_has_to_wait_and_who_comes_back_has_n
         assert await hello(rig, BERT) == "welcome"
         assert await hello(rig, ANNA, resume=resume) == "welcome"
         for _ in range(30):
-            assert await hello(rig, {}) == "welcome", "the proxy itself, and this machine"
+            assert await hello(rig, {}) == "welcome", "no limit for the proxy itself and this machine"
 
 
-async def test_silent_sockets_are_counted_for_each_viewer_and_never_for_the_proxy() -> None:
+async def test_pending_websockets_are_limited_per_viewer_but_not_for_the_proxy() -> None:
     async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
-        silent = [await rig.connect(**ANNA) for _ in range(16)]
+        pending = [await rig.connect(**ANNA) for _ in range(16)]
         assert await hello(rig, ANNA) == "too-many"
         assert await hello(rig, BERT) == "welcome"
-        silent += [await rig.connect() for _ in range(17)]
-        assert await hello(rig, {}) == "welcome", "the proxy itself may have more"
+        pending += [await rig.connect() for _ in range(17)]
+        assert await hello(rig, {}) == "welcome", "no limit for the proxy itself"
 
 
-async def test_many_networks_of_one_site_have_no_more_silent_sockets_than_three_addresses() -> None:
+async def test_pending_websockets_are_limited_per_ipv6_site() -> None:
     async with served(timings=Timings(hello_timeout=30, close_timeout=0.1), trusted_proxies=TRUSTED) as rig:
-        silent = [await rig.connect(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
+        pending = [await rig.connect(**{"X-Forwarded-For": f"2001:db8:7:{number}::1"}) for number in range(48)]
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "too-many"
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:8::1"}) == "welcome"
-        await silent[0].socket.close()
+        await pending[0].socket.close()
         await asyncio.sleep(0.05)
         assert await hello(rig, {"X-Forwarded-For": "2001:db8:7:ff::1"}) == "welcome"
 
 
-async def test_the_log_names_the_viewer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_lines_name_the_forwarded_address(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     async with served(trusted_proxies=TRUSTED) as rig:
         assert await hello(rig, ANNA) == "welcome"
@@ -112,7 +113,7 @@ async def test_the_log_names_the_viewer(caplog: pytest.LogCaptureFixture) -> Non
     assert "refused 198.51.100.2: Host rebound.example is not in web.hosts" in caplog.messages
 
 
-async def test_wrong_operator_tokens_are_counted_for_each_caller(tmp_path: Any) -> None:
+async def test_wrong_operator_tokens_are_counted_per_caller(tmp_path: Any) -> None:
     file = SecretFile(tmp_path / "token")
     async with served(trusted_proxies=TRUSTED, operator_token_file=file) as rig:
 

@@ -1,4 +1,4 @@
-"""The page, the API and the server itself over real HTTP."""
+"""The page, the API and the server over real HTTP."""
 
 import asyncio
 import re
@@ -22,15 +22,15 @@ from tests.edges.web_rig import served
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_the_page_and_its_headers() -> None:
+async def test_the_page_is_served_with_security_headers() -> None:
     async with served(origins=("https://site.example",)) as rig, rig.client.get(rig.url) as response:
         assert response.status == 200
         assert response.content_type == "text/html"
         assert response.headers["Cache-Control"] == "no-cache"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
-        for denied in ("camera", "microphone", "geolocation", "display-capture"):
-            assert f"{denied}=()" in response.headers["Permissions-Policy"]
+        for feature in ("camera", "microphone", "geolocation", "display-capture"):
+            assert f"{feature}=()" in response.headers["Permissions-Policy"]
         host = f"127.0.0.1:{rig.server.port}"
         assert response.headers["Content-Security-Policy"].split("; ") == [
             "default-src 'none'",
@@ -45,16 +45,16 @@ async def test_the_page_and_its_headers() -> None:
         ]
 
 
-async def test_files_of_the_page_have_their_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_files_are_served_with_their_content_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "icons").mkdir()
     for name in ("index.html", "a.js", "b.mjs", "c.css", "icons/d.svg", "secret.env", "x.py"):
         (tmp_path / name).write_text(name)
     monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: tmp_path)
     types = {"a.js": "text/javascript", "b.mjs": "text/javascript", "c.css": "text/css", "icons/d.svg": "image/svg+xml"}
     async with served() as rig:
-        for name, kind in types.items():
+        for name, content_type in types.items():
             async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
-                assert (response.status, response.content_type) == (200, kind)
+                assert (response.status, response.content_type) == (200, content_type)
                 assert response.headers["Cache-Control"] == "no-cache"
                 etag = response.headers["ETag"]
             async with rig.client.get(f"{rig.url}/viewer/{name}", headers={"If-None-Match": etag}) as response:
@@ -67,7 +67,7 @@ async def test_files_of_the_page_have_their_types(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     "name", ["%C3%A9" * 190 + ".js", "%ED%A0%80.js", "%FF.js", "a/" * 90 + "b.js", "index.html/a.js"]
 )
-async def test_a_name_that_no_file_can_have_is_not_found(name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_impossible_file_names_are_not_found(name: str, caplog: pytest.LogCaptureFixture) -> None:
     async with served() as rig, rig.client.get(URL(f"{rig.url}/viewer/{name}", encoded=True)) as response:
         assert response.status == 404
     assert not caplog.records
@@ -85,7 +85,9 @@ async def test_a_name_that_no_file_can_have_is_not_found(name: str, caplog: pyte
         "/viewer/link.js",
     ],
 )
-async def test_nothing_outside_the_folder_is_served(path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_files_outside_the_folder_are_not_served(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     folder = tmp_path / "viewer"
     folder.mkdir()
     (tmp_path / "outside.js").write_text("secret")
@@ -101,23 +103,23 @@ async def test_nothing_outside_the_folder_is_served(path: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["jsconfig.json", "types.d.ts"])
-async def test_what_is_for_the_type_checker_is_not_served(name: str) -> None:
+async def test_files_for_the_type_checker_are_not_served(name: str) -> None:
     assert (viewer_folder() / name).is_file()
     async with served() as rig, rig.client.get(f"{rig.url}/viewer/{name}") as response:
         assert response.status == 404
 
 
-def test_the_page_of_a_checkout_is_found() -> None:
+def test_the_folder_in_a_checkout_is_found() -> None:
     assert (viewer_folder() / "index.html").is_file()
 
 
-def test_the_page_of_a_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_in_a_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "viewer").mkdir()
     monkeypatch.setattr(page, "__file__", str(tmp_path / "page.py"))
     assert viewer_folder() == tmp_path / "viewer"
 
 
-async def test_status_shows_the_stream_to_everyone_and_viewers_to_the_operator() -> None:
+async def test_status_includes_stats_of_viewers_only_for_the_operator() -> None:
     async with served(operator_token="op") as rig:
         viewer = await rig.connect()
         await viewer.join()
@@ -130,15 +132,15 @@ async def test_status_shows_the_stream_to_everyone_and_viewers_to_the_operator()
         assert 0 <= status["uptime"] < 5
         assert "viewer_figures" not in status
         async with rig.client.get(f"{rig.url}/api/status", headers={"Authorization": "Bearer op"}) as response:
-            (figures,) = (await response.json())["viewer_figures"]
-        assert (figures["viewer"], figures["address"], figures["connected"]) == ("v1", "127.0.0.1", True)
-        assert figures["peers"][0]["bytes_sent"] == 77
+            (stats,) = (await response.json())["viewer_figures"]
+        assert (stats["viewer"], stats["address"], stats["connected"]) == ("v1", "127.0.0.1", True)
+        assert stats["peers"][0]["bytes_sent"] == 77
 
 
 @pytest.mark.parametrize("how", ["token", "links"])
-async def test_strangers_see_of_a_private_stream_only_its_state(how: str, tmp_path: Path) -> None:
-    closed = {"viewer_token": "right"} if how == "token" else {"links": True, "link_key": SecretFile(tmp_path / "key")}
-    async with served(operator_token="op", **closed) as rig:
+async def test_status_of_a_private_stream_is_limited_to_its_state_for_others(how: str, tmp_path: Path) -> None:
+    private = {"viewer_token": "right"} if how == "token" else {"links": True, "link_key": SecretFile(tmp_path / "key")}
+    async with served(operator_token="op", **private) as rig:
         async with rig.client.get(f"{rig.url}/api/status") as response:
             assert await response.json() == {"stream": {"state": "live"}, "private": True}
         async with rig.client.get(f"{rig.url}/api/status", headers={"Authorization": "Bearer op"}) as response:
@@ -146,7 +148,7 @@ async def test_strangers_see_of_a_private_stream_only_its_state(how: str, tmp_pa
 
 
 @pytest.mark.parametrize("live", [True, False])
-async def test_live_starts_and_stops(live: bool) -> None:
+async def test_post_live_starts_and_stops(live: bool) -> None:
     async with served() as rig:
         async with rig.client.post(f"{rig.url}/api/live", json={"live": live}) as response:
             assert response.status == 200
@@ -165,7 +167,7 @@ async def test_requests_are_refused_while_the_daemon_shuts_down() -> None:
 
         peer.close = close_late
         async with rig.client.get(f"{rig.url}/healthz") as response:
-            assert response.status == 200, "and this connection stays open"
+            assert response.status == 200, "this connection is kept alive"
         closing = asyncio.create_task(rig.server.close())
         assert await viewer.close_code() == CloseCode.GOING_AWAY
         async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
@@ -192,21 +194,21 @@ async def test_requests_are_refused_while_the_daemon_shuts_down() -> None:
         ({**JSON, "Forwarded": "for=192.0.2.1"}, '{"live": true}', 403),
     ],
 )
-async def test_live_is_guarded(headers: dict[str, str], body: str, status: int) -> None:
+async def test_invalid_or_unauthorized_post_live_is_refused(headers: dict[str, str], body: str, status: int) -> None:
     async with served() as rig:
         async with rig.client.post(f"{rig.url}/api/live", data=body.encode("latin-1"), headers=headers) as response:
             assert response.status == status
         assert rig.stream.requested == []
 
 
-async def test_live_with_an_operator_token() -> None:
+async def test_post_live_with_the_configured_operator_token() -> None:
     async with served(operator_token="op") as rig:
 
         async def post(**headers: str) -> int:
             async with rig.client.post(f"{rig.url}/api/live", json={"live": True}, headers=headers) as response:
                 return response.status
 
-        assert await post() == 401, "loopback alone does not do then"
+        assert await post() == 401, "loopback alone is not sufficient then"
         assert await post(Authorization="Bearer op", Host="192.168.1.2") == 200
         for _ in range(5):
             assert await post(Authorization="Bearer guess") == 401
@@ -214,48 +216,48 @@ async def test_live_with_an_operator_token() -> None:
         assert rig.stream.requested == [True]
 
 
-async def test_live_with_the_token_that_was_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_post_live_with_the_generated_operator_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     file = SecretFile(tmp_path / "token")
     async with served(operator_token_file=file) as rig:
-        made = file.path.read_text().strip()
+        token = file.path.read_text().strip()
 
         async def post(**headers: str) -> int:
             async with rig.client.post(f"{rig.url}/api/live", json={"live": True}, headers=headers) as response:
-                assert str(tmp_path) not in await response.text(), "no stranger needs to know where it is"
+                assert str(tmp_path) not in await response.text(), "the path is not disclosed"
                 return response.status
 
-        assert await post() == 200, "this machine needs none"
+        assert await post() == 200, "no token is needed on this machine"
         assert await post(Host="192.168.1.2") == 401
-        assert await post(Host="192.168.1.2", Authorization=f"Bearer {made}") == 200
+        assert await post(Host="192.168.1.2", Authorization=f"Bearer {token}") == 200
         for _ in range(5):
             assert await post(Authorization="Bearer guess") == 401
         assert await post(Authorization="Bearer guess") == 429
-        assert await post(Host="192.168.1.2", Authorization=f"Bearer {made}") == 200, "nobody guesses that"
+        assert await post(Host="192.168.1.2", Authorization=f"Bearer {token}") == 200, (
+            "the generated token is not rate-limited"
+        )
         assert rig.stream.requested == [True, True, True]
-    assert made not in caplog.text
+    assert token not in caplog.text
     assert "guess" not in caplog.text
 
 
-async def test_the_readme_s_command_shows_the_token_and_keeps_it_to_itself(tmp_path: Path) -> None:
+async def test_the_readme_s_command_passes_the_operator_token_without_exposing_it(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not here: sudo apt install curl")
-    said = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    found = re.search(r"(sed 's/[^']+' )operator_token \| (curl .*) http://…(/\S+)\n", said)
-    assert found, "README.md: Who may watch"
+        pytest.skip("curl is not installed: sudo apt install curl")
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    match = re.search(r"(sed 's/[^']+' )operator_token \| (curl .*) http://…(/\S+)\n", readme)
+    assert match, "the command is missing in README.md"
     file = SecretFile(tmp_path / "token")
     async with served(operator_token_file=file) as rig:
         elsewhere = "-s -f -H 'X-Forwarded-For: 192.0.2.1'"
-        command = f"{found[1]} {file.path} | {found[2]} {elsewhere} {rig.url}{found[3]}"
+        command = f"{match[1]} {file.path} | {match[2]} {elsewhere} {rig.url}{match[3]}"
         assert "$" not in command
         shell = await asyncio.create_subprocess_shell(command, stdout=subprocess.DEVNULL)
         assert await asyncio.wait_for(shell.wait(), 20) == 0
         assert rig.stream.requested == [True]
 
 
-async def test_a_token_made_for_another_one_counts_at_the_next_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_renewed_operator_token_replaces_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_RELOAD_INTERVAL", 0.05)
     file = SecretFile(tmp_path / "token")
     async with served(operator_token_file=file) as rig:
@@ -269,7 +271,7 @@ async def test_a_token_made_for_another_one_counts_at_the_next_look(
                 await asyncio.sleep(0.1)
 
 
-async def test_without_a_disk_for_it_this_machine_still_may(caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_a_token_file_this_machine_is_still_the_operator(caplog: pytest.LogCaptureFixture) -> None:
     async with served(operator_token_file=SecretFile(Path("/dev/null/token"))) as rig:
         async with rig.client.post(f"{rig.url}/api/live", json={"live": True}) as response:
             assert response.status == 200
@@ -282,7 +284,7 @@ async def test_without_a_disk_for_it_this_machine_still_may(caplog: pytest.LogCa
 @pytest.mark.parametrize(
     ("state", "status"), [(StreamState.OFFLINE, 200), (StreamState.LIVE, 200), (StreamState.FAILED, 503)]
 )
-async def test_health(state: StreamState, status: int) -> None:
+async def test_healthz_reports_failure_with_503(state: StreamState, status: int) -> None:
     async with served() as rig:
         rig.stream.change(state, StreamReason.CAMERA_LOST if state is StreamState.FAILED else None)
         async with rig.client.get(f"{rig.url}/healthz") as response:
@@ -302,25 +304,25 @@ async def test_health(state: StreamState, status: int) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_makes_no_traceback(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_http_is_refused_without_traceback(garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async with served() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
         writer.write(garbage)
-        answer = await asyncio.wait_for(reader.read(12), 2)
-        assert answer in (b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 421", b"HTTP/1.0 421", b"HTTP/1.1 431")
+        status_line = await asyncio.wait_for(reader.read(12), 2)
+        assert status_line in (b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 421", b"HTTP/1.0 421", b"HTTP/1.1 431")
         writer.transport.abort()
         async with rig.client.get(f"{rig.url}/healthz") as response:
             assert response.status == 200
     assert not [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"]
 
 
-async def test_a_bug_in_a_handler_is_no_flood_however_often_it_is_asked_for(
+async def test_a_bug_in_a_handler_is_logged_with_rate_limit(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_down(page: object, request: object, path: str) -> None:
+    def fail(page: object, request: object, path: str) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(page.Page, "_serve", break_down)
+    monkeypatch.setattr(page.Page, "_serve", fail)
     monkeypatch.setattr("broadcaster.devices.clock.SystemClock.monotonic", lambda self: 5.0)
     async with served() as rig:
         for _ in range(30):
@@ -330,7 +332,7 @@ async def test_a_bug_in_a_handler_is_no_flood_however_often_it_is_asked_for(
     assert sum(record.exc_info is not None for record in caplog.records) == 1
 
 
-async def test_a_port_in_use_is_named_with_its_setting() -> None:
+async def test_the_error_for_a_port_in_use_names_the_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BroadcasterError, match=rf"web\.port.*{port}.*in use"):
@@ -338,17 +340,17 @@ async def test_a_port_in_use_is_named_with_its_setting() -> None:
                 pass
 
 
-async def test_a_host_that_is_not_ours_is_named_with_its_setting() -> None:
+async def test_the_error_for_an_address_of_another_machine_names_the_setting() -> None:
     with pytest.raises(BroadcasterError, match=r"web\.host"):
         async with served(host="192.0.2.77"):
             pass
 
 
-async def test_empty_host_listens_on_every_family() -> None:
+async def test_an_empty_host_listens_on_both_ip_versions() -> None:
     async with served(host="") as rig:
         for address in ("127.0.0.1", "[::1]"):
             try:
                 async with rig.client.get(f"http://{address}:{rig.server.port}/healthz") as response:
                     assert response.status == 200
             except aiohttp.ClientConnectorError:
-                assert address == "[::1]", "a machine may have no IPv6"
+                assert address == "[::1]", "only IPv6 may be missing"

@@ -1,4 +1,4 @@
-"""Bad input at the door: names, origins, sizes, floods, tokens, and who says nothing."""
+"""Bad input: hosts, origins, sizes, floods, wrong tokens, and pending clients."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from tests.edges.web_rig import CANDIDATE, FAST, served
 
 
 async def handshake(url: str, protocols: tuple[str, ...] = (SUBPROTOCOL,), **headers: str) -> int:
-    """Status of a WebSocket handshake."""
+    """Attempt a WebSocket handshake, and return the HTTP status."""
     async with aiohttp.ClientSession() as client:
         try:
             async with client.ws_connect(f"{url}/ws", protocols=protocols, headers=headers):
@@ -23,7 +23,7 @@ async def handshake(url: str, protocols: tuple[str, ...] = (SUBPROTOCOL,), **hea
 
 
 @pytest.mark.parametrize("protocols", [(), ("other",), ("broadcaster.v2",)])
-async def test_without_the_subprotocol_400(protocols: tuple[str, ...]) -> None:
+async def test_a_handshake_without_the_subprotocol_gets_400(protocols: tuple[str, ...]) -> None:
     async with served() as rig:
         assert await handshake(rig.url, protocols) == 400
 
@@ -33,13 +33,13 @@ async def test_the_subprotocol_may_be_one_of_several() -> None:
         assert await handshake(rig.url, ("broadcaster.v9", SUBPROTOCOL)) == 101
 
 
-async def test_a_plain_get_is_no_websocket() -> None:
+async def test_a_plain_get_gets_400() -> None:
     async with served() as rig, rig.client.get(f"{rig.url}/ws") as response:
         assert response.status == 400
 
 
 @pytest.mark.parametrize("key", ["é", "AAAA", "=", "é" * 24])
-async def test_a_handshake_with_an_odd_key_gets_400(key: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_handshake_with_an_invalid_key_gets_400(key: str, caplog: pytest.LogCaptureFixture) -> None:
     async with served() as rig:
         reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
         lines = ["GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade"]
@@ -67,26 +67,26 @@ async def test_pages_of_other_origins_get_403(origin: str, status: int) -> None:
         assert await handshake(rig.url, Origin=origin) == status
 
 
-async def test_our_own_page_gets_through() -> None:
+async def test_the_own_page_is_accepted() -> None:
     async with served() as rig:
         assert await handshake(rig.url, Origin=rig.url) == 101
-        assert await handshake(rig.url, Origin=rig.url.replace("http", "https")) == 101, "behind a proxy"
+        assert await handshake(rig.url, Origin=rig.url.replace("http", "https")) == 101, "behind a TLS proxy"
 
 
 @pytest.mark.parametrize(("host", "status"), [("rebound.example", 421), ("cam.example.org:99", 101), ("[::1]", 101)])
-async def test_other_names_get_421(host: str, status: int) -> None:
+async def test_other_hosts_get_421(host: str, status: int) -> None:
     async with served(hosts=("cam.example.org",)) as rig:
         assert await handshake(rig.url, Host=host) == status
 
 
-async def test_421_names_the_setting() -> None:
+async def test_the_421_response_names_the_setting() -> None:
     async with served() as rig, rig.client.get(rig.url, headers={"Host": "rebound.example"}) as response:
         assert response.status == 421
         assert "web.hosts" in await response.text()
         assert "rebound" not in response.headers["Content-Security-Policy"]
 
 
-async def test_no_hello_4000() -> None:
+async def test_no_hello_closes_with_4000() -> None:
     async with served(timings=FAST) as rig:
         viewer = await rig.connect()
         assert (await viewer.receive("error"))["code"] == "no-hello"
@@ -94,7 +94,7 @@ async def test_no_hello_4000() -> None:
         assert await rig.is_clean()
 
 
-async def test_something_else_before_hello_4000() -> None:
+async def test_another_message_before_hello_closes_with_4000() -> None:
     async with served() as rig:
         viewer = await rig.connect()
         await viewer.send("keyframe")
@@ -103,7 +103,7 @@ async def test_something_else_before_hello_4000() -> None:
 
 
 @pytest.mark.parametrize("welcomed", [False, True])
-async def test_binary_1003(welcomed: bool) -> None:
+async def test_a_binary_message_closes_with_1003(welcomed: bool) -> None:
     async with served() as rig:
         viewer = await rig.connect()
         if welcomed:
@@ -115,7 +115,7 @@ async def test_binary_1003(welcomed: bool) -> None:
 
 @pytest.mark.parametrize("welcomed", [False, True])
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 4 * 1024 * 1024])
-async def test_too_big_1009(welcomed: bool, size: int) -> None:
+async def test_a_message_over_64_kib_closes_with_1009(welcomed: bool, size: int) -> None:
     async with served() as rig:
         viewer = await rig.connect()
         if welcomed:
@@ -127,7 +127,7 @@ async def test_too_big_1009(welcomed: bool, size: int) -> None:
         assert await rig.is_clean()
 
 
-async def test_exactly_64_kib_is_read() -> None:
+async def test_a_message_of_64_kib_is_accepted() -> None:
     async with served() as rig:
         viewer = await rig.connect()
         await viewer.join()
@@ -138,7 +138,7 @@ async def test_exactly_64_kib_is_read() -> None:
 
 
 @pytest.mark.parametrize("welcomed", [False, True])
-async def test_a_flood_4005(welcomed: bool) -> None:
+async def test_too_many_messages_close_with_4005(welcomed: bool) -> None:
     async with served() as rig:
         viewer = await rig.connect()
         if welcomed:
@@ -150,7 +150,7 @@ async def test_a_flood_4005(welcomed: bool) -> None:
         assert await rig.is_clean()
 
 
-async def test_a_flood_of_pings_4005() -> None:
+async def test_too_many_pings_close_with_4005() -> None:
     async with served() as rig:
         viewer = await rig.connect()
         await viewer.join()
@@ -176,7 +176,7 @@ async def test_twenty_candidates_do_not_count_as_messages() -> None:
     ("message", "field"),
     [("[]", "type"), ("{", "type"), ('{"type":"answer","sdp":""}', "id"), ('{"type":"heartbeat","t":1e999}', "t")],
 )
-async def test_bad_messages_are_named_and_survived(message: str, field: str) -> None:
+async def test_a_bad_message_is_reported_and_the_session_continues(message: str, field: str) -> None:
     async with served() as rig:
         viewer = await rig.connect()
         await viewer.join()
@@ -187,7 +187,7 @@ async def test_bad_messages_are_named_and_survived(message: str, field: str) -> 
 
 
 async def hello(rig: Any, **fields: object) -> tuple[str, int | None]:
-    """Say hello; the code of the error and of the close, or "welcome"."""
+    """Send `hello`; return the codes of the error and of the close frame, or "welcome"."""
     viewer = await rig.connect()
     await viewer.send("hello", **fields)
     message = json.loads((await viewer.socket.receive()).data)
@@ -197,7 +197,7 @@ async def hello(rig: Any, **fields: object) -> tuple[str, int | None]:
     return message["code"], await viewer.close_code()
 
 
-async def test_tokens(caplog: pytest.LogCaptureFixture) -> None:
+async def test_wrong_tokens_are_refused_rate_limited_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     async with served(viewer_token="ßecret") as rig:
         assert await hello(rig) == ("token-missing", 4001)
@@ -218,28 +218,28 @@ async def test_the_token_is_checked_at_every_hello() -> None:
         assert rig.server.viewers == 1
 
 
-async def test_sixteen_silent_sockets_of_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pending_websockets_are_limited_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint.access, "is_loopback", lambda address: False)
     async with served() as rig:
-        silent = [await rig.connect() for _ in range(16)]
+        pending = [await rig.connect() for _ in range(16)]
         assert await hello(rig) == ("too-many", 4005)
-        await silent[0].socket.close()
+        await pending[0].socket.close()
         assert await hello(rig) == ("welcome", None)
 
 
-async def test_loopback_may_have_more_but_not_without_end_and_the_oldest_that_is_silent_goes() -> None:
+async def test_the_oldest_pending_websocket_is_closed_at_the_limit_in_total() -> None:
     async with served(max_viewers=2) as rig:
         watching = await rig.connect()
         await watching.join()
-        silent = [await rig.connect() for _ in range(65)]
-        newcomer = await rig.connect()
-        resume = (await newcomer.join())["resume"]
-        assert (await silent[0].receive("error"))["code"] == "too-many"
-        assert await silent[0].close_code() == 4005
-        silent += [await rig.connect() for _ in range(5)]
-        again = await rig.connect()
-        await again.send("hello", resume=resume)
-        assert (await again.receive("welcome"))["resumed"] is True
+        pending = [await rig.connect() for _ in range(65)]
+        joining = await rig.connect()
+        resume = (await joining.join())["resume"]
+        assert (await pending[0].receive("error"))["code"] == "too-many"
+        assert await pending[0].close_code() == 4005
+        pending += [await rig.connect() for _ in range(5)]
+        resumed = await rig.connect()
+        await resumed.send("hello", resume=resume)
+        assert (await resumed.receive("welcome"))["resumed"] is True
         await watching.send("heartbeat")
         await watching.receive("heartbeat")
-        assert await silent[1].close_code() == 4003, "the house is full"
+        assert await pending[1].close_code() == 4003, "the limit of viewers is reached, too"

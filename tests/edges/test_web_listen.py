@@ -1,4 +1,4 @@
-"""What the daemon listens on, and that log and start block say exactly that."""
+"""Listening addresses, and how log and start banner show them."""
 
 import asyncio
 import errno
@@ -14,7 +14,7 @@ from broadcaster.web import listen
 from tests.edges.web_rig import served
 from tests.rigs.namespaces import Namespace, unavailable
 
-OURS = ["127.0.0.1", "192.168.1.20", "::1", "2001:db8::20"]
+OWN_ADDRESSES = ["127.0.0.1", "192.168.1.20", "::1", "2001:db8::20"]
 
 
 @pytest.fixture
@@ -31,20 +31,21 @@ def _no_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def reachable(port: int) -> set[str]:
-    """The loopback addresses that take a connection."""
-    found = set()
+    """Return the loopback addresses that accept a connection."""
+    accepting = set()
     for address in ("127.0.0.1", "::1"):
         try:
             _, writer = await asyncio.open_connection(address, port)
         except OSError:
             continue
         writer.close()
-        found.add(address)
-    return found
+        accepting.add(address)
+    return accepting
 
 
 def printed(host: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    monkeypatch.setattr(addresses, "own_addresses", lambda: OURS)
+    """Return the numeric addresses in the start banner."""
+    monkeypatch.setattr(addresses, "own_addresses", lambda: OWN_ADDRESSES)
     return {link for link in addresses.reachable_at(host, 8080) if re.search(r"//[\d\[]", link)}
 
 
@@ -52,7 +53,7 @@ BOTH = {"http://192.168.1.20:8080/", "http://[2001:db8::20]:8080/"}
 
 
 @pytest.mark.parametrize(
-    ("host", "answers", "logged", "links"),
+    ("host", "accepting", "logged", "links"),
     [
         ("", {"127.0.0.1", "::1"}, r"0\.0\.0\.0:PORT and \[::\]:PORT", BOTH),
         ("::", {"127.0.0.1", "::1"}, r"0\.0\.0\.0:PORT and \[::\]:PORT", BOTH),
@@ -61,9 +62,9 @@ BOTH = {"http://192.168.1.20:8080/", "http://[2001:db8::20]:8080/"}
         ("::1", {"::1"}, r"\[::1\]:PORT", {"http://[::1]:8080/"}),
     ],
 )
-async def test_log_and_start_block_say_what_is_listened_on(
+async def test_log_and_banner_show_the_listening_addresses(
     host: str,
-    answers: set[str],
+    accepting: set[str],
     logged: str,
     links: set[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -71,14 +72,14 @@ async def test_log_and_start_block_say_what_is_listened_on(
 ) -> None:
     caplog.set_level(logging.INFO)
     async with served(host=host) as rig:
-        assert await reachable(rig.server.port) == answers
+        assert await reachable(rig.server.port) == accepting
         assert re.search(f"listening on {logged.replace('PORT', str(rig.server.port))}$", caplog.text, re.MULTILINE)
         assert printed(host, monkeypatch) == links
 
 
 @pytest.mark.usefixtures("_no_ipv6")
 @pytest.mark.parametrize("host", ["", "::"])
-async def test_without_ipv6_none_is_promised(
+async def test_without_ipv6_log_and_banner_show_ipv4_only(
     host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -88,7 +89,7 @@ async def test_without_ipv6_none_is_promised(
 
 
 @pytest.mark.parametrize(("family", "taken"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
-async def test_a_port_that_another_has_on_one_version_is_an_error(family: int, taken: str) -> None:
+async def test_a_port_in_use_on_one_ip_version_is_an_error(family: int, taken: str) -> None:
     with socket.create_server((taken, 0), family=family) as other:
         port = other.getsockname()[1]
         with pytest.raises(Exception, match=f"web.port: port {port} is in use") as raised:
@@ -97,7 +98,7 @@ async def test_a_port_that_another_has_on_one_version_is_an_error(family: int, t
 
 
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
-async def test_a_machine_with_link_local_addresses_only_says_so() -> None:
+async def test_link_local_addresses_are_shown_if_there_are_no_others() -> None:
     async def scenario() -> list[str]:
         namespace.ip("link add far type veth peer name near")
         namespace.ip("link set far up")

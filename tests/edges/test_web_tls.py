@@ -209,11 +209,11 @@ async def test_buffered_bytes_are_limited_with_tls_too(pair: CertificatePair) ->
 @contextlib.asynccontextmanager
 async def stalled(rig: WebServerRig, trusted: ssl.SSLContext) -> AsyncIterator[Any]:
     """Let a viewer with a small receive buffer join and stop reading; yield the server's connection handler."""
-    narrow = socket.socket()
-    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    narrow.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", rig.server.port))
-    reader, writer = await asyncio.open_connection(sock=narrow, ssl=trusted, server_hostname="localhost", limit=1024)
+    tcp = socket.socket()
+    tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    tcp.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(tcp, ("127.0.0.1", rig.server.port))
+    reader, writer = await asyncio.open_connection(sock=tcp, ssl=trusted, server_hostname="localhost", limit=1024)
     writer.write(b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
     writer.write(b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
     writer.write(b"Sec-WebSocket-Protocol: broadcaster.v1\r\n\r\n")

@@ -208,6 +208,13 @@ class WebServerRig:
         return False
 
 
+async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:
+    """Wait until the condition is true."""
+    async with asyncio.timeout(limit):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 def viewer_tasks() -> list[str]:
     """Return the names of running tasks that belong to viewers."""
     names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
