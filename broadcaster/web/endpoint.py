@@ -113,11 +113,11 @@ class Endpoint:
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
         """Wait for `hello` and return the viewer, or None if the WebSocket is refused or closed."""
-        origins = networks(socket.address)
-        self._pending_by_network.update(origins)
+        sources = networks(socket.address)
+        self._pending_by_network.update(sources)
         self._pending[socket.number] = socket
         try:
-            self._check_limits(socket, origins)
+            self._check_limits(socket, sources)
             hello = await self._wait_for_hello(socket)
             return None if hello is None else self._welcome(hello, socket)
         except Refusal as refusal:
@@ -125,15 +125,15 @@ class Endpoint:
             return None
         finally:
             del self._pending[socket.number]
-            self._pending_by_network -= Counter(origins)
+            self._pending_by_network -= Counter(sources)
 
-    def _check_limits(self, socket: WebSocket, origins: tuple[str, ...]) -> None:
+    def _check_limits(self, socket: WebSocket, sources: tuple[str, ...]) -> None:
         """Check the limits of WebSockets without a session per address and in total. Raises `Refusal`.
 
         Above the total, the oldest of them is closed: viewers send `hello` at once, so silent clients cannot keep them
         out.
         """
-        counts = [self._pending_by_network[origin] for origin in origins]
+        counts = [self._pending_by_network[source] for source in sources]
         exceeded = any(count > limit for count, limit in zip(counts, PENDING_LIMITS, strict=False))
         if exceeded and not _is_own(socket):
             raise too_many("connections")
@@ -181,13 +181,13 @@ class Endpoint:
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
         """Attach this WebSocket to a session, and return its viewer. Raises `Refusal`."""
         grant = self._auth.admit(hello.token, socket.address)
-        origins, now = networks(socket.address), self._clock.monotonic()
+        sources, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
-        if is_new and not _is_own(socket) and self._admissions.is_exhausted(origins, now):
+        if is_new and not _is_own(socket) and self._admissions.is_exhausted(sources, now):
             raise too_many("new viewers")
         viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:
-            self._admissions.spend(origins, now)
+            self._admissions.spend(sources, now)
         return viewer
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:

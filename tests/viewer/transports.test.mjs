@@ -16,10 +16,10 @@ test("why a WebSocket was refused is asked by a request whose answer can be read
   const answers = (answer) => { globalThis.fetch = async (...call) => (asked.push(call), answer()); };
   const before = globalThis.fetch;
   context.after(() => { globalThis.fetch = before; });
-  answers(() => ({ text: async () => "Pages of that origin may not use this; web.origins lists who may.\n" }));
+  answers(() => ({ text: async () => "Pages of that origin are not allowed; this machine's owner can add it to web.origins.\n" }));
   assert.equal(await refusal(), "web.origins");
   assert.deepEqual(asked, [["ws", { method: "POST" }]], "only a POST carries Origin");
-  answers(() => ({ text: async () => "This machine does not answer to that name. Its owner can add it to web.hosts.\n" }));
+  answers(() => ({ text: async () => "This machine does not answer to that name; its owner can add the name to web.hosts.\n" }));
   assert.equal(await refusal(), "web.hosts");
   answers(() => ({ text: async () => "405: Method Not Allowed" }));
   assert.equal(await refusal(), "");
