@@ -38,7 +38,7 @@ def start_block(settings: Settings, report: StreamReport, context: BannerContext
     """Return the start block: the page's addresses, the sources, who may watch, and who may start and stop.
 
     The viewer token (as part of each link) and the QR code of the first link are printed only on a terminal: other
-    output may end up in a journal, which more people can read. Addresses that let nobody in are left out.
+    output may end up in a journal, which more people can read. Addresses that give no access are left out.
     """
     links = _links(settings, context)
     rows = [

@@ -95,5 +95,5 @@ def _addresses(settings: Settings, request: LinkRequest) -> list[str]:
 
 def _details(link: Link, key: SecretFile) -> list[str]:
     end = datetime.fromtimestamp(link.created + link.seconds).astimezone()
-    rows = [("For", link.name or "a guest"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
+    rows = [("For", link.name or "any viewer"), ("Until", f"{end:%Y-%m-%d %H:%M %Z}"), ("Key", str(key.path))]
     return ["", *(f"  {name:9}{text}" for name, text in rows), ""]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import WebSettings
@@ -66,7 +66,8 @@ class DaemonClient:
             with error:
                 raise Refused(error.read(_MAX_ANSWER).decode("utf-8", "replace").strip() or str(error)) from error
         except (OSError, ValueError, HTTPException) as error:
-            raise NoDaemon(f"no broadcaster answers at {self.url} ({error})") from error
+            reason = error.reason if isinstance(error, URLError) else error
+            raise NoDaemon(f"no broadcaster answers at {self.url} ({reason})") from error
 
 
 def operator_token(web: WebSettings, state: Path) -> str:

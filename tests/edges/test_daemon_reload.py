@@ -42,8 +42,7 @@ async def test_sighup_without_a_settings_file_stops_the_daemon():
     async with Daemon(**SMALL) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
         assert await daemon.stop(signal.SIGHUP) == 0
-        await asyncio.sleep(0.1)
-        assert viewer.close_code == 1001
+        assert await viewer.wait_closed() == 1001
         assert "Traceback" not in daemon.log
 
 
