@@ -1,10 +1,10 @@
-/** The two ways to the daemon, thin: a WebSocket and an RTCPeerConnection. */
+/** Thin wrappers of WebSocket and RTCPeerConnection. */
 
 import { SUBPROTOCOL, isUsefulCandidate } from "./protocol.mjs";
 
-/** One WebSocket. Messages wait for `listen`; after `drop` none is heard, nor its close. */
+/** One WebSocket. Events are queued until `listen`; after `drop` there are none. */
 export class Signaling {
-  /** @param {string} url @param {() => Outgoing} hello  what to say first */
+  /** @param {string} url @param {() => Outgoing} hello  returns the first message */
   constructor(url, hello) {
     /** @type {any[]} */
     this.waiting = [];
@@ -13,50 +13,50 @@ export class Signaling {
     this.socket.onmessage = this.socket.onclose = (/** @type {Event} */ event) => void this.waiting.push(event);
   }
 
-  /** @param {SignalingListener} listener  hears also what came before */
+  /** @param {SignalingListener} listener  receives queued events, too */
   listen(listener) {
     this.socket.onmessage = (event) => listener.message(event.data);
     this.socket.onclose = (event) => listener.close(event.code);
     for (const event of this.waiting) this.socket[event.type === "close" ? "onclose" : "onmessage"]?.(event);
   }
 
-  /** Bytes that have not left this machine yet. */
+  /** Bytes that are not sent yet. */
   get buffered() {
     return this.socket.bufferedAmount;
   }
 
-  /** False when the socket is not open. @param {Outgoing} message */
+  /** Returns false if the socket is not open. @param {Outgoing} message */
   send(message) {
     if (this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message)); // without fields that are undefined
     return true;
   }
 
-  /** Closes and forgets it. @param {number} code  1000, or 3000 and above */
+  /** Closes the socket, without further events. @param {number} code  1000, or 3000 and above */
   drop(code) {
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
     this.socket.close(code);
   }
 }
 
-/** The daemon's WebSocket address, beside the page. @param {string} page  its address */
+/** The URL of the daemon's WebSocket, next to the page. @param {string} page  the page's URL */
 export function signalingUrl(page) {
   return new URL("ws", page).href.replace("http", "ws");
 }
 
-/** Which setting keeps this page out, or "": a WebSocket does not say, but a POST carries `Origin` too. */
+/** The setting that rejects this page, or "". Scripts cannot read a WebSocket's response, but that of a POST. */
 export async function refusal() {
-  const answer = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
-  return answer.match(/web\.(hosts|origins)/)?.[0] ?? "";
+  const text = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
+  return text.match(/web\.(hosts|origins)/)?.[0] ?? "";
 }
 
-/** `disconnected` often mends itself; after this, in ms, it is failed. */
+/** `disconnected` is often temporary; after this time in ms it is a failure. */
 export const DISCONNECTED = 2000;
 
 /** @type {RTCPeerConnection | null} */
 let spare = null;
 
-/** A page's first peer connection takes 20 ms: better while the WebSocket opens. */
+/** Creates a page's first peer connection, which takes 20 ms, while the WebSocket is being opened. */
 export function warmUp() {
   if (globalThis.RTCPeerConnection) spare = makeConnection([]);
 }
@@ -74,7 +74,7 @@ function makeConnection(iceServers) {
 /** libwebrtc plays Opus in mono unless its own answer says otherwise (RFC 7587 §6.1). @param {string} sdp */
 export const withStereo = (sdp) => sdp.replace(/^a=fmtp:(?=.*useinbandfec)(?!.*[ ;]stereo=).*/gm, "$&;stereo=1");
 
-/** Answers one offer; the next offer makes a new one. */
+/** The peer connection for one offer. */
 export class Peer {
   /** @param {Offer} offer @param {PeerListener} listener */
   constructor(offer, listener) {
@@ -88,17 +88,17 @@ export class Peer {
     this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
   }
 
-  /** Answers at once; candidates follow by themselves. @param {string} sdp */
+  /** Answers immediately; candidates are trickled. @param {string} sdp */
   async #answer(sdp) {
     await this.connection.setRemoteDescription({ type: "offer", sdp });
     const answer = await this.connection.createAnswer();
     const stereo = withStereo(answer.sdp ?? "");
-    // A browser that does not let answers be changed plays mono.
+    // If the browser does not accept a modified answer, audio is mono.
     await this.connection.setLocalDescription({ type: "answer", sdp: stereo }).catch(() => this.connection.setLocalDescription(answer));
     this.listener.answer(stereo);
   }
 
-  /** How long video is held back; a leap is a freeze. @param {number} ms */
+  /** Sets the playout delay of video, in steps: a large one would be a freeze. @param {number} ms */
   setPlayoutDelay(ms) {
     const video = this.connection.getReceivers().find(({ track }) => track.kind === "video");
     if (video) video.jitterBufferTarget = Math.min(ms, (video.jitterBufferTarget ?? 0) + 120);
@@ -110,7 +110,7 @@ export class Peer {
     else if (isUsefulCandidate(candidate.candidate)) this.listener.candidate(candidate.toJSON());
   }
 
-  /** `iceConnectionState` is the quicker one, but a failed DTLS handshake shows only in the other. */
+  /** `iceConnectionState` changes sooner, but only `connectionState` includes DTLS failures. */
   #network() {
     const { iceConnectionState: ice, connectionState } = this.connection;
     if (ice === "failed" || connectionState === "failed") this.listener.network("failed");
@@ -124,15 +124,15 @@ export class Peer {
     return [...reports.values()];
   }
 
-  /** Fires no event. */
+  /** Closes the connection, without events. */
   close() {
     this.connection.close();
   }
 }
 
 /**
- * Why this browser cannot play, or null. Without frame callbacks (Firefox before 132, Safari before 15.4) it could never
- * say LIVE; one that lists no codecs may try.
+ * Why this browser cannot play, or null. LIVE depends on frame callbacks, which Firefox has from 132 and Safari from 15.4.
+ * A browser that lists no codecs may try.
  * @param {any} browser  `window`
  */
 export function unplayable(browser) {

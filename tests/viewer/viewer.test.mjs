@@ -7,7 +7,7 @@ import { Stage } from "./fakes.mjs";
 
 const OFFER_CLOCK = { clock: { rtp: 0, at: 50_000 + 960 } };
 
-test("from opening to LIVE: hello, answer at once, candidates after it, LIVE with the first frame", async () => {
+test("joining: hello, immediate answer, candidates, LIVE at the first frame", async () => {
   const stage = new Stage({ token: "t0ken" });
   stage.welcome();
   assert.deepEqual(stage.sent("hello"), [{ type: "hello", token: "t0ken" }]);
@@ -27,7 +27,7 @@ test("from opening to LIVE: hello, answer at once, candidates after it, LIVE wit
   assert.equal(stage.view.picture, "moving");
 });
 
-test("the stream's states, told one after the other", async () => {
+test("states of the stream", async () => {
   const stage = new Stage();
   stage.welcome("offline");
   assert.equal(stage.state, "standby");
@@ -49,21 +49,21 @@ test("the stream's states, told one after the other", async () => {
   stage.stream("live");
   await stage.run(40, { frames: true });
   assert.equal(stage.state, "live");
-  stage.hear("bye", { id: 1, reason: "stopped" });
+  stage.receive("bye", { id: 1, reason: "stopped" });
   assert.equal(stage.state, "standby");
   assert.equal(stage.peer.closed, true);
   assert.equal(stage.view.picture, "none");
 });
 
-test("sound and viewers are no change of state", async () => {
+test("audio and viewer count do not change the state", async () => {
   const stage = new Stage();
   await stage.play();
   stage.stream("live", { sound: "lost" });
-  stage.hear("viewers", { count: 12 });
+  stage.receive("viewers", { count: 12 });
   assert.deepEqual([stage.state, stage.view.sound, stage.view.viewers], ["live", "lost", 12]);
 });
 
-test("no frame for 1 s: weak; 2 s with packets: keyframe; 12 s: a new peer connection", async () => {
+test("without frames but with packets: weak after 1 s, keyframe after 2 s, restart after 12 s", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -89,7 +89,7 @@ test("no frame for 1 s: weak; 2 s with packets: keyframe; 12 s: a new peer conne
   assert.equal(stage.state, "live");
 });
 
-test("no frame and no packets: the connection is asked, then a new peer connection", async () => {
+test("without frames and packets: probe, then restart", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -101,7 +101,7 @@ test("no frame and no packets: the connection is asked, then a new peer connecti
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "no-frames" }]);
 });
 
-test("a frame brings a weak picture back to LIVE", async () => {
+test("frame returns to LIVE", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(1400);
@@ -110,7 +110,7 @@ test("a frame brings a weak picture back to LIVE", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("the WebSocket is cut, media goes on: resumed, and LIVE without a new offer", async () => {
+test("lost WebSocket is resumed without a new offer", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   await stage.run(6000, { frames: true });
@@ -127,7 +127,7 @@ test("the WebSocket is cut, media goes on: resumed, and LIVE without a new offer
   assert.equal(stage.peers.length, 1);
 });
 
-test("the session is gone: the old peer connection is closed, the picture held, and a new offer makes it live", async () => {
+test("new session closes the old peer connection and holds the picture", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.close(1012);
@@ -142,7 +142,7 @@ test("the session is gone: the old peer connection is closed, the picture held, 
   assert.equal(stage.state, "live");
 });
 
-test("without a peer connection there is nothing to resume", async () => {
+test("no resume without a peer connection", async () => {
   const stage = new Stage({ random: 0 });
   stage.welcome("offline");
   stage.close(1001);
@@ -151,7 +151,7 @@ test("without a peer connection there is nothing to resume", async () => {
   assert.deepEqual(stage.sent("hello"), [{ type: "hello" }]);
 });
 
-test("two heartbeats without an answer: the connection is dead, and its late words are not heard", async () => {
+test("unanswered heartbeats end the connection, and its late messages are ignored", async () => {
   const stage = new Stage();
   await stage.play();
   const [old] = stage.sockets;
@@ -160,15 +160,15 @@ test("two heartbeats without an answer: the connection is dead, and its late wor
   assert.equal(old.dropped, 4002, "neither 1000 nor 1001: those would end the session");
 });
 
-test("the daemon's asking is answered inside the message handler", async () => {
+test("requested heartbeat is sent in the message handler", async () => {
   const stage = new Stage();
   stage.welcome("offline");
   const before = stage.sent("heartbeat").length;
-  stage.hear("heartbeat", { now: 1, ask: true });
+  stage.receive("heartbeat", { now: 1, ask: true });
   assert.equal(stage.sent("heartbeat").length, before + 1);
 });
 
-test("attempts are given up after 3 s, come again by the ladder, and after 30 s nobody is there", async () => {
+test("attempts time out after 3 s, are repeated with back-off, and unreachable is shown after 30 s", async () => {
   const stage = new Stage();
   await stage.run(2800);
   assert.equal(stage.sockets.length, 1);
@@ -187,7 +187,7 @@ test("attempts are given up after 3 s, come again by the ladder, and after 30 s 
   assert.equal(stage.state, "standby");
 });
 
-test("a daemon that refuses the page's address is not unreachable: which setting it is, and a try every 15 s", async () => {
+test("refused address: shows the setting, and retries every 15 s", async () => {
   const stage = new Stage({ setting: "web.origins" });
   stage.close(1006);
   assert.equal(stage.state, "connecting", "until it is known why");
@@ -206,7 +206,7 @@ test("a daemon that refuses the page's address is not unreachable: which setting
   assert.equal(stage.state, "standby");
 });
 
-test("a daemon that refused and is gone is unreachable after 30 s", async () => {
+test("daemon that refused and is gone is unreachable after 30 s", async () => {
   const stage = new Stage({ setting: "web.hosts" });
   stage.close(1006);
   await stage.run(200);
@@ -218,7 +218,7 @@ test("a daemon that refused and is gone is unreachable after 30 s", async () => 
   assert.equal(stage.state, "unreachable");
 });
 
-test("a daemon that drops everybody at once is not hammered", async () => {
+test("back-off grows while the daemon drops new connections", async () => {
   const stage = new Stage();
   const waits = [];
   for (let i = 0; i < 5; i += 1) {
@@ -230,7 +230,7 @@ test("a daemon that drops everybody at once is not hammered", async () => {
   assert.deepEqual(waits, [500, 1000, 2000, 3000, 3000]);
 });
 
-test("a wish to try now is done now", async () => {
+test("try now connects immediately", async () => {
   const stage = new Stage();
   await stage.play();
   stage.close(1006);
@@ -239,7 +239,7 @@ test("a wish to try now is done now", async () => {
   assert.equal(stage.view.retryIn, null);
 });
 
-test("the network is back: whoever is not connected tries at once, one attempt for a burst of signs", async () => {
+test("network is back: one immediate attempt", async () => {
   const stage = new Stage();
   await stage.play();
   stage.close(1006);
@@ -248,20 +248,20 @@ test("the network is back: whoever is not connected tries at once, one attempt f
   assert.equal(stage.sockets.length, 2);
 });
 
-test("the network changed: the old connection is tried first, for 1.5 s", async () => {
+test("network changed: the current connection is probed for 1.5 s", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   await stage.run(2000, { frames: true });
   stage.viewer.wake();
   await stage.run(1400, { frames: true });
   assert.equal(stage.sockets.length, 1);
-  stage.hear("heartbeat", { now: 1 });
+  stage.receive("heartbeat", { now: 1 });
   stage.viewer.wake();
   await stage.run(1800, { frames: true, answers: false });
   assert.equal(stage.sockets.length, 2);
 });
 
-test("the machine slept: the connection is asked, frames are given time", async () => {
+test("after sleep: the connection is probed, and frames are not missed at once", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -272,7 +272,7 @@ test("the machine slept: the connection is asked, frames are given time", async 
   assert.equal(stage.sent("restart").length, 0);
 });
 
-test("hidden: no frames are missed; shown again: the connection is asked, and a stuck picture is handed over anew", async () => {
+test("hidden: no findings; shown again: probe, and a stuck video is attached again", async () => {
   const stage = new Stage();
   await stage.play();
   stage.hidden = true;
@@ -292,7 +292,7 @@ test("hidden: no frames are missed; shown again: the connection is asked, and a 
   assert.equal(stage.sockets.length, 1, "still the same session");
 });
 
-test("ICE: disconnected waits 2 s, then a restart; a second failure is no route, tried again seldom", async () => {
+test("ICE disconnected for 2 s: restart; second failure: no route, with rare retries", async () => {
   const stage = new Stage();
   await stage.play();
   stage.peer.listener.network("disconnected");
@@ -321,7 +321,7 @@ test("ICE: disconnected waits 2 s, then a restart; a second failure is no route,
   assert.equal(stage.state, "live");
 });
 
-test("ICE that mends itself within 2 s is left alone", async () => {
+test("ICE that reconnects within 2 s is not restarted", async () => {
   const stage = new Stage();
   await stage.play();
   stage.peer.listener.network("disconnected");
@@ -332,11 +332,11 @@ test("ICE that mends itself within 2 s is left alone", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("one failure is counted once, whoever says it; a frame forgives", async () => {
+test("one failure is counted once, and a frame resets the count", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.hear("bye", { id: 1, reason: "no-answer" });
+  stage.receive("bye", { id: 1, reason: "no-answer" });
   stage.peer.listener.network("failed");
   await stage.run(400);
   assert.equal(stage.state, "connecting");
@@ -344,11 +344,11 @@ test("one failure is counted once, whoever says it; a frame forgives", async () 
   stage.offer(2);
   stage.peer.listener.network("connected");
   await stage.run(40, { frames: true });
-  stage.hear("bye", { id: 2, reason: "lost" });
+  stage.receive("bye", { id: 2, reason: "lost" });
   assert.equal(stage.state, "reconnecting");
 });
 
-test("a connection that failed while nobody could be told is told of after the take-over", async () => {
+test("failure without signaling is reported after resuming", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.close(1006);
@@ -359,22 +359,22 @@ test("a connection that failed while nobody could be told is told of after the t
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "ice-failed" }]);
 });
 
-test("and so is one that the daemon had given up", async () => {
+test("failure that the daemon has reported is reported after resuming", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
-  stage.hear("bye", { id: 1, reason: "no-answer" });
+  stage.receive("bye", { id: 1, reason: "no-answer" });
   stage.close(1006);
   await stage.run(200);
   stage.welcome("live", { resumed: true });
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "ice-failed" }]);
 });
 
-test("a connection that failed while the stream had is told of when that goes on", async () => {
+test("failure while the stream had failed is reported when it continues", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
   stage.stream("failed", { reason: "camera-lost" });
-  stage.hear("bye", { id: 1, reason: "no-answer" });
+  stage.receive("bye", { id: 1, reason: "no-answer" });
   await stage.run(10_000);
   assert.equal(stage.sent("restart").length, 0);
   stage.stream("live");
@@ -384,11 +384,11 @@ test("a connection that failed while the stream had is told of when that goes on
   assert.equal(stage.sent("restart").length, 1, "the new one has not failed");
 });
 
-test("a restart that the daemon did not heed is repeated, until there is an offer or a frame", async () => {
+test("unanswered restart is repeated until there is an offer or a frame", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.hear("bye", { id: 1, reason: "lost" });
+  stage.receive("bye", { id: 1, reason: "lost" });
   assert.equal(stage.sent("restart").length, 1);
   await stage.run(2200);
   assert.equal(stage.sent("restart").length, 1);
@@ -405,18 +405,18 @@ test("a restart that the daemon did not heed is repeated, until there is an offe
   assert.equal(stage.sent("restart").length, 3);
 });
 
-test("words about another peer connection are not heeded", async () => {
+test("messages about another peer connection are ignored", async () => {
   const stage = new Stage();
   await stage.play(5);
-  stage.hear("bye", { id: 4, reason: "lost" });
-  stage.hear("bye", { id: 5, reason: "replaced" });
+  stage.receive("bye", { id: 4, reason: "lost" });
+  stage.receive("bye", { id: 5, reason: "replaced" });
   assert.equal(stage.state, "live");
 });
 
-test("full: waits 15 s, says how many places, and tries again", async () => {
+test("full: shows the limit, and retries after 15 s", async () => {
   const stage = new Stage();
   stage.socket.open();
-  stage.hear("error", { code: "full", message: "", limit: 20 });
+  stage.receive("error", { code: "full", message: "", limit: 20 });
   stage.close(4003);
   assert.deepEqual([stage.state, stage.view.limit, stage.view.retryIn], ["full", 20, 15]);
   await stage.run(14_800);
@@ -428,7 +428,7 @@ test("full: waits 15 s, says how many places, and tries again", async () => {
   assert.equal(stage.state, "standby");
 });
 
-test("too many: waits 15 s; a daemon that answers is not unreachable", async () => {
+test("too many: retries after 15 s, and is not unreachable", async () => {
   const stage = new Stage();
   for (let i = 0; i < 4; i += 1) {
     stage.close(4005);
@@ -439,10 +439,10 @@ test("too many: waits 15 s; a daemon that answers is not unreachable", async () 
   assert.equal(stage.state, "reconnecting");
 });
 
-test("denied: says why, waits for a token, and does not try by itself", async () => {
+test("denied: shows the reason, and waits for a token", async () => {
   const stage = new Stage();
   stage.socket.open();
-  stage.hear("error", { code: "token-wrong", message: "" });
+  stage.receive("error", { code: "token-wrong", message: "" });
   stage.close(4001);
   assert.deepEqual([stage.state, stage.view.reason], ["denied", "token-wrong"]);
   await stage.run(60_000);
@@ -455,10 +455,10 @@ test("denied: says why, waits for a token, and does not try by itself", async ()
   assert.equal(stage.state, "standby");
 });
 
-test("the link's time ends while watching", async () => {
+test("link expires while watching", async () => {
   const stage = new Stage();
   await stage.play();
-  stage.hear("error", { code: "token-expired", message: "" });
+  stage.receive("error", { code: "token-expired", message: "" });
   stage.close(4001);
   assert.deepEqual([stage.state, stage.view.reason, stage.peer.closed], ["denied", "token-expired", true]);
   await stage.run(60_000);
@@ -480,11 +480,11 @@ for (const code of [1000, 1003, 1009, 4000, 4004]) {
   });
 }
 
-test("no common format: asked once more, then said", async () => {
+test("no common format: one more attempt, then unsupported", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.hear("error", { code: "bad-answer", message: "no H.264" });
+  stage.receive("error", { code: "bad-answer", message: "no H.264" });
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "decoder" }]);
   stage.offer(2);
   stage.peer.listener.refused(new Error("no codec"));
@@ -493,12 +493,12 @@ test("no common format: asked once more, then said", async () => {
   assert.equal(stage.log.length, 2);
 });
 
-test("a browser that cannot play asks nobody", () => {
+test("unplayable browser opens no connection", () => {
   const stage = new Stage({ why: "no-h264" });
   assert.deepEqual([stage.state, stage.view.reason, stage.sockets.length], ["unsupported", "no-h264", 0]);
 });
 
-test("refused to play: a tap does it", async () => {
+test("playback refused by the browser starts with a tap", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer();
@@ -515,7 +515,7 @@ test("refused to play: a tap does it", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("paused is not live, not even when the connection was lost meanwhile", async () => {
+test("paused is not live, even after a reconnect", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.picture.idle = "paused";
@@ -528,7 +528,7 @@ test("paused is not live, not even when the connection was lost meanwhile", asyn
   assert.equal(stage.state, "blocked");
 });
 
-test("the page goes: session and peer connection end; back from the page cache it is a new viewer", async () => {
+test("leaving the page ends session and peer connection; coming back starts new ones", async () => {
   const stage = new Stage();
   await stage.play();
   stage.viewer.stop();
@@ -539,7 +539,7 @@ test("the page goes: session and peer connection end; back from the page cache i
   assert.deepEqual(stage.sent("hello"), [{ type: "hello" }]);
 });
 
-test("latency and figures, once a second; none of a connection that is over", async () => {
+test("latency and stats are updated once a second, and reset with the connection", async () => {
   const stage = new Stage();
   stage.viewer.frame = ((frame) => (now) => frame.call(stage.viewer, now, (now - 50_000) * 90))(stage.viewer.frame);
   await stage.play(1, OFFER_CLOCK);
@@ -550,19 +550,19 @@ test("latency and figures, once a second; none of a connection that is over", as
   assert.deepEqual([stage.view.latencyMs, stage.view.stats], [null, null]);
 });
 
-test("what is not understood is said once, and changes nothing", async () => {
+test("unknown messages are logged once and ignored", async () => {
   const stage = new Stage();
   await stage.play();
   for (let i = 0; i < 3; i += 1) {
-    stage.hear("chat", { text: "hello" });
-    stage.hear("viewers", { count: "many" });
+    stage.receive("chat", { text: "hello" });
+    stage.receive("viewers", { count: "many" });
     stage.socket.listener.message("{");
   }
   assert.equal(stage.state, "live");
   assert.equal(stage.log.length, 3);
 });
 
-test("on a lossy network pictures wait for what comes again, and for a while after", async () => {
+test("lossy network sets a playout delay for a while", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
