@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes sure that programs are there which pip does not install: tests/tools.sh browser node …
-# As root on Debian or Raspberry Pi OS it installs the missing ones, as long as that neither starts nor upgrades a
-# service; for all others it prints the command to type, and fails.
-# --services installs those that come with a service, too, and leaves them stopped: for machines that only test.
-# shellcheck disable=SC2086 # lists of packages are split on purpose
+# Makes sure that programs that pip cannot install are there: tests/tools.sh browser node …
+# As root on Debian or Raspberry Pi OS it installs missing programs, unless that would start or upgrade a service.
+# Otherwise it prints the command that installs them, and fails.
+# --services also installs packages with a service and leaves it stopped; meant for machines that only run tests.
+# shellcheck disable=SC2086 # package lists are split on purpose
 set -eu
 
 policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
@@ -45,7 +45,7 @@ for tool; do
             any_of systemd-nspawn || packages="$packages systemd-container" ;;
         emulator)
             any_of qemu-aarch64-static qemu-aarch64 || packages="$packages qemu-user-static"
-            any_of arch-test || packages="$packages arch-test" ;; # mmdebstrap asks it
+            any_of arch-test || packages="$packages arch-test" ;; # used by mmdebstrap
     esac
 done
 
@@ -66,8 +66,8 @@ upgrades_service() {
     return 1
 }
 
-# Packages start and restart their services only where this script agrees (invoke-rc.d(8)). If it is left behind, it
-# agrees again as soon as this process is gone.
+# Packages start and restart their services only if this script allows it (invoke-rc.d(8)). If it is left behind, it
+# allows it again as soon as this process has exited.
 forbid_services() {
     [ ! -e "$policy" ] || return 0
     printf '#!/bin/sh\n[ ! -d /proc/%s ] || exit 101\n' $$ >"$policy"
@@ -82,7 +82,7 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $wanted >/dev/null
 }
 
-# What was not there before must not start at the next boot either.
+# Newly installed services must not start at the next boot either.
 disable_servers() {
     for package in $servers; do
         name=${package%-light}

@@ -1,4 +1,4 @@
-"""`python -m tests.arm [RELEASE …]`: run every step on each release of Debian, print the table; 1 when one failed."""
+"""`python -m tests.arm [RELEASE …]`: run all steps on each Debian release and print a table; exit code 1 on failure."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ STEPS: Mapping[str, steps.Step] = {
     "pip install": steps.pip_install,
     "private names": steps.private_names,
     "SRTP and GSO": steps.srtp_and_offload,
-    "viewers outside": viewers.watch,
-    "pure tests": steps.pure_tests,
+    "viewers on host": viewers.watch,
+    "unit tests": steps.unit_tests,
     "make install": steps.make_install,
 }
-_NEEDED = 2
-"""Without the first two steps there is nothing to try."""
+_REQUIRED_STEPS = 2
+"""If one of the first two steps fails, the others are impossible."""
 
 _WIDTH = 62
 
 
 def main() -> int:
-    """One release after the other: they share the processor."""
+    """Test one release after the other, because they share the processor."""
     parser = argparse.ArgumentParser("python -m tests.arm", description=__doc__)
-    parser.add_argument("releases", nargs="*", choices=[*RELEASES, []], help="all without")
+    parser.add_argument("releases", nargs="*", choices=[*RELEASES, []], help="default: all")
     releases = parser.parse_args().releases or list(RELEASES)
     if os.geteuid() != 0:
-        sys.exit("Building a system for another processor needs root. Please type: sudo make test-arm")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # by way of all clean-up
+        sys.exit("Building a system for another architecture needs root: sudo make test-arm")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped by SIGTERM"))  # exit through all cleanup handlers
     failed, rows = False, {}
     with aarch64():
         for release in releases:
-            rows[release], passed = _try(release)
+            rows[release], passed = _test(release)
             failed |= not passed
-    for release, found in rows.items():
-        print(f"\n{release}, aarch64, emulated by qemu-user\n{_table(found)}")
+    for release, results in rows.items():
+        print(f"\n{release}, aarch64, emulated by qemu-user\n{_table(results)}")
     return int(failed)
 
 
-def _try(release: str) -> tuple[dict[str, str], bool]:
-    """What each step found, and whether all of them passed."""
-    found: dict[str, str] = {}
+def _test(release: str) -> tuple[dict[str, str], bool]:
+    """Return the result of each step, and whether all of them passed."""
+    results: dict[str, str] = {}
     passed = True
     folder = Path(tempfile.mkdtemp(prefix=f"broadcaster-arm-{release}-"))
     try:
@@ -63,16 +63,16 @@ def _try(release: str) -> tuple[dict[str, str], bool]:
             print(f"{release}: {name} …", flush=True)
             began = time.monotonic()
             try:
-                found[name] = step(tree)
+                results[name] = step(tree)
             except (AssertionError, OSError, subprocess.SubprocessError, TimeoutError) as error:
                 print(error, flush=True)
-                found[name], passed = f"FAILED: {_last_line(error)}", False
-                if number < _NEEDED:
+                results[name], passed = f"FAILED: {_last_line(error)}", False
+                if number < _REQUIRED_STEPS:
                     break
-            print(f"{release}: {name}: {found[name]} ({time.monotonic() - began:.0f} s)", flush=True)
+            print(f"{release}: {name}: {results[name]} ({time.monotonic() - began:.0f} s)", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return found, passed
+    return results, passed
 
 
 def _last_line(error: Exception) -> str:
@@ -80,10 +80,10 @@ def _last_line(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[-1] if lines else ''}"
 
 
-def _table(found: Mapping[str, str]) -> str:
-    width = max(map(len, found))
+def _table(results: Mapping[str, str]) -> str:
+    width = max(map(len, results))
     lines = []
-    for name, text in found.items():
+    for name, text in results.items():
         first, *rest = textwrap.wrap(text, _WIDTH) or [""]
         lines += [f"  {name:{width}}  {first}", *(f"  {'':{width}}  {line}" for line in rest)]
     return "\n".join(lines)

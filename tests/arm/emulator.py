@@ -1,4 +1,4 @@
-"""aarch64 programs on this machine: the kernel passes them to qemu (binfmt_misc)."""
+"""Runs aarch64 programs on this machine: the kernel passes them to qemu (binfmt_misc)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 _REGISTRY = Path("/proc/sys/fs/binfmt_misc")
 _ENTRY = _REGISTRY / "qemu-aarch64"
 _CONFIGURATION = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
-"""Debian's: with flag F the kernel opens qemu now, so that no tree needs a copy of it."""
+"""Debian's configuration. With flag F the kernel opens qemu at registration, so that no tree needs a copy of it."""
 
 
 @contextlib.contextmanager
 def aarch64() -> Iterator[None]:
-    """Let the kernel run aarch64 programs meanwhile; what was mounted or registered before stays.
+    """Let the kernel run aarch64 programs inside the block; existing mounts and registrations are kept.
 
-    Raises `OSError` where the kernel has no binfmt_misc, or the process is not root's.
+    Raises `OSError` if the kernel has no binfmt_misc, or without root.
     """
     with contextlib.ExitStack() as undo:
         if not (_REGISTRY / "register").exists():

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs a command in the system in a folder, with the host's network: enter.sh ROOT FOLDER… -- COMMAND…
-# The folders of the host are seen read-only in it. Needs root, and mount and process namespaces of its own: what is
-# mounted here goes away with the command, and so does every process that it leaves behind.
+# FOLDERs of the host are mounted read-only in it. Needs root, and mount and PID namespaces of its own, so that mounts and
+# remaining processes disappear with the command.
 set -eu
 
 root=$1
@@ -17,4 +17,4 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-chroot "$root" "$@" # not by exec: process 1 is special, and the command should not be
+chroot "$root" "$@" # without exec: the command must not be PID 1, which handles signals differently

@@ -1,4 +1,4 @@
-"""What is tried on aarch64, step by step; each returns what it found, or raises `AssertionError`."""
+"""The steps of the test on aarch64; each returns its result as text, or raises `AssertionError`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.system.trees import RELEASES
 
 PYTHON = f"{ENVIRONMENT}/bin/python"
 TEST_PACKAGES = ("hypothesis", "pytest", "pytest-asyncio")
-"""Of the development dependencies those that the pure tests need; the others are not for this architecture to show."""
+"""The development dependencies that the unit tests need."""
 
-_DISTURBED = ["test_cli_streams.py::test_a_closed_descriptor_is_never_given_to_a_file_of_the_program"]
-"""The kernel opens each program for qemu, at the lowest descriptor that is free, before the program starts."""
+_DESELECTED = ["test_cli_streams.py::test_a_closed_descriptor_is_never_given_to_a_file_of_the_program"]
+"""Fails under emulation: the kernel opens each program for qemu at the lowest free descriptor."""
 
-_NO_SPAWNING = "Failed to spawn executor: Invalid argument"
-"""What systemd 254 and later says for each service: qemu-user refuses clone(2) with CLONE_PIDFD."""
+_SPAWN_ERROR = "Failed to spawn executor: Invalid argument"
+"""Error of systemd 254 and later for each service, because qemu-user refuses clone(2) with CLONE_PIDFD."""
 
 _VERSIONS = """
 import json, platform
@@ -39,7 +39,7 @@ print(", ".join(f"{name} {version(name)}" for name in ("aiortc", "aioice", "pyli
 
 
 def system(tree: Tree) -> str:
-    """Make the tree; its release, architecture and Python."""
+    """Create the tree; return its release, architecture and Python version."""
     tree.make()
     release = tree.run("cat", "/etc/debian_version").strip()
     machine, python = tree.run("python3", "-c", "import platform as p; print(p.machine(), p.python_version())").split()
@@ -49,40 +49,40 @@ def system(tree: Tree) -> str:
 
 
 def pip_install(tree: Tree) -> str:
-    """Install the project with its dependencies, all of them as wheels: nothing is compiled on a Raspberry Pi."""
+    """Install the project and its dependencies from wheels only: a Raspberry Pi should not have to compile anything."""
     tree.run("python3", "-m", "venv", ENVIRONMENT)
-    wanted = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]["dev"]
-    tests = [line for line in wanted if re.split(r"[<>=]", line)[0] in TEST_PACKAGES]
+    development = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]["dev"]
+    tests = [line for line in development if re.split(r"[<>=]", line)[0] in TEST_PACKAGES]
     tree.run(PYTHON, "-m", "pip", "install", "--quiet", "--only-binary=:all:", ".[usb]", *tests, limit=360)
     _, _, number, native = json.loads(tree.run(PYTHON, "-c", _VERSIONS))
     assert {"av", "pylibsrtp", "cryptography", "aiohttp", "msgspec"} <= set(native), native
     return f"{number} wheels, {len(native)} of them for aarch64"
 
 
-def pure_tests(tree: Tree) -> str:
-    """tests/unit, but for what the emulator itself disturbs."""
-    left_out = [f"--deselect=tests/unit/{name}" for name in _DISTURBED]
-    return _pytest(tree, "tests/unit", *left_out, limit=360)
+def unit_tests(tree: Tree) -> str:
+    """Run tests/unit, except tests that fail because of the emulator."""
+    deselected = [f"--deselect=tests/unit/{name}" for name in _DESELECTED]
+    return _pytest(tree, "tests/unit", *deselected, limit=360)
 
 
 def private_names(tree: Tree) -> str:
-    """Every private name of the WebRTC library that we use is there."""
+    """Check that all private names of the WebRTC library that we use exist."""
     return tree.run(PYTHON, "-c", _PRIVATE_NAMES).strip()
 
 
 def srtp_and_offload(tree: Tree) -> str:
-    """Bursts protected by libsrtp and cut by the kernel, then aiortc's peers over loopback."""
+    """Test bursts encrypted by libsrtp and segmented by the kernel, then aiortc's peers over loopback."""
     peers = "tests/edges/test_webrtc_peer.py::test_a_viewer_decrypts_and_decodes_everything"
     return _pytest(tree, "tests/edges/test_webrtc_offload.py", peers, limit=60)
 
 
 def make_install(tree: Tree) -> str:
-    """`make install` in a container with systemd as PID 1, as far as the emulator lets systemd start services."""
+    """Run `make install` in a container with systemd as PID 1, if systemd can start services under the emulator."""
     container = Container(tree.root, emulated=True)
     try:
         container.boot()
         systemd = container.run("systemctl", "--version").split()[1]
-        if _NO_SPAWNING in container.console:
+        if _SPAWN_ERROR in container.console:
             return f"NOT POSSIBLE: systemd {systemd} starts services by pidfd_spawn(3), which this qemu cannot do"
         container.make("install", "SOURCE=test")
         assert container.show("ActiveState") == "active"
@@ -94,8 +94,8 @@ def make_install(tree: Tree) -> str:
 
 def _pytest(tree: Tree, *arguments: str, limit: float) -> str:
     began = time.monotonic()
-    written = tree.run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, limit=limit)
-    summary = written.strip().splitlines()[-1]
+    output = tree.run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, limit=limit)
+    summary = output.strip().splitlines()[-1]
     assert re.search(r"\d+ passed", summary), summary
     return f"{re.sub(r' in .*', '', summary)} in {time.monotonic() - began:.0f} s"
 

@@ -1,4 +1,4 @@
-"""Viewers on this machine of a daemon that runs in a tree: a light one that counts packets, and Chromium."""
+"""Viewers on the host of a daemon that runs in a tree: a light viewer that counts packets, and Chromium."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.rigs.daemon import free_port
 from tests.rigs.healthy import HealthyViewer
 
 START_LIMIT = 180.0
-WATCHED = 20.0
-PICTURES = 100
+WATCH_SECONDS = 20.0
+MIN_FRAMES = 100
 SETTINGS = {
     "video.source": "test",
     "audio.source": "test",
@@ -28,11 +28,11 @@ SETTINGS = {
     "web.host": "127.0.0.1",
     "stream.state_dir": "/root/state",
 }
-"""A picture that an emulated encoder keeps up with."""
+"""Video that an emulated encoder can encode in real time."""
 
 
 def watch(tree: Tree) -> str:
-    """Watch for some seconds; every packet must come, and Chromium must show pictures."""
+    """Watch for some seconds; no packet may be missing, and Chromium must show video."""
     return asyncio.run(_watch(tree))
 
 
@@ -41,12 +41,12 @@ async def _watch(tree: Tree) -> str:
     settings = [f"--set={name}={value}" for name, value in {**SETTINGS, "web.port": port}.items()]
     with tree.running("broadcaster", "run", "--live", *settings):
         await _until_live(port)
-        found = [await _watch_light(port)]
+        results = [await _watch_light(port)]
         if find_chromium() is None:
-            found.append("no Chromium on this machine")
+            results.append("no Chromium on this machine")
         else:
-            found.append(await _watch_chromium(port))
-    return "; ".join(found)
+            results.append(await _watch_chromium(port))
+    return "; ".join(results)
 
 
 async def _until_live(port: int) -> None:
@@ -66,12 +66,12 @@ async def _watch_light(port: int) -> str:
         await viewer.keyframe(60)
         viewer.reset_pauses()
         before, audio = viewer.packets, viewer.audio_packets
-        await asyncio.sleep(WATCHED)
+        await asyncio.sleep(WATCH_SECONDS)
         packets, audio = viewer.packets - before, viewer.audio_packets - audio
         assert viewer.gaps == 0, f"{viewer.gaps} packets are missing"
-        assert viewer.longest_pause < 2, f"nothing came for {viewer.longest_pause:.1f} s"
-        assert audio > 0.9 * 50 * WATCHED, f"{audio} packets of audio"
-    return f"{packets} packets of video and {audio} of audio in {WATCHED:.0f} s, 0 missing"
+        assert viewer.longest_pause < 2, f"no packet for {viewer.longest_pause:.1f} s"
+        assert audio > 0.9 * 50 * WATCH_SECONDS, f"{audio} audio packets"
+    return f"{packets} video and {audio} audio packets in {WATCH_SECONDS:.0f} s, 0 missing"
 
 
 @contextlib.asynccontextmanager
@@ -87,10 +87,10 @@ async def _page(port: int) -> AsyncIterator[Viewer]:
 
 
 async def _watch_chromium(port: int) -> str:
-    """Pictures for which the emulated source has no time are no fault; packets that do not come are one."""
+    """Frames that the emulated source skips are accepted, lost packets are not."""
     async with _page(port) as viewer:
         await viewer.state("live", limit=60)
-        pictures = await viewer.sees(PICTURES, limit=60)
+        frames = await viewer.sees(MIN_FRAMES, limit=60)
         lost = (await viewer.inbound("video"))["packetsLost"]
-    assert lost == 0, f"Chromium misses {lost} packets"
-    return f"Chromium shows {len(pictures)} pictures, 0 packets missing"
+    assert lost == 0, f"Chromium lost {lost} packets"
+    return f"Chromium shows {len(frames)} frames, 0 packets lost"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Boots the system in a folder with systemd as PID 1: boot.sh FOLDER [OPTION of systemd-nspawn]…
-# Needs root, and a mount namespace of its own.
-# It gets control groups of version 2, whatever this machine has, and a network of its own with nothing in it.
+# Boots the system in a folder with systemd as PID 1: boot.sh FOLDER [SYSTEMD-NSPAWN OPTION]…
+# Needs root and a mount namespace of its own.
+# The system gets cgroup v2, whatever the host uses, and an empty network namespace.
 set -eu
 
 folder=$1

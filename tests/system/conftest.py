@@ -1,4 +1,4 @@
-"""One container for all tests of a release: they are one story, told in order."""
+"""One container per release, shared by all tests, which build on each other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.system.trees import RELEASES, make_tree
 
 @pytest.fixture(scope="session", params=RELEASES)
 def container(request, tmp_path_factory):
-    """A clean system, booted, with the checkout in it and nothing installed."""
+    """A clean, booted system that contains the checkout, with nothing installed."""
     if os.geteuid() != 0:
         pytest.skip("systemd in a container needs root: sudo make test-system")
     missing = [program for program in ("mmdebstrap", "systemd-nspawn", "nsenter") if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"{', '.join(missing)}: not on this machine; make test-system installs what there is")
+        pytest.skip(f"not installed: {', '.join(missing)}; `make test-system` installs them where possible")
     folder = tmp_path_factory.mktemp(request.param)
     system = Container(folder / "tree")
     try:

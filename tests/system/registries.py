@@ -1,4 +1,4 @@
-"""How this machine reaches the archives of apt and pip, passed on to a tree: its configuration, whatever that is."""
+"""Copies the host's configuration of apt and pip into a system tree, so that it reaches the same archives."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-_RESOLVING = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
-"""How names are resolved, and whom to trust."""
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
+"""Name resolution and trusted certificates."""
 
 _APT = re.compile(r"Acquire::(http|https|Check-|Retries|ForceIPv)[^ ]* .+;")
-"""Proxies and the like; the rest of apt's configuration is about this machine's own packages."""
+"""Settings such as proxies; the rest of apt's configuration concerns the host's own packages."""
 
 _PIP = re.compile(r"(:env:|global|install)\.([a-z-]+)=(.+)")
 
 
 def apt_settings() -> list[str]:
-    """Lines for apt.conf."""
+    """Return lines for apt.conf."""
     return [line for line in _output("apt-config", "dump").splitlines() if _APT.fullmatch(line)]
 
 
 def apt_sources(suite: str) -> list[str]:
-    """This machine's Debian mirrors as lines for sources.list; empty on other systems: then the usual ones serve."""
+    """Return the host's Debian mirrors as lines for sources.list; empty if the host is no Debian (default mirrors)."""
     own = _codename()
-    found = _output(
+    output = _output(
         "apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI) $(CODENAME) $(COMPONENT) $(CREATED_BY)"
     )
-    rows = [line.split() for line in found.splitlines()]
+    rows = [line.split() for line in output.splitlines()]
     targets = {tuple(row[1:4]) for row in rows if len(row) == 5 and row[0] == "Debian" and row[4] == "Packages"}
     return [
         f"deb {address} {name.replace(own, suite)} {component}"
@@ -40,14 +40,14 @@ def apt_sources(suite: str) -> list[str]:
 
 
 def pip_settings() -> dict[str, str]:
-    """Options of pip's configuration files; variables of the environment reach the tree by themselves."""
+    """Return the options of pip's configuration files; environment variables are inherited anyway."""
     return {name: value for kind, name, value in _pip_options() if kind != ":env:"}
 
 
-def folders_of_packages() -> list[Path]:
-    """Folders of this machine that pip's configuration names; a tree needs them at the same place.
+def package_folders() -> list[Path]:
+    """Return the host's folders in pip's configuration; a tree needs them at the same path.
 
-    An index may link to files beside it, so its parent folder is needed, too.
+    An index may link to files beside it, so its parent folder is included.
     """
     paths = set()
     for _, name, value in _pip_options():
@@ -58,11 +58,11 @@ def folders_of_packages() -> list[Path]:
     return sorted(paths)
 
 
-def pass_on(root: Path) -> None:
-    """Write and copy into the tree at `root` what it needs to reach what this machine reaches."""
+def copy_configuration(root: Path) -> None:
+    """Write the host's network, apt and pip configuration into the tree at `root`."""
     options = pip_settings()
     files = [value for value in options.values() if Path(value).is_absolute() and Path(value).is_file()]
-    for name in (*_RESOLVING, *files):
+    for name in (*_NETWORK_FILES, *files):
         if Path(name).is_file():
             target = root / name.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,8 +73,8 @@ def pass_on(root: Path) -> None:
 
 
 def _pip_options() -> list[tuple[str, str, str]]:
-    found = map(_PIP.fullmatch, _output(sys.executable, "-m", "pip", "config", "list").splitlines())
-    return [(match[1], match[2], _one_line(ast.literal_eval(match[3]))) for match in found if match]
+    matches = map(_PIP.fullmatch, _output(sys.executable, "-m", "pip", "config", "list").splitlines())
+    return [(match[1], match[2], _one_line(ast.literal_eval(match[3]))) for match in matches if match]
 
 
 def _one_line(value: str) -> str:
@@ -89,7 +89,7 @@ def _codename() -> str:
 
 
 def _output(*command: str) -> str:
-    """What a command writes; empty where it fails or is not installed."""
+    """Return a command's output; empty if it fails or is not installed."""
     if shutil.which(command[0]) is None:
         return ""
     environment = os.environ | {"LC_ALL": "C.UTF-8"}

@@ -1,4 +1,4 @@
-"""Debian systems in folders: built by mmdebstrap, kept as archives, unpacked afresh for each use."""
+"""Debian systems in folders: built by mmdebstrap, cached as archives, and unpacked for each use."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.house.project import ROOT
-from tests.system.registries import apt_settings, apt_sources, pass_on
+from tests.system.registries import apt_settings, apt_sources, copy_configuration
 
 CHECKOUT = "/root/broadcaster"
 RELEASES = {"bookworm": "3.11", "trixie": "3.13"}
-"""The releases of Debian that Raspberry Pi OS is made of, and the Python of each."""
+"""The Debian releases that Raspberry Pi OS is based on, and their Python versions."""
 
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "make", "python3", "ca-certificates")
-"""What a system has on which somebody types `sudo make install`; the rest is the installer's business."""
+"""Packages of a system before `sudo make install`; the installer must install the rest."""
 
 BUILD_LIMIT = 300.0
 EMULATION = 10
-"""How many times longer everything may take where another architecture is emulated."""
+"""Factor for time limits when another architecture is emulated."""
 
 _MAX_AGE = 7 * 24 * 3600.0
-"""Seconds after which an archive is built again: Debian has newer packages by then."""
+"""Seconds after which an archive is rebuilt, because Debian has newer packages."""
 
 
 def make_tree(root: Path, release: str, architecture: str = "", extra: Sequence[str] = ()) -> None:
-    """Put a new system with the checkout in it at `root`. Raises `AssertionError` with what mmdebstrap wrote."""
+    """Create a system with the checkout at `root`. Raises `AssertionError` with the output of a failed command."""
     root.mkdir(parents=True)
     archive = _archive(release, architecture, (*PACKAGES, *extra))
     run(["tar", "--extract", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", str(archive)], 300, root)
-    pass_on(root)
-    put_checkout(root)
-    # Without it there is nothing that could be waited for: the network is empty.
+    copy_configuration(root)
+    copy_checkout(root)
+    # The network namespace is empty: waiting for a network would never end.
     (root / "etc/systemd/system/systemd-networkd-wait-online.service").symlink_to("/dev/null")
 
 
-def put_checkout(root: Path) -> None:
-    """Copy the project's files, committed or not, and nothing that git ignores."""
+def copy_checkout(root: Path) -> None:
+    """Copy the project's files, committed or not, except those that git ignores."""
     listed = run(["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"], 30)
     target = root / CHECKOUT.lstrip("/")
     for name in filter(None, listed.split("\0")):
@@ -50,7 +50,7 @@ def put_checkout(root: Path) -> None:
 
 
 def _archive(release: str, architecture: str, packages: Sequence[str]) -> Path:
-    """The archive of such a system, from the cache or new."""
+    """Return the archive of such a system from the cache, or build it."""
     sources = apt_sources(release)
     digest = hashlib.sha256("\n".join([*packages, *sources]).encode()).hexdigest()[:8]
     name = "-".join(filter(None, (release, architecture, digest)))
@@ -74,7 +74,7 @@ def _archive(release: str, architecture: str, packages: Sequence[str]) -> Path:
 
 
 def run(command: Sequence[str], limit: float, folder: Path | None = None) -> str:
-    """Run a command in at most `limit` seconds. Raises `AssertionError` with what it wrote when it fails."""
+    """Run a command for at most `limit` seconds. Raises `AssertionError` with its output if it fails."""
     environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root"}
     done = subprocess.run(
         command,
