@@ -162,7 +162,7 @@ def _link(parsed: argparse.Namespace) -> None:
 
 
 def _live(parsed: argparse.Namespace) -> None:
-    print(owner.set_live(_target(parsed), parsed.wanted == "on"))
+    print(owner.set_live(_target(parsed), parsed.requested == "on"))
 
 
 def _status(parsed: argparse.Namespace) -> None:

@@ -62,7 +62,7 @@ class ConnectionSlots:
         self._by_network.update(self._networks(address))
 
     def release(self, address: str) -> None:
-        """Count one connection less from this address."""
+        """Stop counting a connection from this address."""
         self._total -= 1
         for network in self._networks(address):
             self._by_network[network] -= 1

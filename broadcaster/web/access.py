@@ -65,7 +65,7 @@ def same_name(origin: str, host: str) -> bool:
 
 
 def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request was made on this machine, and not is_forwarded by a proxy on it."""
+    """Whether a request was made on this machine, and not forwarded by a proxy on it."""
     match = _HOST.fullmatch(host)
     name = "" if match is None else ascii_name(match["name"]).strip("[]")
     is_forwarded = any(_FORWARDING.fullmatch(header) for header in headers)

@@ -53,7 +53,7 @@ class Api:
     async def status(self, request: web.Request) -> web.Response:
         """Report stream, viewers and load.
 
-        Stats of each viewer are for the operator only; others get of a private stream only its state.
+        Only the operator gets stats of each viewer; of a private stream, others get only the state.
         """
         is_operator = self._operator.is_operator(request)
         if self._private and not is_operator:

@@ -96,7 +96,7 @@ class TlsProtocol(SSLProtocol):
         self._connection = connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """See `asyncio.Protocol`. The connection itself only gets to know the transport above TLS."""
+        """See `asyncio.Protocol`. The connection itself is only notified of the transport above TLS."""
         self._connection.add_transport(transport)
         super().connection_made(transport)
 

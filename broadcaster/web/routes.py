@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -19,7 +19,7 @@ from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.proxies import Proxies
-from broadcaster.web.request_guard import RequestGuard
+from broadcaster.web.request_guard import Handler, RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
 
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 _MAX_BODY = 4096
 _CLOSE_TIMEOUT = 1.0
 """Seconds for the viewers' peer connections to close."""
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Routes:

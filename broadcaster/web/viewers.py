@@ -105,7 +105,7 @@ class Sessions:
         return session
 
     def _displaceable(self, now: float) -> Session | None:
-        """Return the session that was detached first, else one that is not connected for too long, else None."""
+        """Return the session that was detached first, else one without a peer connection for too long, else None."""
         detached = [session for session in self if session.is_detached]
         if detached:
             return min(detached, key=lambda session: session.resumable_until)

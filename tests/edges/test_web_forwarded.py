@@ -131,8 +131,8 @@ async def test_wrong_operator_tokens_are_counted_per_caller(tmp_path: Any) -> No
 async def test_the_doctor_finds_a_daemon_that_has_a_certificate(tmp_path: Any) -> None:
     pair = make_pair(tmp_path)
     async with served(**pair.settings) as rig:
-        found = await asyncio.to_thread(
+        status = await asyncio.to_thread(
             query_status, WebSettings(host="127.0.0.1", port=rig.server.port, **pair.settings)
         )
-        assert found is not None
-        assert (found.state, found.source) == ("live", "test picture")
+        assert status is not None
+        assert (status.state, status.source) == ("live", "test picture")

@@ -115,10 +115,10 @@ def test_a_syntax_error_names_its_line_and_assignments_are_still_checked():
 
 
 def test_all_problems_are_reported_together():
-    found = problems(
+    reported = problems(
         '[video]\nwidth = 1\nheight = "a"\nfoo = 1\n[ice]\nservers = 3\n', "web.port=x", "audio.source=file"
     )
-    assert [problem.split(" ")[0] for problem in found] == [
+    assert [problem.split(" ")[0] for problem in reported] == [
         "video.foo:", "video.width", "video.height", "ice.servers:", "web.port", "audio.source",
     ]  # fmt: skip
 
@@ -238,8 +238,8 @@ def test_ice_servers_are_read():
     ],
 )
 def test_invalid_ice_servers_are_reported(servers, problem):
-    (found,) = problems("", f"ice.servers={servers}")
-    assert found.startswith(problem)
+    (reported,) = problems("", f"ice.servers={servers}")
+    assert reported.startswith(problem)
 
 
 def test_a_turn_server_without_credential_may_use_the_secret():
