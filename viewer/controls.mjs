@@ -1,11 +1,11 @@
-/** The control bar and the keyboard shortcuts. */
+/** The bar, the keys, and what they do to the picture. */
 
-/** Keyboard shortcuts. @type {Readonly<Record<string, Command>>} */
+/** Which key does what. @type {Readonly<Record<string, Command>>} */
 export const KEYS = {
   " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help",
 };
 
-/** The command of a key press; null while typing, with a modifier key, or for space on a focused button. @param {KeyPress} event */
+/** The command of a key press; null while typing, with a modifier, or for space on a button. @param {KeyPress} event */
 export function command(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return null;
   const { tagName = "", type = "", isContentEditable = false } = event.target ?? {};
@@ -16,19 +16,19 @@ export function command(event) {
   return Object.hasOwn(KEYS, key) ? KEYS[key] : null;
 }
 
-/** ms without pointer movement after which the controls are hidden. */
+/** The controls go after this long without movement, in ms. */
 const HIDE_DELAY = 3000;
 
 export class Controls {
   /**
    * @param {HTMLElement} view  the `<live-view>`
    * @param {import("./picture.mjs").LivePicture} picture
-   * @param {Pick<ControlActions, "pause" | "stats">} actions  commands implemented elsewhere
+   * @param {Pick<ControlActions, "pause" | "stats">} actions  what is not done here
    */
   constructor(view, picture, actions) {
     this.view = view;
     this.picture = picture;
-    /** @type {any} has Safari's prefixed names, too */
+    /** @type {any} Safari's own names live on it too */
     this.video = picture.video;
     this.part = (/** @type {string} */ selector) => /** @type {any} */ (view.querySelector(selector));
     this.volume = this.part(".volume");
@@ -46,7 +46,7 @@ export class Controls {
     this.#listen();
   }
 
-  /** Sets tooltips, and labels for screen readers. @param {Words} words */
+  /** Names everything, for eyes and for screen readers. @param {Words} words */
   label({ controls, tapForSound }) {
     this.part(".unmute span").textContent = tapForSound;
     this.part(".bar").ariaLabel = controls.bar;
@@ -61,7 +61,7 @@ export class Controls {
     }
   }
 
-  /** Hides buttons for what this device cannot do: iPhones do not allow to set the volume. */
+  /** No button for what this device cannot do, as the volume on iPhones. */
   #hideUnavailable() {
     this.part("[data-command=pip]").hidden = !document.pictureInPictureEnabled;
     this.part("[data-command=full]").hidden = !document.fullscreenEnabled && !this.video.webkitEnterFullscreen;
@@ -100,7 +100,7 @@ export class Controls {
     this.actions[action]();
   }
 
-  /** Shows the controls for a while. @param {boolean} [toggle]  hides them if they are shown */
+  /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides */
   showControls(toggle = false) {
     clearTimeout(this.hideTimer);
     const { dataset } = this.view;
@@ -132,7 +132,7 @@ export class Controls {
     else help.showModal();
   }
 
-  /** Saves the current video frame as a PNG file named after the local time. */
+  /** Saves the picture on the screen as a PNG file named by the time. */
   save() {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (!width) return;

@@ -1,10 +1,10 @@
-/** Starts what takes longest while the other modules load: signaling, and a first peer connection. */
+/** What takes longest, begun while the other modules load: signaling, and a first peer connection. */
 
 import { TokenStore } from "./token.mjs";
 import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
 
-/** When the page's script started, in ms. */
-export const startedAt = performance.now();
+/** When the page's script began, in ms. */
+export const began = performance.now();
 
 export const tokens = new TokenStore(() => sessionStorage, location.pathname);
 tokens.take(location, history);
@@ -18,9 +18,9 @@ function open(hello) {
   return new Signaling(signalingUrl(location.href), hello);
 }
 
-/** Returns the connection being opened at the first call, later a new one. @param {() => Outgoing} hello */
+/** The connection under way, later a new one. @param {() => Outgoing} hello */
 export function signaling(hello) {
-  const connection = first ?? open(hello);
+  const found = first ?? open(hello);
   first = null;
-  return connection;
+  return found;
 }

@@ -1,17 +1,17 @@
-/** The signaling connection: connects, sends and checks heartbeats, reconnects with back-off. */
+/** The way to the daemon: connects, watches the heartbeat, comes back with back-off. */
 
 import { CONNECT_TIMEOUT, Heartbeat, RETRY_LATER, STABLE_AFTER, SILENCE_TIMEOUT, retryDelay } from "./liveness.mjs";
 import { CLOSE_CODES, parse } from "./protocol.mjs";
 
-/** Close code for abandoned connections: 1000 or 1001 would end the session. */
+/** Closes a connection that is given up: 1000 or 1001 would end the session. */
 const ABANDONED = 4002;
-/** ms for which an attempt is not replaced: a burst of wake-ups makes one. */
+/** A burst of wake-ups makes one attempt, in ms. */
 const MIN_ATTEMPT_AGE = 500;
 
 export class Link {
   /** @type {Signaling | null} */
   signaling = null;
-  /** @type {Heartbeat | null} set from `welcome` on */
+  /** @type {Heartbeat | null} there from `welcome` on */
   heartbeat = null;
   attempt = 0;
   startedAt = 0;
@@ -22,7 +22,7 @@ export class Link {
   retryAt = null;
   /** @type {Set<string>} */
   logged = new Set();
-  /** error code that rejected the token */
+  /** what was wrong with the token */
   tokenError = "";
 
   /** @param {LinkPorts} ports */
@@ -30,12 +30,12 @@ export class Link {
     this.ports = ports;
   }
 
-  /** Whether the connection is established, with a session. */
+  /** Whether a session is open on a living connection. */
   get up() {
     return this.heartbeat !== null;
   }
 
-  /** Opens a new connection, and abandons the current one. */
+  /** Opens a new connection; the one before counts no more. */
   connect() {
     const now = this.ports.now();
     if (this.signaling && !this.up && now - this.startedAt < MIN_ATTEMPT_AGE) return;
@@ -57,13 +57,13 @@ export class Link {
     this.attempt += 1;
   }
 
-  /** Retries after a longer wait, as the daemon has answered. @param {number} [times]  doublings of the wait, at most 2 */
+  /** The daemon answered, so this is no silence. @param {number} [times]  in vain so far; each doubles the wait */
   retryLater(times = 0) {
     this.retryAt = this.ports.now() + RETRY_LATER * 2 ** Math.min(times, 2);
     if (!this.up) this.lostAt = this.retryAt;
   }
 
-  /** Ends the session. */
+  /** Leaves for good: the session ends at once. */
   leave() {
     this.send({ type: "bye" });
     this.#drop(1000);
@@ -76,7 +76,7 @@ export class Link {
     this.heartbeat?.sent(this.ports.now());
   }
 
-  /** Sends a heartbeat; its answer carries the daemon's clock. */
+  /** Sends a heartbeat; its answer also tells the daemon's clock. */
   sendHeartbeat() {
     if (!this.signaling || !this.heartbeat) return;
     const now = this.ports.now();
@@ -84,7 +84,7 @@ export class Link {
     this.heartbeat.beat(now, this.signaling.buffered);
   }
 
-  /** Checks the connection: without an answer within 1.5 s it is abandoned. */
+  /** The connection is in expectAnswer: an answer within 1.5 s, or it is given up. */
   probe() {
     this.sendHeartbeat();
     this.heartbeat?.expectAnswer(this.ports.now());
@@ -98,7 +98,7 @@ export class Link {
     this.lostAt = null;
   }
 
-  /** Call a few times per second. */
+  /** Call a few times a second. */
   tick() {
     const now = this.ports.now();
     const due = this.signaling && this.heartbeat?.due(now, this.signaling.buffered);
@@ -113,14 +113,14 @@ export class Link {
   /** @param {unknown} data */
   #received(data) {
     this.heartbeat?.received();
-    const message = parse(data);
-    if (typeof message === "string") return this.#ignore(message);
-    if (message.type === "heartbeat" && message.ask) this.sendHeartbeat();
-    if (message.type === "error" && message.code.startsWith("token-")) this.tokenError = message.code;
-    this.ports.message(message);
+    const found = parse(data);
+    if (typeof found === "string") return this.#ignore(found);
+    if (found.type === "heartbeat" && found.ask) this.sendHeartbeat();
+    if (found.type === "error" && found.code.startsWith("token-")) this.tokenError = found.code;
+    this.ports.message(found);
   }
 
-  /** Logs each kind of invalid message once. @param {string} why */
+  /** Says once what is not understood. @param {string} why */
   #ignore(why) {
     if (!this.logged.has(why)) this.ports.log(`ignored: ${why}`);
     this.logged.add(why);
@@ -135,7 +135,7 @@ export class Link {
     this.ports.event(event, (event === "signal:denied" && this.tokenError) || String(code));
   }
 
-  /** The connection is lost, or could not be established. */
+  /** The connection is gone, or none came about. */
   #lost() {
     const wasUp = this.up;
     const now = this.ports.now();

@@ -1,10 +1,10 @@
 /**
- * `<live-view>` owns the DOM. It shows the view of a `Viewer` as text, and in attributes (`data-state`, …) that drive
- * the CSS.
+ * `<live-view>` owns the DOM, lets a `Viewer` decide, and shows its view: in words, and in attributes (`data-state`, …)
+ * that drive the CSS.
  */
 
 import { Controls, cell } from "./controls.mjs";
-import { signaling, startedAt, tokens } from "./early.mjs";
+import { began, signaling, tokens } from "./early.mjs";
 import { LivePicture } from "./picture.mjs";
 import { lines } from "./stats.mjs";
 import { tokenOf } from "./token.mjs";
@@ -12,11 +12,11 @@ import { Peer, refusal, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
 import { describe, fill, language, loadWords } from "./words.mjs";
 
-/** ms between two calls of `Viewer.tick`. */
+/** How often time is looked at, in ms. */
 const TICK = 200;
 
 export class LiveView extends HTMLElement {
-  /** @type {Words | null} null until loaded */
+  /** @type {Words | null} null until they are there */
   words = null;
   /** @type {LivePicture} */
   picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
@@ -42,12 +42,12 @@ export class LiveView extends HTMLElement {
     reload: () => location.reload(),
     log: (text) => console.info(text),
   });
-  /** the stats on the page @type {Stats | null} */
+  /** the figures on the page @type {Stats | null} */
   shownStats = null;
 
   connectedCallback() {
     this.#listen();
-    this.viewer.joinFrom = startedAt;
+    this.viewer.joinFrom = began;
     this.viewer.start();
     const locale = language(navigator.languages);
     document.documentElement.lang = locale;
@@ -90,7 +90,7 @@ export class LiveView extends HTMLElement {
     const token = field.value.trim();
     if (!token) return;
     field.value = "";
-    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // the whole link may have been pasted
+    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // perhaps the whole link was pasted
     this.viewer.fire("page:token");
   }
 
@@ -115,7 +115,7 @@ export class LiveView extends HTMLElement {
     this.#showStats(view);
   }
 
-  /** Updates the stats panel once a second, if it is open. @param {View} view */
+  /** Once a second, where they are wanted. @param {View} view */
   #showStats(view) {
     const { words } = this;
     if (!words || this.#part(".stats").hidden || (this.shownStats && this.shownStats === view.stats)) return;
@@ -124,7 +124,7 @@ export class LiveView extends HTMLElement {
     this.#part(".stats dl").replaceChildren(...rows.flat());
   }
 
-  /** Updates texts that have changed, as screen readers announce them. @param {View} view */
+  /** Puts the view into words, where they changed: they are read out. @param {View} view */
   #showText(view) {
     const { words } = this;
     if (!words) return;

@@ -1,19 +1,19 @@
-/** When a connection is dead, and when to reconnect. Pure: times are in ms, randomness is an argument. */
+/** When a connection is dead, and when the next is tried. Pure: times are ms, randomness is an argument. */
 
-/** An attempt without `welcome` is abandoned after this time. */
+/** An attempt without a `welcome` is given up after this. */
 export const CONNECT_TIMEOUT = 3000;
-/** Wait after close codes 4003 and 4005. */
+/** The wait after close codes 4003 and 4005. */
 export const RETRY_LATER = 15_000;
-/** Time without an answer after which the daemon is unreachable. */
+/** After this long without an answer, nothing is there. */
 export const SILENCE_TIMEOUT = 30_000;
-/** A connection that lasted this long resets the back-off. */
+/** A connection that lived this long resets the back-off. */
 export const STABLE_AFTER = 5000;
 
 const FIRST_DELAY = 500;
 const MINUTE = 60_000;
 
 /**
- * Exponential back-off with full jitter: from 0.5 s to 3 s in the first minute, then to 10 s.
+ * 0.5 s, doubling up to 3 s in the first minute, then 10 s, with full jitter.
  * @param {number} attempt  0 for the first
  * @param {number} lost  ms since the connection was lost
  * @param {number} random  0 to 1
@@ -23,12 +23,12 @@ export function retryDelay(attempt, lost, random) {
   return random * Math.min(cap, FIRST_DELAY * 2 ** attempt);
 }
 
-/** Time in which a connection must answer a probe. */
+/** How long a doubted connection may take to answer. */
 export const PROBE_TIMEOUT = 1500;
 
 /**
- * A heartbeat is due after `idle` without sending. If nothing was received since then when the next is due, or the first
- * is still buffered, the connection is dead.
+ * After `idle` without sending, a heartbeat is due. When the second is due and nothing came since the first, or the
+ * first is still buffered, the connection is dead.
  */
 export class Heartbeat {
   unanswered = false;
@@ -41,25 +41,25 @@ export class Heartbeat {
     this.sentAt = now;
   }
 
-  /** A message was sent. @param {number} now */
+  /** Something was sent. @param {number} now */
   sent(now) {
     this.sentAt = now;
   }
 
-  /** Any message was received. */
+  /** Something came, whatever it was. */
   received() {
     this.unanswered = false;
     this.deadline = Infinity;
   }
 
-  /** A heartbeat was sent. @param {number} now @param {number} buffered  `WebSocket.bufferedAmount` after it, bytes */
+  /** A heartbeat went out. @param {number} now @param {number} buffered  `WebSocket.bufferedAmount` right after it, bytes */
   beat(now, buffered) {
     this.sentAt = now;
     this.unanswered = true;
     this.waiting = buffered;
   }
 
-  /** A heartbeat was sent that must be answered within `PROBE_TIMEOUT`. @param {number} now */
+  /** A heartbeat went out, and something must come soon. @param {number} now */
   expectAnswer(now) {
     this.deadline = Math.min(this.deadline, now + PROBE_TIMEOUT);
   }

@@ -1,6 +1,6 @@
 /**
- * The video element: plays the tracks of one peer connection after another, and reports each presented frame. In between
- * a canvas shows the last frame. The element is never replaced: phones allow sound only for the one that was tapped.
+ * The video element: plays the tracks of one peer connection after the other, and says when a new frame is on the screen.
+ * In between a canvas keeps the last picture. It is one element for good: phones allow sound to the one that was tapped.
  */
 
 export class LivePicture {
@@ -15,13 +15,13 @@ export class LivePicture {
     this.listener = listener;
     /** @type {Idle} */
     this.idle = "";
-    this.generation = 0;
+    this.turn = 0;
     video.addEventListener("pause", () => this.#paused());
     video.addEventListener("volumechange", listener.sound);
     video.addEventListener("webkitendfullscreen", () => this.play()); // iPhones pause when they leave full screen
   }
 
-  /** @param {MediaStreamTrack} track  the first one of a new connection replaces the stream */
+  /** @param {MediaStreamTrack} track  the first one of a new connection clears the way */
   show(track) {
     const stream = this.video.srcObject;
     if (stream instanceof MediaStream && this.showing) stream.addTrack(track);
@@ -32,13 +32,13 @@ export class LivePicture {
   #begin(stream) {
     this.showing = true;
     this.video.srcObject = stream;
-    this.#listen(this.generation);
+    this.#listen(this.turn);
     this.play();
   }
 
-  /** Keeps the last frame on the screen until a new one is presented. */
+  /** Keeps the last picture on the screen until `show` brings a new one. */
   hold() {
-    this.generation += 1;
+    this.turn += 1;
     this.showing = false;
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth || !this.canvas.hidden) return;
@@ -48,31 +48,31 @@ export class LivePicture {
     this.canvas.hidden = false;
   }
 
-  /** Removes the video. */
+  /** No picture any more. */
   drop() {
-    this.generation += 1;
+    this.turn += 1;
     this.showing = false;
     this.video.srcObject = null;
     this.canvas.hidden = true;
     this.idle = "";
   }
 
-  /** Attaches the stream again: locked phones may keep an old frame. */
+  /** Sets the same tracks again: locked phones can stay on an old frame. */
   revive() {
     const stream = this.video.srcObject;
-    this.generation += 1;
+    this.turn += 1;
     this.video.srcObject = null;
     if (stream instanceof MediaStream) this.#begin(stream);
   }
 
-  /** Plays, muted if the browser requires it; sets `idle` to `refused` if that is not allowed either. */
+  /** Plays, without sound if need be; if refused, `idle` says so. */
   async play() {
-    const { generation } = this;
+    const { turn } = this;
     try {
       await this.video.play();
       if (!this.video.paused) this.idle = "";
     } catch (error) {
-      if (generation !== this.generation || !(error instanceof DOMException) || error.name !== "NotAllowedError") return;
+      if (turn !== this.turn || !(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       if (this.video.muted) this.idle = "refused";
       else {
         this.video.muted = true;
@@ -81,7 +81,7 @@ export class LivePicture {
     }
   }
 
-  /** Pauses, or resumes. */
+  /** The viewer pauses, or goes on. */
   toggle() {
     if (this.idle) return void this.play();
     if (!this.showing) return;
@@ -89,26 +89,26 @@ export class LivePicture {
     this.video.pause();
   }
 
-  /** Mutes or unmutes; to be called in the handler of a user gesture. */
+  /** Sound on or off; to be called inside a tap. */
   async toggleMute() {
     this.video.muted = !this.video.muted;
     if (!this.video.muted && this.video.volume === 0) this.video.volume = 1;
     if (!this.video.muted && !this.idle) await this.play();
   }
 
-  /** Resumes if the browser or a phone's player has paused, not `toggle`. */
+  /** Only `toggle` may pause; a background page or a phone's player did. */
   #paused() {
     if (this.showing && this.idle === "" && !document.hidden) this.play();
   }
 
-  /** @param {number} generation */
-  #listen(generation) {
+  /** @param {number} turn */
+  #listen(turn) {
     this.video.requestVideoFrameCallback((_, frame) => {
-      if (generation !== this.generation) return;
+      if (turn !== this.turn) return;
       const now = performance.now();
       this.canvas.hidden = true;
       this.listener.frame(now, frame.rtpTimestamp);
-      this.#listen(generation);
+      this.#listen(turn);
     });
   }
 }

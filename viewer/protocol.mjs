@@ -1,4 +1,4 @@
-/** Signaling protocol 1: names shared with the daemon (others are in `types.d.ts`), and parsing of messages. */
+/** Signaling protocol 1: names that are the daemon's too (more of them in `types.d.ts`), and from text to message. */
 
 export const SUBPROTOCOL = "broadcaster.v1";
 
@@ -6,7 +6,7 @@ export const STREAM_STATES = ["offline", "starting", "live", "stopping", "failed
 export const SOUND = ["on", "none", "lost"];
 
 /**
- * The event of the connection table for each close code; any other code (usually 1006) is `signal:lost`.
+ * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
  * @type {Readonly<Record<number, ConnectionEvent>>}
  */
 export const CLOSE_CODES = {
@@ -24,39 +24,39 @@ export const CLOSE_CODES = {
 };
 
 /** @type {Check} */ const text = (value) => typeof value === "string";
-/** @type {Check} */ const bool = (value) => typeof value === "boolean";
+/** @type {Check} */ const truth = (value) => typeof value === "boolean";
 /** @type {Check} */ const number = (value) => Number.isFinite(value);
 /** @type {Check} */ const count = (value) => Number.isSafeInteger(value) && value >= 0;
 /** @type {(set: string[]) => Check} */ const oneOf = (set) => (value) => set.includes(value);
 /** @type {(check: Check) => Check} */ const optional = (check) => (value) => value == null || check(value);
-/** @type {(fields: Record<string, Check>) => Check} */ const object = (fields) => (value) => invalidField(value, fields) === null;
+/** @type {(fields: Record<string, Check>) => Check} */ const object = (fields) => (value) => wrong(value, fields) === null;
 
 const STREAM = { state: oneOf(STREAM_STATES), reason: optional(text), since: number, sound: oneOf(SOUND) };
 
 /** @type {Record<string, Record<string, Check>>} */
 const FIELDS = {
   welcome: {
-    session: text, resume: text, resumed: bool, stream: object(STREAM), viewers: count,
+    session: text, resume: text, resumed: truth, stream: object(STREAM), viewers: count,
     heartbeat: object({ idle: (value) => number(value) && value > 0 }),
   },
   offer: { id: count, sdp: text, ice_servers: Array.isArray, clock: optional(object({ rtp: count, at: number })) },
   candidate: { id: count },
   stream: STREAM,
   viewers: { count },
-  heartbeat: { t: optional(number), now: number, ask: optional(bool) },
+  heartbeat: { t: optional(number), now: number, ask: optional(truth) },
   bye: { id: count, reason: text },
   error: { code: text, message: optional(text), field: optional(text), limit: optional(count) },
 };
 
-/** The first field of `value` that is missing or invalid, or null. @param {any} value @param {Record<string, Check>} fields */
-function invalidField(value, fields) {
+/** The first field of `value` that is missing or wrong, or null. @param {any} value @param {Record<string, Check>} fields */
+function wrong(value, fields) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "type";
   return Object.keys(fields).find((name) => !fields[name](value[name])) ?? null;
 }
 
 /**
- * Parses a message of the daemon; returns a text if it is invalid.
- * @param {unknown} data  received from the WebSocket
+ * A message of the daemon; or, as text, why it is none.
+ * @param {unknown} data  what the WebSocket gave
  * @returns {Message | string}
  */
 export function parse(data) {
@@ -69,7 +69,7 @@ export function parse(data) {
   const type = value?.type;
   if (typeof type !== "string") return "a message without a type";
   if (!Object.hasOwn(FIELDS, type)) return `a message of type ${type}`;
-  const field = invalidField(value, FIELDS[type]);
+  const field = wrong(value, FIELDS[type]);
   return field === null ? value : `a bad ${type}.${field}`;
 }
 

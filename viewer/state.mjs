@@ -1,7 +1,7 @@
 /** The connection table: state and event give the next state and the actions. An event not listed is ignored. */
 
-/** The signaling connection ends. @type {Row} */
-const DISCONNECTS = {
+/** The connection to the daemon ends. @type {Row} */
+const SIGNALING_ENDS = {
   "signal:lost": ["reconnecting", "retry-soon"],
   "signal:busy": ["reconnecting", "retry-later"],
   "signal:full": ["full", "drop-picture", "retry-later"],
@@ -11,8 +11,8 @@ const DISCONNECTS = {
   "page:start": ["connecting", "connect"],
 };
 
-/** The stream's state, from `welcome` or `stream`. @type {Row} */
-const CHANGES = {
+/** What the daemon says about the stream, in `welcome` and in `stream`. @type {Row} */
+const STREAM_CHANGES = {
   "stream:offline": ["standby", "drop-picture"],
   "stream:stopping": ["standby", "drop-picture"],
   "stream:starting": ["starting"],
@@ -20,10 +20,10 @@ const CHANGES = {
   "stream:failed": ["failed"],
 };
 
-/** `live` is sent again when the audio changes: ignore it. @type {Row} */
-const CHANGES_WHILE_LIVE = { ...CHANGES, "stream:live": undefined };
+/** `live` again, because its sound changed, is no news. @type {Row} */
+const STREAM_CHANGES_WHILE_LIVE = { ...STREAM_CHANGES, "stream:live": undefined };
 
-/** Frames are being presented, or expected. @type {Row} */
+/** Frames come, or are waited for. @type {Row} */
 const PLAYBACK = {
   "peer:failed": ["reconnecting", "restart-ice"],
   "peer:failed-again": ["noroute", "retry-slowly"],
@@ -34,8 +34,8 @@ const PLAYBACK = {
   "play:paused": ["blocked"],
 };
 
-/** Not connected yet. @param {State} state @returns {Row} */
-const attempts = (state) => ({
+/** No connection yet. @param {State} state @returns {Row} */
+const connectionAttempts = (state) => ({
   "page:wake": [state, "again"],
   "page:try": [state, "again"],
   "page:retry": [state, "again"],
@@ -46,7 +46,7 @@ const attempts = (state) => ({
 /** @type {Readonly<Record<State, Row>>} */
 export const TABLE = {
   connecting: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE, ...PLAYBACK, ...attempts("connecting"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK, ...connectionAttempts("connecting"),
     "page:try": undefined,
     "page:unplayable": ["unsupported"],
     "peer:failed": ["connecting", "restart-ice"],
@@ -54,49 +54,49 @@ export const TABLE = {
     "frame:flat": ["connecting", "keyframe"],
     "frame:silent": ["connecting", "probe"],
   },
-  standby: { ...DISCONNECTS, ...CHANGES },
-  starting: { ...DISCONNECTS, ...CHANGES },
+  standby: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
+  starting: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
   live: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE, ...PLAYBACK,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
     "peer:new": ["connecting"],
     "frame:weak": ["unstable"],
   },
   blocked: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE, ...PLAYBACK,
-    "play:refused": undefined, // already known
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
+    "play:refused": undefined, // it is known
     "play:paused": undefined,
     "peer:new": ["connecting"],
     "page:tap": ["blocked", "play"],
     "frame:new": ["live"],
   },
   unstable: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE, ...PLAYBACK,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
     "peer:new": ["connecting"],
     "frame:new": ["live"],
     "frame:flat": ["unstable", "keyframe"],
     "frame:silent": ["unstable", "probe"],
   },
   reconnecting: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE, ...PLAYBACK, ...attempts("reconnecting"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK, ...connectionAttempts("reconnecting"),
     "frame:new": ["live"],
     "frame:flat": ["reconnecting", "keyframe"],
     "frame:silent": ["reconnecting", "probe"],
   },
   noroute: {
-    ...DISCONNECTS, ...CHANGES_WHILE_LIVE,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE,
     "page:wake": ["connecting", "again"],
     "page:try": ["connecting", "again"],
     "page:retry": ["noroute", "again", "retry-slowly"],
     "frame:new": ["live"],
   },
-  failed: { ...DISCONNECTS, ...CHANGES },
+  failed: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
   unreachable: {
-    ...DISCONNECTS, ...CHANGES, ...attempts("unreachable"),
+    ...SIGNALING_ENDS, ...STREAM_CHANGES, ...connectionAttempts("unreachable"),
     "signal:silent": undefined,
   },
-  refused: { ...DISCONNECTS, ...CHANGES, ...attempts("refused") },
+  refused: { ...SIGNALING_ENDS, ...STREAM_CHANGES, ...connectionAttempts("refused") },
   full: {
-    ...DISCONNECTS, ...CHANGES,
+    ...SIGNALING_ENDS, ...STREAM_CHANGES,
     "page:retry": ["full", "again"],
     "signal:unanswered": ["reconnecting", "retry-soon"],
   },
@@ -111,7 +111,7 @@ export const TABLE = {
   unsupported: {},
 };
 
-/** The next state and the actions; null if the event is ignored. @param {State} state @param {ConnectionEvent} event */
+/** One step; null: nothing happens. @param {State} state @param {ConnectionEvent} event */
 export function step(state, event) {
   const row = TABLE[state][event];
   if (!row) return null;

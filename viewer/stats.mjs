@@ -1,11 +1,11 @@
-/** Statistics from `getStats()`, heartbeats and frames. Pure; times in ms, rates in bits per second. */
+/** Stats for people, from `getStats()`, heartbeats and frames. Pure; ms, and bits a second. */
 
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
 const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
 
 /**
- * The route of the media: in the `same` network, `direct` between networks, or `relayed`.
- * @param {any} local  the reports of the candidates
+ * How the media travels: in the `same` network, `direct` through others, or `relayed`.
+ * @param {any} local  the candidates' reports
  * @param {any} remote
  * @returns {Route}
  */
@@ -16,7 +16,7 @@ export function route(local, remote) {
 }
 
 /**
- * The reports used here. Browsers differ in how they mark the selected candidate pair.
+ * The reports that matter. Browsers differ in how they mark the candidate pair in use.
  * @param {any[]} reports  the values of an `RTCStatsReport`
  * @param {number} at
  */
@@ -24,8 +24,8 @@ export function snapshot(reports, at) {
   const byId = (/** @type {string} */ id) => reports.find((report) => report.id === id);
   const inbound = (/** @type {string} */ kind) =>
     reports.find((report) => report.type === "inbound-rtp" && report.kind === kind) ?? {};
-  const selected = reports.find((report) => report.type === "transport")?.selectedCandidatePairId;
-  const pair = byId(selected) ?? reports.find((report) => report.nominated && report.state === "succeeded") ?? {};
+  const used = reports.find((report) => report.type === "transport")?.selectedCandidatePairId;
+  const pair = byId(used) ?? reports.find((report) => report.nominated && report.state === "succeeded") ?? {};
   const [video, audio] = [inbound("video"), inbound("audio")];
   return {
     at,
@@ -38,23 +38,23 @@ export function snapshot(reports, at) {
 }
 
 /**
- * The statistics between two snapshots of one peer connection; without a first one, rates are null.
+ * The changes between two snapshots of one peer connection; rates are null without a first.
  * @param {Snapshot | null} before
  * @param {Snapshot} after
  */
 export function statsBetween(before, after) {
   const { video, trip, route, codec } = after;
-  const increase = (/** @type {string} */ name) => (video[name] ?? 0) - (before?.video[name] ?? 0);
-  const ratio = (/** @type {number} */ amount, /** @type {number} */ count) => (before && count > 0 ? amount / count : null);
+  const grown = (/** @type {string} */ name) => (video[name] ?? 0) - (before?.video[name] ?? 0);
+  const each = (/** @type {number} */ amount, /** @type {number} */ count) => (before && count > 0 ? amount / count : null);
   const seconds = (after.at - (before?.at ?? 0)) / 1000;
   return {
     width: video.frameWidth ?? 0,
     height: video.frameHeight ?? 0,
-    fps: ratio(increase("framesDecoded"), seconds),
-    bitrate: ratio((after.bytes - (before?.bytes ?? 0)) * 8, seconds),
-    buffer: ratio(increase("jitterBufferDelay") * 1000, increase("jitterBufferEmittedCount")),
-    decode: ratio(increase("totalDecodeTime") * 1000, increase("framesDecoded")),
-    missed: increase("packetsLost") / (increase("packetsReceived") + increase("packetsLost") || 1),
+    fps: each(grown("framesDecoded"), seconds),
+    bitrate: each((after.bytes - (before?.bytes ?? 0)) * 8, seconds),
+    buffer: each(grown("jitterBufferDelay") * 1000, grown("jitterBufferEmittedCount")),
+    decode: each(grown("totalDecodeTime") * 1000, grown("framesDecoded")),
+    missed: grown("packetsLost") / (grown("packetsReceived") + grown("packetsLost") || 1),
     lost: video.packetsLost ?? 0,
     repaired: video.retransmittedPacketsReceived ?? 0,
     keyframes: video.keyFramesDecoded ?? 0,
@@ -66,20 +66,20 @@ export function statsBetween(before, after) {
   };
 }
 
-/** Number of heartbeats used: clocks drift. */
+/** Heartbeats remembered: clocks drift. */
 const SAMPLES = 8;
-/** Ticks per ms of video RTP timestamps, 90 kHz (RFC 6184 §8.2.1); they wrap at 2^32. */
+/** RTP timestamps of video count at 90 kHz (RFC 6184 §8.2.1) and wrap at 2^32. */
 const TICKS = 90;
 const WRAP = 2 ** 32 / TICKS;
 
-/** The offset of the daemon's clock. */
+/** The daemon's clock, seen from here. */
 export class ClockOffset {
   /** @type {{trip: number, offset: number}[]} */
   samples = [];
 
   /**
-   * Takes a heartbeat of the daemon.
-   * @param {number | undefined} sent  the page's clock; undefined if this is not an answer
+   * A heartbeat came back.
+   * @param {number | undefined} sent  the page's clock; none: it is no answer
    * @param {number} there  the daemon's clock
    * @param {number} received  the page's clock
    */
@@ -90,7 +90,7 @@ export class ClockOffset {
     if (this.samples.length > SAMPLES) this.samples.shift();
   }
 
-  /** The daemon's clock minus the page's, by the heartbeat with the shortest round trip; null before the first. */
+  /** The daemon's clock minus the page's, from the quickest heartbeat; null before the first. */
   get offset() {
     if (this.samples.length === 0) return null;
     return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best)).offset;
@@ -98,7 +98,7 @@ export class ClockOffset {
 }
 
 /**
- * The time from capture to now; null if unknown. Timestamps repeat every 13 hours: the nearest capture time is used.
+ * The time from capture to now; null if unknown. Of the capture times that fit (one each 13 hours) the nearest counts.
  * @param {CaptureClock | null | undefined} clock
  * @param {number | undefined} rtpTimestamp  of the frame on the screen
  * @param {number | null} offset
@@ -111,23 +111,23 @@ export function latency(clock, rtpTimestamp, offset, now) {
   return late - WRAP * Math.round(late / WRAP);
 }
 
-/** The median; null for no values. @param {readonly number[]} values */
+/** The middle value; null of none. @param {readonly number[]} values */
 export function median(values) {
   if (values.length === 0) return null;
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
-/** The lines of the stats panel: number of decimals, and unit. @type {Record<string, [number?, string?]>} */
+/** The panel's lines: how many digits a number has, and its unit. @type {Record<string, [number?, string?]>} */
 const LINES = {
   latency: [0, " ms"], join: [0, " ms"], size: [], bitrate: [2, " Mbit/s"], codec: [], buffer: [1, " ms"], decode: [1, " ms"],
   trip: [1, " ms"], route: [], lost: [], repaired: [], freezes: [], keyframes: [], plis: [], nacks: [],
 };
 
 /**
- * The lines as label key and text; the text is null if the value is unknown.
+ * The figures as text; null where one is not known.
  * @param {View} view
  * @param {Words} words
- * @returns {[string, string | null][]}
+ * @returns {[string, string | null][]}  label key and text
  */
 export function lines({ stats, latencyMs, joinMs, freezes }, words) {
   const { width, height, fps, bitrate, route } = stats ?? /** @type {Partial<Stats>} */ ({});

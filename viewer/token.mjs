@@ -1,4 +1,4 @@
-/** The viewer's token: from the link's fragment, which browsers do not send to servers, stored in `sessionStorage`. */
+/** The viewer's token: it comes behind the `#` of the link, which no server sees, and lives in `sessionStorage`. */
 
 /** The token of a link's hash `#t=TOKEN`, or null. @param {string} hash */
 export function tokenOf(hash) {
@@ -7,8 +7,8 @@ export function tokenOf(hash) {
 
 export class TokenStore {
   /**
-   * @param {() => Storage} storage  throws if storage is not allowed; then the token is lost when the page is closed
-   * @param {string} key  the page's path, because a proxy may serve several cameras
+   * @param {() => Storage} storage  throws where it is forbidden: then the token lives as long as the page
+   * @param {string} key  the page's path: a proxy may serve several cameras
    */
   constructor(storage, key) {
     this.storage = storage;
@@ -17,7 +17,7 @@ export class TokenStore {
       /** @type {string | undefined} */
       this.token = storage().getItem(this.key) ?? undefined;
     } catch {
-      // Storage is not allowed.
+      // As above.
     }
   }
 
@@ -27,12 +27,12 @@ export class TokenStore {
     try {
       this.storage().setItem(this.key, token);
     } catch {
-      // Storage is not allowed.
+      // As above.
     }
   }
 
   /**
-   * Stores the token of the link, and removes it from the address bar. False if there is none.
+   * Takes the token out of the address bar, so that no screenshot shows it. True: there was one.
    * @param {Location} location
    * @param {History} history
    */

@@ -1,10 +1,10 @@
-/** Thin wrappers of WebSocket and RTCPeerConnection. */
+/** The two ways to the daemon, thin: a WebSocket and an RTCPeerConnection. */
 
 import { SUBPROTOCOL, isUsefulCandidate } from "./protocol.mjs";
 
-/** One WebSocket. Events are queued until `listen`; after `drop` there are none. */
+/** One WebSocket. Messages wait for `listen`; after `drop` none is heard, nor its close. */
 export class Signaling {
-  /** @param {string} url @param {() => Outgoing} hello  returns the first message */
+  /** @param {string} url @param {() => Outgoing} hello  what to say first */
   constructor(url, hello) {
     /** @type {any[]} */
     this.waiting = [];
@@ -13,50 +13,50 @@ export class Signaling {
     this.socket.onmessage = this.socket.onclose = (/** @type {Event} */ event) => void this.waiting.push(event);
   }
 
-  /** @param {SignalingListener} listener  receives queued events, too */
+  /** @param {SignalingListener} listener  hears also what came before */
   listen(listener) {
     this.socket.onmessage = (event) => listener.message(event.data);
     this.socket.onclose = (event) => listener.close(event.code);
     for (const event of this.waiting) this.socket[event.type === "close" ? "onclose" : "onmessage"]?.(event);
   }
 
-  /** Bytes that are not sent yet. */
+  /** Bytes that have not left this machine yet. */
   get buffered() {
     return this.socket.bufferedAmount;
   }
 
-  /** Returns false if the socket is not open. @param {Outgoing} message */
+  /** False when the socket is not open. @param {Outgoing} message */
   send(message) {
     if (this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(message)); // without fields that are undefined
     return true;
   }
 
-  /** Closes the socket, without further events. @param {number} code  1000, or 3000 and above */
+  /** Closes and forgets it. @param {number} code  1000, or 3000 and above */
   drop(code) {
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
     this.socket.close(code);
   }
 }
 
-/** The URL of the daemon's WebSocket, next to the page. @param {string} page  the page's URL */
+/** The daemon's WebSocket address, beside the page. @param {string} page  its address */
 export function signalingUrl(page) {
   return new URL("ws", page).href.replace("http", "ws");
 }
 
-/** The setting that rejects this page, or "". Scripts cannot read a WebSocket's response, but that of a POST. */
+/** Which setting keeps this page out, or "": a WebSocket does not say, but a POST carries `Origin` too. */
 export async function refusal() {
-  const text = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
-  return text.match(/web\.(hosts|origins)/)?.[0] ?? "";
+  const answer = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
+  return answer.match(/web\.(hosts|origins)/)?.[0] ?? "";
 }
 
-/** `disconnected` is often temporary; after this time in ms it is a failure. */
+/** `disconnected` often mends itself; after this, in ms, it is failed. */
 export const DISCONNECTED = 2000;
 
 /** @type {RTCPeerConnection | null} */
 let spare = null;
 
-/** Creates a page's first peer connection, which takes 20 ms, while the WebSocket is being opened. */
+/** A page's first peer connection takes 20 ms: better while the WebSocket opens. */
 export function warmUp() {
   if (globalThis.RTCPeerConnection) spare = makeConnection([]);
 }
@@ -74,7 +74,7 @@ function makeConnection(iceServers) {
 /** libwebrtc plays Opus in mono unless its own answer says otherwise (RFC 7587 §6.1). @param {string} sdp */
 export const withStereo = (sdp) => sdp.replace(/^a=fmtp:(?=.*useinbandfec)(?!.*[ ;]stereo=).*/gm, "$&;stereo=1");
 
-/** The peer connection for one offer. */
+/** Answers one offer; the next offer makes a new one. */
 export class Peer {
   /** @param {Offer} offer @param {PeerListener} listener */
   constructor(offer, listener) {
@@ -88,17 +88,17 @@ export class Peer {
     this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
   }
 
-  /** Answers immediately; candidates are trickled. @param {string} sdp */
+  /** Answers at once; candidates follow by themselves. @param {string} sdp */
   async #answer(sdp) {
     await this.connection.setRemoteDescription({ type: "offer", sdp });
     const answer = await this.connection.createAnswer();
     const stereo = withStereo(answer.sdp ?? "");
-    // If the browser does not accept a modified answer, audio is mono.
+    // A browser that does not let answers be changed plays mono.
     await this.connection.setLocalDescription({ type: "answer", sdp: stereo }).catch(() => this.connection.setLocalDescription(answer));
     this.listener.answer(stereo);
   }
 
-  /** Sets the playout delay of video, in steps: a large one would be a freeze. @param {number} ms */
+  /** How long video is held back; a leap is a freeze. @param {number} ms */
   setPlayoutDelay(ms) {
     const video = this.connection.getReceivers().find(({ track }) => track.kind === "video");
     if (video) video.jitterBufferTarget = Math.min(ms, (video.jitterBufferTarget ?? 0) + 120);
@@ -110,7 +110,7 @@ export class Peer {
     else if (isUsefulCandidate(candidate.candidate)) this.listener.candidate(candidate.toJSON());
   }
 
-  /** `iceConnectionState` changes sooner, but only `connectionState` includes DTLS failures. */
+  /** `iceConnectionState` is the quicker one, but a failed DTLS handshake shows only in the other. */
   #network() {
     const { iceConnectionState: ice, connectionState } = this.connection;
     if (ice === "failed" || connectionState === "failed") this.listener.network("failed");
@@ -124,15 +124,15 @@ export class Peer {
     return [...reports.values()];
   }
 
-  /** Closes the connection, without events. */
+  /** Fires no event. */
   close() {
     this.connection.close();
   }
 }
 
 /**
- * Why this browser cannot play, or null. LIVE depends on frame callbacks, which Firefox has from 132 and Safari from 15.4.
- * A browser that lists no codecs may try.
+ * Why this browser cannot play, or null. Without frame callbacks (Firefox before 132, Safari before 15.4) it could never
+ * say LIVE; one that lists no codecs may try.
  * @param {any} browser  `window`
  */
 export function unplayable(browser) {

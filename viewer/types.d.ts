@@ -1,4 +1,4 @@
-/** Types shared by the page's modules, for the type check only: browsers do not load this file. */
+/** The shapes that the page's modules hand to each other. For the type check only: no browser loads this file. */
 
 /* The connection table */
 
@@ -14,7 +14,7 @@ type ConnectionEvent =
   | "play:refused" | "play:paused"
   | "frame:new" | Finding;
 
-/** What `FrameWatch` finds. */
+/** What the watch over the frames finds. */
 type Finding = "frame:weak" | "frame:flat" | "frame:silent" | "frame:gone";
 
 type Action =
@@ -73,7 +73,7 @@ type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | 
 type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "setPlayoutDelay" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
-/** What a `Link` needs from outside; times are ms of a monotonic clock. */
+/** What a link needs from outside; times in ms of one monotonic clock. */
 type LinkPorts = {
   now: () => number;
   random: () => number;
@@ -85,7 +85,7 @@ type LinkPorts = {
   log: (text: string) => void;
 };
 
-/** What a `Viewer` needs from outside; `wall` is the wall clock in ms, which continues while the machine sleeps. */
+/** What a viewer needs from outside; `wall` is the wall clock in ms, which goes on while the machine sleeps. */
 type ViewerPorts = {
   now: () => number;
   wall: () => number;
@@ -102,9 +102,9 @@ type ViewerPorts = {
   log: (text: string) => void;
 };
 
-/* Picture and stats */
+/* Picture and figures */
 
-/** Why the video is not playing: the viewer paused it, or the browser requires a tap. */
+/** Why the picture does not play though it could: the viewer paused it, or the browser wants a tap first. */
 type Idle = "" | "paused" | "refused";
 type Picture = {
   readonly idle: Idle;
@@ -118,15 +118,15 @@ type Picture = {
 type FrameListener = (now: number, rtpTimestamp?: number) => void;
 
 type Route = "same" | "direct" | "relayed" | "";
-/** `video` is the browser's `inbound-rtp` report; `at` in ms. */
+/** `video` is the report `inbound-rtp` as browsers give it; `at` in ms. */
 type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
-/** `missed` is the fraction of packets lost since the previous stats; `bitrate` in bits per second, `trip` in ms, `buffer` and `decode` in ms per frame. */
+/** `missed` is the share of packets lost since the figures before; `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
 type Stats = {
   width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
   missed: number; lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
 };
 
-/** Everything to display. `retryIn` in whole seconds. */
+/** All that there is to show. `retryIn` in whole seconds. */
 type View = {
   state: State; reason: string; limit: number; up: boolean; retryIn: number | null; sound: string; viewers: number | null;
   picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; stats: Stats | null;
@@ -140,7 +140,7 @@ type KeyPress = {
   key: string; ctrlKey?: boolean; metaKey?: boolean; altKey?: boolean; repeat?: boolean; defaultPrevented?: boolean; target: any;
 };
 type Sentence = { title: string; detail?: string; action?: string };
-/** A file `words.*.json`; `{…}` in its texts is replaced. */
+/** A file `words.*.json`; `{…}` in its texts is filled in. */
 type Words = {
   name: string; retryIn: string; retrying: string; viewers: string; tapForSound: string; token: string; join: string; unknown: string;
   states: Record<State, Sentence>;

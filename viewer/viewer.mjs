@@ -1,4 +1,4 @@
-/** Turns messages, frames and taps into events of the connection table, and runs its actions. No DOM. */
+/** One viewer: messages, frames and taps become events of the table; its actions are done. No DOM. */
 
 import { Link } from "./link.mjs";
 import { step } from "./state.mjs";
@@ -6,10 +6,10 @@ import { ClockOffset, latency, median, snapshot, statsBetween } from "./stats.mj
 import { DISCONNECTED } from "./transports.mjs";
 import { FrameWatch, LOSSY_DELAY, LOSSY, LOSSY_MS, WEAK, slept } from "./watch.mjs";
 
-/** Heartbeats sent after `welcome`, one per tick, to learn the daemon's clock. */
+/** Heartbeats sent, one a tick, right after `welcome`, so that the daemon's clock is known soon. */
 const INITIAL_HEARTBEATS = 3;
 const SECOND = 1000;
-/** ms after which a restart without an offer is repeated; the daemon accepts one in 2 s. */
+/** When a restart that brings no offer is repeated, in ms: the daemon heeds one in 2 s. */
 const RESTART_TIMEOUT = 2500;
 
 export class Viewer {
@@ -21,17 +21,17 @@ export class Viewer {
   watch = new FrameWatch();
   offset = new ClockOffset();
   resume = "";
-  /** @type {string | null} the last received one; null before the first */
+  /** @type {string | null} as last told; null before the first word */
   streamState = null;
   /** heartbeats still to send after `welcome` */
-  heartbeatsDue = 0;
+  heartbeatsLeft = 0;
 
   /** @type {Peer | null} */
   peer = null;
   connected = false;
   failed = false;
   repeatRestartAt = Infinity;
-  /** @type {number | null} since when ICE is disconnected */
+  /** @type {number | null} since when ICE has no working pair */
   brokenAt = null;
   /** @type {Snapshot | null} */
   snapshot = null;
@@ -42,9 +42,9 @@ export class Viewer {
   hasPicture = false;
   lastFrameAt = -Infinity;
   lossyAt = -Infinity;
-  /** the page was hidden, and no frame was presented since */
+  /** the page was hidden until now, and no frame came since */
   justShown = false;
-  /** @type {number[]} of frames since the last stats, ms */
+  /** @type {number[]} of the frames since the last figures, ms */
   latencies = [];
 
   /** @param {ViewerPorts} ports */
@@ -64,37 +64,37 @@ export class Viewer {
     return { hidden: this.ports.hidden(), wall: this.ports.wall() };
   }
 
-  /** Starts, also after a return from the back/forward cache. */
+  /** Starts, also after a return from the page cache. */
   start() {
     const why = this.ports.unplayable();
     if (why) this.fire("page:unplayable", why);
     else this.fire("page:start");
   }
 
-  /** Ends session and peer connection immediately. */
+  /** Ends session and peer connection at once. */
   stop() {
     this.link.leave();
     this.#closePeer();
     this.resume = "";
   }
 
-  /** The page was shown, or the network changed: checks the current connection first. */
+  /** The page was shown, or the network changed: the old connection is tried first. */
   wake() {
     if (this.link.up && this.view.state !== "noroute") this.link.probe();
     else this.fire("page:wake");
   }
 
   /**
-   * Handles an event of the connection table.
+   * One event of the connection table.
    * @param {ConnectionEvent} event
-   * @param {string} [reason]  selects the text to show
+   * @param {string} [reason]  a word of the closed sets, for the sentence
    */
   fire(event, reason = "") {
-    const next = step(this.view.state, event);
-    if (!next) return;
-    if (next.state !== this.view.state || reason) this.view.reason = reason;
-    this.view.state = next.state;
-    for (const action of next.actions) this.#run(action);
+    const found = step(this.view.state, event);
+    if (!found) return;
+    if (found.state !== this.view.state || reason) this.view.reason = reason;
+    this.view.state = found.state;
+    for (const action of found.actions) this.#run(action);
     this.#notify();
   }
 
@@ -125,7 +125,7 @@ export class Viewer {
     this.repeatRestartAt = this.ports.now() + RESTART_TIMEOUT;
   }
 
-  /** Restarts the peer connection if signaling works, else connects again. */
+  /** Where signaling works it is the peer connection that does not. */
   #again() {
     this.link.retryAt = null;
     if (this.link.up) this.#restart(this.failures > 0 ? "ice-failed" : "no-frames");
@@ -167,8 +167,8 @@ export class Viewer {
     this.link.welcomed(message.heartbeat.idle);
     this.resume = message.resume;
     this.view.viewers = message.viewers;
-    this.heartbeatsDue = INITIAL_HEARTBEATS;
-    this.offset = new ClockOffset(); // the daemon may be another one, with another clock
+    this.heartbeatsLeft = INITIAL_HEARTBEATS;
+    this.offset = new ClockOffset(); // perhaps another daemon, with another clock
     if (message.resumed) this.watch.reset();
     else this.#closePeer();
     this.#stream(message.stream);
@@ -218,7 +218,7 @@ export class Viewer {
     else this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
   }
 
-  /** The peer connection cannot connect. @param {string} why */
+  /** This peer connection finds no way. @param {string} why */
   #peerFailed(why) {
     if (!this.peer || this.failed) return;
     this.failed = true;
@@ -226,7 +226,7 @@ export class Viewer {
     this.fire(this.failures > 1 ? "peer:failed-again" : "peer:failed", why);
   }
 
-  /** Browser and daemon have no common format. @param {string} why */
+  /** Browser and daemon do not agree on formats. @param {string} why */
   #refused(why) {
     this.ports.log(`the answer did not do: ${why}`);
     this.failed = true;
@@ -234,7 +234,7 @@ export class Viewer {
     this.fire(this.refusals > 1 ? "peer:refused-again" : "peer:refused", "bad-answer");
   }
 
-  /** A new frame was presented. @param {number} now @param {number} [rtpTimestamp] */
+  /** A new frame is on the screen. @param {number} now @param {number} [rtpTimestamp] */
   frame(now, rtpTimestamp) {
     if (!this.peer || this.ports.picture.idle) return;
     this.watch.frame(now);
@@ -249,7 +249,7 @@ export class Viewer {
     if (this.link.up && this.view.state !== "live") this.fire("frame:new");
   }
 
-  /** Call a few times per second, and when the page is hidden or shown. */
+  /** Call a few times a second, and when the page is hidden or shown. */
   tick() {
     const now = this.ports.now();
     this.#checkPage();
@@ -259,7 +259,7 @@ export class Viewer {
     this.#notify();
   }
 
-  /** Handles that the page was shown, or that the machine slept. */
+  /** Hidden, shown, asleep? */
   #checkPage() {
     const { hidden: before, wall: then } = this.page;
     const { hidden, wall } = (this.page = this.#pageState());
@@ -269,10 +269,10 @@ export class Viewer {
     this.wake();
   }
 
-  /** Checks the media, while signaling works. @param {number} now */
+  /** Says what is wrong with the picture, while the daemon can be told. @param {number} now */
   #checkMedia(now) {
-    if (this.heartbeatsDue > 0) this.link.sendHeartbeat();
-    this.heartbeatsDue = Math.max(0, this.heartbeatsDue - 1);
+    if (this.heartbeatsLeft > 0) this.link.sendHeartbeat();
+    this.heartbeatsLeft = Math.max(0, this.heartbeatsLeft - 1);
     const { idle } = this.ports.picture;
     if (idle) this.fire(idle === "paused" ? "play:paused" : "play:refused", idle);
     const expected = this.connected && this.streamState === "live" && !this.ports.hidden() && !idle;
@@ -284,11 +284,11 @@ export class Viewer {
 
   /** @param {Finding} finding */
   #handleFinding(finding) {
-    if (finding === "frame:weak" && this.justShown) this.ports.picture.revive(); // iPhones may not resume by themselves
+    if (finding === "frame:weak" && this.justShown) this.ports.picture.revive(); // iPhones forget to go on
     this.fire(finding, finding === "frame:gone" ? "frames" : "");
   }
 
-  /** Updates the stats. @param {number} now */
+  /** Stats once a second. @param {number} now */
   async #updateStats(now) {
     this.statsAt = now;
     const { peer } = this;
@@ -298,8 +298,8 @@ export class Viewer {
     const after = snapshot(await peer.stats(), now);
     if (peer !== this.peer) return;
     this.watch.received(after.video.packetsReceived ?? 0);
-    const stats = (this.view.stats = statsBetween(this.snapshot, after));
-    if (stats.missed > LOSSY) this.lossyAt = now;
+    const found = (this.view.stats = statsBetween(this.snapshot, after));
+    if (found.missed > LOSSY) this.lossyAt = now;
     peer.setPlayoutDelay(now - this.lossyAt < LOSSY_MS ? LOSSY_DELAY : 0);
     this.snapshot = after;
   }

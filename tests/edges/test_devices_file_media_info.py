@@ -1,10 +1,12 @@
 """What is found in media files of all kinds, made on the spot, and whether they may pass through."""
 
 import itertools
+from contextlib import closing
 
 import av
 import pytest
 
+from broadcaster.devices.file.demuxer import Demuxer, decode
 from broadcaster.devices.file.media_info import AudioTrack, read_media_info
 from broadcaster.errors import SourceError
 from tests.edges.devices_rig import BASELINE, FPS, HEIGHT, WIDTH, make_file, tone
@@ -90,3 +92,21 @@ def test_a_damaged_file_is_played_as_far_as_it_can_be(tmp_path):
     data[len(data) // 2 : len(data) // 2 + 2000] = bytes(2000)
     path.write_bytes(data)
     assert read_media_info(str(path)).video.width == WIDTH
+
+
+def test_channels_in_the_order_of_film_studios_get_the_native_order(tmp_path):
+    """Libav gives such a layout as a list, which PyAV 18 frees more than once: the process would abort."""
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=48000, layout="5.1")
+        for frame in tone(sound, 0.5):
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"chan") + 8
+    data[place : place + 4] = (123 << 16 | 6).to_bytes(4, "big")  # kAudioChannelLayoutTag_MPEG_5_1_C: L C R Ls Rs LFE
+    path.write_bytes(data)
+    with closing(Demuxer(str(path))) as demuxer:
+        frames = [frame for packet in demuxer.packets() for frame in decode(demuxer.audio, packet)]
+        assert {frame.layout.name for frame in frames} == {"5.1"}
+    assert sum(frame.samples for frame in frames) == 23 * 1024

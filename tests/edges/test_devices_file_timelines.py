@@ -7,7 +7,7 @@ import pytest
 from broadcaster.devices.file.demuxer import Demuxer
 from broadcaster.devices.file.media_info import read_media_info
 from broadcaster.devices.file.video_player import REPEAT
-from tests.edges.devices_rig import BASELINE, HEIGHT, WIDTH, decoded
+from tests.edges.devices_rig import BASELINE, HEIGHT, WIDTH, decoded, make_file
 from tests.edges.file_rig import STILLS, Playing, changes, film, remux, still
 
 HIGH = {"profile": "high", "preset": "ultrafast", "g": "250", "bf": "2", "sc_threshold": "0"}
@@ -191,3 +191,14 @@ def test_a_file_is_not_read_through_before_it_is_played(tmp_path, monkeypatch):
     assert info.duration == pytest.approx(16.0, abs=0.1)
     assert info.video.start == 0.0
     assert sum(read) < path.stat().st_size / 10
+
+
+@pytest.mark.parametrize("options", [BASELINE, HIGH], ids=["passes", "B-frames"])
+def test_pictures_without_presentation_times_keep_their_order_and_begin_with_the_audio(tmp_path, options):
+    """AVI has none. PyAV would let libav invent some: one picture late, and in the order of decoding."""
+    path = make_file(tmp_path / "a.avi", options=options)
+    playing = Playing(path, 0.9)
+    assert playing.steps == [0.04] * (len(playing.steps))
+    assert len(playing.steps) > 20
+    reordering = 0.0 if options is BASELINE else 0.08
+    assert read_media_info(path).video.start == pytest.approx(reordering)

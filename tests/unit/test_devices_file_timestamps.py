@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import pytest
 
-from broadcaster.devices.file.timestamps import ClockCorrection, FrameTimestampReader, TimestampReader, to_seconds
+from broadcaster.devices.file.timestamps import ClockCorrection, TimestampReader, to_seconds
 
 VIDEO, AUDIO = 0, 1
 
@@ -27,20 +27,6 @@ def test_missing_timestamps_are_extrapolated():
     assert [reader.read(item) for item in items] == pytest.approx([0.0, 0.04, 0.5, 0.6, 2.0])
     assert reader.end == pytest.approx(2.04)
     assert to_seconds(None, Fraction(1, 2)) is to_seconds(1, None) is None
-
-
-def test_frames_use_decoding_times_when_presentation_times_go_backward():
-    reader = FrameTimestampReader(0.04)
-    frames = [(3, 3), (5, 4), (4, 5), (8, 6), (6, 8), (9, 9), (11, 10), (10, None)]
-    assert [reader.read(Item(pts, dts, duration=1)) * 100 for pts, dts in frames] == pytest.approx(
-        [3, 5, 5, 6, 8, 9, 10, 11]
-    )
-
-
-def test_frames_use_presentation_times_while_these_go_forward():
-    reader = FrameTimestampReader(0.04)
-    frames = [(0, -8), (4, None), (8, 0), (12, 0), (16, 4)]
-    assert [reader.read(Item(pts, dts)) * 100 for pts, dts in frames] == pytest.approx([0, 4, 8, 12, 16])
 
 
 @pytest.mark.parametrize("may_jump", [True, False])

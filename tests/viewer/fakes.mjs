@@ -1,4 +1,4 @@
-/** A `Viewer` with fake time, sockets, peers and picture, driven by the test. */
+/** A viewer with nothing real around it: time stands until it is moved, sockets and peers do what the test says. */
 
 import { Viewer } from "../../viewer/viewer.mjs";
 
@@ -113,7 +113,7 @@ export class Stage {
     return this.socket.sent.filter((message) => message.type === type);
   }
 
-  receive(type, fields = {}) {
+  hear(type, fields = {}) {
     this.socket.listener.message(JSON.stringify({ type, ...fields }));
   }
 
@@ -123,20 +123,20 @@ export class Stage {
 
   welcome(state = "live", more = {}) {
     this.socket.open();
-    this.receive("welcome", {
+    this.hear("welcome", {
       session: "s", resume: "secret", resumed: false, heartbeat: HEARTBEAT, viewers: 1, stream: { state, since: 1, sound: "on" }, ...more,
     });
   }
 
   stream(state, more = {}) {
-    this.receive("stream", { state, since: 1, sound: "on", ...more });
+    this.hear("stream", { state, since: 1, sound: "on", ...more });
   }
 
   offer(id = 1, more = {}) {
-    this.receive("offer", { id, sdp: "v=0", ice_servers: [], ...more });
+    this.hear("offer", { id, sdp: "v=0", ice_servers: [], ...more });
   }
 
-  /** From `welcome` to presented frames. */
+  /** From `welcome` to a moving picture. */
   async play(id = 1, more = {}) {
     this.welcome();
     this.offer(id, more);
@@ -145,7 +145,7 @@ export class Stage {
   }
 
   /**
-   * Advances the time, with or without frames; the daemon answers heartbeats if `answers`.
+   * Lets time go on, with frames or without; the daemon answers heartbeats while `answers`.
    * @param {number} ms
    */
   async run(ms, { frames = false, packets = frames, answers = true } = {}) {
@@ -163,7 +163,7 @@ export class Stage {
     const { socket } = this;
     this.viewer.tick();
     for (const message of socket.sent.slice(before)) {
-      if (message.type === "heartbeat" && answers && this.socket === socket) this.receive("heartbeat", { t: message.t, now: this.time + 1000 });
+      if (message.type === "heartbeat" && answers && this.socket === socket) this.hear("heartbeat", { t: message.t, now: this.time + 1000 });
     }
     await null; // getStats
     await null;

@@ -238,7 +238,7 @@ const transitions = Object.entries(TABLE).flatMap(([state, row]) =>
   Object.entries(row).filter(([, found]) => found).map(([event, [next, ...actions]]) => ({ state, event, next, actions })),
 );
 
-test("states of VIEWER.md", () => {
+test("the table has VIEWER.md's states", () => {
   assert.deepEqual(Object.keys(TABLE), STATES);
 });
 
@@ -248,35 +248,35 @@ for (const [state, event, next, ...actions] of EXPECTED) {
   });
 }
 
-test("transitions that are not listed are ignored", () => {
+test("nothing else happens", () => {
   const expected = EXPECTED.map(([state, event]) => `${state} ${event}`).sort();
   assert.deepEqual(transitions.map(({ state, event }) => `${state} ${event}`).sort(), expected);
 });
 
-test("every state is reachable", () => {
+test("every state can be reached from the first one", () => {
   const reached = new Set(["connecting"]);
   for (const state of reached) for (const found of transitions) if (found.state === state) reached.add(found.next);
   assert.deepEqual([...reached].sort(), [...STATES].sort());
 });
 
-test("every action exists and is used", () => {
+test("every action is one that exists, and every one is used", () => {
   assert.deepEqual([...new Set(transitions.flatMap(({ actions }) => actions))].sort(), [...ACTIONS].sort());
 });
 
-test("only a new frame leads to live", () => {
+test("only a new frame makes it live", () => {
   const ways = transitions.filter(({ next, state }) => next === "live" && state !== "live");
   assert.ok(ways.length > 0);
   for (const { event } of ways) assert.equal(event, "frame:new");
 });
 
-test("every state but unsupported can be left", () => {
+test("no state is a dead end, but the one where only another browser helps", () => {
   for (const state of STATES) {
     const ways = transitions.filter((found) => found.state === state && (found.next !== state || found.actions.length > 0));
     assert.equal(ways.length === 0, state === "unsupported", state);
   }
 });
 
-test("states with a peer connection handle every close code and stream state", () => {
+test("a state with a peer connection knows every close code, and every stream state", () => {
   const events = [...Object.values(CLOSE_CODES), ...STREAM_STATES.map((state) => `stream:${state}`)];
   for (const event of events) {
     if (event !== "stream:live") assert.ok(step("live", event), event);
@@ -284,7 +284,7 @@ test("states with a peer connection handle every close code and stream state", (
   }
 });
 
-test("events that are not listed change nothing", () => {
+test("what a state does not list changes nothing", () => {
   assert.equal(step("live", "frame:new"), null);
   assert.equal(step("live", "stream:live"), null);
   assert.equal(step("failed", "frame:new"), null);

@@ -1,4 +1,4 @@
-/** Statistics from getStats, heartbeats and frames, and their text. */
+/** From getStats, heartbeats and frames to figures, and from figures to text. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -26,37 +26,37 @@ const SECOND = {
   packetsLost: 5, retransmittedPacketsReceived: 3, keyFramesDecoded: 2, pliCount: 1, nackCount: 4,
 };
 
-test("rates are between snapshots, counts are totals", () => {
-  const stats = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
-  assert.equal(stats.fps, 30);
-  assert.equal(stats.bitrate, 2_500_000);
-  assert.equal(Math.round(stats.buffer * 100) / 100, 10);
-  assert.equal(Math.round(stats.decode * 100) / 100, 5);
-  const { width, height, lost, repaired, keyframes, plis, nacks } = stats;
+test("rates are what happened in between, counts are totals", () => {
+  const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
+  assert.equal(found.fps, 30);
+  assert.equal(found.bitrate, 2_500_000);
+  assert.equal(Math.round(found.buffer * 100) / 100, 10);
+  assert.equal(Math.round(found.decode * 100) / 100, 5);
+  const { width, height, lost, repaired, keyframes, plis, nacks } = found;
   assert.deepEqual([width, height, lost, repaired, keyframes, plis, nacks], [1280, 720, 5, 3, 2, 1, 4]);
-  assert.equal(stats.codec, "H264 · opus");
-  assert.equal(stats.route, "same");
+  assert.equal(found.codec, "H264 · opus");
+  assert.equal(found.route, "same");
 });
 
-test("selected pair is the transport's, else the nominated one", () => {
+test("the pair in use is the transport's, where browsers say so; else the nominated one", () => {
   assert.equal(snapshot(reports(FIRST), 0).trip, 4.2);
   const without = reports(FIRST).filter(({ type }) => type !== "transport");
   assert.equal(snapshot(without, 0).trip, 9000);
 });
 
-test("one snapshot gives no rates", () => {
-  const stats = statsBetween(null, snapshot(reports(FIRST), 10_000));
-  assert.deepEqual([stats.fps, stats.bitrate, stats.buffer, stats.decode], [null, null, null, null]);
+test("one snapshot has no rates", () => {
+  const found = statsBetween(null, snapshot(reports(FIRST), 10_000));
+  assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [null, null, null, null]);
 });
 
-test("interval without frames has no decode time", () => {
-  const stats = statsBetween(snapshot(reports(FIRST), 0), snapshot(reports(FIRST), 1000));
-  assert.deepEqual([stats.fps, stats.bitrate, stats.buffer, stats.decode], [0, 0, null, null]);
+test("a second without a frame has no decode time, and is no division by zero", () => {
+  const found = statsBetween(snapshot(reports(FIRST), 0), snapshot(reports(FIRST), 1000));
+  assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [0, 0, null, null]);
 });
 
-test("empty reports", () => {
-  const stats = statsBetween(null, snapshot([], 0));
-  assert.deepEqual([stats.width, stats.trip, stats.route, stats.codec, stats.lost], [0, null, "", "", 0]);
+test("reports of a connection that has just begun", () => {
+  const found = statsBetween(null, snapshot([], 0));
+  assert.deepEqual([found.width, found.trip, found.route, found.codec, found.lost], [0, null, "", "", 0]);
 });
 
 test("the route", () => {
@@ -70,33 +70,33 @@ test("the route", () => {
   assert.equal(route(undefined, undefined), "");
 });
 
-test("every line of VIEWER.md as text", () => {
-  const stats = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
+test("every figure of VIEWER.md as text", () => {
+  const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
   const words = { routes: { same: "same network" } };
-  const text = Object.fromEntries(lines({ stats: stats, latencyMs: 41.6, joinMs: 130.2, freezes: 1 }, words));
+  const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1 }, words));
   assert.deepEqual(text, {
     latency: "42 ms", join: "130 ms", size: "1280×720 @ 30", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
     decode: "5.0 ms", trip: "4.2 ms", route: "same network", lost: "5", repaired: "3", freezes: "1", keyframes: "2", plis: "1", nacks: "4",
   });
 });
 
-test("unknown lines are null, zero is shown", () => {
+test("what is not known is null, nought is nought", () => {
   const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0 }, { routes: {} }));
   assert.equal(text.freezes, "0");
   for (const [key, value] of Object.entries(text)) if (key !== "freezes") assert.equal(value, null, key);
 });
 
-test("offset is null without a heartbeat", () => {
+test("no heartbeat, no offset", () => {
   assert.equal(new ClockOffset().offset, null);
 });
 
-test("offset assumes the middle of the round trip", () => {
+test("the daemon's clock is taken for the middle of the round trip", () => {
   const offset = new ClockOffset();
   offset.add(1000, 501_005, 1010);
   assert.equal(offset.offset, 500_000);
 });
 
-test("offset is of the heartbeat with the shortest round trip", () => {
+test("the quickest heartbeat counts, the asymmetric slow ones do not", () => {
   const offset = new ClockOffset();
   offset.add(1000, 501_190, 1200); // 200 ms, most of it on the way there
   offset.add(2000, 502_001, 2002);
@@ -104,14 +104,14 @@ test("offset is of the heartbeat with the shortest round trip", () => {
   assert.equal(offset.offset, 500_000);
 });
 
-test("old heartbeats are dropped", () => {
+test("old heartbeats are forgotten: clocks drift", () => {
   const offset = new ClockOffset();
   offset.add(0, 900_001, 2);
   for (let i = 1; i <= 8; i += 1) offset.add(i * 5000, i * 5000 + 700_005, i * 5000 + 10);
   assert.equal(offset.offset, 700_000);
 });
 
-test("heartbeat that is no answer is ignored", () => {
+test("a heartbeat of the daemon's own gives no time back", () => {
   const offset = new ClockOffset();
   offset.add(undefined, 5, 10);
   assert.equal(offset.offset, null);
@@ -119,32 +119,32 @@ test("heartbeat that is no answer is ignored", () => {
 
 const CLOCK = { rtp: 90_000, at: 700_000 };
 
-test("latency is the daemon's time minus capture time", () => {
+test("latency is now there minus capture there", () => {
   // captured one second after the clock's moment, at 701 000 there; now is 701 050 there
   assert.equal(latency(CLOCK, 180_000, 500_000, 201_050), 50);
 });
 
-test("latency across the wrap of timestamps, in both directions", () => {
+test("it works across the wrap of the timestamps, both ways", () => {
   const late = latency({ rtp: 2 ** 32 - 45_000, at: 0 }, 45_000, 0, 1040);
   assert.ok(Math.abs(late - 40) < 0.01, String(late));
   const early = latency({ rtp: 45_000, at: 1000 }, 2 ** 32 - 45_000, 0, 30);
   assert.ok(Math.abs(early - 30) < 0.01, String(early));
 });
 
-test("latency after days", () => {
+test("and for days, though the timestamps wrap every 13 hours", () => {
   const ms = 3 * 24 * 3_600_000;
   const late = latency({ rtp: 7, at: 100 }, (7 + ms * 90) % 2 ** 32, 0, 100 + ms + 35);
   assert.ok(Math.abs(late - 35) < 0.01, String(late));
 });
 
-test("unknown latency is null", () => {
+test("what is not known is null", () => {
   assert.equal(latency(null, 1, 0, 0), null);
   assert.equal(latency(undefined, 1, 0, 0), null);
   assert.equal(latency(CLOCK, undefined, 0, 0), null);
   assert.equal(latency(CLOCK, 1, null, 0), null);
 });
 
-test("median", () => {
+test("the median", () => {
   assert.equal(median([]), null);
   assert.equal(median([3]), 3);
   assert.equal(median([9, 1, 100, 2, 3]), 3);

@@ -5,13 +5,13 @@ import test from "node:test";
 
 import { Signaling, refusal, signalingUrl, unplayable, withStereo } from "../../viewer/transports.mjs";
 
-test("WebSocket URL is next to the page", () => {
+test("the WebSocket is where the page came from", () => {
   assert.equal(signalingUrl("http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
   assert.equal(signalingUrl("https://cam.example/#t=secret"), "wss://cam.example/ws");
   assert.equal(signalingUrl("https://cam.example/http/garden/?stats=1#t=secret"), "wss://cam.example/http/garden/ws");
 });
 
-test("refusal reads the setting from the response to a POST", async (context) => {
+test("why a WebSocket was refused is asked by a request whose answer can be read", async (context) => {
   const asked = [];
   const answers = (answer) => { globalThis.fetch = async (...call) => (asked.push(call), answer()); };
   const before = globalThis.fetch;
@@ -27,7 +27,7 @@ test("refusal reads the setting from the response to a POST", async (context) =>
   assert.equal(await refusal(), "");
 });
 
-test("unplayable browsers", () => {
+test("browsers that cannot play, and why", () => {
   const frames = { prototype: { requestVideoFrameCallback() {} } };
   const playing = (...mimeTypes) => ({
     RTCPeerConnection: class {}, HTMLVideoElement: frames,
@@ -41,7 +41,7 @@ test("unplayable browsers", () => {
   assert.equal(unplayable({ RTCPeerConnection: class {}, HTMLVideoElement: frames, RTCRtpReceiver: { getCapabilities: () => null } }), null);
 });
 
-test("events before listen are delivered in order, and none after drop", (context) => {
+test("what comes before anybody listens is heard in its order, and after a drop nothing", (context) => {
   class FakeSocket {
     static OPEN = 1;
     readyState = 1;
@@ -75,7 +75,7 @@ test("events before listen are delivered in order, and none after drop", (contex
   assert.equal(other.socket.onmessage, null);
 });
 
-test("answer requests stereo", () => {
+test("an answer asks for both channels of the sound", () => {
   const answer = (...opus) => ["a=rtpmap:101 H264/90000", "a=fmtp:101 packetization-mode=1", "a=rtpmap:96 opus/48000/2", ...opus, "a=recvonly", ""].join("\r\n");
   assert.equal(withStereo(answer("a=fmtp:96 minptime=10;useinbandfec=1")), answer("a=fmtp:96 minptime=10;useinbandfec=1;stereo=1"));
   const firefox = answer("a=fmtp:96 maxplaybackrate=48000;stereo=1;useinbandfec=1");

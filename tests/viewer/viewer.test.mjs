@@ -7,7 +7,7 @@ import { Stage } from "./fakes.mjs";
 
 const OFFER_CLOCK = { clock: { rtp: 0, at: 50_000 + 960 } };
 
-test("joining: hello, immediate answer, candidates, LIVE at the first frame", async () => {
+test("from opening to LIVE: hello, answer at once, candidates after it, LIVE with the first frame", async () => {
   const stage = new Stage({ token: "t0ken" });
   stage.welcome();
   assert.deepEqual(stage.sent("hello"), [{ type: "hello", token: "t0ken" }]);
@@ -27,7 +27,7 @@ test("joining: hello, immediate answer, candidates, LIVE at the first frame", as
   assert.equal(stage.view.picture, "moving");
 });
 
-test("states of the stream", async () => {
+test("the stream's states, told one after the other", async () => {
   const stage = new Stage();
   stage.welcome("offline");
   assert.equal(stage.state, "standby");
@@ -49,21 +49,21 @@ test("states of the stream", async () => {
   stage.stream("live");
   await stage.run(40, { frames: true });
   assert.equal(stage.state, "live");
-  stage.receive("bye", { id: 1, reason: "stopped" });
+  stage.hear("bye", { id: 1, reason: "stopped" });
   assert.equal(stage.state, "standby");
   assert.equal(stage.peer.closed, true);
   assert.equal(stage.view.picture, "none");
 });
 
-test("audio and viewer count do not change the state", async () => {
+test("sound and viewers are no change of state", async () => {
   const stage = new Stage();
   await stage.play();
   stage.stream("live", { sound: "lost" });
-  stage.receive("viewers", { count: 12 });
+  stage.hear("viewers", { count: 12 });
   assert.deepEqual([stage.state, stage.view.sound, stage.view.viewers], ["live", "lost", 12]);
 });
 
-test("without frames but with packets: weak after 1 s, keyframe after 2 s, restart after 12 s", async () => {
+test("no frame for 1 s: weak; 2 s with packets: keyframe; 12 s: a new peer connection", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -89,7 +89,7 @@ test("without frames but with packets: weak after 1 s, keyframe after 2 s, resta
   assert.equal(stage.state, "live");
 });
 
-test("without frames and packets: probe, then restart", async () => {
+test("no frame and no packets: the connection is asked, then a new peer connection", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -101,7 +101,7 @@ test("without frames and packets: probe, then restart", async () => {
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "no-frames" }]);
 });
 
-test("frame returns to LIVE", async () => {
+test("a frame brings a weak picture back to LIVE", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(1400);
@@ -110,7 +110,7 @@ test("frame returns to LIVE", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("lost WebSocket is resumed without a new offer", async () => {
+test("the WebSocket is cut, media goes on: resumed, and LIVE without a new offer", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   await stage.run(6000, { frames: true });
@@ -127,7 +127,7 @@ test("lost WebSocket is resumed without a new offer", async () => {
   assert.equal(stage.peers.length, 1);
 });
 
-test("new session closes the old peer connection and holds the picture", async () => {
+test("the session is gone: the old peer connection is closed, the picture held, and a new offer makes it live", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.close(1012);
@@ -142,7 +142,7 @@ test("new session closes the old peer connection and holds the picture", async (
   assert.equal(stage.state, "live");
 });
 
-test("no resume without a peer connection", async () => {
+test("without a peer connection there is nothing to resume", async () => {
   const stage = new Stage({ random: 0 });
   stage.welcome("offline");
   stage.close(1001);
@@ -151,7 +151,7 @@ test("no resume without a peer connection", async () => {
   assert.deepEqual(stage.sent("hello"), [{ type: "hello" }]);
 });
 
-test("unanswered heartbeats end the connection, and its late messages are ignored", async () => {
+test("two heartbeats without an answer: the connection is dead, and its late words are not heard", async () => {
   const stage = new Stage();
   await stage.play();
   const [old] = stage.sockets;
@@ -160,15 +160,15 @@ test("unanswered heartbeats end the connection, and its late messages are ignore
   assert.equal(old.dropped, 4002, "neither 1000 nor 1001: those would end the session");
 });
 
-test("requested heartbeat is sent in the message handler", async () => {
+test("the daemon's asking is answered inside the message handler", async () => {
   const stage = new Stage();
   stage.welcome("offline");
   const before = stage.sent("heartbeat").length;
-  stage.receive("heartbeat", { now: 1, ask: true });
+  stage.hear("heartbeat", { now: 1, ask: true });
   assert.equal(stage.sent("heartbeat").length, before + 1);
 });
 
-test("attempts time out after 3 s, are repeated with back-off, and unreachable is shown after 30 s", async () => {
+test("attempts are given up after 3 s, come again by the ladder, and after 30 s nobody is there", async () => {
   const stage = new Stage();
   await stage.run(2800);
   assert.equal(stage.sockets.length, 1);
@@ -187,7 +187,7 @@ test("attempts time out after 3 s, are repeated with back-off, and unreachable i
   assert.equal(stage.state, "standby");
 });
 
-test("refused address: shows the setting, and retries every 15 s", async () => {
+test("a daemon that refuses the page's address is not unreachable: which setting it is, and a try every 15 s", async () => {
   const stage = new Stage({ setting: "web.origins" });
   stage.close(1006);
   assert.equal(stage.state, "connecting", "until it is known why");
@@ -206,7 +206,7 @@ test("refused address: shows the setting, and retries every 15 s", async () => {
   assert.equal(stage.state, "standby");
 });
 
-test("daemon that refused and is gone is unreachable after 30 s", async () => {
+test("a daemon that refused and is gone is unreachable after 30 s", async () => {
   const stage = new Stage({ setting: "web.hosts" });
   stage.close(1006);
   await stage.run(200);
@@ -218,7 +218,7 @@ test("daemon that refused and is gone is unreachable after 30 s", async () => {
   assert.equal(stage.state, "unreachable");
 });
 
-test("back-off grows while the daemon drops new connections", async () => {
+test("a daemon that drops everybody at once is not hammered", async () => {
   const stage = new Stage();
   const waits = [];
   for (let i = 0; i < 5; i += 1) {
@@ -230,7 +230,7 @@ test("back-off grows while the daemon drops new connections", async () => {
   assert.deepEqual(waits, [500, 1000, 2000, 3000, 3000]);
 });
 
-test("try now connects immediately", async () => {
+test("a wish to try now is done now", async () => {
   const stage = new Stage();
   await stage.play();
   stage.close(1006);
@@ -239,7 +239,7 @@ test("try now connects immediately", async () => {
   assert.equal(stage.view.retryIn, null);
 });
 
-test("network is back: one immediate attempt", async () => {
+test("the network is back: whoever is not connected tries at once, one attempt for a burst of signs", async () => {
   const stage = new Stage();
   await stage.play();
   stage.close(1006);
@@ -248,20 +248,20 @@ test("network is back: one immediate attempt", async () => {
   assert.equal(stage.sockets.length, 2);
 });
 
-test("network changed: the current connection is probed for 1.5 s", async () => {
+test("the network changed: the old connection is tried first, for 1.5 s", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   await stage.run(2000, { frames: true });
   stage.viewer.wake();
   await stage.run(1400, { frames: true });
   assert.equal(stage.sockets.length, 1);
-  stage.receive("heartbeat", { now: 1 });
+  stage.hear("heartbeat", { now: 1 });
   stage.viewer.wake();
   await stage.run(1800, { frames: true, answers: false });
   assert.equal(stage.sockets.length, 2);
 });
 
-test("after sleep: the connection is probed, and frames are not missed at once", async () => {
+test("the machine slept: the connection is asked, frames are given time", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });
@@ -272,7 +272,7 @@ test("after sleep: the connection is probed, and frames are not missed at once",
   assert.equal(stage.sent("restart").length, 0);
 });
 
-test("hidden: no findings; shown again: probe, and a stuck video is attached again", async () => {
+test("hidden: no frames are missed; shown again: the connection is asked, and a stuck picture is handed over anew", async () => {
   const stage = new Stage();
   await stage.play();
   stage.hidden = true;
@@ -292,7 +292,7 @@ test("hidden: no findings; shown again: probe, and a stuck video is attached aga
   assert.equal(stage.sockets.length, 1, "still the same session");
 });
 
-test("ICE disconnected for 2 s: restart; second failure: no route, with rare retries", async () => {
+test("ICE: disconnected waits 2 s, then a restart; a second failure is no route, tried again seldom", async () => {
   const stage = new Stage();
   await stage.play();
   stage.peer.listener.network("disconnected");
@@ -321,7 +321,7 @@ test("ICE disconnected for 2 s: restart; second failure: no route, with rare ret
   assert.equal(stage.state, "live");
 });
 
-test("ICE that reconnects within 2 s is not restarted", async () => {
+test("ICE that mends itself within 2 s is left alone", async () => {
   const stage = new Stage();
   await stage.play();
   stage.peer.listener.network("disconnected");
@@ -332,11 +332,11 @@ test("ICE that reconnects within 2 s is not restarted", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("one failure is counted once, and a frame resets the count", async () => {
+test("one failure is counted once, whoever says it; a frame forgives", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.receive("bye", { id: 1, reason: "no-answer" });
+  stage.hear("bye", { id: 1, reason: "no-answer" });
   stage.peer.listener.network("failed");
   await stage.run(400);
   assert.equal(stage.state, "connecting");
@@ -344,11 +344,11 @@ test("one failure is counted once, and a frame resets the count", async () => {
   stage.offer(2);
   stage.peer.listener.network("connected");
   await stage.run(40, { frames: true });
-  stage.receive("bye", { id: 2, reason: "lost" });
+  stage.hear("bye", { id: 2, reason: "lost" });
   assert.equal(stage.state, "reconnecting");
 });
 
-test("failure without signaling is reported after resuming", async () => {
+test("a connection that failed while nobody could be told is told of after the take-over", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.close(1006);
@@ -359,22 +359,22 @@ test("failure without signaling is reported after resuming", async () => {
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "ice-failed" }]);
 });
 
-test("failure that the daemon has reported is reported after resuming", async () => {
+test("and so is one that the daemon had given up", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
-  stage.receive("bye", { id: 1, reason: "no-answer" });
+  stage.hear("bye", { id: 1, reason: "no-answer" });
   stage.close(1006);
   await stage.run(200);
   stage.welcome("live", { resumed: true });
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "ice-failed" }]);
 });
 
-test("failure while the stream had failed is reported when it continues", async () => {
+test("a connection that failed while the stream had is told of when that goes on", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
   stage.stream("failed", { reason: "camera-lost" });
-  stage.receive("bye", { id: 1, reason: "no-answer" });
+  stage.hear("bye", { id: 1, reason: "no-answer" });
   await stage.run(10_000);
   assert.equal(stage.sent("restart").length, 0);
   stage.stream("live");
@@ -384,11 +384,11 @@ test("failure while the stream had failed is reported when it continues", async 
   assert.equal(stage.sent("restart").length, 1, "the new one has not failed");
 });
 
-test("unanswered restart is repeated until there is an offer or a frame", async () => {
+test("a restart that the daemon did not heed is repeated, until there is an offer or a frame", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.receive("bye", { id: 1, reason: "lost" });
+  stage.hear("bye", { id: 1, reason: "lost" });
   assert.equal(stage.sent("restart").length, 1);
   await stage.run(2200);
   assert.equal(stage.sent("restart").length, 1);
@@ -405,18 +405,18 @@ test("unanswered restart is repeated until there is an offer or a frame", async 
   assert.equal(stage.sent("restart").length, 3);
 });
 
-test("messages about another peer connection are ignored", async () => {
+test("words about another peer connection are not heeded", async () => {
   const stage = new Stage();
   await stage.play(5);
-  stage.receive("bye", { id: 4, reason: "lost" });
-  stage.receive("bye", { id: 5, reason: "replaced" });
+  stage.hear("bye", { id: 4, reason: "lost" });
+  stage.hear("bye", { id: 5, reason: "replaced" });
   assert.equal(stage.state, "live");
 });
 
-test("full: shows the limit, and retries after 15 s", async () => {
+test("full: waits 15 s, says how many places, and tries again", async () => {
   const stage = new Stage();
   stage.socket.open();
-  stage.receive("error", { code: "full", message: "", limit: 20 });
+  stage.hear("error", { code: "full", message: "", limit: 20 });
   stage.close(4003);
   assert.deepEqual([stage.state, stage.view.limit, stage.view.retryIn], ["full", 20, 15]);
   await stage.run(14_800);
@@ -428,7 +428,7 @@ test("full: shows the limit, and retries after 15 s", async () => {
   assert.equal(stage.state, "standby");
 });
 
-test("too many: retries after 15 s, and is not unreachable", async () => {
+test("too many: waits 15 s; a daemon that answers is not unreachable", async () => {
   const stage = new Stage();
   for (let i = 0; i < 4; i += 1) {
     stage.close(4005);
@@ -439,10 +439,10 @@ test("too many: retries after 15 s, and is not unreachable", async () => {
   assert.equal(stage.state, "reconnecting");
 });
 
-test("denied: shows the reason, and waits for a token", async () => {
+test("denied: says why, waits for a token, and does not try by itself", async () => {
   const stage = new Stage();
   stage.socket.open();
-  stage.receive("error", { code: "token-wrong", message: "" });
+  stage.hear("error", { code: "token-wrong", message: "" });
   stage.close(4001);
   assert.deepEqual([stage.state, stage.view.reason], ["denied", "token-wrong"]);
   await stage.run(60_000);
@@ -455,10 +455,10 @@ test("denied: shows the reason, and waits for a token", async () => {
   assert.equal(stage.state, "standby");
 });
 
-test("link expires while watching", async () => {
+test("the link's time ends while watching", async () => {
   const stage = new Stage();
   await stage.play();
-  stage.receive("error", { code: "token-expired", message: "" });
+  stage.hear("error", { code: "token-expired", message: "" });
   stage.close(4001);
   assert.deepEqual([stage.state, stage.view.reason, stage.peer.closed], ["denied", "token-expired", true]);
   await stage.run(60_000);
@@ -480,11 +480,11 @@ for (const code of [1000, 1003, 1009, 4000, 4004]) {
   });
 }
 
-test("no common format: one more attempt, then unsupported", async () => {
+test("no common format: asked once more, then said", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer(1);
-  stage.receive("error", { code: "bad-answer", message: "no H.264" });
+  stage.hear("error", { code: "bad-answer", message: "no H.264" });
   assert.deepEqual(stage.sent("restart"), [{ type: "restart", id: 1, reason: "decoder" }]);
   stage.offer(2);
   stage.peer.listener.refused(new Error("no codec"));
@@ -493,12 +493,12 @@ test("no common format: one more attempt, then unsupported", async () => {
   assert.equal(stage.log.length, 2);
 });
 
-test("unplayable browser opens no connection", () => {
+test("a browser that cannot play asks nobody", () => {
   const stage = new Stage({ why: "no-h264" });
   assert.deepEqual([stage.state, stage.view.reason, stage.sockets.length], ["unsupported", "no-h264", 0]);
 });
 
-test("playback refused by the browser starts with a tap", async () => {
+test("refused to play: a tap does it", async () => {
   const stage = new Stage();
   stage.welcome();
   stage.offer();
@@ -515,7 +515,7 @@ test("playback refused by the browser starts with a tap", async () => {
   assert.equal(stage.state, "live");
 });
 
-test("paused is not live, even after a reconnect", async () => {
+test("paused is not live, not even when the connection was lost meanwhile", async () => {
   const stage = new Stage({ random: 0 });
   await stage.play();
   stage.picture.idle = "paused";
@@ -528,7 +528,7 @@ test("paused is not live, even after a reconnect", async () => {
   assert.equal(stage.state, "blocked");
 });
 
-test("leaving the page ends session and peer connection; coming back starts new ones", async () => {
+test("the page goes: session and peer connection end; back from the page cache it is a new viewer", async () => {
   const stage = new Stage();
   await stage.play();
   stage.viewer.stop();
@@ -539,7 +539,7 @@ test("leaving the page ends session and peer connection; coming back starts new 
   assert.deepEqual(stage.sent("hello"), [{ type: "hello" }]);
 });
 
-test("latency and stats are updated once a second, and reset with the connection", async () => {
+test("latency and figures, once a second; none of a connection that is over", async () => {
   const stage = new Stage();
   stage.viewer.frame = ((frame) => (now) => frame.call(stage.viewer, now, (now - 50_000) * 90))(stage.viewer.frame);
   await stage.play(1, OFFER_CLOCK);
@@ -550,19 +550,19 @@ test("latency and stats are updated once a second, and reset with the connection
   assert.deepEqual([stage.view.latencyMs, stage.view.stats], [null, null]);
 });
 
-test("unknown messages are logged once and ignored", async () => {
+test("what is not understood is said once, and changes nothing", async () => {
   const stage = new Stage();
   await stage.play();
   for (let i = 0; i < 3; i += 1) {
-    stage.receive("chat", { text: "hello" });
-    stage.receive("viewers", { count: "many" });
+    stage.hear("chat", { text: "hello" });
+    stage.hear("viewers", { count: "many" });
     stage.socket.listener.message("{");
   }
   assert.equal(stage.state, "live");
   assert.equal(stage.log.length, 3);
 });
 
-test("lossy network sets a playout delay for a while", async () => {
+test("on a lossy network pictures wait for what comes again, and for a while after", async () => {
   const stage = new Stage();
   await stage.play();
   await stage.run(2000, { frames: true });

@@ -15,13 +15,13 @@ function playing(until = 3000) {
   return watch;
 }
 
-test("no findings while frames arrive", () => {
+test("while frames come there is nothing to find", () => {
   const watch = playing();
   assert.deepEqual(watch.findings(3999), []);
   assert.equal(watch.freezes, 0);
 });
 
-test("findings after 1, 2 and 3 s without a frame are reported once", () => {
+test("no frame for 1, 2 and 3 s, each said once", () => {
   const watch = playing();
   assert.deepEqual(watch.findings(4000), ["frame:weak"]);
   assert.deepEqual(watch.findings(4200), []);
@@ -31,28 +31,28 @@ test("findings after 1, 2 and 3 s without a frame are reported once", () => {
   assert.deepEqual(watch.findings(6200), []);
 });
 
-test("frames missing while packets arrive", () => {
+test("packets arrive but no frame: the picture is broken, not the network", () => {
   const watch = playing();
   watch.received(100);
   watch.received(130);
   assert.deepEqual(watch.findings(5000), ["frame:weak", "frame:flat"]);
 });
 
-test("packets that have stopped do not count as arriving", () => {
+test("packets that stopped arriving are no packets", () => {
   const watch = playing();
   watch.received(100);
   watch.received(100);
   assert.ok(watch.findings(5000).includes("frame:silent"));
 });
 
-test("gone is repeated with doubled waits, up to 24 s", () => {
+test("gone is said again after twice the wait, at last every 24 s", () => {
   const watch = playing(0);
   const said = [];
   for (let now = 0; now < 130_000; now += 200) if (watch.findings(now).includes("frame:gone")) said.push(now / 1000);
   assert.deepEqual(said, [3, 6, 12, 24, 48, 72, 96, 120]);
 });
 
-test("frame resets all findings", () => {
+test("a frame makes all good", () => {
   const watch = playing();
   watch.findings(7000);
   watch.frame(7100);
@@ -60,7 +60,7 @@ test("frame resets all findings", () => {
   assert.deepEqual(watch.findings(8100), ["frame:weak"]);
 });
 
-test("no findings while stopped, and start resets them", () => {
+test("at rest nothing is missed, and afterwards counting begins anew", () => {
   const watch = playing();
   watch.stop();
   assert.equal(watch.isStopped, true);
@@ -70,7 +70,7 @@ test("no findings while stopped, and start resets them", () => {
   assert.deepEqual(watch.findings(61_000), ["frame:weak"]);
 });
 
-test("stopped time is no freeze", () => {
+test("a rest is no freeze", () => {
   const watch = playing();
   watch.stop();
   watch.start(60_000);
@@ -78,14 +78,14 @@ test("stopped time is no freeze", () => {
   assert.equal(watch.freezes, 0);
 });
 
-test("reset lets findings be reported again", () => {
+test("when the daemon can be told again, it is told again", () => {
   const watch = playing();
   watch.findings(6000);
   watch.reset();
   assert.deepEqual(watch.findings(6200), ["frame:weak", "frame:silent", "frame:gone"]);
 });
 
-test("freezes are counted as in webrtc-stats", () => {
+test("freezes are counted by the rule of webrtc-stats", () => {
   const watch = playing();
   watch.frame(3000 + FRAME + 140); // late, but not 150 ms late
   assert.equal(watch.freezes, 0);
@@ -93,7 +93,7 @@ test("freezes are counted as in webrtc-stats", () => {
   assert.equal(watch.freezes, 1);
 });
 
-test("low frame rate is no freeze", () => {
+test("a slow camera is no freezing one", () => {
   const watch = new FrameWatch();
   watch.start(0);
   for (let now = 0; now < 20_000; now += 200) watch.frame(now);
@@ -102,7 +102,7 @@ test("low frame rate is no freeze", () => {
   assert.equal(watch.freezes, settled);
 });
 
-test("sleep is a jump of the wall clock in a visible page", () => {
+test("sleep shows as a gap, in either direction of the wall clock; hidden pages sleep without it", () => {
   assert.equal(slept(0, 5000, false), false);
   assert.equal(slept(0, 5001, false), true);
   assert.equal(slept(3_600_000, 0, false), true);

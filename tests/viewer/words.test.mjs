@@ -69,7 +69,7 @@ for (const locale of LANGUAGES) {
   });
 }
 
-test("texts of VIEWER.md", () => {
+test("the words of VIEWER.md", () => {
   const said = (...args) => {
     const { title, detail, retry } = describe(en, view(...args));
     return [title, detail, retry].filter(Boolean).join(" ");
@@ -90,22 +90,22 @@ test("texts of VIEWER.md", () => {
   assert.match(said("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
 });
 
-test("lost connection has a retry text", () => {
+test("a lost connection says what is being done", () => {
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: false })).retry, "Trying again…");
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: true })).detail, "Getting the picture back…");
   assert.equal(describe(en, view("reconnecting", { reason: "4005", up: false, retryIn: 15 })).title, "Too many tries.");
 });
 
-test("unknown reason falls back to the state's text", () => {
+test("a reason of a later version falls back to the state's own words", () => {
   assert.equal(describe(en, view("failed", { reason: "meteor" })).title, "The camera stopped.");
 });
 
-test("actions of VIEWER.md", () => {
+test("the actions of VIEWER.md", () => {
   const actions = Object.keys(TABLE).filter((state) => describe(en, view(state)).action);
   assert.deepEqual(actions.sort(), ["blocked", "noroute", "reconnecting", "refused", "stopped", "unreachable"]);
 });
 
-test("first supported language is used", () => {
+test("the viewer's languages, in their order", () => {
   assert.equal(language(["zh-Hans-CN", "en"]), "zh");
   assert.equal(language(["de-DE", "zh"]), "zh");
   assert.equal(language(["en-GB", "zh"]), "en");

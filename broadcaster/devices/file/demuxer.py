@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.format import Flags
@@ -25,6 +26,8 @@ _DEFAULT_FPS = 25.0
 """Libav's guess for video without a frame rate."""
 _MAX_FPS = 1000.0
 """Higher rates are those of a clock, not of pictures."""
+_CHANNELS = " FL FR FC LFE BL BR FLC FRC BC SL SR TC TFL TFC TFR TBL TBC TBR "
+"""Libav's channels in its native order."""
 _WINDOW = 10
 """Packets over which the read time is averaged."""
 
@@ -44,7 +47,19 @@ def best_video(container: InputContainer) -> VideoStream | None:
 def best_audio(container: InputContainer) -> AudioStream | None:
     """Return the audio stream, if there is one that libav can decode."""
     stream = container.streams.best("audio")
-    return stream if isinstance(stream, AudioStream) and stream.codec_context is not None else None
+    if not isinstance(stream, AudioStream) or stream.codec_context is None:
+        return None
+    _use_native_layout(stream.codec_context)
+    return stream
+
+
+def _use_native_layout(codec: AudioCodecContext) -> None:
+    """Replace a channel order that libav keeps as a list (in MOV): PyAV 18 would free the list with each frame."""
+    layout = codec.layout
+    places = [_CHANNELS.find(f" {channel.name} ") for channel in layout.channels]
+    if -1 in places or places != sorted(set(places)):
+        # `layout` now owns the list alone. The frames get the usual order for that number of channels.
+        codec.layout = f"{layout.nb_channels}c"
 
 
 def frame_rate(video: VideoStream) -> float:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import av
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
@@ -66,6 +66,8 @@ def open_media(path: str, expected: FileVersion | None = None) -> Iterator[Input
         with av.open(f"file:{path}", timeout=READ_TIMEOUT, metadata_errors="replace") as container:
             if container.format.name == "hls" and container.duration is None:
                 raise _failure(path, "is a playlist without an end (a live stream); only complete ones can be played")
+            # PyAV lets libav invent presentation times where a file has none (AVI), one picture late and out of order.
+            container.flags &= ~Flags.gen_pts.value  # type: ignore[operator]  # stub
             yield container
     except (av.FFmpegError, OSError) as error:
         raise explain_error(path, version, error) from error

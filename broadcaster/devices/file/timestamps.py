@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import Protocol
 
@@ -47,37 +46,11 @@ class TimestampReader:
 
     def read(self, item: Timed) -> float:
         """Return the time of `item`, and set `end` to where it ends."""
-        time = to_seconds(self._timestamp(item), item.time_base)
+        timestamp = item.pts if item.pts is not None else item.dts
+        time = to_seconds(timestamp, item.time_base)
         time = self.end if time is None else time
         self.end = time + (to_seconds(item.duration, item.time_base) or self._default_duration)
         return time
-
-    def _timestamp(self, item: Timed) -> int | None:
-        return item.pts if item.pts is not None else item.dts
-
-
-class FrameTimestampReader(TimestampReader):
-    """Times of decoded frames: their presentation times, or their decoding times if fewer of those go backward.
-
-    libavcodec makes the same choice: in AVI, libav derives wrong presentation times for packed B-frames (Xvid).
-    """
-
-    def __init__(self, default_duration: float) -> None:
-        super().__init__(default_duration)
-        self._last_pts = self._last_dts = -math.inf
-        self._faulty_pts = self._faulty_dts = 0
-
-    def _timestamp(self, item: Timed) -> int | None:
-        pts, dts = item.pts, item.dts
-        is_backward = pts is not None and pts <= self._last_pts
-        if dts is not None:
-            self._faulty_dts += dts <= self._last_dts
-            self._last_dts = dts
-        if pts is not None:
-            self._faulty_pts += is_backward
-            self._last_pts = pts
-        is_usable = self._faulty_pts <= self._faulty_dts or (dts is None and not is_backward)
-        return pts if pts is not None and is_usable else dts
 
 
 class ClockCorrection:

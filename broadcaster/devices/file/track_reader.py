@@ -14,7 +14,7 @@ from av.stream import Stream
 from broadcaster.devices.file.demuxer import AnyPacket, Demuxer, decode
 from broadcaster.devices.file.media_info import MediaInfo
 from broadcaster.devices.file.timeline import TrackKind
-from broadcaster.devices.file.timestamps import FrameTimestampReader, TimestampReader
+from broadcaster.devices.file.timestamps import TimestampReader
 from broadcaster.errors import SourceAbsent, SourceError, StreamReason
 
 SEEK_FROM = 1.0
@@ -102,7 +102,6 @@ class TrackReader:
 
     def frames(self) -> Iterator[tuple[Frame, float]]:
         """Yield the decoded frames in presentation order, with their positions."""
-        self._times = FrameTimestampReader(self._default_duration)
         while True:
             batch: list[Frame] | None = self._ready or next(self._batches, None)
             self._ready = []
@@ -136,7 +135,7 @@ class TrackReader:
             self._batches, self._ready = self._decode_batches(), []
             while not self.preroll():
                 pass
-            times = FrameTimestampReader(self._default_duration)
+            times = TimestampReader(self._default_duration)
             if (self._ready and times.read(self._ready[0]) + self._shift <= begin) or begin - back <= offset:
                 return
 
