@@ -59,7 +59,7 @@ is_root_on_debian() {
 
 # Whether apt would replace an installed package that has a service: "Inst NAME [OLD] (NEW …)".
 upgrades_service() {
-    for package in $(LC_ALL=C apt-get install --simulate --yes --no-install-recommends $wanted |
+    for package in $(LC_ALL=C apt-get install --simulate --yes --no-install-recommends $to_install |
         sed -n 's/^Inst \([^ ]*\) \[.*/\1/p'); do
         if dpkg -L "$package" | grep -q '/systemd/system/.*\.service$\|^/etc/init\.d/'; then return 0; fi
     done
@@ -79,7 +79,7 @@ install_packages() {
     apt-get update -qq
     if [ -z "$services" ] && upgrades_service; then return 1; fi
     forbid_services
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $wanted >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $to_install >/dev/null
 }
 
 # Newly installed services must not start at the next boot either.
@@ -91,12 +91,12 @@ disable_servers() {
     done
 }
 
-wanted=$packages named=$servers
-if [ -n "$services" ]; then wanted="$packages$servers" named=; fi
-if [ -n "$wanted" ] && is_root_on_debian && install_packages; then
-    wanted=
+to_install=$packages to_report=$servers
+if [ -n "$services" ]; then to_install="$packages$servers" to_report=; fi
+if [ -n "$to_install" ] && is_root_on_debian && install_packages; then
+    to_install=
     if [ -n "$services" ]; then disable_servers; fi
 fi
-[ -n "$wanted$named" ] || exit 0
-echo "Programs are missing. To install them: sudo apt install$wanted$named" >&2
+[ -n "$to_install$to_report" ] || exit 0
+echo "Programs are missing. To install them: sudo apt install$to_install$to_report" >&2
 exit 1

@@ -1,1 +1,1 @@
-"""What can go wrong and what must happen then: the real daemon as a process, and figures for the table in README."""
+"""Faults in a real daemon process: what must hold, and what was measured."""

@@ -59,17 +59,17 @@ FAULTS = {
 }
 
 PAGE = {
-    "ladder": Row(
+    "back-off": Row(
         "the daemon does not answer",
         "the page retries after random delays of up to 0.5, 1, 2, 3, 3 s; says so after 30 s",
     ),
-    "take-over": Row("the page's WebSocket is cut", "same session and peer connection, no freeze"),
+    "resume": Row("the page's WebSocket is cut", "same session and peer connection, no freeze"),
     "sleep": Row("the viewer's computer sleeps for 20 s", "video within 4 s of waking"),
     "hidden": Row("the tab is hidden for 15 s", "same session, video at once when it is shown again"),
     "restart": Row("kill -9 with 30 pages, restarted after 1 s", "all reconnect, spread over more than 1 s"),
     "nat": Row("viewer behind a NAT", "plays"),
-    "relay": Row("daemon behind a NAT, with TURN", "plays"),
-    "noroute": Row("daemon behind a NAT, without TURN", "the page says what is wrong, and what helps"),
+    "turn": Row("daemon behind a NAT, with TURN", "plays"),
+    "no-turn": Row("daemon behind a NAT, without TURN", "the page says what is wrong, and what helps"),
 }
 
 INPUT = {
@@ -93,11 +93,11 @@ INPUT = {
         "candidates unparsable, below port 1024, loopback, multicast, broadcast, unspecified, our own address",
         "dropped and counted, nothing is sent there",
     ),
-    "strangers": Row(
+    "datagrams": Row(
         "UDP from unknown senders: empty, random, foreign DTLS, STUN without integrity, floods",
         "dropped and counted, never passed to DTLS, no gap",
     ),
-    "crowd": Row(
+    "full": Row(
         "more viewers than the limit; more than 64 WebSockets beyond that", "refused with `full` and the limit, 4003"
     ),
     "http": Row(

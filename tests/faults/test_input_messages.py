@@ -118,7 +118,7 @@ async def test_viewers_over_the_limit_are_refused(record):
         assert set(codes) == {4000, 4003}
         closed_after = time.monotonic() - began
         record(
-            "crowd",
+            "full",
             f"full, 1, 4003; of 70 silent WebSockets {codes.count(4003)} are refused at once,"
             f" all closed after {closed_after:.1f} s",
         )

@@ -169,4 +169,4 @@ async def test_datagrams_of_unknown_senders_are_dropped(record):
         await assert_clean(daemon, before)
         assert dropped > count / 4, "the kernel drops packets when the socket is full"
         effect = f"{viewer.gaps} gaps, longest pause {viewer.longest_pause * 1000:.0f} ms, memory {growth:+.1f} MB"
-        record("strangers", f"{count} sent, {dropped} arrived and were dropped, {effect}")
+        record("datagrams", f"{count} sent, {dropped} arrived and were dropped, {effect}")

@@ -84,7 +84,7 @@ async def test_nat_viewer_behind_a_router_plays(record, internet, tmp_path):
 
 
 @pytest.mark.long
-async def test_relay_daemon_behind_a_router_plays_through_turn(record, internet, tmp_path):
+async def test_turn_daemon_behind_a_router_plays_through_turn(record, internet, tmp_path):
     daemon_host, viewer_host, relay = (
         internet.behind_router(ROUTER, forwarded=PORT),
         internet.host(VIEWER),
@@ -98,17 +98,17 @@ async def test_relay_daemon_behind_a_router_plays_through_turn(record, internet,
         await viewer.state("live", limit=15)
         frames = await viewer.pictures(2)
         assert len(frames) > 30
-        record("relay", f"plays, {len(frames)} frames in 2 s")
+        record("turn", f"plays, {len(frames)} frames in 2 s")
 
 
 @pytest.mark.long
-async def test_noroute_page_explains_the_problem(record, internet, tmp_path):
+async def test_no_turn_page_explains_the_problem(record, internet, tmp_path):
     daemon_host, viewer_host = internet.behind_router(ROUTER, forwarded=PORT), internet.host(VIEWER)
     async with open_page_in(daemon_host, viewer_host, f"http://{ROUTER}:{PORT}/", tmp_path) as viewer:
         began = time.monotonic()
         await viewer.state("noroute", limit=45)
         took = time.monotonic() - began
         texts = [await viewer.page.locator(part).inner_text() for part in ("h1", ".detail")]
-        record("noroute", f"after {took:.0f} s: “{' '.join(texts)}”")
+        record("no-turn", f"after {took:.0f} s: “{' '.join(texts)}”")
         assert "can't get through" in texts[0]
         assert "TURN" in texts[1]

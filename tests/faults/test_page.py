@@ -37,7 +37,7 @@ TICK = 0.2
 
 
 @pytest.mark.long
-async def test_ladder_page_retries_with_growing_delays(record, open_page):
+async def test_back_off_page_retries_with_growing_delays(record, open_page):
     async with Daemon(**SMALL) as daemon, Cuttable(daemon.port) as proxy:
         viewer = await open_page(proxy.url)
         await viewer.state("live")
@@ -55,14 +55,14 @@ async def test_ladder_page_retries_with_growing_delays(record, open_page):
         assert all(delay < limit + 2 for delay, limit in zip(delays, allowed, strict=False))
         assert len(delays) >= 8
         record(
-            "ladder",
+            "back-off",
             f"{len(delays)} attempts in {elapsed:.0f} s, after {', '.join(f'{delay:.1f}' for delay in delays[:6])} … s,"
             " then says so; live when the daemon answers",
         )
 
 
 @pytest.mark.long
-async def test_take_over_causes_no_freeze(record, open_page):
+async def test_resume_causes_no_freeze(record, open_page):
     async with Daemon(**SMALL) as daemon, Cuttable(daemon.port) as proxy:
         viewer = await open_page(proxy.url)
         await viewer.state("live")
@@ -75,7 +75,7 @@ async def test_take_over_causes_no_freeze(record, open_page):
         assert await viewer.attribute("data-state") == "live"
         assert peers == 1
         assert "resumed" in daemon.log
-        record("take-over", f"resumed, {peers} peer connection, frozen {fraction:.1%} of 5 s")
+        record("resume", f"resumed, {peers} peer connection, frozen {fraction:.1%} of 5 s")
         assert fraction < 0.1
 
 

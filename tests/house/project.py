@@ -1,4 +1,4 @@
-"""The project's files, as the tests of the house rules read them."""
+"""The project's files, as read by the tests of the project rules."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ MIN_INTERVAL, MAX_INTERVAL = 20.0, 60.0
 QUIET_END = 45.0
 """Seconds without faults at the end, so that what is left can be counted."""
 
-Affected = Literal["all", "behind_link", "one", "nobody"]
+Affected = Literal["all", "behind_link", "one", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,23 @@ KINDS = (
     Kind("camera unplugged, back at once", "all", 4),
     Kind("camera unplugged, plugged in later", "all", 5, 2, 10),
     Kind("camera hangs for good", "all", 8, weight=1),  # the process exits after 7 s; then as after kill -9
-    Kind("camera delivers garbage", "nobody"),
-    Kind("camera delivers a huge keyframe", "nobody"),
-    Kind("camera changes size and back", "nobody", 0, 2, 5),
-    Kind("camera timestamps jump back", "nobody"),
-    Kind("camera timestamps jump ahead", "nobody"),
-    Kind("microphone unplugged", "nobody"),
-    Kind("microphone stalls for a while", "nobody", 0, 2, 10),
-    Kind("microphone cannot be opened for a while", "nobody", 0, 2, 8),
+    Kind("camera delivers garbage", "none"),
+    Kind("camera delivers a huge keyframe", "none"),
+    Kind("camera changes size and back", "none", 0, 2, 5),
+    Kind("camera timestamps jump back", "none"),
+    Kind("camera timestamps jump ahead", "none"),
+    Kind("microphone unplugged", "none"),
+    Kind("microphone stalls for a while", "none", 0, 2, 10),
+    Kind("microphone cannot be opened for a while", "none", 0, 2, 8),
     Kind("viewer stopped (SIGSTOP) and continued", "one", 4, 2, 15),
     Kind("viewer killed and replaced", "one", 5),
     Kind("viewer leaves and is replaced", "one", 5),
-    Kind("WebSocket cut", "nobody"),
-    Kind("storm of PLI and NACK", "nobody", 0, 3, 6),
-    Kind("storm of keyframe messages", "nobody"),
+    Kind("WebSocket cut", "none"),
+    Kind("storm of PLI and NACK", "none", 0, 3, 6),
+    Kind("storm of keyframe messages", "none"),
     Kind("viewer floods with messages", "one", 5),  # must wait for 15 s
-    Kind("new viewer never answers", "nobody", 0, 11, 12),
-    Kind("new viewer answers with garbage", "nobody"),
+    Kind("new viewer never answers", "none", 0, 11, 12),
+    Kind("new viewer answers with garbage", "none"),
     Kind("stopped and started by HTTP", "all", 5, 1, 5),
     Kind("stopped and started by SIGUSR1", "all", 5, 1, 5),
     Kind("kill -9, restarted", "all", 8, weight=1),
@@ -63,7 +63,7 @@ KINDS = (
 NETWORK_KINDS = (
     # Viewers do not notice that the network is back: a retry delay and an attempt may pass, 3 s each.
     Kind("network down", "behind_link", 8, 2, 20),
-    Kind("network loses 20 % of packets", "nobody", 0, 5, 15),
+    Kind("network loses 20 % of packets", "none", 0, 5, 15),
 )
 """Kinds that need network namespaces."""
 

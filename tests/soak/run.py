@@ -111,7 +111,7 @@ class SoakRun:
         await self._wait(self.began + self._seconds)
 
     def _excuse(self, fault: Fault, begin: float, end: float) -> None:
-        affected = {"all": [None], "behind_link": self.processes.behind_link, "one": [fault.viewer], "nobody": []}
+        affected = {"all": [None], "behind_link": self.processes.behind_link, "one": [fault.viewer], "none": []}
         for viewer in affected[fault.kind.affected]:
             self.availability.excuse(fault.kind.name, viewer, begin, end)
 
