@@ -1,4 +1,4 @@
-"""Signaling protocol 1: its name, its closed sets, and its timings."""
+"""Signaling protocol 1: its name, its sets of codes, and its timings."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Timings:
     resume_timeout: float = 10
     """How long a session without a WebSocket can be resumed."""
     unconnected_limit: float = 60
-    """How long a session keeps its place in a full house while the stream is live and no peer connection of it is
-    connected; heartbeats alone are not watching."""
+    """How long a session keeps its place, when all are taken, while the stream is live and its peer connection is not
+    connected: heartbeats alone do not count as watching."""
     viewers_interval: float = 1
     """Between two `viewers` messages."""
     close_timeout: float = 0.5

@@ -1,8 +1,8 @@
 """SDP: completes our offers, and filters viewers' answers before the peer connection parses them.
 
-A filtered answer is rebuilt from the lines that we understand: the one transport that all m-lines share, and for
-each m-line the codecs and extensions that it takes of those offered. A legal-looking answer of 116 KiB keeps aiortc's
-parser busy for ten seconds, so size and lines are counted first.
+A filtered answer is rebuilt from known lines: the transport that all m-lines share, and for each m-line the accepted
+codecs and extensions. Size and lines are limited first, because aiortc's parser needs ten seconds for a valid answer
+of 116 KiB.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ OPUS_PARAMETERS = "useinbandfec=1"
 STEREO = "sprop-stereo=1"
 """RFC 7587 §6.1: the receiver may lose packets; the sender is likely to send two channels."""
 
-MOST_BYTES = 16 * 1024
-MOST_LINES = 300
-MOST_RTPMAPS = 32
-MOST_RTCP_FBS = 64
+MAX_BYTES = 16 * 1024
+MAX_LINES = 300
+MAX_RTPMAPS = 32
+MAX_RTCP_FBS = 64
 
 _M_LINE = re.compile(r"([a-z]{1,16}) ([0-9]{1,5}) ([A-Z/]{1,32}) ([0-9]{1,3}(?: [0-9]{1,3})*)")
 _RTPMAP = re.compile(r"([0-9]{1,3}) ([0-9A-Za-z.-]{1,32}/[0-9]{1,6}(?:/[0-9]{1,2})?)")
@@ -60,7 +60,7 @@ class _Section:
 
 @dataclass(frozen=True, slots=True)
 class _Media:
-    """What an m-line says about itself."""
+    """The parsed contents of an m-line and its attributes."""
 
     kind: str
     port: int
@@ -108,8 +108,8 @@ def _require(condition: bool, otherwise: str) -> None:
 
 
 def _count(answer: str) -> None:
-    _require(len(answer) <= MOST_BYTES, f"longer than {MOST_BYTES} bytes")
-    _require(len(answer.splitlines()) <= MOST_LINES, f"more than {MOST_LINES} lines")
+    _require(len(answer) <= MAX_BYTES, f"longer than {MAX_BYTES} bytes")
+    _require(len(answer.splitlines()) <= MAX_LINES, f"more than {MAX_LINES} lines")
     plain = answer.isascii() and answer.replace("\r", "").replace("\n", "").isprintable()
     _require(plain, "characters that do not belong in SDP")
 
@@ -117,12 +117,12 @@ def _count(answer: str) -> None:
 def _count_codecs(sections: list[_Section]) -> None:
     rtpmaps = sum(len(section.all("rtpmap")) for section in sections)
     rtcp_fbs = sum(len(section.all("rtcp-fb")) for section in sections)
-    _require(rtpmaps <= MOST_RTPMAPS, f"more than {MOST_RTPMAPS} a=rtpmap")
-    _require(rtcp_fbs <= MOST_RTCP_FBS, f"more than {MOST_RTCP_FBS} a=rtcp-fb")
+    _require(rtpmaps <= MAX_RTPMAPS, f"more than {MAX_RTPMAPS} a=rtpmap")
+    _require(rtcp_fbs <= MAX_RTCP_FBS, f"more than {MAX_RTCP_FBS} a=rtcp-fb")
 
 
 def _sections(sdp: str) -> list[_Section]:
-    """Split into the session's lines and those of each m-line."""
+    """Split into the section of the session and those of the m-lines."""
     sections = [_Section()]
     for line in sdp.splitlines():
         if line.startswith("m="):
@@ -150,7 +150,7 @@ def _read(section: _Section) -> _Media:
 
 
 def _pairs(pattern: re.Pattern[str], values: Iterable[str], name: str) -> dict[str, str]:
-    """Number → what it stands for."""
+    """Return a mapping from payload types or ids to their values."""
     pairs: dict[str, str] = {}
     for value in values:
         match = pattern.fullmatch(value.strip())
@@ -161,7 +161,7 @@ def _pairs(pattern: re.Pattern[str], values: Iterable[str], name: str) -> dict[s
 
 
 def _check_media(answer: _Media, offer: _Media) -> _Media:
-    """Refuse what is not a part of what was offered."""
+    """Return the answered m-line if it is a subset of the offered one. Raises `BadAnswer`."""
     same = (answer.kind, answer.mid, answer.profile) == (offer.kind, offer.mid, offer.profile)
     _require(same, "other m-lines than offered")
     _require(answer.port != 0, f"{answer.kind} was refused")
@@ -183,7 +183,7 @@ def _check_bundle(session: _Section, media: list[_Media]) -> None:
 
 
 def _transport(sections: list[_Section], media: list[_Media]) -> list[str]:
-    """The lines of the one transport, for the whole session."""
+    """Return the lines of the shared transport, for the session level."""
     setup = _same(sections, "setup", "a=setup")
     _require(setup == "active", "a setup that is not active")
     ufrag, pwd = _same(sections, "ice-ufrag", "ICE credentials"), _same(sections, "ice-pwd", "ICE credentials")
@@ -198,7 +198,7 @@ def _transport(sections: list[_Section], media: list[_Media]) -> list[str]:
 
 
 def _same(sections: list[_Section], name: str, what: str) -> str:
-    """The value that all m-lines share."""
+    """Return the value that all m-lines share."""
     values = {value for section in sections for value in section.all(name)}
     _require(len(values) == 1, f"{what} missing, or not the same in all m-lines")
     return values.pop()
@@ -212,7 +212,7 @@ def _fingerprint(sections: list[_Section]) -> str:
 
 
 def _rebuild(section: _Section, media: _Media) -> list[str]:
-    """An m-line and its attributes, of those that we understand."""
+    """Return the lines of an m-line with its known attributes."""
     lines = [f"m={media.kind} 9 {media.profile} {' '.join(media.formats)}", "c=IN IP4 0.0.0.0", f"a=mid:{media.mid}"]
     _require(bool(section.all("rtcp-mux")), "no a=rtcp-mux")
     lines += ["a=rtcp-mux", "a=recvonly"]

@@ -90,7 +90,7 @@ async def _watch_chromium(port: int) -> str:
     """Frames that the emulated source skips are accepted, lost packets are not."""
     async with _page(port) as viewer:
         await viewer.state("live", limit=60)
-        frames = await viewer.sees(MIN_FRAMES, limit=60)
+        frames = await viewer.wait_for_frames(MIN_FRAMES, limit=60)
         lost = (await viewer.inbound("video"))["packetsLost"]
     assert lost == 0, f"Chromium lost {lost} packets"
     return f"Chromium shows {len(frames)} frames, 0 packets lost"

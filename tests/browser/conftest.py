@@ -1,4 +1,4 @@
-"""Browser tests share one Chromium and one event loop; each gets a fresh context and the daemon it asks for."""
+"""Browser tests share one Chromium and one event loop; each has its own browser context and daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OpenPage = Callable[..., Awaitable[Viewer]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One loop for all of them, because the browser lives on it."""
+    """Use one event loop for all, because the browser's connection is bound to it."""
     for item in items:
         if "tests/browser" in item.path.as_posix() and isinstance(item, pytest.Function):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
@@ -32,7 +32,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens pages, each in a profile of its own, and closes them after the test."""
+    """Return a function that opens pages, each in its own context; they are closed after the test."""
     async with AsyncExitStack() as contexts:
 
         async def open_one(url: str, **context_options: object) -> Viewer:

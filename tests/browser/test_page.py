@@ -1,4 +1,4 @@
-"""The page in real Chromium against the real daemon: what a viewer sees and hears."""
+"""The page in Chromium with a daemon: what a viewer sees and hears."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from tests.rigs.daemon import Daemon, free_port
 
 
 async def seconds(*steps: Awaitable[object]) -> float:
-    """How long these take, one after the other."""
+    """Return how long the steps take, one after another."""
     began = time.monotonic()
     for step in steps:
         await step
     return time.monotonic() - began
 
 
-async def test_picture_and_sound_arrive(open_page):
+async def test_video_and_audio_arrive(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
-        pictures = await viewer.sees(45)
-        numbers = [number for _, number, _ in pictures]
-        # The same number twice: a late look at a picture that the next one has already replaced.
+        frames = await viewer.wait_for_frames(45)
+        numbers = [number for _, number, _ in frames]
+        # A number may occur twice: when a frame was read late, the next one has already replaced it.
         assert all((b - a) % 65536 < 32768 for a, b in itertools.pairwise(numbers))
         assert len(set(numbers)) > 20
-        assert sorted(latencies(pictures))[len(pictures) // 2] < 500
-        sound = await viewer.inbound("audio")
-        assert sound["packetsReceived"] > 30
+        assert sorted(latencies(frames))[len(frames) // 2] < 500
+        audio = await viewer.inbound("audio")
+        assert audio["packetsReceived"] > 30
         await viewer.page.keyboard.press("m")
         async with asyncio.timeout(10):
             while not (await viewer.inbound("audio"))["totalAudioEnergy"] > 0:
@@ -43,19 +43,19 @@ async def test_picture_and_sound_arrive(open_page):
         assert (await viewer.attribute("data-sound")) == "on"
 
 
-async def test_stereo_stays_stereo(open_page, tmp_path):
+async def test_stereo_is_preserved(open_page, tmp_path):
     film = make_file(tmp_path / "left.mp4", audio="aac", seconds=4.0, left_only=True)
     async with Daemon(video__source="file", video__file=film, audio__source="file") as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
-        await viewer.page.keyboard.press("m")  # a gesture, so that the page's audio graph may run
+        await viewer.page.keyboard.press("m")  # a user gesture, which audio contexts require
         async with asyncio.timeout(10):
             while not (peaks := await viewer.loudness())[0] > 0.05:
                 await asyncio.sleep(0.1)
         assert peaks[1] < peaks[0] / 20
 
 
-async def test_a_camera_without_sound_says_so_to_who_looks_for_it(open_page):
+async def test_missing_audio_is_shown_only_with_the_controls(open_page):
     async with Daemon(audio__source="none") as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
@@ -67,34 +67,34 @@ async def test_a_camera_without_sound_says_so_to_who_looks_for_it(open_page):
         assert await note.inner_text() == "No sound from the camera"
 
 
-async def test_sound_that_was_lost_is_said_unasked(open_page):
+async def test_lost_audio_is_shown_at_once(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
         await viewer.evaluate(
             "document.querySelector('live-view').viewer.view.sound = 'lost'"
-        )  # as the daemon's word does
+        )  # as a `stream` message does
         note = viewer.page.locator(".note")
         await note.wait_for(state="visible")
         assert await note.inner_text() == "The microphone has stopped"
 
 
-async def test_live_is_said_only_after_a_picture_was_shown(open_page):
+async def test_live_state_follows_the_first_presented_frame(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
         states = await viewer.evaluate("window.testStates")
         first_picture = await viewer.evaluate("window.testFirstPicture")
-        said = next(entry["at"] for entry in states if entry["state"] == "live")
-        assert said >= first_picture
+        live_at = next(entry["at"] for entry in states if entry["state"] == "live")
+        assert live_at >= first_picture
         assert states[0]["state"] == "connecting"
 
 
-async def test_stop_and_start_are_seen_within_a_second(open_page):
+async def test_stop_and_start_are_shown_within_a_second(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         waits = []
-        for _ in range(3):  # a busy machine only ever adds to the time: the best of three is what it takes
+        for _ in range(3):  # the shortest of three, because a busy machine makes it longer
             await viewer.state("live")
             waits.append(
                 max(
@@ -107,7 +107,7 @@ async def test_stop_and_start_are_seen_within_a_second(open_page):
         assert viewer.errors == []
 
 
-async def test_the_page_waits_off_air_and_starts_by_itself(open_page):
+async def test_page_waits_while_offline_and_starts_by_itself(open_page):
     async with Daemon(live=False, stream__start="offline") as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("standby")
@@ -115,7 +115,7 @@ async def test_the_page_waits_off_air_and_starts_by_itself(open_page):
         await viewer.state("live")
 
 
-async def test_a_killed_daemon_that_comes_back_brings_the_picture_back(open_page):
+async def test_page_recovers_after_a_killed_daemon_is_restarted(open_page):
     port = free_port()
     async with Daemon(port=port) as first:
         viewer = await open_page(first.url)
@@ -124,10 +124,10 @@ async def test_a_killed_daemon_that_comes_back_brings_the_picture_back(open_page
         await viewer.state("reconnecting")
     async with Daemon(port=port):
         await viewer.state("live", limit=30)
-        assert await viewer.sees(10)
+        assert await viewer.wait_for_frames(10)
 
 
-async def test_a_second_and_a_tenth_viewer_join_without_a_gap_for_the_first(open_page):
+async def test_more_viewers_cause_no_loss_for_the_first(open_page):
     small = {"video__width": 320, "video__height": 180, "video__fps": 10, "video__bitrate": 200_000}
     async with Daemon(**small) as daemon:
         first = await open_page(daemon.url)
@@ -139,11 +139,11 @@ async def test_a_second_and_a_tenth_viewer_join_without_a_gap_for_the_first(open
         assert (await daemon.status())["viewers"] == 10
         video = await first.inbound("video")
         assert video["packetsLost"] == lost_before
-        assert await others[-1].sees(5)
+        assert await others[-1].wait_for_frames(5)
         await first.page.wait_for_function("document.querySelector('live-view').dataset.viewers === '10'")
 
 
-async def test_a_full_house_says_so(open_page):
+async def test_full_state_shows_the_limit(open_page):
     async with Daemon(web__max_viewers=1) as daemon:
         first = await open_page(daemon.url)
         await first.state("live")
@@ -152,7 +152,7 @@ async def test_a_full_house_says_so(open_page):
         assert await second.page.locator("h1").inner_text() == "All 1 places are taken."
 
 
-async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
+async def test_wrong_token_is_denied_and_the_right_one_accepted(open_page):
     tokens = {"web__viewer_token": "correct-horse-battery-1", "web__operator_token": "battery-staple-horse-22"}
     async with Daemon(**tokens) as daemon:
         for link, title in (
@@ -168,7 +168,7 @@ async def test_a_wrong_token_says_so_and_the_right_one_opens(open_page):
         assert "correct-horse-battery-1" not in daemon.log
 
 
-async def test_the_page_works_in_an_insecure_context():
+async def test_page_works_in_an_insecure_context():
     async with Daemon(web__hosts='["pi.test"]') as daemon, async_playwright() as playwright:
         browser = await launch(playwright, "--host-resolver-rules=MAP pi.test 127.0.0.1")
         viewer = Viewer(await browser.new_page())
@@ -179,7 +179,7 @@ async def test_the_page_works_in_an_insecure_context():
         await browser.close()
 
 
-async def test_hidden_and_shown_again_it_is_the_same_session(open_page):
+async def test_session_survives_hiding_the_page(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("live")
@@ -192,7 +192,7 @@ async def test_hidden_and_shown_again_it_is_the_same_session(open_page):
         assert daemon.log.count("joined") == 1
 
 
-async def test_no_error_on_the_console_and_no_request_to_another_host(open_page):
+async def test_no_console_errors_and_no_requests_to_other_hosts(open_page):
     async with Daemon() as daemon:
         viewer = await open_page(f"{daemon.url}?stats=1")
         await viewer.state("live")

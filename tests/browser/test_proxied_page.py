@@ -1,4 +1,4 @@
-"""The page in real Chromium behind a reverse proxy: below a path, and with a `Host` that the proxy spoils."""
+"""The page in Chromium behind a reverse proxy: below a path, and with a `Host` that the proxy changes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.rigs.path_proxy import PathProxy
 SMALL = {"video__width": 320, "video__height": 180, "video__fps": 10, "video__bitrate": 200_000}
 
 
-async def test_the_page_plays_below_a_path(open_page):
+async def test_page_plays_below_a_path(open_page):
     async with Daemon(**SMALL) as daemon, PathProxy(daemon.port, "/home/cam") as proxy:
         viewer = await open_page(f"{proxy.url}?stats=1")
         await viewer.state("live")
-        assert latencies(await viewer.sees(5))
+        assert latencies(await viewer.wait_for_frames(5))
         assert viewer.errors == []
         paths = [urlsplit(url).path for url in viewer.requests if url.startswith("http")]
         assert all(path.startswith("/home/cam/") for path in paths), paths
 
 
-async def test_a_link_opens_the_page_below_its_path_and_leaves_the_address_bar(open_page):
+async def test_link_below_a_path_opens_the_page_and_is_removed_from_the_address_bar(open_page):
     token = "a-token-that-nobody-guesses"
     async with Daemon(web__viewer_token=token, **SMALL) as daemon, PathProxy(daemon.port, "/cam") as proxy:
         viewer = await open_page(f"{proxy.url}#t={token}")
@@ -31,7 +31,7 @@ async def test_a_link_opens_the_page_below_its_path_and_leaves_the_address_bar(o
         await viewer.state("live")
 
 
-async def test_a_refused_address_is_said_and_heals_by_itself(open_page):
+async def test_refused_address_is_shown_and_recovers(open_page):
     async with Daemon(**SMALL) as daemon, PathProxy(daemon.port, host="127.0.0.1") as proxy:
         viewer = await open_page(proxy.url)
         await viewer.state("refused")

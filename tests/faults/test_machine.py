@@ -223,7 +223,7 @@ async def test_row_21_thirty_viewers_reconnect_spread_over_time(record, open_pag
             joined, playing = zip(*[await task for task in reconnecting], strict=True)
             shown = [await live_since(page, killed) for page in pages]
             for page in pages:
-                await page.sees(10)
+                await page.wait_for_frames(10)
             spread = max(joined) - min(joined)
             last = max(*playing, *shown) - killed
         record(

@@ -147,9 +147,9 @@ async def test_row_13_invalid_video_is_repaired_by_the_next_keyframe(record, ope
             for call in calls:
                 await daemon.call("camera", *call)
             await asyncio.sleep(0.2)
-            frames = await viewer.shown()
+            frames = await viewer.presented_count()
             async with within(4) as took, asyncio.timeout(PATIENCE):
-                while await viewer.shown() < frames + 15:
+                while await viewer.presented_count() < frames + 15:
                     await asyncio.sleep(0.05)
                 await viewer.state("live")
             times.append(f"{name}: {took.seconds:.1f} s")

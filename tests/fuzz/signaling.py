@@ -16,10 +16,10 @@ from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, Clo
 from broadcaster.signaling.candidates import Dropped, filter_candidate
 from broadcaster.signaling.messages import serialize
 from broadcaster.signaling.protocol import Timings
-from broadcaster.signaling.sdp import MOST_BYTES, filter_answer
+from broadcaster.signaling.sdp import MAX_BYTES, filter_answer
 from broadcaster.signaling.session import Session
+from tests.unit.session_driver import Offered
 from tests.unit.signaling_samples import OFFER
-from tests.unit.test_signaling_session import Offered
 
 OWN = frozenset({"192.168.1.2", "fd00::2"})
 STATUS = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
@@ -78,7 +78,7 @@ def answer(data: bytes) -> None:
         filtered = filter_answer(OFFER, data.decode("utf-8", "replace"))
     except BadAnswer:
         return
-    assert len(filtered.sdp) <= 2 * MOST_BYTES
+    assert len(filtered.sdp) <= 2 * MAX_BYTES
     assert "a=candidate" not in filtered.sdp
     _parse(filtered.sdp)
 

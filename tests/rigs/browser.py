@@ -1,4 +1,4 @@
-"""Real Chromium, and what a person would see in it: pictures read back from the strip of the test source."""
+"""Chromium with the page, and the frames presented in it, identified by the strip of the test source."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def find_chromium() -> str | None:
-    """The browser of this machine."""
+    """Return the path of an installed Chromium, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 async def launch(playwright: Playwright, *extra: str) -> Browser:
-    """A browser with a new profile; skips the test, with the reason, where there is none."""
+    """Return a browser with a new profile; skip the test if none is installed."""
     if find_chromium() is None:
         pytest.skip("no Chromium on this machine: sudo apt install chromium")
     return await playwright.chromium.launch(executable_path=find_chromium(), args=[*FLAGS, *extra])
 
 
-# Reads the strip of each presented picture: 40 cells along the bottom edge, see the README of the test source.
+# Reads the strip of each presented frame: 40 cells along the bottom edge, see the README of the test source.
 # Each entry is [presented at (Unix ms), frame number mod 2^16, capture time (Unix ms mod 2^20)], or null for
-# a picture whose strip could not be read. Time is taken first: reading back takes milliseconds.
+# a frame whose strip could not be read. The time is taken before the pixels are read, which takes milliseconds.
 _WATCH = """
 () => {
   const videos = (root) => [...root.querySelectorAll('*')].flatMap((element) =>
@@ -66,14 +66,14 @@ _WATCH = """
     };
     video.requestVideoFrameCallback(presented);
   };
-  const look = () => videos(document).filter((video) => !watched.has(video)).forEach(watch);
-  look();
-  setInterval(look, 50);
+  const watchNew = () => videos(document).filter((video) => !watched.has(video)).forEach(watch);
+  watchNew();
+  setInterval(watchNew, 50);
 }
 """
 
-# Runs before the page's own script: keeps the peer connections, and the times of the first presented picture, of
-# each change of `data-state` and of each WebSocket that was tried.
+# Runs before the page's own script: records the peer connections, and the times of the first presented frame, of
+# each change of `data-state` and of each attempt to open a WebSocket.
 _INSTRUMENT = """
 () => {
   window.testPeers = [];
@@ -81,39 +81,39 @@ _INSTRUMENT = """
   window.testFirstPicture = null;
   const Peer = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Peer {
-    constructor(...given) { super(...given); window.testPeers.push(this); }
+    constructor(...args) { super(...args); window.testPeers.push(this); }
   };
   window.testAttempts = [];
   const Socket = window.WebSocket;
   window.WebSocket = class extends Socket {
-    constructor(...given) { super(...given); window.testAttempts.push(performance.now()); }
+    constructor(...args) { super(...args); window.testAttempts.push(performance.now()); }
   };
   const video = HTMLVideoElement.prototype, request = video.requestVideoFrameCallback;
   video.requestVideoFrameCallback = function (callback) {
-    return request.call(this, (...given) => {
+    return request.call(this, (...args) => {
       window.testFirstPicture ??= performance.now();
-      callback(...given);
+      callback(...args);
     });
   };
-  const note = () => {
+  const record = () => {
     const state = document.querySelector('live-view')?.getAttribute('data-state');
     if (state && state !== window.testStates.at(-1)?.state) window.testStates.push({ state, at: performance.now() });
   };
-  new MutationObserver(note).observe(document, { subtree: true, childList: true, attributeFilter: ['data-state'] });
+  new MutationObserver(record).observe(document, { subtree: true, childList: true, attributeFilter: ['data-state'] });
 }
 """
 
 _INBOUND = """
 async () => {
-  const found = [];
+  const inbound = [];
   for (const peer of window.testPeers)
-    for (const report of (await peer.getStats()).values()) if (report.type === 'inbound-rtp') found.push(report);
-  return found;
+    for (const report of (await peer.getStats()).values()) if (report.type === 'inbound-rtp') inbound.push(report);
+  return inbound;
 }
 """
 
-# The peak of each of the two channels of the newest peer connection's sound over the last 40 ms. Chromium decodes a
-# remote track only while an element plays it; the page's own video element does.
+# The peaks of both channels of the newest peer connection's audio over the last 40 ms. Chromium decodes a remote track
+# only while an element plays it, as the page's video element does.
 _LOUDNESS = """
 async () => {
   if (!window.testMeters) {
@@ -136,7 +136,7 @@ async () => {
 }
 """
 
-# Playwright keeps every page in the foreground, so hiding is said by the page's own means.
+# Playwright keeps every page in the foreground, so hiding is simulated within the page.
 _SHOW = """
 () => {{
   Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }});
@@ -160,71 +160,71 @@ class Viewer:
         page.on("request", self._request)
 
     async def open(self, url: str, *, watch: bool = True) -> None:
-        """Load the page and watch its pictures, which costs it some of the processor."""
+        """Load the page; with `watch`, read its frames, which takes processor time."""
         await self.page.add_init_script(f"({_INSTRUMENT})()")
         await self.page.goto(url)
         if watch:
             await self.page.evaluate(_WATCH)
 
     async def attribute(self, name: str) -> str | None:
-        """An attribute of the `<live-view>` element."""
+        """Return an attribute of the `<live-view>` element."""
         return await self.page.locator("live-view").get_attribute(name)
 
-    async def state(self, *wanted: str, limit: float = 20.0) -> None:
+    async def state(self, *expected: str, limit: float = 20.0) -> None:
         """Wait until the page is in one of these states."""
-        selector = ", ".join(f'live-view[data-state="{state}"]' for state in wanted)
+        selector = ", ".join(f'live-view[data-state="{state}"]' for state in expected)
         await self.page.wait_for_selector(selector, state="attached", timeout=limit * 1000)
 
     async def states(self) -> list[tuple[str, float]]:
-        """Every state that the page has been in, and since when (Unix seconds)."""
-        noted = "window.testStates.map(({ state, at }) => [state, (performance.timeOrigin + at) / 1000])"
-        return [(state, since) for state, since in await self.page.evaluate(noted)]
+        """Return the states that the page has been in, with their start (Unix seconds)."""
+        states = "window.testStates.map(({ state, at }) => [state, (performance.timeOrigin + at) / 1000])"
+        return [(state, since) for state, since in await self.page.evaluate(states)]
 
     async def attempts(self) -> list[float]:
-        """When the page has tried to open a WebSocket (Unix seconds)."""
-        tried = "window.testAttempts.map((at) => (performance.timeOrigin + at) / 1000)"
-        attempts: list[float] = await self.page.evaluate(tried)
+        """Return when the page has tried to open a WebSocket (Unix seconds)."""
+        script = "window.testAttempts.map((at) => (performance.timeOrigin + at) / 1000)"
+        attempts: list[float] = await self.page.evaluate(script)
         return attempts
 
     async def pictures(self, seconds: float) -> list[list[int] | None]:
-        """The pictures that are presented in the coming seconds."""
+        """Return the frames presented within the next seconds."""
         await self.page.evaluate(_TAKE)
         await self.page.wait_for_timeout(seconds * 1000)
-        taken: list[list[int] | None] = await self.page.evaluate(_TAKE)
-        return taken
+        presented: list[list[int] | None] = await self.page.evaluate(_TAKE)
+        return presented
 
-    async def sees(self, count: int, limit: float = 20.0) -> list[list[int]]:
-        """The next pictures, as soon as so many were presented that could be read."""
+    async def wait_for_frames(self, count: int, limit: float = 20.0) -> list[list[int]]:
+        """Return the next frames, once `count` readable ones were presented."""
         await self.page.evaluate(_TAKE)
         readable = "window.testPictures.filter(Boolean)"
         await self.page.wait_for_function(f"() => {readable}.length >= {count}", timeout=limit * 1000)
-        seen: list[list[int]] = await self.page.evaluate(f"() => {readable}")
-        return seen
+        frames: list[list[int]] = await self.page.evaluate(f"() => {readable}")
+        return frames
 
-    async def shown(self) -> int:
-        """How many pictures were presented so far."""
+    async def presented_count(self) -> int:
+        """Return the number of frames presented so far."""
         return int(await self.page.evaluate("window.testPictureCount"))
 
     async def inbound(self, kind: str) -> dict[str, Any]:
-        """`RTCInboundRtpStreamStats` of the newest peer connection."""
+        """Return `RTCInboundRtpStreamStats` of the newest peer connection."""
         reports: list[dict[str, Any]] = await self.page.evaluate(_INBOUND)
         return next(report for report in reversed(reports) if report["kind"] == kind)
 
     async def loudness(self) -> list[float]:
-        """The peaks of the left and the right channel in the last moment, as shares of full scale."""
+        """Return the peaks of the left and the right channel in the last 40 ms, as fractions of full scale."""
         peaks: list[float] = await self.page.evaluate(_LOUDNESS)
         return peaks
 
     async def hide(self) -> None:
-        """The tab goes to the background."""
+        """Make the page believe that its tab is in the background."""
         await self.page.evaluate(_SHOW.format(hidden="true", state="hidden"))
 
     async def show(self) -> None:
-        """The tab comes to the foreground."""
+        """Make the page believe that its tab is in the foreground."""
         await self.page.evaluate(_SHOW.format(hidden="false", state="visible"))
 
     async def evaluate(self, script: str) -> Any:
-        """The value of a JavaScript expression in the page."""
+        """Return the value of a JavaScript expression in the page."""
         return await self.page.evaluate(script)
 
     def _console(self, message: ConsoleMessage) -> None:
@@ -236,12 +236,12 @@ class Viewer:
 
 
 def latencies(pictures: list[list[int] | None]) -> list[int]:
-    """Capture to presentation in ms of each picture that could be read; both clocks are this machine's."""
+    """Return the time in ms from capture to presentation of each readable frame; both clocks are this machine's."""
     return [(at - captured) % (1 << 20) for picture in pictures if picture for at, _, captured in [picture]]
 
 
 def missing(pictures: list[list[int] | None]) -> int:
-    """Pictures that were left out between the first and the last one read."""
+    """Return the number of frames missing between the first and the last readable one."""
     numbers = [picture[1] for picture in pictures if picture]
     steps = [(b - a) % (1 << 16) for a, b in itertools.pairwise(numbers)]
     return sum(step - 1 for step in steps if step)

@@ -1,4 +1,4 @@
-"""A TCP proxy between page and daemon that can be cut: signaling breaks, media goes its own way."""
+"""A TCP proxy between page and daemon whose connections can be cut: signaling breaks, media continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 
 class Cuttable:
-    """Forwards to a port of this machine; use it with `async with`. `attempts` are the times of all connections."""
+    """Forwards to a local port; an async context manager. `attempts` are the times of all connections."""
 
     def __init__(self, port: int) -> None:
         self.port = 0
@@ -20,7 +20,7 @@ class Cuttable:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """URL of the page."""
         return f"http://127.0.0.1:{self.port}/"
 
     async def __aenter__(self) -> Cuttable:
@@ -36,7 +36,7 @@ class Cuttable:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
-        """Tear all connections away; new ones are forwarded again while `is_open`, and torn away too while not."""
+        """Abort all connections; new ones are forwarded only while `is_open`."""
         for writer in self._writers:
             writer.transport.abort()
 
@@ -45,10 +45,10 @@ class Cuttable:
         if not self.is_open:
             writer.transport.abort()
             return
-        there = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers |= {writer, there[1]}
-        self._pump(reader, there[1])
-        self._pump(there[0], writer)
+        target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, target_writer}
+        self._pump(reader, target_writer)
+        self._pump(target_reader, writer)
 
     def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def pump() -> None:

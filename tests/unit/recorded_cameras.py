@@ -1,16 +1,16 @@
-"""What three USB cameras say they can do, as `v4l2-ctl --list-formats-ext` shows it."""
+"""Modes of three USB cameras, as `v4l2-ctl --list-formats-ext` lists them."""
 
 from broadcaster.devices.usb.modes import Mode
 
 
 def modes(text: str) -> list[Mode]:
-    """One line for each format and size: `MJPG 1280x720 30 25 20`."""
-    found = []
+    """Parse lines with format, size and frame rates: `MJPG 1280x720 30 25 20`."""
+    modes = []
     for line in text.strip().splitlines():
         name, size, *rates = line.split()
         width, height = map(int, size.split("x"))
-        found += [Mode(name, width, height, float(rate)) for rate in rates]
-    return found
+        modes += [Mode(name, width, height, float(rate)) for rate in rates]
+    return modes
 
 
 C920 = modes(
@@ -38,7 +38,7 @@ C920 = modes(
     MJPG 1920x1080 30 24 20 15 10 7.5 5
     """
 )
-"""Logitech HD Pro Webcam C920, the older firmware that still has H.264."""
+"""Logitech HD Pro Webcam C920, with older firmware, which has H.264."""
 
 CHEAP = modes(
     """
@@ -52,7 +52,7 @@ CHEAP = modes(
     YUYV 320x240 30
     """
 )
-"""A webcam of 10 Euro."""
+"""A webcam for 10 euros."""
 
 UHD = modes(
     """
@@ -65,4 +65,4 @@ UHD = modes(
     MJPG 3840x2160 30 24
     """
 )
-"""A camera with 4K, and with NV12 as far as USB carries it."""
+"""A 4K camera, with NV12 at rates that USB allows."""

@@ -1,4 +1,4 @@
-"""SDP as it was really said: our offer, and the answers of Chromium 156 and of pion 3 to it."""
+"""Recorded SDP: our offer, and the answers of Chromium 156 and of pion 3."""
 
 
 def _lines(text: str) -> str:

@@ -15,13 +15,13 @@ def line(address: str = "192.168.1.9", port: object = 50000, protocol: str = "ud
 
 
 @pytest.mark.parametrize("address", ["192.168.1.9", "10.0.0.1", "169.254.3.4", "203.0.113.7", "fd00::9", "2001:db8::1"])
-def test_addresses_of_other_machines_pass(address: str) -> None:
+def test_addresses_of_other_machines_are_accepted(address: str) -> None:
     assert filter_candidate(line(address), OWN) == IceCandidate(
         "842163049", 1, "udp", 1677729535, address, 50000, "host"
     )
 
 
-def test_reads_what_browsers_send() -> None:
+def test_candidates_of_browsers_are_read() -> None:
     text = (
         "candidate:1 1 UDP 1677729535 203.0.113.7 61000 typ srflx raddr 192.168.1.9 rport 50000"
         " generation 0 ufrag 5/9E network-id 1 network-cost 10"
@@ -66,7 +66,7 @@ def test_reads_what_browsers_send() -> None:
         (line().replace("1677729535", "4294967295"), "priority"),
     ],
 )
-def test_drops_with_the_reason(text: str, reason: str) -> None:
+def test_invalid_candidates_are_dropped_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(Dropped, match=reason):
         filter_candidate(text, OWN)
 
@@ -79,7 +79,7 @@ def test_drops_with_the_reason(text: str, reason: str) -> None:
         st.builds(line, st.text(max_size=20), st.text(max_size=6), st.text(max_size=5), st.text(max_size=20)),
     )
 )
-def test_what_passes_is_a_place_we_may_send_to(text: str) -> None:
+def test_accepted_candidates_have_allowed_addresses(text: str) -> None:
     try:
         candidate = filter_candidate(text, OWN)
     except Dropped:

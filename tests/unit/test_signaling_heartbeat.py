@@ -1,4 +1,4 @@
-"""The two monitors over one WebSocket, with the protocol's times."""
+"""The heartbeat of one WebSocket, with the protocol's timings."""
 
 from broadcaster.signaling.heartbeat import (
     HeartbeatAction,
@@ -10,10 +10,10 @@ from broadcaster.signaling.heartbeat import (
 from broadcaster.signaling.protocol import Timings
 
 
-def walk(
+def run(
     monitor: HeartbeatMonitor, until: float, pong: bool, message_every: float = 1e9
 ) -> list[tuple[float, HeartbeatAction]]:
-    """Step at every deadline; answer pings at once where `pong`."""
+    """Step at every deadline, and return the actions with their times; answer pings immediately if `pong`."""
     seen: list[tuple[float, HeartbeatAction]] = []
     next_message = message_every
     while (now := min(monitor.next_deadline(), next_message)) <= until:
@@ -30,21 +30,21 @@ def walk(
     return seen
 
 
-def test_pings_every_three_seconds_while_all_is_well() -> None:
-    seen = walk(HeartbeatMonitor(0.0, Timings()), until=15, pong=True, message_every=5)
+def test_pings_are_sent_every_three_seconds() -> None:
+    seen = run(HeartbeatMonitor(0.0, Timings()), until=15, pong=True, message_every=5)
     assert [at for at, _ in seen] == [3, 6, 9, 12, 15]
     payloads = [due.payload for _, due in seen if isinstance(due, SendPing)]
     assert len(set(payloads)) == 5
 
 
-def test_a_ping_without_pong_ends_it_after_four_seconds() -> None:
-    seen = walk(HeartbeatMonitor(0.0, Timings()), until=60, pong=False, message_every=1)
+def test_missing_pong_ends_the_connection_after_four_seconds() -> None:
+    seen = run(HeartbeatMonitor(0.0, Timings()), until=60, pong=False, message_every=1)
     assert [at for at, _ in seen] == [3, 6, 7]
     assert isinstance(seen[-1][1], HeartbeatMissed)
 
 
-def test_pongs_do_not_help_a_page_that_hangs() -> None:
-    seen = walk(HeartbeatMonitor(0.0, Timings()), until=60, pong=True)
+def test_missing_messages_end_the_connection_despite_pongs() -> None:
+    seen = run(HeartbeatMonitor(0.0, Timings()), until=60, pong=True)
     assert [(at, type(due)) for at, due in seen] == [
         (3, SendPing),
         (5.5, RequestHeartbeat),
@@ -53,7 +53,7 @@ def test_pongs_do_not_help_a_page_that_hangs() -> None:
     ]
 
 
-def test_asks_once_in_each_silence() -> None:
+def test_heartbeat_is_requested_once_per_silence() -> None:
     monitor = HeartbeatMonitor(0.0, Timings(pong_timeout=100))
     assert RequestHeartbeat() in monitor.step(5.5)
     assert RequestHeartbeat() not in monitor.step(6.9)
@@ -62,7 +62,7 @@ def test_asks_once_in_each_silence() -> None:
     assert RequestHeartbeat() in monitor.step(12.5)
 
 
-def test_a_pong_answers_its_ping_and_all_before() -> None:
+def test_pong_answers_its_ping_and_all_before() -> None:
     monitor = HeartbeatMonitor(0.0, Timings())
     first, second = monitor.step(3.0)[0], monitor.step(6.0)[0]
     assert isinstance(first, SendPing)
@@ -73,7 +73,7 @@ def test_a_pong_answers_its_ping_and_all_before() -> None:
     assert monitor.step(7.0) == []
 
 
-def test_a_late_pong_of_the_first_does_not_answer_the_second() -> None:
+def test_late_pong_does_not_answer_a_later_ping() -> None:
     monitor = HeartbeatMonitor(0.0, Timings())
     first, _ = monitor.step(3.0)[0], monitor.step(6.0)
     assert isinstance(first, SendPing)
@@ -83,7 +83,7 @@ def test_a_late_pong_of_the_first_does_not_answer_the_second() -> None:
     assert isinstance(monitor.step(10.0)[0], HeartbeatMissed)
 
 
-def test_a_pong_that_nobody_asked_for_is_told_apart() -> None:
+def test_unsolicited_pong_is_reported() -> None:
     monitor = HeartbeatMonitor(0.0, Timings())
     monitor.step(3.0)
     assert not monitor.pong(b"")

@@ -1,4 +1,4 @@
-"""No order of events breaks a session: whatever happens, its promises hold."""
+"""A state machine test: the invariants of a session hold for every order of events."""
 
 import json
 from collections.abc import Callable
@@ -25,14 +25,14 @@ from broadcaster.signaling.actions import (
 from broadcaster.signaling.messages import serialize
 from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
+from tests.unit.session_driver import CANDIDATE, Offered, status
 from tests.unit.signaling_samples import CHROMIUM
-from tests.unit.test_signaling_session import CANDIDATE, Offered, status
 
 ids = st.integers(-1, 6)
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Plays the edge: it has sockets and peer connections, and checks each action against them."""
+    """Acts as the session's owner: has WebSockets and peer connections, and checks each action against them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,11 +56,11 @@ class SessionMachine(RuleBasedStateMachine):
 
     def check(self, action: Action) -> None:
         match action:
-            case Send(words):
-                assert self.sockets[-1] not in self.closed, "words for a closed socket"
-                message = json.loads(serialize(words))
-                if message["type"] == "offer":
-                    self.offers.append(message["id"])
+            case Send(message):
+                assert self.sockets[-1] not in self.closed, "message for a closed socket"
+                fields = json.loads(serialize(message))
+                if fields["type"] == "offer":
+                    self.offers.append(fields["id"])
             case Ping():
                 assert self.sockets[-1] not in self.closed
             case CloseSocket(socket):
@@ -72,7 +72,7 @@ class SessionMachine(RuleBasedStateMachine):
                 self.open_peers.add(id)
             case ApplyAnswer(id):
                 assert id in self.open_peers
-                assert id not in self.answered, "one answer an offer"
+                assert id not in self.answered, "one answer per offer"
                 self.answered.add(id)
             case AddCandidate(id):
                 assert id in self.open_peers & self.answered
@@ -94,7 +94,7 @@ class SessionMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float, alive: bool) -> None:
         self.now += seconds
         self.do(self.session.step(self.now, self.now if alive else None))
-        assert self.ended or self.now < self.ends_at, "a link's end is the session's"
+        assert self.ended or self.now < self.ends_at, "the session ends when the link expires"
 
     @rule(back=st.integers(0, 1), code=st.sampled_from([None, 1000, 1001, 3000]), alive=st.booleans())
     def close(self, back: int, code: int | None, alive: bool) -> None:
@@ -111,7 +111,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.do(self.session.stream_changed(status(state), self.now))
 
     def peer_event(self, event: Callable[..., list[Action]], id: int, *details: object) -> None:
-        """Pass an event of a peer connection; one that was never requested, or offered twice, is the test's bug."""
+        """Pass an event of a peer connection; it must raise if that was never requested, or was offered twice."""
         offer = event == self.session.offered
         illegal = not self.ended and (not 0 < id <= self.newest or (offer and id == self.last_offered))
         try:
@@ -157,7 +157,7 @@ class SessionMachine(RuleBasedStateMachine):
             st.sampled_from([{"type": "keyframe"}, {"type": "heartbeat"}, {"type": "later"}, {"type": "bye"}, 7]),
         ),
     )
-    def say(self, back: int, message: object) -> None:
+    def receive(self, back: int, message: object) -> None:
         socket = self.sockets[-1 - back % len(self.sockets)]
         if socket not in self.closed:
             self.do(self.session.receive(socket, json.dumps(message), self.now))
@@ -168,7 +168,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.do(self.session.end("enough", self.now, CloseCode.NORMAL))
 
     @invariant()
-    def at_most_one_peer_and_one_in_the_making(self) -> None:
+    def at_most_one_peer_and_one_pending(self) -> None:
         assert len(self.open_peers) <= 2
         assert len(self.open_peers & set(self.offers)) <= 1
 
@@ -177,19 +177,19 @@ class SessionMachine(RuleBasedStateMachine):
         assert self.offers == sorted(set(self.offers))
 
     @invariant()
-    def the_end_leaves_nothing(self) -> None:
+    def ended_session_has_no_peers(self) -> None:
         assert self.session.is_over == self.ended
         if self.ended:
             assert not self.open_peers
             assert self.session.next_deadline() == float("inf")
 
     @invariant()
-    def off_air_there_is_no_peer(self) -> None:
+    def no_peer_while_offline(self) -> None:
         if self.state in (StreamState.OFFLINE, StreamState.STOPPING):
             assert not self.open_peers
 
     @invariant()
-    def a_deadline_always_comes(self) -> None:
+    def deadline_is_near(self) -> None:
         if not self.ended:
             assert self.session.next_deadline() <= self.now + 10.0
 

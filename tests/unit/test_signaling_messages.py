@@ -63,7 +63,7 @@ from broadcaster.signaling.protocol import ByeReason, ErrorCode, RestartReason, 
         ('{"type":"chat","id":"not a number"}', Unknown("chat")),
     ],
 )
-def test_reads_every_message(text: str, message: object) -> None:
+def test_every_message_is_read(text: str, message: object) -> None:
     assert parse_message(text) == message
 
 
@@ -110,13 +110,13 @@ def test_reads_every_message(text: str, message: object) -> None:
         ('{"type":"restart","id":1,"reason":"bored"}', "reason"),
     ],
 )
-def test_names_the_field_that_is_wrong(text: str, field: str) -> None:
+def test_invalid_field_is_named(text: str, field: str) -> None:
     with pytest.raises(BadMessage) as caught:
         parse_message(text)
     assert caught.value.field == field
 
 
-def test_an_error_does_not_quote_a_long_message() -> None:
+def test_error_text_is_limited() -> None:
     with pytest.raises(BadMessage) as caught:
         parse_message(json.dumps({"type": "restart", "id": 1, "reason": "b" * 60_000}))
     assert len(str(caught.value)) < 300
@@ -132,7 +132,7 @@ fields = st.sampled_from(["id", "sdp", "candidate", "t", "token", "resume", "rea
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([*VIEWER_MESSAGES, "later"]), st.dictionaries(fields, json_values))
-def test_whatever_comes_is_read_or_refused(name: str, rest: dict[str, object]) -> None:
+def test_arbitrary_text_is_read_or_raises_bad_message(name: str, rest: dict[str, object]) -> None:
     try:
         message = parse_message(json.dumps({**rest, "type": name}))
     except BadMessage:
@@ -200,7 +200,7 @@ STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, AudioState.LOST, Stre
         ),
     ],
 )
-def test_writes_every_message(message: DaemonMessage, fields: dict[str, object]) -> None:
+def test_every_message_is_serialized(message: DaemonMessage, fields: dict[str, object]) -> None:
     text = serialize(message)
     assert json.loads(text) == fields
     assert msgspec.json.decode(text, type=DaemonMessage) == message

@@ -23,7 +23,7 @@ FINGERPRINT = next(line for line in CHROMIUM.splitlines() if line.startswith("a=
     [CHROMIUM, PION.replace(" \r\n", "\r\n"), CHROMIUM.replace("\r\n", "\n")],
     ids=["chromium", "pion", "newlines"],
 )
-def test_real_answers_pass_and_keep_their_meaning(answer: str) -> None:
+def test_real_answers_are_accepted(answer: str) -> None:
     filtered, given = SessionDescription.parse(filter_answer(OFFER, answer).sdp), SessionDescription.parse(answer)
     for ours, theirs in zip(filtered.media, given.media, strict=True):
         assert (ours.kind, ours.rtp.muxId, ours.fmt) == (theirs.kind, theirs.rtp.muxId, theirs.fmt)
@@ -53,7 +53,7 @@ def recorded(name: str) -> str:
         ("werift", False, [], 4),
     ],
 )
-def test_answers_of_other_stacks_pass(stack: str, rtx: bool, extensions: list[int], candidates: int) -> None:
+def test_other_implementations_are_accepted(stack: str, rtx: bool, extensions: list[int], candidates: int) -> None:
     filtered = filter_answer(recorded("offer"), recorded(stack))
     video, audio = SessionDescription.parse(filtered.sdp).media
     assert [codec.name.upper() for codec in video.rtp.codecs] == ["H264", *(["RTX"] if rtx else [])]
@@ -63,23 +63,23 @@ def test_answers_of_other_stacks_pass(stack: str, rtx: bool, extensions: list[in
     assert {media.dtls.role for media in (video, audio) if media.dtls} == {"client"}
 
 
-def test_an_answer_without_h264_is_refused() -> None:
+def test_answer_without_h264_is_rejected() -> None:
     with pytest.raises(BadAnswer, match="video was refused"):
         filter_answer(recorded("offer"), recorded("libwebrtc-without-h264"))
 
 
-def test_an_answer_that_wants_stereo_keeps_saying_so() -> None:
+def test_stereo_parameter_of_the_answer_is_kept() -> None:
     stereo = recorded("libwebrtc").replace("useinbandfec=1", "useinbandfec=1;stereo=1")
     assert "a=fmtp:96 minptime=10;useinbandfec=1;stereo=1" in filter_answer(recorded("offer"), stereo).sdp
 
 
-def test_a_space_at_the_end_does_not_hide_feedback_from_the_parser_behind() -> None:
+def test_trailing_space_does_not_hide_rtcp_feedback() -> None:
     video = SessionDescription.parse(filter_answer(OFFER, PION).sdp).media[0]
     feedback = [(each.type, each.parameter) for each in video.rtp.codecs[0].rtcpFeedback]
     assert feedback == [("nack", None), ("nack", "pli"), ("goog-remb", None)]
 
 
-def test_candidates_are_taken_out() -> None:
+def test_candidates_are_removed() -> None:
     filtered = filter_answer(OFFER, PION)
     assert "candidate" not in filtered.sdp
     assert filtered.candidates[0] == "candidate:2070692838 1 udp 2130706431 192.0.2.2 56512 typ host"
@@ -137,12 +137,12 @@ def more(line: str, times: int) -> str:
         (CHROMIUM.replace("a=rtcp-fb:101 goog-remb", "a=rtcp-fb:99 goog-remb"), "rtcp-fb"),
     ],
 )
-def test_refuses_with_the_reason(answer: str, why: str) -> None:
+def test_invalid_answers_are_rejected_with_the_reason(answer: str, why: str) -> None:
     with pytest.raises(BadAnswer, match=why):
         filter_answer(OFFER, answer)
 
 
-def test_the_worst_answer_takes_less_than_five_milliseconds() -> None:
+def test_slowest_answer_takes_less_than_five_milliseconds() -> None:
     worst = [
         CHROMIUM + ("a=rtcp-fb:96 " + "x" * 16 + "\r\n") * 64 + "a=candidate:" + "c" * 400,
         "m=" * 8000,
@@ -171,7 +171,7 @@ mutations = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(mutations)
-def test_what_passes_is_read_by_the_parser_behind(changes: list[tuple[int, str, int]]) -> None:
+def test_accepted_answers_are_parsed_by_aiortc(changes: list[tuple[int, str, int]]) -> None:
     changed = list(lines)
     for index, how, at in changes:
         line = changed[index]

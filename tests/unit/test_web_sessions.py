@@ -11,8 +11,8 @@ from broadcaster.signaling.protocol import CloseCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.web.endpoint import HelloPhase
 from broadcaster.web.viewers import Sessions
+from tests.unit.session_driver import Offered, status
 from tests.unit.signaling_samples import CHROMIUM
-from tests.unit.test_signaling_session import Offered, status
 
 
 def make(limit: int) -> Sessions:
