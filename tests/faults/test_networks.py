@@ -144,7 +144,7 @@ class SendMonitor:
         sent: deque[tuple[float, int]] = deque(maxlen=round(1 / POLL_INTERVAL) + 1)
         began = time.monotonic()
         while True:
-            stats = await here.stats()
+            stats = await here.figures()
             now = round(time.monotonic() - began, 2)
             if stats:
                 sent.append((now, stats["bytes_sent"]))

@@ -100,7 +100,7 @@ class Process:
     def buffered(self) -> int:
         """Return the maximum number of unsent bytes that any WebSocket buffers."""
         websockets = [websocket for websocket in self._websockets if not websocket._transport.is_closing()]
-        return max((websocket._queued + websocket._connection.waiting for websocket in websockets), default=0)
+        return max((websocket._queued + websocket._connection.unsent_bytes for websocket in websockets), default=0)
 
     def wall_clock(self) -> float:
         """Return the process's wall-clock time in Unix seconds."""
