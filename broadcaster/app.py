@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from broadcaster import __version__
@@ -17,7 +18,8 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
-from broadcaster.model.stats import Capacity, StreamReport
+from broadcaster.model.stats import Capacity, RenditionStats, StreamReport
+from broadcaster.model.stream import Quality
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.garbage import GarbageCollection
 from broadcaster.service.notify import NotifySocket, watchdog_interval
@@ -29,7 +31,7 @@ from broadcaster.service.uncaught import uncaught_errors
 from broadcaster.settings import AudioSettings, Settings, VideoSettings, every_setting
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
-from broadcaster.stream.bitrate import BitrateControl
+from broadcaster.stream.bitrate import SMALL_LOWEST, BitrateControl
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
 from broadcaster.stream.hub import Hub
@@ -84,23 +86,23 @@ class Daemon:
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
         self._bugs = BugLog()
-        hub = Hub(clock, self._bugs)
+        hub = self._hub = Hub(clock, self._bugs)
         packetizer = Packetizer(*make_streams())
-        self._rendition = hub.rendition
+        self._video = video
         self._fanout = Fanout(hub, packetizer, clock)
         self._stream = StreamController(
             video, audio, hub, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
         )
-        self._bitrate = BitrateControl(
-            self._fanout.bandwidth_estimates, video, settings.video.bitrate_min, settings.video.bitrate
-        )
+        self._bitrates = {quality: self._make_bitrate_control(settings.video, quality) for quality in Quality}
         self._lag = LoopLag()
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         secrets = state_secrets(folder)
         self._server = WebServer(
             settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
         )
-        self._shedding = LoadShedder(self._lag, self.peers.traffic, self._bitrate, self._server.refuse_new_viewers)
+        self._shedding = LoadShedder(
+            self._lag, self.peers.traffic, self._bitrates[Quality.FULL], self._server.refuse_new_viewers
+        )
         self._garbage = GarbageCollection()
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
@@ -129,7 +131,10 @@ class Daemon:
         return [
             component("loop lag", self._lag.start, self._lag.close),
             component("load shedding", self._shedding.start, self._shedding.close),
-            component("bit rate", lambda: self._stream.watch(self._bitrate.stream_changed), self._bitrate.close),
+            *(
+                component("bit rate", partial(self._stream.watch, control.stream_changed), control.close)
+                for control in self._bitrates.values()
+            ),
             component("RTP fan-out", self._fanout.open, self._fanout.close),
             Component("power", close=self._power.close),
             *([] if panel is None else [component("panel", panel.open, panel.close)]),
@@ -149,6 +154,12 @@ class Daemon:
     def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
         """Return the factory of peer connections; a benchmark overrides this."""
         return AiortcPeerFactory(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
+
+    def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
+        highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
+        lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_LOWEST)
+        estimates = partial(self._fanout.bandwidth_estimates, quality)
+        return BitrateControl(estimates, self._video, lowest, highest, small=small, quality=quality)
 
     def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
         panel = make_panel(settings.panel, clock)
@@ -188,12 +199,27 @@ class Daemon:
 
     def _capacity(self) -> Capacity:
         return Capacity(
-            bitrate=round(self._rendition.meter.rate),
-            bitrate_wanted=self._bitrate.rate,
+            bitrate=round(self._hub.full.meter.rate),
+            bitrate_wanted=self._bitrates[Quality.FULL].rate,
             loop_lag_p99=round(self._lag.quantile(0.99) * 1000, 1),
             loop_lag_max=round(self._lag.quantile(1) * 1000, 1),
             overloaded=self._shedding.refuses,
             traffic=self.peers.traffic(),
+            renditions={str(quality): self._rendition_stats(quality) for quality in Quality},
+        )
+
+    def _rendition_stats(self, quality: Quality) -> RenditionStats:
+        traits, small, is_full = self._video.traits, self._hub.small, quality is Quality.FULL
+        width, height = (traits.width, traits.height) if is_full else traits.small_size or (0, 0)
+        running = is_full or small.is_running
+        return RenditionStats(
+            viewers=self._fanout.viewers_by_quality[quality],
+            width=width,
+            height=height,
+            bitrate=round(self._fanout.feed(quality).rendition.meter.rate) if running else 0,
+            bitrate_wanted=self._bitrates[quality].rate,
+            running=running,
+            obstacle="" if is_full else small.failure or (traits.no_small if traits.small_size is None else ""),
         )
 
 

@@ -15,7 +15,7 @@ from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, StreamReport, Traffic
-from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamStatus
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality, QualityPreference, StreamState, StreamStatus
 
 
 class Clock(Protocol):
@@ -32,8 +32,9 @@ class Clock(Protocol):
 class VideoTraits:
     """Properties of a video source; complete once it is open.
 
-    `encoder` is a display name ("libx264", "none (H.264 passes through)"). `stall_reason` is what viewers are
-    told when the source delivers neither a picture nor an error.
+    `encoder` is a display name ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
+    when the source delivers neither a picture nor an error. `small_size` is width and height of the small rendition,
+    None if there is none, and then `no_small` says why.
     """
 
     source: str
@@ -44,6 +45,8 @@ class VideoTraits:
     can_force_keyframe: bool
     can_set_bitrate: bool
     stall_reason: StreamReason = StreamReason.CAMERA_STALLED
+    small_size: tuple[int, int] | None = None
+    no_small: str = "video.second is off"
 
 
 class VideoSink(Protocol):
@@ -59,25 +62,31 @@ class VideoSink(Protocol):
 class VideoSource(Protocol):
     """A device that delivers access units; it can be opened again after `close`, also when `open` failed.
 
-    A second, smaller rendition for slow links can become a second sink of `open`: a Pi's camera delivers two sizes at
-    once, each to an encoder of its own.
+    Many sources can encode the video a second time, smaller, for viewers on slow networks. The small rendition has an
+    encoder, a bit rate and keyframes of its own, and the same capture times.
     """
 
     @property
     def traits(self) -> VideoTraits:
         """Properties of the source."""
 
-    async def open(self, sink: VideoSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
+        """Start delivering into `sink`, and into `small` while `encode_small` is on. Raises `SourceError`.
+
+        `small.failed` ends the small rendition only, until the source is opened again.
+        """
 
     async def close(self) -> None:
         """Stop delivering and release the device; idempotent."""
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Make one of the next pictures a keyframe; does nothing if `can_force_keyframe` is false."""
 
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's bit rate while it runs; does nothing if `can_set_bitrate` is false."""
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
+        """Change an encoder's bit rate while it runs; does nothing if `can_set_bitrate` is false."""
+
+    def encode_small(self, on: bool) -> None:
+        """Run the encoder of the small rendition, which begins with a keyframe, or stop it; off after `open`."""
 
 
 class AudioSink(Protocol):
@@ -162,6 +171,15 @@ class MediaSender(Protocol):
     def send_audio(self, frame: RtpFrame) -> None:
         """Send 20 ms of audio, without blocking."""
 
+    def send_padding(self, packets: int, now: float) -> int:
+        """Send up to `packets` packets that the viewer already has, to try what its network carries.
+
+        Return how many were sent.
+        """
+
+    def quality_chosen(self, quality: Quality) -> None:
+        """The viewer is about to get this rendition."""
+
     def sending_failed(self) -> None:
         """End this viewer's connection, because sending to it raised an unexpected exception."""
 
@@ -178,6 +196,9 @@ class RtpDelivery(Protocol):
 
     def subscribe(self, viewer: str, sender: MediaSender) -> None:
         """Start sending to `viewer`, beginning with a keyframe."""
+
+    def prefer(self, viewer: str, preference: QualityPreference) -> None:
+        """Take the viewer's choice of the rendition."""
 
     def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
         """Stop sending through `sender` (None: the viewer was expected, but has not subscribed)."""
@@ -201,6 +222,9 @@ class PeerListener(Protocol):
     def peer_connected(self) -> None:
         """ICE and DTLS are established; media is being sent."""
 
+    def peer_quality(self, quality: Quality) -> None:
+        """The viewer is about to get this rendition."""
+
     def peer_lost(self) -> None:
         """The peer connection failed, or the viewer closed it; nothing more is sent."""
 
@@ -216,6 +240,9 @@ class Peer(Protocol):
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a filtered remote candidate; after `answer` only."""
+
+    def prefer(self, preference: QualityPreference) -> None:
+        """Take the viewer's choice of the rendition."""
 
     def request_keyframe(self) -> None:
         """Request a keyframe, because the viewer cannot decode the video."""

@@ -31,13 +31,16 @@ type ErrorCode =
   | "bad-message" | "bad-answer" | "no-hello" | "token-missing" | "token-wrong" | "token-expired" | "full" | "too-many"
   | "internal";
 type RestartReason = "ice-failed" | "no-frames" | "decoder";
-type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" | "keyframe" | "bye";
+type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" | "keyframe" | "quality" | "bye";
 
 type Outgoing = { type: ViewerMessage } & Record<string, unknown>;
 
 /** A video RTP timestamp and the capture time that belongs to it, in ms of the daemon's clock. */
 type CaptureClock = { rtp: number; at: number };
-type Stream = { state: string; reason?: StreamReason; since: number; sound: string };
+/** `quality` is absent where there is only one rendition. */
+type Stream = { state: string; reason?: StreamReason; since: number; sound: string; quality?: Quality };
+type Quality = "full" | "small";
+type QualityPreference = "auto" | Quality;
 
 type Welcome = {
   type: "welcome"; session: string; resume: string; resumed: boolean; stream: Stream; viewers: number;

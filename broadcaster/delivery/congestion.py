@@ -66,6 +66,10 @@ class LossMeter:
         self._began = float("-inf")
         self._lost = 0
 
+    def restart(self, lost: int) -> None:
+        """Count only what gets lost after `lost` packets."""
+        self.share, self._lost = 0.0, lost
+
     def add(self, lost: int, rate: float, now: float) -> None:
         """`lost` packets of a stream of `rate` bits per second have been lost in total."""
         if now - self._began >= LOSS_WINDOW:
@@ -133,18 +137,17 @@ class CongestionController:
             is_low = self._low_since is not None and not self._is_doubted
             much = self._loss.share > (MUCH_LOSS if is_low else HOPELESS_LOSS)
             return (low_long or much) and self._skip(now)
-        round_trip = UNKNOWN_ROUND_TRIP if self._round_trip == float("inf") else self._round_trip
-        self._probe.report(report.lost, report.in_flight, round_trip, rate, now)
+        self._probe.report(report.lost, report.in_flight, self.round_trip, rate, now)
         return self.health is ViewerHealth.PROBING and self._probe.has_failed and self._skip(now)
 
     def probe_is_due(self, now: float) -> bool:
         """Whether to ask for the keyframe of the next probe: not while packets of the last one are in a queue."""
         return now >= max(self._probed_at + SHORTEST_PROBE_INTERVAL, self._arriving_until)
 
-    def begin_probe(self, now: float) -> None:
-        """Begin a bandwidth probe, with a keyframe."""
+    def begin_probe(self, rate: float, now: float) -> None:
+        """Begin a bandwidth probe, with a keyframe of a stream of `rate`."""
         self.health, self._probed_at = ViewerHealth.PROBING, now
-        self._probe = BandwidthProbe(self._rate, self._probe.first_pace, now)
+        self._probe = BandwidthProbe(rate, self._probe.first_pace, now)
 
     def pace(self, pace: float) -> float:
         """Pace in bits per second for what waits, where `pace` is a healthy viewer's."""
@@ -155,6 +158,16 @@ class CongestionController:
         self._in_flight += packets
         self._arriving_until = now + ARRIVES_WITHIN
         self._probe.sent(packets)
+
+    @property
+    def round_trip(self) -> float:
+        """The round trip without queues in seconds; a guess until a report has told it."""
+        return UNKNOWN_ROUND_TRIP if self._round_trip == float("inf") else self._round_trip
+
+    def disregard_padding(self, lost: int) -> None:
+        """Count neither losses up to `lost`, nor the present bandwidth estimate: both are due to padding."""
+        self._loss.restart(lost)
+        self._is_doubted, self._low_since = True, None
 
     def picture_sent(self, keyframe: bool, caught_up: bool, age: float) -> None:
         """A picture has been sent `age` seconds after it was made; `caught_up` when no other waits."""

@@ -14,6 +14,7 @@ from broadcaster.devices.file.video import FileVideo
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.devices.picamera import cameras
 from broadcaster.devices.picamera.source import CsiCamera
+from broadcaster.devices.small import small_video
 from broadcaster.devices.testcard.beep import Beep
 from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import SourceError, StreamReason
@@ -69,6 +70,7 @@ def _test_card(settings: VideoSettings, clock: Clock) -> TestCard:
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,
         camera_like=settings.test_pattern == "camera",
+        small=small_video(settings),
     )
 
 

@@ -33,6 +33,8 @@ _JITTER = 0.85
 """Fraction of the nominal frame interval above which frames count as evenly spaced: cameras are not exact."""
 _MIN_FPS = 1.0
 """Minimum frame rate passed to libx264. Rate control uses timestamps; this only scales its first estimates."""
+_LOAD_WINDOW = 30
+"""Pictures over which the load is averaged."""
 _NO_INTERVAL = 1 << 30
 """Keyframes are forced here, so libx264's own interval is disabled (X264_KEYINT_MAX_INFINITE)."""
 
@@ -76,6 +78,12 @@ class Encoder:
         self._spacing = 1 / float(self._fps)
         self._keyframe_at = 0.0
         self._encoding_time = 0.0
+        self._load = 0.0
+
+    @property
+    def load(self) -> float:
+        """Fraction of the frame interval that encoding takes, averaged over the last pictures."""
+        return self._load
 
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
@@ -94,7 +102,9 @@ class Encoder:
         started = time.perf_counter()
         with libav_errors(StreamReason.ENCODER, self.name):
             data = self._encode(picture, captured)
-        self._encoding_time += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self._encoding_time += seconds
+        self._load += (seconds * float(self._fps) - self._load) / _LOAD_WINDOW
         return AccessUnit(data, captured, is_keyframe(data))
 
     def _encode(self, picture: VideoFrame, captured: float) -> bytes:
@@ -177,22 +187,6 @@ class Encoder:
         }
         codec.open()
         return codec
-
-
-class EncoderMixin:
-    """Keyframe requests and bit rate for sources that encode in software; without an encoder they do nothing."""
-
-    _encoder: Encoder | None = None
-
-    def request_keyframe(self) -> None:
-        """Make the next picture a keyframe."""
-        if self._encoder:
-            self._encoder.request_keyframe()
-
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the encoder's bit rate while running."""
-        if self._encoder:
-            self._encoder.set_bitrate(bits_per_second)
 
 
 def thread_count(width: int, height: int, fps: float, cores: int) -> int:

@@ -47,7 +47,11 @@ class LoopBridge(Generic[Item]):
 
     def deliver(self, item: Item) -> None:
         """In a thread: pass `item` to the loop."""
-        self._call_on_loop(self._arrive, item)
+        self.call(self._take, item)
+
+    def call(self, function: Callable[[Any], None], value: object) -> None:
+        """In a thread: call `function(value)` on the loop, as `take` is called."""
+        self._call_on_loop(self._arrive, (function, value))
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
@@ -62,12 +66,13 @@ class LoopBridge(Generic[Item]):
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, value)
 
-    def _arrive(self, item: Item) -> None:
+    def _arrive(self, call: tuple[Callable[[Any], None], Any]) -> None:
         # `close` runs on this same thread, so it cannot happen between the check and the call.
         if self._closed.is_set():
             return
         try:
-            self._take(item)
+            function, value = call
+            function(value)
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
             # The item is lost, and later ones may refer to it: only a new start gives viewers an intact picture.
             self._fail(SourceBug(f"handling an item of {self._name}", error))

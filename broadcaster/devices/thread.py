@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.errors import SourceError, StreamReason
@@ -62,6 +62,10 @@ class SourceThread(Generic[Item]):
     def deliver(self, item: Item) -> None:
         """In `body`: pass `item` to the event loop."""
         self._bridge.deliver(item)
+
+    def call(self, function: Callable[[Any], None], value: object) -> None:
+        """In `body`: call `function(value)` on the event loop."""
+        self._bridge.call(function, value)
 
     def _run(self) -> None:
         with self._bridge.guard():

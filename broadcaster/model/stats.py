@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from broadcaster.model.stream import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class QueueStats:
     skipped: int
     health: str
     backlog: float
+    quality: Quality = Quality.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class PeerStats:
     nacks: int = 0
     skipped: int = 0
     health: str = ""
+    quality: Quality = Quality.FULL
     backlog: float = 0.0
     loss: float = 0.0
     jitter: float = 0.0
@@ -82,6 +86,22 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class RenditionStats:
+    """Statistics of one rendition: its viewers, its size in pixels, and its bit rate, measured and requested.
+
+    `obstacle` says why there is no such rendition; the size is 0 then.
+    """
+
+    viewers: int
+    width: int
+    height: int
+    bitrate: int
+    bitrate_wanted: int
+    running: bool = True
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """The daemon's load.
 
@@ -95,6 +115,7 @@ class Capacity:
     loop_lag_max: float
     overloaded: bool
     traffic: Traffic
+    renditions: dict[str, RenditionStats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

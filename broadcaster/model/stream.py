@@ -26,14 +26,33 @@ class AudioState(StrEnum):
     LOST = "lost"
 
 
+class Quality(StrEnum):
+    """The renditions of the video: as the settings say, or the smaller one for slow networks."""
+
+    FULL = "full"
+    SMALL = "small"
+
+
+class QualityPreference(StrEnum):
+    """What a viewer chose; `auto` lets congestion control decide."""
+
+    AUTO = "auto"
+    FULL = "full"
+    SMALL = "small"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """The stream's status as viewers see it; `since` is in Unix seconds."""
+    """The stream's status as viewers see it; `since` is in Unix seconds.
+
+    `has_small` is whether the small rendition can be had.
+    """
 
     state: StreamState
     since: float
     sound: AudioState
     reason: StreamReason | None = None
+    has_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,9 @@ _TOKEN = Secret(
 _SECRET = Secret("up to 256 visible ASCII characters", r"[!-~]{0,256}")
 _INTERFACE = Text("the name of a network interface such as eth0", r"[0-9A-Za-z_.:@-]{1,15}")  # IFNAMSIZ, if.h
 
+_EVEN = r"[1-9]\d{0,2}[02468]"
+"""An even number of pixels from 10 to 9998."""
+
 T = TypeVar("T")
 
 
@@ -127,6 +130,14 @@ class VideoSettings:
         300_000,
         Int(50_000, 25_000_000, "bits per second"),
         "Lowest bit rate for viewers on slow networks; at or above video.bitrate: never lowered.",
+    )
+    second: str = _setting(
+        "auto",
+        Text("auto, off, or a size in even pixels such as 640x360", rf"auto|off|{_EVEN}x{_EVEN}"),
+        "Size of the second, smaller rendition for viewers on slow networks; auto: at most 640x360.",
+    )
+    second_bitrate: int = _setting(
+        400_000, Int(100_000, 5_000_000, "bits per second"), "Bit rate of the second rendition."
     )
     test_pattern: TestPattern = _setting(
         "plain",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from broadcaster.model.offers import IceCandidate
+from broadcaster.model.stream import QualityPreference
 from broadcaster.signaling.messages import DaemonMessage
 from broadcaster.signaling.protocol import CloseCode
 
@@ -62,6 +63,13 @@ class RequestKeyframe:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefer:
+    """Let every peer connection of the viewer send the rendition that it chose."""
+
+    preference: QualityPreference
+
+
+@dataclass(frozen=True, slots=True)
 class ClosePeer:
     """Close that peer connection."""
 
@@ -84,4 +92,6 @@ class End:
     seconds: float
 
 
-Action = Send | Ping | CloseSocket | OpenPeer | ApplyAnswer | AddCandidate | RequestKeyframe | ClosePeer | Log | End
+Action = (
+    Send | Ping | CloseSocket | OpenPeer | ApplyAnswer | AddCandidate | RequestKeyframe | Prefer | ClosePeer | Log | End
+)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage
-from broadcaster.signaling.actions import Action, Log, Send
+from broadcaster.signaling.actions import Action, Log, Prefer, Send
 from broadcaster.signaling.messages import (
     Answer,
     Bye,
@@ -15,6 +15,7 @@ from broadcaster.signaling.messages import (
     Heartbeat,
     Hello,
     Keyframe,
+    QualityMessage,
     Restart,
     Unknown,
     ViewerMessage,
@@ -80,6 +81,8 @@ class Dispatcher:
                 return self._negotiation.restart(message, now)
             case Keyframe():
                 return self._negotiation.keyframe()
+            case QualityMessage(want):
+                return [Prefer(want)]
             case Bye():
                 return EndSession("sent bye")
             case Hello():

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, ValidationError, json, structs
 
 from broadcaster.errors import BadMessage, BroadcasterError, StreamReason
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
 from broadcaster.signaling.protocol import ByeReason, CloseCode, ErrorCode, RestartReason, Timings
 
 _LARGEST = 2**53
@@ -72,6 +72,12 @@ class Keyframe(Struct, frozen=True, tag="keyframe"):
     """The picture is broken: asks for a keyframe."""
 
 
+class QualityMessage(Struct, frozen=True, tag="quality"):
+    """The viewer chooses a rendition."""
+
+    want: QualityPreference
+
+
 class Bye(Struct, frozen=True, tag="bye"):
     """The viewer leaves."""
 
@@ -82,7 +88,7 @@ class Unknown(Struct, frozen=True):
     type: str
 
 
-ViewerMessage = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | Bye
+ViewerMessage = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | QualityMessage | Bye
 
 
 class HeartbeatTimings(Struct, frozen=True):
@@ -95,12 +101,16 @@ class HeartbeatTimings(Struct, frozen=True):
 
 
 class StreamObject(Struct, frozen=True, omit_defaults=True):
-    """The stream as `welcome`, `stream` and `GET /api/status` show it; `since` in Unix seconds."""
+    """The stream as `welcome`, `stream` and `GET /api/status` show it; `since` in Unix seconds.
+
+    `quality` is the rendition that the viewer gets; absent where there is only one.
+    """
 
     state: StreamState
     since: float
     sound: AudioState
     reason: StreamReason | None = None
+    quality: Quality | None = None
 
 
 class StreamMessage(StreamObject, frozen=True, omit_defaults=True, tag="stream"):
@@ -246,14 +256,15 @@ def _detail(error: Exception) -> str:
     return str(error)[:_LONGEST_DETAIL]
 
 
-def stream_object(status: StreamStatus) -> StreamObject:
-    """Return the stream as the protocol shows it."""
-    return StreamObject(status.state, round(status.since, 3), status.sound, status.reason)
+def stream_object(status: StreamStatus, quality: Quality | None = None) -> StreamObject:
+    """Return the stream as the protocol shows it to a viewer that gets this rendition."""
+    shown = quality if status.has_small else None
+    return StreamObject(status.state, round(status.since, 3), status.sound, status.reason, shown)
 
 
-def stream_message(status: StreamStatus) -> StreamMessage:
-    """Return the message that announces this status."""
-    return StreamMessage(status.state, round(status.since, 3), status.sound, status.reason)
+def stream_message(status: StreamStatus, quality: Quality | None = None) -> StreamMessage:
+    """Return the message that announces this status to a viewer that gets this rendition."""
+    return StreamMessage(*structs.astuple(stream_object(status, quality)))
 
 
 def heartbeat_timings(timings: Timings) -> HeartbeatTimings:

@@ -12,7 +12,7 @@ from enum import Enum
 from broadcaster.auth.rate_limits import RESUME_COST
 from broadcaster.errors import IllegalEvent
 from broadcaster.model.offers import Offer
-from broadcaster.model.stream import StreamState, StreamStatus
+from broadcaster.model.stream import Quality, StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
 from broadcaster.signaling.dispatch import Dispatcher, EndSession, too_many_messages
 from broadcaster.signaling.heartbeat import HeartbeatMissed, HeartbeatMonitor, RequestHeartbeat, SendPing
@@ -50,6 +50,7 @@ class Session:
         self.state = SessionState.NEW
         self._timings = timings
         self._status = status
+        self._quality = Quality.FULL
         self._opened_at = now
         self._ends_at = math.inf
         self._socket = 0
@@ -148,7 +149,8 @@ class Session:
         if self.is_over:
             return []
         self._status = status
-        return self._finish([Send(stream_message(status)), *self._negotiation.stream_changed(status.state)], now)
+        message = Send(stream_message(status, self._quality))
+        return self._finish([message, *self._negotiation.stream_changed(status.state)], now)
 
     def viewers_changed(self, count: int) -> list[Action]:
         """The number of open sessions has changed."""
@@ -159,11 +161,20 @@ class Session:
 
     def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer of that peer connection is made. Raises `IllegalEvent`."""
+        self._quality = Quality.FULL
         return [] if self.is_over else self._finish(self._negotiation.offered(id, offer, now), now)
 
     def connected(self, id: int, now: float) -> list[Action]:
         """That peer connection is connected. Raises `IllegalEvent`."""
         return [] if self.is_over else self._finish(self._negotiation.connected(id), now)
+
+    def quality_changed(self, quality: Quality) -> list[Action]:
+        """The viewer's peer connection is about to send another rendition."""
+        if quality is self._quality:
+            return []
+        self._quality = quality
+        attached = self.state is SessionState.ATTACHED
+        return [Send(stream_message(self._status, quality))] if attached else []
 
     def lost(self, id: int, now: float) -> list[Action]:
         """That peer connection is over. Raises `IllegalEvent`."""
@@ -199,7 +210,7 @@ class Session:
         return [] if self.is_over else self._end_by(EndSession(reason, code, error), now)
 
     def _welcome(self, resumed: bool, viewers: int) -> Welcome:
-        timings, stream = heartbeat_timings(self._timings), stream_object(self._status)
+        timings, stream = heartbeat_timings(self._timings), stream_object(self._status, self._quality)
         return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers)
 
     def _is_current(self, socket: int) -> bool:

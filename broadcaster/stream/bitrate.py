@@ -1,4 +1,9 @@
-"""The encoder's bit rate follows the viewers that keep up: it falls fast and rises slowly, and ignores outliers."""
+"""An encoder's bit rate follows the viewers that keep up: it falls fast and rises slowly, and ignores outliers.
+
+Each rendition has a bit rate of its own. While viewers on slow networks can get the small rendition, the full one's
+follows the majority of its viewers only: if most of them can receive less, the network of this machine is the
+bottleneck.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
-from broadcaster.model.stream import StreamState, StreamStatus
+from broadcaster.model.stream import Quality, StreamState, StreamStatus
 from broadcaster.ports import VideoSource
 
 log = logging.getLogger(__name__)
@@ -31,6 +36,12 @@ _MARGIN = 0.9
 _OUTLIERS = 0.1
 """Fraction of the viewers whose lower estimates are ignored; these viewers are skipped instead."""
 
+_SMALL_FLOOR = 2
+"""The full rendition's bit rate does not follow viewers below this multiple of the small one's: the small one does."""
+
+SMALL_LOWEST = 3 / 8
+"""The lowest bit rate of the small rendition, as a fraction of its highest: 150 of 400 kbit/s; below, it is blurred."""
+
 _EASE = 0.8
 """Factor by which an overloaded machine lowers the rate at each step, besides the margin: below half after three."""
 
@@ -44,30 +55,37 @@ _STEP = 0.05
 class BitrateRule:
     """The target bit rate between `lowest` and `highest`, in bits per second."""
 
-    def __init__(self, lowest: int, highest: int) -> None:
+    def __init__(self, lowest: int, highest: int, small: int = 0) -> None:
+        """`small` is the highest bit rate of the small rendition, where this is the rule of the full one."""
         self.rate = highest
         self._lowest = min(lowest, highest)
         self._highest = highest
+        self._floor = small * _SMALL_FLOOR
 
-    def step(self, estimates: Sequence[int], *, overloaded: bool = False) -> int | None:
+    def step(self, estimates: Sequence[int], *, overloaded: bool = False, has_small: bool = False) -> int | None:
         """Return the new rate if it changes; call this every `INTERVAL`.
 
         `estimates` are the bandwidth estimates of the viewers that keep up, ascending; without any, the rate rises to
-        the highest. If this machine is `overloaded`, the rate falls whatever the viewers can receive.
+        the highest. If this machine is `overloaded`, the rate falls whatever the viewers can receive. `has_small` says
+        that slow viewers can get the small rendition.
         """
-        limit = self._limit(estimates)
+        limit = self._limit(estimates, has_small)
         if overloaded:
             limit = min(limit, round(self.rate * _EASE))
         rising = max(self.rate, min(limit, self.rate * _UP))
         return self._change(limit * _MARGIN if limit < self.rate * _ENOUGH else rising)
 
-    def fall(self, estimates: Sequence[int]) -> int | None:
+    def fall(self, estimates: Sequence[int], *, has_small: bool = False) -> int | None:
         """Return the new rate if the network has collapsed; call this between steps."""
-        limit = self._limit(estimates)
+        limit = self._limit(estimates, has_small)
         return self._change(limit * _MARGIN) if limit < self.rate * _COLLAPSED else None
 
-    def _limit(self, estimates: Sequence[int]) -> int:
-        return estimates[_percentile(len(estimates))] if estimates else self._highest
+    def _limit(self, estimates: Sequence[int], has_small: bool) -> int:
+        if not estimates:
+            return self._highest
+        if has_small:
+            return max(estimates[len(estimates) // 2], self._floor)
+        return estimates[_percentile(len(estimates))]
 
     def _change(self, target: float) -> int | None:
         rate = round(max(self._lowest, min(self._highest, target)))
@@ -86,15 +104,27 @@ def _percentile(count: int) -> int:
 class BitrateControl:
     """Applies the rule to the encoder several times a second while the stream is live; rates in bits per second.
 
-    `estimates` returns the bandwidth estimates of the viewers that count, ascending. Set `overloaded` while this
-    machine cannot keep up.
+    `estimates` returns the bandwidth estimates of the rendition's viewers that count, ascending. Set `overloaded` while
+    this machine cannot keep up.
     """
 
-    def __init__(self, estimates: Callable[[], list[int]], source: VideoSource, lowest: int, highest: int) -> None:
+    def __init__(
+        self,
+        estimates: Callable[[], list[int]],
+        source: VideoSource,
+        lowest: int,
+        highest: int,
+        *,
+        small: int = 0,
+        quality: Quality = Quality.FULL,
+    ) -> None:
+        """`small` is as for `BitrateRule`."""
         self._estimates = estimates
         self._source = source
-        self._limits = (lowest, highest)
-        self._rule = BitrateRule(lowest, highest)
+        self._quality = quality
+        self._limits = (lowest, highest, small)
+        self._rule = BitrateRule(lowest, highest, small)
+        self._has_small = False
         self._timer: asyncio.TimerHandle | None = None
         self._checks = 0
         self.overloaded = False
@@ -113,7 +143,9 @@ class BitrateControl:
         """Start when the stream goes live, with the encoder at its highest rate; stop when it is no longer live."""
         if status.state is not StreamState.LIVE:
             self.close()
-        elif self._timer is None and self._source.traits.can_set_bitrate:
+            return
+        self._has_small = status.has_small and self._quality is Quality.FULL
+        if self._timer is None and self._can_set:
             self._rule = BitrateRule(*self._limits)
             self._checks = 0
             self._schedule()
@@ -124,6 +156,11 @@ class BitrateControl:
             self._timer.cancel()
             self._timer = None
 
+    @property
+    def _can_set(self) -> bool:
+        traits = self._source.traits
+        return traits.can_set_bitrate if self._quality is Quality.FULL else traits.small_size is not None
+
     def _schedule(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(FALL_INTERVAL, self._check)
 
@@ -132,8 +169,11 @@ class BitrateControl:
         self._checks += 1
         before, estimates = self._rule.rate, self._estimates()
         is_step = self._checks % round(INTERVAL / FALL_INTERVAL) == 0
-        rate = self._rule.step(estimates, overloaded=self.overloaded) if is_step else self._rule.fall(estimates)
+        if is_step:
+            rate = self._rule.step(estimates, overloaded=self.overloaded, has_small=self._has_small)
+        else:
+            rate = self._rule.fall(estimates, has_small=self._has_small)
         if rate is not None:
             self._checks = 0  # after a fall, wait a whole interval before rising
-            self._source.set_bitrate(rate)
-            log.debug("bit rate %d → %d kbit/s", before // 1000, rate // 1000)
+            self._source.set_bitrate(rate, self._quality)
+            log.debug("bit rate (%s) %d → %d kbit/s", self._quality, before // 1000, rate // 1000)

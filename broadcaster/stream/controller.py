@@ -13,6 +13,7 @@ from broadcaster.stream.audio import AudioSupervisor
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.hub import Hub
 from broadcaster.stream.machine import STARTING_LIMIT, Action, Event, Phase, StreamMachine
+from broadcaster.stream.small_rendition import SmallSink
 from broadcaster.stream.stall_watch import STALL_LIMIT, StallWatch
 from broadcaster.stream.stream_log import StreamLog
 
@@ -54,17 +55,19 @@ class StreamController:
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
+        self._small_sink = SmallSink(hub.small, hub.publish_video)
         self._stall_watch = StallWatch(clock, self._wake)
         self._log = StreamLog()
         self._openings = 0
+        self._had_small = False
         self._closing = False
 
     @property
     def status(self) -> StreamStatus:
         """The state that viewers are told."""
         shown = self._machine.shown
-        age = self._clock.monotonic() - shown.since
-        return StreamStatus(shown.state, round(self._clock.unix() - age, 3), self._sound.state, shown.reason)
+        since = self._clock.unix() - (self._clock.monotonic() - shown.since)
+        return StreamStatus(shown.state, round(since, 3), self._sound.state, shown.reason, self._had_small)
 
     def set_live(self, live: bool) -> None:
         """Set the desired state; ignored while the daemon is shutting down."""
@@ -111,7 +114,7 @@ class StreamController:
             height=traits.height,
             fps=traits.fps,
             pictures=self._hub.access_units,
-            keyframes_forced=self._hub.rendition.gate.forced,
+            keyframes_forced=self._hub.full.gate.forced,
             openings=self._openings,
             internal_errors=self._bugs.count,
         )
@@ -134,9 +137,17 @@ class StreamController:
     def picture(self, unit: AccessUnit) -> None:
         """Take an access unit of the video source (`ports.VideoSink`)."""
         self._stall_watch.picture()
+        if unit.keyframe:
+            self._watch_small()
         if unit.keyframe and self._machine.phase in _OPENING:
             self._step(Event.KEYFRAME)
         self._hub.publish_video(unit)
+
+    def _watch_small(self) -> None:
+        """Announce whether the small rendition can be had: a source knows only when it is open."""
+        had_small, self._had_small = self._had_small, self._hub.small.is_available
+        if self._had_small is not had_small and self._machine.phase is Phase.LIVE:
+            self._notify(self.status)
 
     def failed(self, error: SourceError) -> None:
         """Take the error that ended the video source (`ports.VideoSink`)."""
@@ -153,7 +164,7 @@ class StreamController:
         self._hub.attach(self._video)
         try:
             async with asyncio.timeout(OPEN_LIMIT):
-                await self._video.open(self)
+                await self._video.open(self, self._small_sink)
         except SourceError as error:
             self.failed(error)
         except DeviceHung:
@@ -211,5 +222,8 @@ class StreamController:
         status = self.status
         if not self._closing or status.state is not StreamState.LIVE:
             self._log.status(status)
+        self._notify(status)
+
+    def _notify(self, status: StreamStatus) -> None:
         for listener in tuple(self._listeners):
             listener(status)

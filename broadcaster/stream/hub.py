@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from broadcaster.model.stream import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.ports import Clock, VideoSource
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.rendition import Rendition
+from broadcaster.stream.small_rendition import SmallRendition
 
 
 class Subscriber(Protocol):
@@ -35,63 +36,79 @@ class Subscriber(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One subscriber's place at the hub; `dropped` counts the access units that it did not get."""
+    """One subscriber of a rendition; `dropped` counts the access units that it did not get."""
 
     name: str
     subscriber: Subscriber
+    rendition: Rendition
     waits_for_keyframe: bool = True
     dropped: int = 0
 
 
 class Hub:
-    """Publishes one rendition of the stream to any number of subscribers; what these raise goes to `bugs`."""
+    """Publishes the stream to any number of subscribers; what these raise goes to `bugs`.
+
+    A subscriber gets the access units of one rendition. Audio goes to those of the full one: who wants both renditions
+    subscribes twice.
+    """
 
     def __init__(self, clock: Clock, bugs: BugLog | None = None) -> None:
-        self.rendition = Rendition()
+        self.full = Rendition()
+        self.small = SmallRendition()
         self.access_units = 0
         self._clock = clock
         self._bugs = bugs or BugLog()
         self._subscriptions: list[Subscription] = []
 
-    def subscribe(self, name: str, subscriber: Subscriber) -> Subscription:
+    def subscribe(self, name: str, subscriber: Subscriber, quality: Quality = Quality.FULL) -> Subscription:
         """Hand everything from now on to `subscriber`, beginning with a keyframe: the cached one while it is fresh."""
-        subscription = Subscription(name, subscriber)
+        rendition = self._rendition(quality)
+        subscription = Subscription(name, subscriber, rendition)
         self._subscriptions.append(subscription)
         now = self._clock.monotonic()
-        if self.rendition.cache.is_fresh(now):
-            for unit in self.rendition.cache.units:
+        if rendition.cache.is_fresh(now):
+            for unit in rendition.cache.units:
                 self._offer(subscription, unit, now)
         else:
-            self.rendition.request_keyframe(name, now)
+            rendition.request_keyframe(name, now)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Hand nothing more to this subscriber; idempotent."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-            self.rendition.gate.forget(subscription.name)
+            subscription.rendition.gate.forget(subscription.name)
 
     def attach(self, source: VideoSource) -> None:
         """A source is being opened: every subscriber goes on with its first keyframe."""
-        self.rendition.attach(source)
+        self.full.attach(source)
+        self.small.attach(source)
         for subscription in tuple(self._subscriptions):
             subscription.waits_for_keyframe = True
             self._call(subscription, subscription.subscriber.source_changed)
 
-    def publish_video(self, unit: AccessUnit) -> None:
-        """Hand an access unit to every subscriber."""
+    def publish_video(self, unit: AccessUnit, quality: Quality = Quality.FULL) -> None:
+        """Hand an access unit to every subscriber of its rendition."""
         now = self._clock.monotonic()
-        self.access_units += 1
-        self.rendition.add(unit, now)
+        rendition = self._rendition(quality)
+        rendition.add(unit, now)
         for subscription in tuple(self._subscriptions):
-            self._offer(subscription, unit, now)
-        self.rendition.poll(now)
+            if subscription.rendition is rendition:
+                self._offer(subscription, unit, now)
+        rendition.poll(now)
+        if rendition is self.full:
+            self.access_units += 1
+            self.small.poll(now)
 
     def publish_audio(self, frame: OpusFrame) -> None:
-        """Hand an Opus frame to every subscriber."""
+        """Hand an Opus frame to every subscriber of the full rendition."""
         now = self._clock.monotonic()
         for subscription in tuple(self._subscriptions):
-            self._call(subscription, partial(subscription.subscriber.audio, frame, now))
+            if subscription.rendition is self.full:
+                self._call(subscription, partial(subscription.subscriber.audio, frame, now))
+
+    def _rendition(self, quality: Quality) -> Rendition:
+        return self.full if quality is Quality.FULL else self.small
 
     def _offer(self, subscription: Subscription, unit: AccessUnit, now: float) -> None:
         """Hand over an access unit, unless the subscriber waits for a keyframe and this is none."""
@@ -102,7 +119,7 @@ class Hub:
         subscription.waits_for_keyframe = not taken
         if taken is False:
             subscription.dropped += 1
-            self.rendition.request_keyframe(subscription.name, now)
+            subscription.rendition.request_keyframe(subscription.name, now)
 
     def _call(self, subscription: Subscription, call: Callable[[], bool | None]) -> bool | None:
         """Call a subscriber, and return what it returns; what it raises ends its subscription, and None is returned."""

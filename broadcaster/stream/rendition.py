@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import VideoSource
 
 FRESH = 0.15
@@ -160,7 +160,8 @@ class RateMeter:
 class Rendition:
     """One encoding of the stream: takes the access units of its source, and forces keyframes when they are needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, quality: Quality = Quality.FULL) -> None:
+        self.quality = quality
         self.cache = KeyframeCache()
         self.gate = KeyframeGate()
         self.meter = RateMeter()
@@ -198,4 +199,4 @@ class Rendition:
     def poll(self, now: float) -> None:
         """Force the keyframe that is due; access units are the clock, since without them it would lead nowhere."""
         if self._source is not None and self.gate.poll(now):
-            self._source.request_keyframe()
+            self._source.request_keyframe(self.quality)

@@ -13,7 +13,7 @@ from aiohttp import WSMessage, WSMsgType
 
 from broadcaster.auth.links import OPEN_GRANT, Grant
 from broadcaster.errors import BadAnswer, BroadcasterError, IllegalEvent
-from broadcaster.model.stream import StreamStatus
+from broadcaster.model.stream import Quality, QualityPreference, StreamStatus
 from broadcaster.ports import Clock, Peer, PeerFactory
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.actions import (
@@ -26,6 +26,7 @@ from broadcaster.signaling.actions import (
     Log,
     OpenPeer,
     Ping,
+    Prefer,
     RequestKeyframe,
     Send,
 )
@@ -61,6 +62,7 @@ class Viewer:
         self._socket: WebSocket | None = None
         self._sockets: dict[int, WebSocket] = {}
         self._peers: dict[int, Peer] = {}
+        self._preference = QualityPreference.AUTO
         self._jobs: asyncio.Queue[PeerAction] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._run(), name=f"viewer {session.viewer}")
@@ -106,6 +108,10 @@ class Viewer:
     def peer_connected(self, id: int) -> None:
         """Process that a peer connection is connected."""
         self._input(lambda now: self.session.connected(id, now))
+
+    def quality_changed(self, quality: Quality) -> None:
+        """A peer connection is about to send another rendition."""
+        self._input(lambda now: self.session.quality_changed(quality))
 
     def peer_lost(self, id: int) -> None:
         """Process that a peer connection has failed or was closed."""
@@ -171,6 +177,8 @@ class Viewer:
                     self._socket.ping(payload)
                 case CloseSocket(socket, code) if socket in self._sockets:
                     self._sockets[socket].close(code)
+                case Prefer(preference):
+                    self._prefer(preference)
                 case RequestKeyframe(id) if id in self._peers:
                     self._peers[id].request_keyframe()
                 case OpenPeer() | ApplyAnswer() | AddCandidate() | ClosePeer():
@@ -231,6 +239,7 @@ class Viewer:
     async def _open_peer(self, id: int) -> None:
         peer = self._context.peers.create(self.session.viewer, _Listener(self, id), self._reached_at)
         self._peers[id] = peer
+        peer.prefer(self._preference)
         offer = await peer.offer()
         self._input(lambda now: self.session.offered(id, offer, now))
 
@@ -240,6 +249,11 @@ class Viewer:
         except BadAnswer as error:
             reason = str(error)
             self._input(lambda now: self.session.refused(id, reason, now))
+
+    def _prefer(self, preference: QualityPreference) -> None:
+        self._preference = preference
+        for peer in self._peers.values():
+            peer.prefer(preference)
 
     def _violated(self, socket: int, code: CloseCode, reason: str) -> None:
         self._input(lambda now: self.session.violated(socket, code, reason, now))
@@ -254,6 +268,9 @@ class _Listener:
     def __init__(self, viewer: Viewer, id: int) -> None:
         self._viewer = viewer
         self._id = id
+
+    def peer_quality(self, quality: Quality) -> None:
+        self._viewer.quality_changed(quality)
 
     def peer_connected(self) -> None:
         self._viewer.peer_connected(self._id)

@@ -13,6 +13,7 @@ from broadcaster.auth.rate_limits import networks
 from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
+from broadcaster.model.stream import Quality
 from broadcaster.webrtc.datagrams import DatagramSender
 from broadcaster.webrtc.internals import PacketBuffer, Srtp, SrtpError, ice_connection
 from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, bye_packet, sender_report
@@ -68,9 +69,11 @@ class ViewerSender:
         capture_clock: CaptureClock,
         is_listening: Callable[[float], bool],
         sending_failed: Callable[[], None],
+        quality_chosen: Callable[[Quality], None],
     ) -> None:
         self.is_listening = is_listening
         self.sending_failed = sending_failed
+        self.quality_chosen = quality_chosen
         self.datagrams = DatagramSender(ice_connection(transport))
         self.budget = RtxBudget()
         self.video: Track | None = None
@@ -134,6 +137,23 @@ class ViewerSender:
                 self._send_rtx(self._rtx, track, sequence, now)
         return True
 
+    def send_padding(self, packets: int, now: float) -> int:
+        """Send the latest video packets again, which the viewer's decoder ignores; return how many were sent.
+
+        As RTX they count for the viewer's bandwidth estimate. Without RTX the viewer's SRTP drops them as replayed.
+        """
+        track = self.video
+        if track is None or not packets or not self.datagrams.flush():
+            return 0
+        latest = track.next_sequence - 1
+        for number in range(latest, latest - packets, -1):
+            found = track.frames.find(number) if self._rtx is not None else None
+            if self._rtx is not None and found is not None:
+                self._send_rtx_packet(self._rtx, track, *found, number & 0xFFFF, now)
+            elif self._sent_packets is not None and (packet := self._sent_packets.find(number)) is not None:
+                self.datagrams.send(packet)
+        return packets
+
     def allow_playout_delay(self) -> None:
         """Allow the browser to delay frames until lost packets are retransmitted, because its network loses some."""
         if self.video is not None and not self.video.packet_format.delay_allowed:
@@ -158,9 +178,14 @@ class ViewerSender:
             return
         frame, index = found
         for _ in range(self.budget.take(lost, len(frame.payloads[index]), now)):
-            packet = retransmission(rtx, frame, track.packet_format, index, lost, self._rtx_sequence, now)
-            self._rtx_sequence += 1
-            self._send_protected(self._srtp.protect, packet)
+            self._send_rtx_packet(rtx, track, frame, index, lost, now)
+
+    def _send_rtx_packet(
+        self, rtx: RtxStream, track: Track, frame: RtpFrame, index: int, number: int, now: float
+    ) -> None:
+        packet = retransmission(rtx, frame, track.packet_format, index, number, self._rtx_sequence, now)
+        self._rtx_sequence += 1
+        self._send_protected(self._srtp.protect, packet)
 
     def _resend(self, lost: int, now: float) -> None:
         """Send the packet with the number `lost` again unchanged: one copy, because receivers drop duplicates."""

@@ -21,7 +21,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import PeerStats
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, QualityPreference
 from broadcaster.ports import Offer, PeerListener
 from tests.bench.synthetic_source import SyntheticSource
 
@@ -107,6 +107,9 @@ class AiortcPeer:
                 sdpMLineIndex=0,
             )
         )
+
+    def prefer(self, preference: QualityPreference) -> None:
+        """There is one rendition."""
 
     def request_keyframe(self) -> None:
         """Do nothing: aiortc's sender ignores keyframe requests for encoded packets."""

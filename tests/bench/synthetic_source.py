@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import VideoSink, VideoTraits
 
 START_CODE = b"\x00\x00\x00\x01"
@@ -64,7 +64,7 @@ class SyntheticSource:
         """Call `listener` with every access unit."""
         self._listeners.append(listener)
 
-    async def open(self, sink: VideoSink) -> None:
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
         loop = asyncio.get_running_loop()
         start = loop.time()
 
@@ -78,12 +78,15 @@ class SyntheticSource:
         if self._timer is not None:
             self._timer.cancel()
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         self.keyframes_requested.append(time.monotonic())
         self._keyframe_due = True
 
-    def set_bitrate(self, bits_per_second: int) -> None:
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         raise AssertionError("traits.can_set_bitrate is false")
+
+    def encode_small(self, on: bool) -> None:
+        raise AssertionError("traits.small_size is None")
 
     def _deliver(self, sink: VideoSink, index: int) -> None:
         interval = self._shape.keyframe_interval

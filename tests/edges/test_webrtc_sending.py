@@ -51,14 +51,14 @@ async def test_lost_packets_are_retransmitted_without_a_keyframe():
     async with live(Camera(noise=True)) as driver:
         ours, theirs, _ = await driver.join()
         await decode(theirs, 5)
-        before = driver.hub.rendition.gate.forced
+        before = driver.hub.full.gate.forced
         dropped = drop_video(theirs, lambda count: count % 20 == 0, driver.packetizer.video.ssrc)
         await decode(theirs, 60)
         assert len(dropped) > 15
         stats = ours.stats()
         assert len(dropped) * 0.8 <= stats.retransmitted <= len(dropped) * 1.5
         assert stats.nacks > 0
-        assert driver.hub.rendition.gate.forced == before
+        assert driver.hub.full.gate.forced == before
         await theirs.close()
         await ours.close()
 
@@ -91,14 +91,14 @@ async def test_packets_are_resent_unchanged_without_rtx():
     async with live(Camera(noise=True)) as driver:
         ours, theirs, _ = await driver.join(rtx=False)
         await decode(theirs, 5)
-        before = driver.hub.rendition.gate.forced
+        before = driver.hub.full.gate.forced
         lost, resent = lose_datagrams(theirs, lambda count: count % 20 == 0, driver.packetizer.video.ssrc)
         await decode(theirs, 60)
         assert len(lost) > 15
         assert len(resent) > len(lost) * 0.8
         assert all(data == lost[number] for number, data in resent.items())
         assert ours.stats().retransmitted >= len(resent)
-        assert driver.hub.rendition.gate.forced == before
+        assert driver.hub.full.gate.forced == before
         await theirs.close()
         await ours.close()
 
@@ -157,7 +157,7 @@ async def test_loss_beyond_the_budget_is_repaired_by_a_keyframe():
     async with live(Camera(noise=True)) as driver:
         ours, theirs, _ = await driver.join()
         await decode(theirs, 60)
-        sender, forced = ours._sender, driver.hub.rendition.gate.forced
+        sender, forced = ours._sender, driver.hub.full.gate.forced
         last = sender.video.frames.next
         while sender.retransmit([last - 1], time.monotonic() + sender.budget.packets) and not sender.budget.is_spent:
             pass
@@ -166,7 +166,7 @@ async def test_loss_beyond_the_budget_is_repaired_by_a_keyframe():
         receiver = video_receiver(theirs)
         await receiver._send_rtcp_nack(driver.packetizer.video.ssrc, [(last - 200 + n) & 0xFFFF for n in range(200)])
         async with asyncio.timeout(10):
-            while driver.hub.rendition.gate.forced <= forced:
+            while driver.hub.full.gate.forced <= forced:
                 await asyncio.sleep(0.01)
         await theirs.close()
         await ours.close()

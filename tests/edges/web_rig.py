@@ -16,7 +16,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import StreamReason
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, QualityPreference, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
@@ -82,6 +82,7 @@ class RecordingPeer:
         self.is_active = True
         self.closed = False
         self.answer_error: Exception | None = None
+        self.preference = QualityPreference.AUTO
 
     async def offer(self) -> Offer:
         self.calls.append("offer")
@@ -96,6 +97,9 @@ class RecordingPeer:
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
         self.candidates.append(candidate)
+
+    def prefer(self, preference: QualityPreference) -> None:
+        self.preference = preference
 
     def request_keyframe(self) -> None:
         self.calls.append("keyframe")
@@ -118,6 +122,7 @@ class RecordingPeers:
         self.created: list[RecordingPeer] = []
         self.reached_at: list[str] = []
         self.answer_error: Exception | None = None
+        self.preference = QualityPreference.AUTO
         self.offer_hangs = False
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> RecordingPeer:

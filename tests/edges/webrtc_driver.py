@@ -17,7 +17,7 @@ from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.clock import SystemClock
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.rtp import Packetizer
-from broadcaster.model.stream import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
@@ -30,12 +30,16 @@ CONNECT_TIMEOUT = 30
 class Listener:
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+    qualities: list[Quality] = field(default_factory=list)
 
     def peer_connected(self) -> None:
         self.connected.set()
 
     def peer_lost(self) -> None:
         self.lost.set()
+
+    def peer_quality(self, quality: Quality) -> None:
+        self.qualities.append(quality)
 
 
 class Camera:
@@ -54,7 +58,7 @@ class Camera:
         self.requests = 0
         self._keyframe_requested = True
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         self.requests += 1
         self._keyframe_requested = True
 

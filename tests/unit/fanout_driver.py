@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.fakes.clock import FakeClock
 from broadcaster.media.rtp import Packetizer, RtpStream
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 
@@ -25,6 +25,7 @@ class RecordingSender:
     audio_frames: int = 0
     broken: bool = False
     broke_calls: int = 0
+    qualities: list[Quality] = field(default_factory=list)
     network: str = field(default_factory=lambda: f"192.0.2.{next(_host_numbers)}")
 
     def is_listening(self, now: float) -> bool:
@@ -40,6 +41,12 @@ class RecordingSender:
     def send_audio(self, frame) -> None:
         self.audio_frames += 1
 
+    def send_padding(self, packets: int, now: float) -> int:
+        return packets
+
+    def quality_chosen(self, quality: Quality) -> None:
+        self.qualities.append(quality)
+
     def sending_failed(self) -> None:
         self.broke_calls += 1
 
@@ -49,7 +56,7 @@ class Source:
         self.traits = VideoTraits("fake", "fake", 640, 360, 30, can_force, False)
         self.requests = 0
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         self.requests += 1
 
 

@@ -6,6 +6,7 @@ from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.send_queue import TICK, SendQueue
 from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stats import ReceiverReport
+from broadcaster.model.stream import Quality
 
 VIDEO = RtpStream(1, 101, "0")
 RATE = 2_500_000.0
@@ -50,17 +51,27 @@ class SendQueueDriver:
         self.sender = OrderCheckingSender()
         self.keyframes_requested = 0
         self.probes_requested = 0
-        self.queue = SendQueue(self.sender, self._request_keyframe, self._request_probe)
+        self.chosen_qualities: list[Quality] = []
+        self.has_small = False
+        self.queue = SendQueue(self.sender, self)
+        self._number = 0
 
-    def _request_keyframe(self) -> None:
+    def rate(self, quality: Quality) -> float:
+        return RATE
+
+    def need_keyframe(self, quality: Quality) -> None:
         self.keyframes_requested += 1
 
-    def _request_probe(self) -> None:
+    def need_probe(self, quality: Quality) -> None:
         self.probes_requested += 1
 
+    def chosen(self, quality: Quality) -> None:
+        self.chosen_qualities.append(quality)
+
     def add(self, packets: int = 9, *, key: bool = False) -> RtpFrame:
-        frame = RtpFrame(VIDEO, [b"x"] * packets, 0, self.now, key)
-        self.queue.add(frame, self.now)
+        self._number += 1
+        frame = RtpFrame(VIDEO, [b"x"] * packets, self._number, self.now, key)
+        self.queue.add(frame, Quality.FULL, self.now)
         return frame
 
     def ticks(self, seconds: float, pace: float = 4 * RATE) -> None:
@@ -76,12 +87,12 @@ class SendQueueDriver:
         while self.queue.health is not ViewerHealth.WELL:
             self.ticks(1 / 30)
             self.add(9)
-            self.queue.report(ReceiverReport(0.0, 0, 20_000), RATE, self.now)
+            self.queue.report(ReceiverReport(0.0, 0, 20_000), self.now)
             assert self.now - began < 3
 
     def make_slow(self) -> None:
         self.add(key=True)
         for _ in range(4):
-            self.queue.report(ReceiverReport(0.0, 0, 200_000), RATE, self.now)
+            self.queue.report(ReceiverReport(0.0, 0, 200_000), self.now)
             self.ticks(1)
         assert self.queue.health is ViewerHealth.SKIPPING

@@ -10,39 +10,21 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.send_queue import TICK, SendQueue, pace_of
-from broadcaster.media.rtp import MAX_PACKET, MAX_PAYLOAD, RtpFrame, RtpStream
+from broadcaster.media.rtp import MAX_PACKET, RtpFrame
 from broadcaster.media.rtx import RtxBudget
 from broadcaster.model.stats import ReceiverReport
-from broadcaster.stream.rendition import KeyframeGate, RateMeter
+from broadcaster.model.stream import Quality
+from broadcaster.stream.bitrate import INTERVAL, SMALL_LOWEST, BitrateRule
+from tests.unit.simulated_encoder import SimulatedEncoder, Stream
 from tests.unit.simulated_network import Browser, Link, Network, Tally
 
-VIDEO = RtpStream(1, 101, "0")
 OVERHEAD = 70
 """Bytes of IP, UDP, RTP and SRTP in each packet."""
+
 AUDIO_PACKET, AUDIO_INTERVAL = 230, 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """What an encoder makes: keyframes of the size of `keyframe` other pictures, `interval` seconds apart or forced."""
-
-    fps: int = 30
-    keyframe: float = 10
-    interval: float = 2.0
-    can_force: bool = True
-    bitrate: float = 2_500_000
-
-    def payloads(self, *, keyframe: bool) -> list[bytes]:
-        """Of one picture."""
-        pictures = max(1.0, self.fps * self.interval)
-        usual = self.bitrate / 8 * self.interval / (pictures - 1 + self.keyframe)
-        size = usual * (self.keyframe if keyframe else 1)
-        count = math.ceil(size / MAX_PAYLOAD)
-        return [bytes(round(size / count))] * count
 
 
 class Simulation:
@@ -53,6 +35,7 @@ class Simulation:
         stream: Stream,
         link: Link | None = None,
         *,
+        small: Stream | None = None,
         report_interval: float = 0.1,
         audio: bool = True,
         seed: int = 1,
@@ -60,11 +43,15 @@ class Simulation:
         self.now = 0.0
         self.network = Network(link or Link(), seed)
         self.browser = Browser()
-        self.queue = SendQueue(self, self._need_keyframe, self._need_probe)
-        self.gate = KeyframeGate()
-        self._stream = stream
-        self._payloads = {keyframe: stream.payloads(keyframe=keyframe) for keyframe in (True, False)}
-        self._meter = RateMeter()
+        self.queue = SendQueue(self, self)
+        self.full = SimulatedEncoder(stream)
+        self.small = SimulatedEncoder(small or Stream())
+        self.small.turn(False)
+        self.has_small = small is not None
+        self._rule = BitrateRule(round(self.small.stream.bitrate * SMALL_LOWEST), round(self.small.stream.bitrate))
+        self._rule_at = 0.0
+        self.changes: list[tuple[float, Quality]] = []
+        self.padding = 0
         self._budget = RtxBudget()
         self._sequence = 0
         self._picture_of: list[int] = []
@@ -74,8 +61,6 @@ class Simulation:
         self._reports_at = 0.0
         self._audio_at = 0.0 if audio else math.inf
         self._pictures = 0
-        self._keyframe_at = -math.inf
-        self._is_forced = False
 
     @property
     def health(self) -> ViewerHealth:
@@ -100,7 +85,7 @@ class Simulation:
     def stall(self) -> None:
         """The viewer is skipped: half of all packets seem lost."""
         for lost, at in ((self.browser.lost, self.now), (self.browser.lost + 10**6, self.now + 0.6)):
-            self.queue.report(ReceiverReport(1.0, lost, None), self._meter.rate, at)
+            self.queue.report(ReceiverReport(1.0, lost, None), at)
         self.browser.lost += 10**6
         assert self.health is ViewerHealth.SKIPPING
 
@@ -131,6 +116,28 @@ class Simulation:
             self._budget.sent(len(payload))
         return end - first
 
+    def send_padding(self, packets: int, now: float) -> int:
+        for _ in range(packets):
+            self._transmit(MAX_PACKET + 28, lambda: None)
+        self.padding += packets
+        return packets
+
+    def rate(self, quality: Quality) -> float:
+        return self._encoder(quality).meter.rate
+
+    def need_keyframe(self, quality: Quality) -> None:
+        self._encoder(quality).request_keyframe(self.now)
+
+    def need_probe(self, quality: Quality) -> None:
+        self._encoder(quality).request_probe(self.now)
+
+    def chosen(self, quality: Quality) -> None:
+        self.small.turn(quality is Quality.SMALL or self.queue.quality is Quality.SMALL)
+        self.changes.append((self.now, quality))
+
+    def quality_chosen(self, quality: Quality) -> None:
+        raise AssertionError("the fan-out tells the sender")
+
     def _tick(self) -> None:
         self.now = end = round(self.now + TICK, 6)
         while self._events and self._events[0][0] <= end:
@@ -140,39 +147,38 @@ class Simulation:
         if self.now >= self._audio_at:
             self._audio_at += AUDIO_INTERVAL
             self._transmit(AUDIO_PACKET, lambda: None)
-        if self.now >= self._pictures / self._stream.fps:
+        if self.now >= self._pictures / self.full.stream.fps:
             self._encode()
+        self._adapt_small()
         if self.queue:
-            self.queue.tick(pace_of(self._meter), TICK, self.now)
+            self.queue.tick(pace_of(self._encoder(self.queue.quality).meter), TICK, self.now)
         self._ask_again()
         if self.now >= self._reports_at:
             self._reports_at = self.now + self._report_interval
             self._report()
         self.network.wait(self.now)
 
+    def _adapt_small(self) -> None:
+        """Let the small encoder's bit rate follow the viewer."""
+        if self.now < self._rule_at:
+            return
+        self._rule_at = self.now + INTERVAL
+        estimate = self.queue.bandwidth_estimate
+        follows = self.queue.quality is Quality.SMALL and estimate is not None
+        rate = self._rule.step([estimate] if follows else [])
+        if rate is not None:
+            self.small.set_bitrate(rate)
+
     def _encode(self) -> None:
-        keyframe = self._is_forced or self.now - self._keyframe_at >= self._stream.interval - TICK
-        if keyframe:
-            self._keyframe_at, self._is_forced = self.now, False
-            self.gate.keyframe_published()
-        frame = RtpFrame(VIDEO, self._payloads[keyframe], self._pictures, self.now, keyframe)
+        for quality in Quality:
+            encoder = self._encoder(quality)
+            if encoder.is_on:
+                self.queue.add(encoder.encode(self._pictures, self.now), quality, self.now)
+                encoder.poll(self.now)
         self._pictures += 1
-        self._meter.add(frame.size, self.now)
-        self.queue.add(frame, self.now)
-        self._poll()
 
-    def _need_keyframe(self) -> None:
-        if self._stream.can_force:
-            self.gate.request("viewer")
-            self._poll()
-
-    def _need_probe(self) -> None:
-        if self._stream.can_force:
-            self.gate.request_probe()
-            self._poll()
-
-    def _poll(self) -> None:
-        self._is_forced |= self.gate.poll(self.now)
+    def _encoder(self, quality: Quality) -> SimulatedEncoder:
+        return self.full if quality is Quality.FULL else self.small
 
     def _transmit(self, size: int, arrives: Callable[[], None]) -> None:
         """Send a packet; what its arrival means for the bandwidth estimate is the same for all."""
@@ -181,7 +187,7 @@ class Simulation:
         def arrive() -> None:
             if self.browser.estimate.packet(size, self.now - sent, self.now):
                 remb = round(self.browser.estimate.bits)
-                self._later(lambda: self.queue.bandwidth_dropped(remb, self._meter.rate, self.now))
+                self._later(lambda: self.queue.bandwidth_dropped(remb, self.now))
                 self._report()
             round_trip = self.now - sent + self.network.link.delay
             self._budget.round_trip += 0.05 * (round_trip - self._budget.round_trip)
@@ -225,6 +231,6 @@ class Simulation:
 
         def take() -> None:
             report = ReceiverReport(0.0, lost, remb, self._sequence - 1 - highest, 2 * self.network.link.delay)
-            self.queue.report(report, self._meter.rate, self.now)
+            self.queue.report(report, self.now)
 
         self._later(take)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from broadcaster.errors import StreamReason
-from broadcaster.model.stream import AccessUnit, AudioState, OpusFrame, StreamState
+from broadcaster.model.stream import AccessUnit, AudioState, OpusFrame, Quality, StreamState
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
@@ -28,7 +28,7 @@ class Device:
         self.is_open = False
         self.sink = None
 
-    async def open(self, sink) -> None:
+    async def open(self, sink, small=None) -> None:
         self.opened += 1
         if self.open_seconds:
             await asyncio.sleep(self.open_seconds)
@@ -43,7 +43,7 @@ class Device:
 class Camera(Device):
     traits = VideoTraits("fake", "fake", 640, 360, 30, True, False)
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         pass
 
     def deliver(self, clock: TravelClock) -> None:

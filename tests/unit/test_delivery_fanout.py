@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.delivery.fanout import VIEWERS_AT_ONCE
 from broadcaster.delivery.ramp_up import GROWS_WITHIN
+from broadcaster.delivery.walks import VIEWERS_AT_ONCE
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import OpusFrame
 from tests.unit.fanout_driver import FanoutDriver, RecordingSender, Source
@@ -54,7 +54,7 @@ def test_expected_viewer_that_never_connects_is_forgotten(driver):
     driver.fanout.unsubscribe("a", None)
     driver.publish(after=1.0)
     assert driver.source.requests == 1
-    assert driver.hub.rendition.gate.next_deadline() is None
+    assert driver.hub.full.gate.next_deadline() is None
 
 
 def test_expected_viewer_requests_nothing_right_after_a_keyframe(driver):
@@ -241,16 +241,16 @@ def test_each_network_counts_once_with_its_highest_estimate(driver):
 
 
 async def test_fanout_resubscribes_after_an_error_of_its_own(driver, monkeypatch):
-    monkeypatch.setattr("broadcaster.delivery.fanout.RESUBSCRIBE_AFTER", 0.01)
+    monkeypatch.setattr("broadcaster.delivery.feed.RESUBSCRIBE_AFTER", 0.01)
     viewer = driver.join("a")
     first = driver.publish(key=True)
-    driver.fanout._packetizer.packetize_video, working = None, driver.fanout._packetizer.packetize_video
+    driver.fanout._full._packetizer.packetize_video, working = None, driver.fanout._full._packetizer.packetize_video
     driver.publish()
-    driver.fanout._packetizer.packetize_video = working
+    driver.fanout._full._packetizer.packetize_video = working
     lost = driver.publish()
     driver.clock.advance(1.0)
     async with asyncio.timeout(10):
-        while driver.fanout._subscription is None:
+        while driver.fanout._full._subscription is None:
             await asyncio.sleep(0.005)
     second = driver.publish(key=True)
     assert viewer.frames == [first, second]

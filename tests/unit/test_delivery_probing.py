@@ -37,7 +37,7 @@ def test_viewer_that_caught_up_is_healthy_whatever_remb_says():
     for _ in range(300):
         driver.ticks(1 / 30)
         driver.add(9)
-        driver.queue.report(ReceiverReport(0.0, 0, 20_000), RATE, driver.now)
+        driver.queue.report(ReceiverReport(0.0, 0, 20_000), driver.now)
     assert driver.queue.health is ViewerHealth.WELL
     assert driver.queue.bandwidth_estimate is None
     assert len(driver.sender.finished) == finished + 300
@@ -47,10 +47,10 @@ def test_remb_that_drops_right_after_recovery_counts_from_that_time():
     driver = SendQueueDriver()
     driver.make_slow()
     driver.probe()
-    driver.queue.bandwidth_dropped(19_000, RATE, driver.now)
-    driver.queue.report(ReceiverReport(0.0, 0, 19_000), RATE, driver.now)
+    driver.queue.bandwidth_dropped(19_000, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 19_000), driver.now)
     assert driver.queue.health is ViewerHealth.WELL
-    driver.queue.report(ReceiverReport(0.0, 0, 19_000), RATE, driver.now + LOW_FOR)
+    driver.queue.report(ReceiverReport(0.0, 0, 19_000), driver.now + LOW_FOR)
     assert driver.queue.health is ViewerHealth.SKIPPING
 
 
@@ -58,12 +58,12 @@ def test_high_loss_ends_a_probe_until_the_next_keyframe():
     driver = SendQueueDriver()
     driver.make_slow()
     driver.add(13, key=True)
-    driver.queue.report(ReceiverReport(0.0, 0, 50_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 50_000), driver.now)
     driver.ticks(0.6)
     driver.add(9)
-    driver.queue.report(ReceiverReport(0.1, 3, 50_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.1, 3, 50_000), driver.now)
     assert driver.queue.health is ViewerHealth.PROBING
-    driver.queue.report(ReceiverReport(0.1, 6, 50_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.1, 6, 50_000), driver.now)
     assert driver.queue.health is ViewerHealth.SKIPPING
     driver.ticks(1)
     sent = driver.sender.packets
@@ -79,10 +79,10 @@ def test_loss_before_a_probe_does_not_end_it():
     driver.make_slow()
     driver.add(13, key=True)
     driver.ticks(0.1)
-    driver.queue.report(ReceiverReport(0.9, 100, 50_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.9, 100, 50_000), driver.now)
     driver.ticks(0.6)
     driver.add(9)
-    driver.queue.report(ReceiverReport(0.0, 100, 50_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 100, 50_000), driver.now)
     assert driver.queue.health is ViewerHealth.PROBING
 
 
@@ -117,16 +117,16 @@ def test_falling_remb_is_used_again_after_recovery():
     driver.probe()
     assert (driver.queue.health, driver.queue.bandwidth_estimate) == (ViewerHealth.WELL, None)
     now = driver.now
-    driver.queue.report(ReceiverReport(0.0, 0, 500_000), RATE, now)
-    driver.queue.report(ReceiverReport(0.0, 0, 400_000), RATE, now + 1)
+    driver.queue.report(ReceiverReport(0.0, 0, 500_000), now)
+    driver.queue.report(ReceiverReport(0.0, 0, 400_000), now + 1)
     assert driver.queue.bandwidth_estimate == 400_000
 
 
 def test_probe_waits_until_the_queue_of_a_collapsed_network_has_drained():
     driver = SendQueueDriver()
     driver.add(key=True)
-    driver.queue.report(ReceiverReport(0.0, 0, round(RATE)), RATE, driver.now)
-    driver.queue.bandwidth_dropped(round(0.4 * RATE), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, round(RATE)), driver.now)
+    driver.queue.bandwidth_dropped(round(0.4 * RATE), driver.now)
     assert driver.queue.health is ViewerHealth.SKIPPING
     # The network's queue holds 0.75 s of packets at the full rate, and drains at two fifths of it: 1.1 s.
     driver.now += 1.0
@@ -147,9 +147,9 @@ def test_slow_viewer_requests_the_keyframe_of_its_next_probe():
     driver.add()
     assert driver.probes_requested == 1
     driver.add(key=True)
-    driver.queue.report(ReceiverReport(0.0, 0, 200_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 200_000), driver.now)
     driver.ticks(0.6)
-    driver.queue.report(ReceiverReport(0.5, 100, 200_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.5, 100, 200_000), driver.now)
     assert driver.queue.health is ViewerHealth.SKIPPING
     driver.add()
     assert driver.probes_requested == 1
@@ -163,14 +163,14 @@ def test_next_probe_waits_while_packets_still_arrive():
     driver.make_slow()
     driver.add(key=True)
     driver.ticks(0.6)
-    driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=9), RATE, driver.now)
-    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=8), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=9), driver.now)
+    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=8), driver.now)
     assert driver.queue.health is ViewerHealth.SKIPPING
     driver.now += SHORTEST_PROBE_INTERVAL
-    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=7), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=7), driver.now)
     driver.add()
     assert driver.probes_requested == 0
-    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=0), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 20, 200_000, in_flight=0), driver.now)
     driver.add()
     assert driver.probes_requested == 1
 
@@ -180,8 +180,8 @@ def test_next_probe_does_not_wait_for_lost_packets():
     driver.make_slow()
     driver.now += ARRIVES_WITHIN
     for _ in range(2):
-        driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), RATE, driver.now)
+        driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), driver.now)
     driver.now += ARRIVES_WITHIN
-    driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 200_000, in_flight=7), driver.now)
     driver.add()
     assert driver.probes_requested == 1

@@ -72,14 +72,14 @@ def test_backlog_is_skipped_in_whole_frames():
 def test_low_remb_starts_skipping_after_a_while_and_sooner_with_loss():
     driver = SendQueueDriver()
     driver.add(key=True)
-    driver.queue.report(ReceiverReport(0.0, 0, 300_000), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, 300_000), driver.now)
     assert driver.queue.health is ViewerHealth.WELL
-    driver.queue.report(ReceiverReport(0.0, 0, 300_000), RATE, driver.now + LOW_FOR)
+    driver.queue.report(ReceiverReport(0.0, 0, 300_000), driver.now + LOW_FOR)
     assert driver.queue.health is ViewerHealth.SKIPPING
     other = SendQueueDriver()
     other.add(key=True)
-    other.queue.report(ReceiverReport(0.0, 0, 300_000), RATE, other.now)
-    other.queue.report(ReceiverReport(0.3, 30, 300_000), RATE, other.now + 0.5)
+    other.queue.report(ReceiverReport(0.0, 0, 300_000), other.now)
+    other.queue.report(ReceiverReport(0.3, 30, 300_000), other.now + 0.5)
     assert other.queue.health is ViewerHealth.SKIPPING
 
 
@@ -87,7 +87,7 @@ def test_loss_alone_does_not_start_skipping():
     driver = SendQueueDriver()
     driver.add(key=True)
     for second in range(10):
-        driver.queue.report(ReceiverReport(0.3, 80 * second, 5_000_000), RATE, driver.now + second)
+        driver.queue.report(ReceiverReport(0.3, 80 * second, 5_000_000), driver.now + second)
     assert driver.queue.health is ViewerHealth.WELL
 
 
@@ -101,11 +101,11 @@ def test_send_rate_peak_of_a_large_keyframe_is_no_collapse():
 def test_remb_drop_between_reports_is_used_at_once():
     driver = SendQueueDriver()
     driver.add(key=True)
-    driver.queue.report(ReceiverReport(0.0, 0, round(RATE)), RATE, driver.now)
-    driver.queue.bandwidth_dropped(round(0.6 * RATE), RATE, driver.now)
+    driver.queue.report(ReceiverReport(0.0, 0, round(RATE)), driver.now)
+    driver.queue.bandwidth_dropped(round(0.6 * RATE), driver.now)
     assert (driver.queue.health, driver.queue.bandwidth_estimate) == (ViewerHealth.WELL, round(0.6 * RATE))
-    driver.queue.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, driver.now + 0.1)
-    driver.queue.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), RATE, driver.now + 0.1 + LOW_FOR)
+    driver.queue.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), driver.now + 0.1)
+    driver.queue.report(ReceiverReport(0.0, 0, round(0.6 * RATE)), driver.now + 0.1 + LOW_FOR)
     assert driver.queue.health is ViewerHealth.SKIPPING
 
 
@@ -129,7 +129,7 @@ def test_rising_remb_does_not_start_skipping():
     driver = SendQueueDriver()
     driver.add(key=True)
     for second in range(20):
-        driver.queue.report(ReceiverReport(0.0, 0, 200_000 + 10_000 * second), RATE, driver.now + second)
+        driver.queue.report(ReceiverReport(0.0, 0, 200_000 + 10_000 * second), driver.now + second)
     assert driver.queue.health is ViewerHealth.WELL
 
 
@@ -137,7 +137,7 @@ def test_massive_loss_starts_skipping_before_the_first_remb():
     driver = SendQueueDriver()
     driver.add(key=True)
     for step in range(4):
-        driver.queue.report(ReceiverReport(0.9, 70 * step, None), RATE, driver.now + 0.3 * step)
+        driver.queue.report(ReceiverReport(0.9, 70 * step, None), driver.now + 0.3 * step)
     assert driver.queue.health is ViewerHealth.SKIPPING
 
 

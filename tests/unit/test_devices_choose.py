@@ -159,7 +159,7 @@ async def test_source_camera_searches_at_each_open_and_never_shows_the_test_pict
     await video.close()
     opened = []
 
-    async def fail_open(camera, sink):
+    async def fail_open(camera, sink, small):
         opened.append(type(camera))
         raise SourceError("camera-lost", "unplugged at once")
 

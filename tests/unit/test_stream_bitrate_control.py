@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, Quality, StreamState, StreamStatus
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.bitrate import BitrateControl
 from tests.rigs.timetravel import TravelClock, travel
@@ -17,7 +17,7 @@ class Encoder:
         self.traits = VideoTraits("fake", "fake", 640, 360, 30, True, can_set_bitrate)
         self.rates: list[int] = []
 
-    def set_bitrate(self, bits_per_second: int) -> None:
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         self.rates.append(bits_per_second)
 
 

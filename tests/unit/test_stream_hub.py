@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broadcaster.devices.fakes.clock import FakeClock
-from broadcaster.model.stream import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 
@@ -16,7 +16,7 @@ class Source:
     def __init__(self) -> None:
         self.requests = 0
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         self.requests += 1
 
 

@@ -6,7 +6,7 @@ from broadcaster.devices.fakes import canned
 from broadcaster.devices.fakes.device import FakeDevice, garbage_bytes
 from broadcaster.devices.opus import FRAME
 from broadcaster.errors import SourceAbsent, StreamReason
-from broadcaster.model.stream import AccessUnit, OpusFrame
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.ports import AudioSink, Clock, VideoSink, VideoTraits
 
 
@@ -34,13 +34,13 @@ class FakeCamera(FakeDevice[VideoSink]):
         """Properties of the source."""
         return self._traits
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Make the next picture a keyframe, unless `forces_keyframes` is false."""
         self.keyframe_requests += 1
         if self._traits.can_force_keyframe:
             self._index = 0
 
-    def set_bitrate(self, bits_per_second: int) -> None:
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         """Record the rate; the canned pictures do not change."""
         if self._traits.can_set_bitrate:
             self.bitrates.append(bits_per_second)

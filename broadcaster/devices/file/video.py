@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 
-from broadcaster.devices.encoder import Encoder, EncoderMixin
+from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.file.media_file import MediaFile
 from broadcaster.devices.file.media_info import MediaInfo, VideoTrack
 from broadcaster.devices.file.pipelines import Passthrough, Pipeline, Transcoder
 from broadcaster.devices.file.video_player import VideoPlayer
 from broadcaster.devices.scaler import fitted_size
+from broadcaster.devices.small import RenditionsMixin
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ _PASSTHROUGH = "none (H.264 passes through)"
 """Display name of the encoder during passthrough."""
 
 
-class FileVideo(EncoderMixin):
+class FileVideo(RenditionsMixin):
     """`ports.VideoSource` of a file.
 
     Constrained baseline H.264 with a short keyframe interval passes through; then keyframes cannot be forced and the
@@ -55,7 +56,7 @@ class FileVideo(EncoderMixin):
         """Properties of the source; valid from the first picture on."""
         return self._traits
 
-    async def open(self, sink: VideoSink) -> None:
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
         """Start delivering into `sink`. Raises `SourceError`, but most errors are reported to `sink` later."""
         self._bitrate = self._initial_bitrate
         self._thread = self._file.start_thread("file-video", self._run, sink.picture, sink.failed)
@@ -66,10 +67,11 @@ class FileVideo(EncoderMixin):
         if thread:
             await self._file.close_thread(thread)
 
-    def set_bitrate(self, bits_per_second: int) -> None:
-        """Change the bit rate while running; a new encoder after a change of the file uses it, too."""
-        self._bitrate = bits_per_second
-        super().set_bitrate(bits_per_second)
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
+        """Change an encoder's bit rate while running; a new encoder after a change of the file uses it, too."""
+        if quality is Quality.FULL:
+            self._bitrate = bits_per_second
+        super().set_bitrate(bits_per_second, quality)
 
     def _run(self, thread: SourceThread[AccessUnit]) -> None:
         info = self._file.read_media_info()

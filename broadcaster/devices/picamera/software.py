@@ -11,10 +11,11 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from broadcaster.devices.encoder import Encoder, EncoderMixin
+from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
+from broadcaster.devices.small import RenditionsMixin
 from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock
 from broadcaster.settings import VideoSettings
@@ -22,7 +23,7 @@ from broadcaster.settings import VideoSettings
 log = logging.getLogger(__name__)
 
 
-class SoftwareEncoding(EncoderMixin):
+class SoftwareEncoding(RenditionsMixin):
     """Encodes a configured camera's pictures with `Encoder`, in a thread of its own; call `start` once.
 
     picamera2's software encoder cannot be used: with PyAV 14 and later a keyframe request raises TypeError in it, which

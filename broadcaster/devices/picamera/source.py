@@ -10,7 +10,7 @@ from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera.session import Session
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
 
@@ -47,7 +47,7 @@ class CsiCamera:
         """Properties and abilities of the camera; expected values until it has been opened."""
         return self._traits
 
-    async def open(self, sink: VideoSink) -> None:
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
 
         def take(unit: AccessUnit) -> None:
@@ -76,15 +76,18 @@ class CsiCamera:
         await self._worker.close(self._session.close, CLOSE_LIMIT)
         self._worker = self._session = self._bridge = None
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Make one of the next pictures a keyframe."""
         if self._worker and self._session:
             self._worker.post(self._session.request_keyframe)
 
-    def set_bitrate(self, bits_per_second: int) -> None:
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         """Change the encoder's bit rate while running."""
         if self._worker and (session := self._session):
             self._worker.post(lambda: session.set_bitrate(bits_per_second))
+
+    def encode_small(self, on: bool) -> None:
+        """There is no small rendition."""
 
     def _warn_if_silent(self) -> None:
         """Log the usual causes if the camera delivered no pictures; once, until it delivers again."""

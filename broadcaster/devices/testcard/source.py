@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from broadcaster.devices.encoder import BUFFER, Encoder, EncoderMixin
+from broadcaster.devices.encoder import BUFFER, Encoder
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import Pace, SkipCount
+from broadcaster.devices.small import NO_SMALL_VIDEO, RenditionsMixin, SmallVideo
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import StreamReason
@@ -20,7 +21,7 @@ CAMERA_BUFFER = 0.7
 """VBV buffer in seconds of the bit rate with `camera_like`: encoders of cameras hardly limit the size of keyframes."""
 
 
-class TestCard(EncoderMixin):
+class TestCard(RenditionsMixin):
     """`ports.VideoSource` that needs no device: the picture of `Pattern` through `Encoder`.
 
     Pictures are numbered in the order of drawing. If drawing and encoding take longer than the frame interval,
@@ -40,6 +41,7 @@ class TestCard(EncoderMixin):
         bitrate: int,
         keyframe_interval: float,
         camera_like: bool = False,
+        small: SmallVideo = NO_SMALL_VIDEO,
     ) -> None:
         """Units: pixels (even), frames per second, bits per second, seconds."""
         self._clock = clock
@@ -48,15 +50,25 @@ class TestCard(EncoderMixin):
         self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
         self._camera_like = camera_like
+        self._small_video = small
         self._thread: SourceThread[AccessUnit] | None = None
 
     @property
     def traits(self) -> VideoTraits:
         """Properties of the source."""
-        return VideoTraits("test", Encoder.name, *self._size, self._fps, True, True)
+        return VideoTraits(
+            "test",
+            Encoder.name,
+            *self._size,
+            self._fps,
+            True,
+            True,
+            small_size=self._small_video.size(*self._size),
+            no_small=self._small_video.obstacle(*self._size),
+        )
 
-    async def open(self, sink: VideoSink) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
+        """Start delivering into `sink` and `small`. Raises `SourceError`."""
         width, height = self._size
         with libav_errors(StreamReason.ENCODER, "testsrc2"):
             pattern = await asyncio.to_thread(Pattern, width, height, self._fps, noise=self._camera_like)
@@ -68,6 +80,7 @@ class TestCard(EncoderMixin):
             keyframe_interval=self._keyframe_interval,
             buffer=CAMERA_BUFFER if self._camera_like else BUFFER,
         )
+        self._small = self._small_video.encoder(small, *self._size, self._keyframe_interval)
         self._thread = SourceThread(
             "test-video",
             lambda thread: self._run(thread, pattern, encoder),
@@ -79,7 +92,7 @@ class TestCard(EncoderMixin):
 
     async def close(self) -> None:
         """Stop delivering; idempotent."""
-        thread, self._thread, self._encoder = self._thread, None, None
+        thread, self._thread, self._encoder, self._small = self._thread, None, None, None
         if thread:
             await thread.close()
 
@@ -108,3 +121,5 @@ class TestCard(EncoderMixin):
         with libav_errors(StreamReason.ENCODER, "testsrc2"):
             picture = pattern.draw(number, self._clock.unix())
         thread.deliver(encoder.encode(picture, captured))
+        if small := self._small:
+            small.feed(picture, captured, self._fps, encoder, thread.call)

@@ -16,7 +16,7 @@ from broadcaster.devices.usb.errors import camera_errors
 from broadcaster.devices.usb.find import pick_camera, scan_devices
 from broadcaster.devices.usb.modes import RequestedMode
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
-from broadcaster.model.stream import AccessUnit
+from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import Clock, VideoSink, VideoTraits
 from broadcaster.settings import VideoSettings
 
@@ -58,7 +58,7 @@ class UsbCamera:
         """Properties and abilities of the camera; placeholders until it has been opened."""
         return self._traits
 
-    async def open(self, sink: VideoSink) -> None:
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
         """Start delivering into `sink`. Raises `SourceError`."""
         self._worker = Worker("usb-camera")
         try:
@@ -84,15 +84,18 @@ class UsbCamera:
             await worker.close(self._release)
             self._worker = None
 
-    def request_keyframe(self) -> None:
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Request a keyframe soon; does nothing if the camera's own H.264 has no such control."""
         if self._session:
             self._session.pipeline.request_keyframe()
 
-    def set_bitrate(self, bits_per_second: int) -> None:
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         """Change the bit rate while running; does nothing if the camera's own H.264 has no such control."""
         if self._session:
             self._session.pipeline.set_bitrate(bits_per_second)
+
+    def encode_small(self, on: bool) -> None:
+        """There is no small rendition."""
 
     def _start(self) -> CaptureSession:
         node = pick_camera(scan_devices(), self._device)

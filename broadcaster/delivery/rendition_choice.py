@@ -1,0 +1,103 @@
+"""The choice of one viewer's rendition: the small one before skipping pictures, and back when the network allows.
+
+The viewer's bandwidth estimate cannot decide about the way back: browsers let it grow to one and a half times what they
+receive, which is less than the full rendition needs. So the way back is tried with padding (`padding_probe`), and each
+attempt that fails doubles the wait for the next one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from broadcaster.model.stream import Quality, QualityPreference
+
+FIRST_WAIT = 6.0
+"""Seconds without congestion on the small rendition before the first attempt to return."""
+
+LONGEST_WAIT = 120.0
+"""Seconds between two attempts at most."""
+
+RELAPSE = 30.0
+"""Congestion within this many seconds of a return means that the return has failed."""
+
+CHANGES_WITHIN = 60.0
+"""Seconds within which changes are counted."""
+
+MAX_CHANGES = 4
+"""Changes within `CHANGES_WITHIN` after which there is no return: with it and the next fall, they are six at most."""
+
+HEADROOM = 1.3
+"""The bandwidth estimate, as a multiple of the small rendition's rate, without which an attempt would be in vain.
+
+It can exceed what is received by half (libwebrtc), so on a wide network it does.
+"""
+
+
+class RenditionChoice:
+    """Decides which rendition a viewer gets; time is an argument, in seconds."""
+
+    def __init__(self) -> None:
+        self.quality = Quality.FULL
+        self.preference = QualityPreference.AUTO
+        self._wait = FIRST_WAIT
+        self._calm_since = float("inf")
+        self._returned_at = float("-inf")
+        self._changes: deque[float] = deque()
+
+    def prefer(self, preference: QualityPreference, now: float) -> None:
+        """Take the viewer's choice; `auto` goes on with what the viewer has."""
+        self.preference = preference
+        if preference is not QualityPreference.AUTO:
+            self._change(Quality(preference), now)
+
+    def congested(self, now: float) -> bool:
+        """The network cannot carry what is sent; return whether the viewer gets the small rendition instead."""
+        self._calm_since = float("inf")
+        if self.quality is Quality.SMALL or self.preference is QualityPreference.FULL:
+            return False
+        if now - self._returned_at < RELAPSE:
+            self._attempt_failed()
+        else:
+            self._wait = FIRST_WAIT
+        self._change(Quality.SMALL, now)
+        return True
+
+    def reset(self, now: float) -> None:
+        """There is no small rendition any more."""
+        self._change(Quality.FULL, now)
+
+    def is_attempt_due(self, *, is_well: bool, estimate: int | None, rate: float, now: float) -> bool:
+        """Return whether to try whether the network carries the full rendition.
+
+        `estimate` is the viewer's bandwidth estimate, `rate` that of the small rendition; `is_well` says that the
+        viewer keeps up with it.
+        """
+        if not is_well or self.quality is Quality.FULL or self.preference is not QualityPreference.AUTO:
+            self._calm_since = float("inf")
+            return False
+        self._calm_since = min(self._calm_since, now)
+        has_headroom = estimate is None or estimate >= HEADROOM * rate
+        return now - self._calm_since >= self._wait and has_headroom and self._recent_changes(now) <= MAX_CHANGES
+
+    def attempt_ended(self, *, passed: bool, now: float) -> None:
+        """The attempt has shown whether the network carries the full rendition."""
+        self._calm_since = now
+        if not passed:
+            self._attempt_failed()
+        elif self.quality is Quality.SMALL:
+            self._returned_at = now
+            self._change(Quality.FULL, now)
+
+    def _attempt_failed(self) -> None:
+        self._wait = min(self._wait * 2, LONGEST_WAIT)
+
+    def _recent_changes(self, now: float) -> int:
+        while self._changes and now - self._changes[0] >= CHANGES_WITHIN:
+            self._changes.popleft()
+        return len(self._changes)
+
+    def _change(self, quality: Quality, now: float) -> None:
+        if quality is not self.quality:
+            self.quality = quality
+            self._changes.append(now)
+            self._recent_changes(now)

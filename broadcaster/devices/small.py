@@ -1,0 +1,167 @@
+"""The small rendition of a source: which size it has, why there is none, and its encoder in software."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from av.video.frame import VideoFrame
+
+from broadcaster.devices.encoder import Encoder
+from broadcaster.devices.libav import libav_errors
+from broadcaster.devices.scaler import Scaler, fitted_size
+from broadcaster.errors import SourceError, StreamReason
+from broadcaster.model.stream import Quality
+from broadcaster.ports import VideoSink
+from broadcaster.settings import VideoSettings
+
+log = logging.getLogger(__name__)
+
+AUTO_SIZE = (640, 360)
+"""The largest size with `video.second = "auto"`: legible on a phone at 400 kbit/s."""
+
+MAX_SHARE = 0.5
+"""Pixels of the small rendition, as a fraction of the full one's, above which it would save too little."""
+
+COST = 0.4
+"""Time to scale and encode the small rendition, as a fraction of the full one's encoding time (measured: 0.29 to 0.37
+for 640x360 beside 1280x720)."""
+
+MAX_LOAD = 0.9
+"""Fraction of the frame interval that both encoders together may take; one thread runs both."""
+
+Call = Callable[[Callable[[Any], None], Any], None]
+"""Calls a function with one argument on the event loop's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallVideo:
+    """What the settings ask for: the largest width and height in pixels (None: no small rendition), bits per second."""
+
+    box: tuple[int, int] | None
+    bitrate: int
+
+    def size(self, width: int, height: int) -> tuple[int, int] | None:
+        """Return the size of the small rendition of a `width` x `height` video; None if `obstacle` says why not."""
+        if self.box is None or self.obstacle(width, height):
+            return None
+        return fitted_size(width, height, *self.box)
+
+    def obstacle(self, width: int, height: int) -> str:
+        """Return why there is no small rendition of a `width` x `height` video; empty if there can be one."""
+        if self.box is None:
+            return "video.second is off"
+        small_width, small_height = fitted_size(width, height, *self.box)
+        if small_width * small_height > MAX_SHARE * width * height:
+            return f"the video of {width}x{height} is too small for a second rendition of {small_width}x{small_height}"
+        return ""
+
+    def encoder(self, sink: VideoSink | None, width: int, height: int, interval: float) -> SmallEncoder | None:
+        """Return the encoder of the small rendition of a `width` x `height` video; None without rendition or sink."""
+        size = self.size(width, height)
+        return None if sink is None or size is None else SmallEncoder(sink, self.bitrate, size, interval)
+
+
+NO_SMALL_VIDEO = SmallVideo(None, 0)
+
+
+def small_video(settings: VideoSettings) -> SmallVideo:
+    """Return what the settings say about the small rendition."""
+    if settings.second == "off":
+        return SmallVideo(None, settings.second_bitrate)
+    width, height = AUTO_SIZE if settings.second == "auto" else map(int, settings.second.split("x"))
+    return SmallVideo((width, height), settings.second_bitrate)
+
+
+class HasLoad(Protocol):
+    """The full rendition's encoder."""
+
+    @property
+    def load(self) -> float:
+        """Fraction of the frame interval that encoding takes."""
+
+
+class SmallEncoder:
+    """Encodes the small rendition of a source's pictures into `sink`, while it is on.
+
+    `feed` must be called from the source's thread, the other methods from any. An error ends the small rendition only.
+    """
+
+    def __init__(self, sink: VideoSink, bitrate: int, size: tuple[int, int], interval: float) -> None:
+        """Units: bits per second, pixels, seconds between keyframes."""
+        self._sink = sink
+        self._size = size
+        self._interval = interval
+        self._bitrate = bitrate
+        self._is_on = False
+        self._encoder: Encoder | None = None
+        self._scaler = Scaler(*size)
+
+    def turn(self, on: bool) -> None:
+        """Start or stop encoding."""
+        self._is_on = on
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        if encoder := self._encoder:
+            encoder.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int) -> None:
+        """Set the target bit rate, also of an encoder that is started later."""
+        self._bitrate = bits_per_second
+        if encoder := self._encoder:
+            encoder.set_bitrate(bits_per_second)
+
+    def feed(self, picture: VideoFrame, captured: float, fps: float, full: HasLoad, call: Call) -> None:
+        """Encode `picture`, which `full` has encoded already, and deliver it by `call`; does nothing while off."""
+        if not self._is_on:
+            self._encoder = None
+            return
+        try:
+            encoder = self._encoder = self._encoder or self._new_encoder(fps, full)
+            with libav_errors(StreamReason.ENCODER, "scaling"):
+                small = self._scaler.fit(picture)
+            unit = encoder.encode(small, captured)
+        except SourceError as error:
+            self._is_on = False
+            call(self._sink.failed, error)
+        else:
+            call(self._sink.picture, unit)
+
+    def _new_encoder(self, fps: float, full: HasLoad) -> Encoder:
+        if full.load * (1 + COST) > MAX_LOAD:
+            raise SourceError(
+                StreamReason.ENCODER,
+                f"this machine has no time for a second encoder: the first one takes {full.load:.0%} of it",
+            )
+        width, height = self._size
+        return Encoder(width=width, height=height, fps=fps, bitrate=self._bitrate, keyframe_interval=self._interval)
+
+
+class RenditionsMixin:
+    """Keyframe requests and bit rates for sources that encode both renditions in software.
+
+    Requests to an encoder that does not exist are ignored.
+    """
+
+    _encoder: Encoder | None = None
+    _small: SmallEncoder | None = None
+
+    def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
+        """Make the next picture a keyframe."""
+        encoder = self._encoder if quality is Quality.FULL else self._small
+        if encoder:
+            encoder.request_keyframe()
+
+    def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
+        """Change an encoder's bit rate while running."""
+        encoder = self._encoder if quality is Quality.FULL else self._small
+        if encoder:
+            encoder.set_bitrate(bits_per_second)
+
+    def encode_small(self, on: bool) -> None:
+        """Start or stop the encoder of the small rendition."""
+        if self._small:
+            self._small.turn(on)

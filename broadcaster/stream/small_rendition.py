@@ -1,0 +1,91 @@
+"""The small rendition: a second, smaller encoding for slow networks, which runs only while somebody needs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from broadcaster.errors import SourceError
+from broadcaster.model.stream import AccessUnit, Quality
+from broadcaster.ports import VideoSource
+from broadcaster.stream.rendition import Rendition
+
+log = logging.getLogger(__name__)
+
+LINGER = 10.0
+"""Seconds for which the encoder keeps running after the last viewer has left: the next one need not wait for it."""
+
+
+class SmallRendition(Rendition):
+    """The rendition whose encoder is started by its first user and stopped `LINGER` seconds after its last one.
+
+    `failure` says why the encoder has failed; empty if it has not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Quality.SMALL)
+        self._users: set[str] = set()
+        self._unused_since = 0.0
+        self._is_running = False
+        self.failure = ""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether the source can encode it, and its encoder has not failed since the source was opened."""
+        return self._source is not None and self._source.traits.small_size is not None and not self.failure
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its encoder runs."""
+        return self._is_running
+
+    def attach(self, source: VideoSource) -> None:
+        """Take what follows from `source`; its small encoder starts at once if there are users."""
+        super().attach(source)
+        self._is_running, self.failure = False, ""
+
+    def use(self, user: str, now: float) -> None:
+        """Run the encoder from now on, for `user` among others; idempotent."""
+        self._users.add(user)
+        self.poll(now)
+
+    def release(self, user: str, now: float) -> None:
+        """`user` needs the encoder no longer; idempotent."""
+        if user in self._users:
+            self._users.remove(user)
+            self._unused_since = now
+
+    def failed(self, error: SourceError) -> None:
+        """The encoder has failed: there is no small rendition until the source is opened again."""
+        if not self.failure:
+            log.warning("no small rendition: %s", error.detail)
+        self.failure = error.detail
+        self._switch(False)
+
+    def poll(self, now: float) -> None:
+        """Start or stop the encoder, and force the keyframe that is due."""
+        if self._users and self.is_available:
+            self._switch(True)
+        elif self._is_running and now - self._unused_since >= LINGER:
+            self._switch(False)
+        if self._is_running:
+            super().poll(now)
+
+    def _switch(self, on: bool) -> None:
+        if self._source is not None and on is not self._is_running:
+            self._is_running = on
+            self.cache.clear()
+            self._source.encode_small(on)
+            log.info("small rendition %s", "started" if on else "stopped")
+
+
+class SmallSink:
+    """Takes what the source's small encoder delivers (`ports.VideoSink`)."""
+
+    def __init__(self, rendition: SmallRendition, publish: Callable[[AccessUnit, Quality], None]) -> None:
+        self._publish = publish
+        self.failed = rendition.failed
+
+    def picture(self, unit: AccessUnit) -> None:
+        """Publish the next access unit."""
+        self._publish(unit, Quality.SMALL)
