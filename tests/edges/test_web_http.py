@@ -1,4 +1,4 @@
-"""The page, the API and the server over real HTTP."""
+"""The API and the server over real HTTP."""
 
 import asyncio
 import re
@@ -9,114 +9,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from yarl import URL
 
 from broadcaster.errors import BroadcasterError, StreamReason
 from broadcaster.model.stream import StreamState
 from broadcaster.signaling.protocol import CloseCode
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web import page, server
-from broadcaster.web.page import viewer_folder
 from tests.edges.web_rig import served
 
 JSON = {"Content-Type": "application/json"}
-
-
-async def test_the_page_is_served_with_security_headers() -> None:
-    async with served(origins=("https://site.example",)) as rig, rig.client.get(rig.url) as response:
-        assert response.status == 200
-        assert response.content_type == "text/html"
-        assert response.headers["Cache-Control"] == "no-cache"
-        assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Referrer-Policy"] == "no-referrer"
-        for feature in ("camera", "microphone", "geolocation", "display-capture"):
-            assert f"{feature}=()" in response.headers["Permissions-Policy"]
-        host = f"127.0.0.1:{rig.server.port}"
-        assert response.headers["Content-Security-Policy"].split("; ") == [
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self' data: blob:",
-            "media-src 'self' blob:",
-            f"connect-src 'self' ws://{host} wss://{host}",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'self' https://site.example",
-        ]
-
-
-async def test_files_are_served_with_their_content_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "icons").mkdir()
-    for name in ("index.html", "a.js", "b.mjs", "c.css", "icons/d.svg", "secret.env", "x.py"):
-        (tmp_path / name).write_text(name)
-    monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: tmp_path)
-    types = {"a.js": "text/javascript", "b.mjs": "text/javascript", "c.css": "text/css", "icons/d.svg": "image/svg+xml"}
-    async with served() as rig:
-        for name, content_type in types.items():
-            async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
-                assert (response.status, response.content_type) == (200, content_type)
-                assert response.headers["Cache-Control"] == "no-cache"
-                etag = response.headers["ETag"]
-            async with rig.client.get(f"{rig.url}/viewer/{name}", headers={"If-None-Match": etag}) as response:
-                assert response.status == 304
-        for name in ("secret.env", "x.py", "icons", "missing.js", "a" * 5000 + ".js", "%00.js"):
-            async with rig.client.get(f"{rig.url}/viewer/{name}") as response:
-                assert response.status in (400, 404)
-
-
-@pytest.mark.parametrize(
-    "name", ["%C3%A9" * 190 + ".js", "%ED%A0%80.js", "%FF.js", "a/" * 90 + "b.js", "index.html/a.js"]
-)
-async def test_impossible_file_names_are_not_found(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    async with served() as rig, rig.client.get(URL(f"{rig.url}/viewer/{name}", encoded=True)) as response:
-        assert response.status == 404
-    assert not caplog.records
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/viewer/../outside.js",
-        "/viewer/%2e%2e/outside.js",
-        "/viewer/..%2foutside.js",
-        "/viewer/%2e%2e%2foutside.js",
-        "/viewer//etc/passwd",
-        "/viewer/%2fetc%2fpasswd",
-        "/viewer/link.js",
-    ],
-)
-async def test_files_outside_the_folder_are_not_served(
-    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    folder = tmp_path / "viewer"
-    folder.mkdir()
-    (tmp_path / "outside.js").write_text("secret")
-    (folder / "link.js").symlink_to(tmp_path / "outside.js")
-    monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: folder)
-    async with served() as rig:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        answer = await reader.read()
-        writer.close()
-        assert answer.startswith(b"HTTP/1.1 404")
-        assert b"secret" not in answer
-
-
-@pytest.mark.parametrize("name", ["jsconfig.json", "types.d.ts"])
-async def test_files_for_the_type_checker_are_not_served(name: str) -> None:
-    assert (viewer_folder() / name).is_file()
-    async with served() as rig, rig.client.get(f"{rig.url}/viewer/{name}") as response:
-        assert response.status == 404
-
-
-def test_the_folder_in_a_checkout_is_found() -> None:
-    assert (viewer_folder() / "index.html").is_file()
-
-
-def test_the_folder_in_a_wheel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "viewer").mkdir()
-    monkeypatch.setattr(page, "__file__", str(tmp_path / "page.py"))
-    assert viewer_folder() == tmp_path / "viewer"
 
 
 async def test_status_includes_stats_of_viewers_only_for_the_operator() -> None:
