@@ -31,7 +31,7 @@ RATES = {"video": 90_000, "audio": 48_000}
 RESTART = 1.0
 """Seconds after which systemd restarts the daemon."""
 
-STATE_WARNING = " storage.state_file: cannot store 'live' for the next start"
+STATE_WARNING = " storage.state_file: cannot store '"
 
 
 class TimedViewer(HealthyViewer):
