@@ -1,4 +1,4 @@
-"""For the tests of sources: a sink that remembers, and small media files made on the spot."""
+"""Tools for tests of sources: a sink that records, and generated media files."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ BASELINE = {"profile": "baseline", "preset": "ultrafast", "g": "25"}
 
 
 class Sink:
-    """Remembers all that a source delivers."""
+    """Records everything that a source delivers."""
 
     def __init__(self) -> None:
         self.items: list[Any] = []
         self.errors: list[SourceError] = []
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def picture(self, unit: AccessUnit) -> None:
         self.items.append(unit)
-        self._news.set()
+        self._changed.set()
 
     def frame(self, frame: OpusFrame) -> None:
         self.items.append(frame)
-        self._news.set()
+        self._changed.set()
 
     def failed(self, error: SourceError) -> None:
         self.errors.append(error)
-        self._news.set()
+        self._changed.set()
 
     async def until(self, count: int, limit: float = 10.0) -> list[Any]:
-        """Wait for that many items in all."""
+        """Wait for `count` items in total and return all; fails if the source does."""
         async with asyncio.timeout(limit):
             while len(self.items) < count and not self.errors:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
         assert not self.errors
         return self.items
 
     async def failure(self, limit: float = 5.0) -> SourceError:
-        """Wait for the source to fail."""
+        """Wait for the source to fail and return its error."""
         async with asyncio.timeout(limit):
             while not self.errors:
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
         return self.errors[0]
 
 
 @contextlib.asynccontextmanager
 async def opened(source: VideoSource | AudioSource) -> AsyncIterator[Sink]:
-    """The source open into a `Sink`, closed at the end."""
+    """Open the source into a `Sink`, and close it at the end."""
     sink = Sink()
     await source.open(sink)
     try:
@@ -73,35 +73,36 @@ async def opened(source: VideoSource | AudioSource) -> AsyncIterator[Sink]:
 
 
 def times(items: list[Any]) -> list[float]:
+    """Return the capture times."""
     return [item.captured for item in items]
 
 
 def steps(items: list[Any]) -> list[float]:
-    """Seconds between one item and the next."""
-    moments = times(items)
-    return [after - before for before, after in pairwise(moments)]
+    """Return the seconds between successive items."""
+    return [after - before for before, after in pairwise(times(items))]
 
 
 def decoded(units: list[AccessUnit]) -> list[av.VideoFrame]:
-    """The pictures of access units, one for each."""
+    """Return the decoded pictures, one per access unit."""
     decoder = av.CodecContext.create("h264", "r")
     return [frame for unit in units for frame in decoder.decode(av.Packet(unit.data))]
 
 
-def loudnesses(frames: list[OpusFrame]) -> list[float]:
-    """The peak of each frame of Opus."""
+def peak_levels(frames: list[OpusFrame]) -> list[float]:
+    """Return the peak amplitude of each Opus frame, 1.0 being full scale."""
     decoder = av.CodecContext.create("opus", "r")
     decoder.sample_rate = RATE
-    sounds = [decoder.decode(av.Packet(frame.data))[0] for frame in frames]
-    return [max(map(abs, memoryview(bytes(sound.planes[0])).cast("f")[: sound.samples])) for sound in sounds]
+    pcm = [decoder.decode(av.Packet(frame.data))[0] for frame in frames]
+    return [max(map(abs, memoryview(bytes(frame.planes[0])).cast("f")[: frame.samples])) for frame in pcm]
 
 
 def pictures(count: int, width: int = WIDTH, height: int = HEIGHT) -> Iterator[av.VideoFrame]:
+    """Yield moving pictures."""
     graph = Graph()
     graph.link_nodes(graph.add("testsrc2", f"size={width}x{height}:rate={FPS}"), graph.add("buffersink")).configure()
     for _ in range(count):
         picture = graph.vpull()
-        picture.pict_type = PictureType.NONE  # the filter says I, and an encoder would make each a keyframe
+        picture.pict_type = PictureType.NONE  # the filter sets I, which would make each picture a keyframe
         yield picture
 
 
@@ -111,13 +112,13 @@ def make_file(
     video: str | None = "libx264",
     audio: str | None = None,
     seconds: float = 1.0,
-    sound_seconds: float | None = None,
+    audio_seconds: float | None = None,
     size: tuple[int, int] = (WIDTH, HEIGHT),
     options: dict[str, str] | None = None,
     rotation: int = 0,
     left_only: bool = False,
 ) -> str:
-    """A media file of a moving picture and a tone (`left_only` in planar formats such as AAC's); returns its path."""
+    """Write a media file of moving pictures and a tone (`left_only` for planar formats, as AAC's); return its path."""
     with av.open(str(path), "w") as container:
         streams = []
         if video:
@@ -128,10 +129,10 @@ def make_file(
             streams.append((stream, pictures(round(seconds * FPS), *size)))
         if audio:
             # Libav's own Vorbis encoder counts as experimental.
-            sound = container.add_stream(
+            audio_stream = container.add_stream(
                 audio, rate=48000 if "opus" in audio else 44100, options={"strict": "experimental"}
             )
-            streams.append((sound, tone(sound, sound_seconds or seconds, left_only=left_only)))
+            streams.append((audio_stream, tone(audio_stream, audio_seconds or seconds, left_only=left_only)))
         for stream, frames in streams:
             for frame in frames:
                 container.mux(stream.encode(frame))
@@ -140,16 +141,16 @@ def make_file(
 
 
 def tone(stream: av.AudioStream, seconds: float, *, left_only: bool = False) -> Iterator[av.AudioFrame]:
-    """Frames of a loud square wave in the stream's format."""
+    """Yield frames of a loud square wave in the stream's format."""
     size = stream.codec_context.frame_size or 1024
     width = stream.format.bytes
-    # An eighth of full scale and its negative, as integer or float, 24 samples each.
+    # An eighth of full scale and its negative, as integer or float; 24 samples each.
     high, low = {2: (b"\x00\x10", b"\x00\xf0"), 4: (b"\x00\x00\x00\x3e", b"\x00\x00\x00\xbe")}[width]
     period = high * 24 + low * 24
     for index in range(round(seconds * stream.rate / size)):
         frame = av.AudioFrame(stream.format.name, stream.layout.name, size)
-        for place, plane in enumerate(frame.planes):
-            wave = bytes(len(period)) if left_only and place else period
+        for channel, plane in enumerate(frame.planes):
+            wave = bytes(len(period)) if left_only and channel else period
             plane.update((wave * (plane.buffer_size // len(wave) + 1))[: plane.buffer_size])
         frame.sample_rate, frame.pts, frame.time_base = stream.rate, index * size, Fraction(1, stream.rate)
         yield frame

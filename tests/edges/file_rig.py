@@ -1,4 +1,4 @@
-"""For the tests of films: peculiar timelines made on the spot, played against a clock that only waiting moves."""
+"""Tools for tests of files with unusual timelines: generated videos, played with a clock that only waiting advances."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ STILLS = {
     ".mp4": ("libx264", "yuv420p"),
     ".bmp": ("bmp", "bgr24"),
 }
-"""Codec and pixel format of a single picture, by the suffix of its file."""
+"""Codec and pixel format of a still picture, by file suffix."""
 
 
 class ManualClock:
-    """A clock that stands still while the tested code works."""
+    """A clock that stands still unless advanced."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -42,8 +42,8 @@ class ManualClock:
         return self.now
 
 
-class PlayingThread:
-    """Stands for the source's thread: waiting takes no time, and it ends at a given moment."""
+class SimulatedThread:
+    """Replaces the source's thread: pauses advance the clock, and it is closed after `seconds`."""
 
     def __init__(self, clock: ManualClock, seconds: float, on_item: Callable[[AccessUnit], None] | None) -> None:
         self._clock = clock
@@ -61,8 +61,8 @@ class PlayingThread:
             self._on_item(item)
 
 
-class Playing:
-    """A film's picture played for so many seconds; `on_item` is called at each access unit."""
+class Playback:
+    """The video of a file played for `seconds`; `on_item` is called for each access unit."""
 
     def __init__(
         self,
@@ -79,40 +79,40 @@ class Playing:
         self.video = FileVideo(
             self.clock, self.file, width=size[0], height=size[1], fps=30, bitrate=bitrate, keyframe_interval=1.0
         )
-        thread: Any = PlayingThread(self.clock, seconds + START_DELAY, on_item)
+        thread: Any = SimulatedThread(self.clock, seconds + START_DELAY, on_item)
         self.origin = self.clock.now + START_DELAY
         self.video._run(thread)
         self.units: list[AccessUnit] = thread.items
 
     @property
     def times(self) -> list[float]:
-        """Seconds since the beginning of each picture."""
+        """Seconds from the start of playback to each picture."""
         return [round(unit.captured - self.origin, 3) for unit in self.units]
 
     @property
     def steps(self) -> list[float]:
-        """Seconds between one picture and the next."""
+        """Seconds between successive pictures."""
         return [round(after - before, 3) for before, after in pairwise(self.times)]
 
     @property
-    def moved(self) -> float:
+    def timeline_shift(self) -> float:
         """Seconds by which the timeline has been moved."""
         return self.file.timeline.due(0.0) - self.origin
 
     def numbers(self) -> list[int]:
-        """The numbers of the pictures of a `numbered` film."""
+        """Return the numbers of the pictures of a video made of `numbered` ones."""
         return [number_of(picture) for picture in decoded(self.units)]
 
 
 def number_of(picture: av.VideoFrame) -> int:
-    """The number that a picture shows: eight bars, black or white."""
+    """Return the number that a picture shows as eight bars, black or white."""
     plane = picture.planes[0]
     row = bytes(plane)[picture.height // 2 * plane.line_size :][: picture.width]
     return sum((row[(2 * bit + 1) * picture.width // 16] > 128) << bit for bit in range(8))
 
 
 def numbered(number: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> av.VideoFrame:
-    """A picture that shows a number of 0 to 255."""
+    """Return a picture that shows a number from 0 to 255."""
     width, height = size
     picture = av.VideoFrame(width, height, "yuv420p")
     row = bytes([220 if number >> (x * 8 // width) & 1 else 30 for x in range(width)])
@@ -122,7 +122,7 @@ def numbered(number: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> av.VideoFr
     return picture
 
 
-def film(
+def write_video(
     path: Path,
     times: Iterable[float],
     *,
@@ -132,31 +132,31 @@ def film(
     last: float | None = None,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> Path:
-    """A film whose pictures, numbered from 0, are shown at these times in seconds; the last one lasts `last`."""
-    moments = list(times)
+    """Write a video whose pictures, numbered from 0, are shown at `times` in seconds, the last one for `last`."""
+    times = list(times)
     with av.open(str(path), "w", format=format) as container:
         stream = container.add_stream(
             codec, rate=25, options={"profile": "high", "preset": "ultrafast"} if options is None else options
         )
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = TICKS
-        for number, moment in enumerate(moments):
+        for number, time in enumerate(times):
             picture = numbered(number % 256, size)
-            picture.pts, picture.time_base = round(moment / TICKS), TICKS
-            container.mux(_lasting(stream.encode(picture), last, number == len(moments) - 1))
-        container.mux(_lasting(stream.encode(None), last, True))
+            picture.pts, picture.time_base = round(time / TICKS), TICKS
+            container.mux(_set_duration(stream.encode(picture), last, number == len(times) - 1))
+        container.mux(_set_duration(stream.encode(None), last, True))
     return path
 
 
-def changes(playing: Playing) -> list[tuple[int, float]]:
-    """The numbers of a `numbered` film's pictures without their repetitions, and when each is seen first."""
-    numbers = playing.numbers()
-    seen = zip([-1, *numbers], numbers, playing.times, strict=False)
-    return [(number, time) for before, number, time in seen if number != before]
+def changes(playback: Playback) -> list[tuple[int, float]]:
+    """Return the numbers of the pictures without repetitions, and when each is shown first."""
+    numbers = playback.numbers()
+    shown = zip([-1, *numbers], numbers, playback.times, strict=False)
+    return [(number, time) for previous, number, time in shown if number != previous]
 
 
-def still(path: Path, number: int) -> Path:
-    """A file with a single picture, in the format that its name says."""
+def write_still(path: Path, number: int) -> Path:
+    """Write a file with a single picture, in the format of its suffix."""
     codec, pixels = STILLS[path.suffix]
     image = path.suffix in (".png", ".jpg", ".bmp")
     with av.open(str(path), "w", format="image2" if image else None) as container:
@@ -167,7 +167,7 @@ def still(path: Path, number: int) -> Path:
     return path
 
 
-def _lasting(packets: list[Any], last: float | None, is_last: bool) -> list[Any]:
+def _set_duration(packets: list[Any], last: float | None, is_last: bool) -> list[Any]:
     for packet in packets:
         if is_last and last is not None:
             packet.duration = round(last / packet.time_base)
@@ -175,7 +175,7 @@ def _lasting(packets: list[Any], last: float | None, is_last: bool) -> list[Any]
 
 
 def remux(source: Path, target: Path, change: Callable[[Any], bool], options: dict[str, str] | None = None) -> Path:
-    """The packets of a film in another file, as `change` leaves them; it returns whether a packet is kept."""
+    """Copy the packets of a file to another, modified by `change`, which returns whether to keep the packet."""
     with av.open(str(source)) as original, av.open(str(target), "w", options=options or {}) as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in original.streams}
         for packet in original.demux():

@@ -1,4 +1,4 @@
-"""What is found in media files of all kinds, made on the spot, and whether they may pass through."""
+"""What is read from generated media files of all kinds, and whether they pass through."""
 
 import itertools
 from contextlib import closing
@@ -13,13 +13,13 @@ from tests.edges.devices_rig import BASELINE, FPS, HEIGHT, WIDTH, make_file, ton
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov", "flv", "h264"])
-def test_constrained_baseline_passes_whatever_it_is_packed_in(tmp_path, suffix):
-    found = read_media_info(make_file(tmp_path / f"a.{suffix}", seconds=2))
-    assert found.video.obstacle is None
-    assert (found.video.codec, found.video.width, found.video.height) == ("h264", WIDTH, HEIGHT)
-    assert found.video.fps == pytest.approx(FPS, abs=0.1)
-    assert found.duration == (0.0 if suffix == "h264" else pytest.approx(2.0, abs=0.05))
-    assert found.audio is None
+def test_constrained_baseline_passes_through_from_any_container(tmp_path, suffix):
+    info = read_media_info(make_file(tmp_path / f"a.{suffix}", seconds=2))
+    assert info.video.obstacle is None
+    assert (info.video.codec, info.video.width, info.video.height) == ("h264", WIDTH, HEIGHT)
+    assert info.video.fps == pytest.approx(FPS, abs=0.1)
+    assert info.duration == (0.0 if suffix == "h264" else pytest.approx(2.0, abs=0.05))
+    assert info.audio is None
 
 
 OBSTACLES = [
@@ -33,21 +33,21 @@ OBSTACLES = [
 
 
 @pytest.mark.parametrize(("options", "name", "obstacle"), OBSTACLES, ids=[obstacle for *_, obstacle in OBSTACLES])
-def test_anything_else_is_encoded_and_the_reason_is_known(tmp_path, options, name, obstacle):
+def test_other_video_has_an_obstacle(tmp_path, options, name, obstacle):
     assert read_media_info(make_file(tmp_path / name, **options)).video.obstacle == obstacle
 
 
-def test_keyframes_two_seconds_apart_still_pass(tmp_path):
+def test_keyframe_interval_of_two_seconds_passes_through(tmp_path):
     path = make_file(tmp_path / "a.mp4", seconds=4.2, options={**BASELINE, "g": str(2 * FPS)})
     assert read_media_info(path).video.obstacle is None
 
 
-def test_a_turned_picture_has_its_size_as_shown(tmp_path):
-    found = read_media_info(make_file(tmp_path / "a.mp4", rotation=90))
-    assert (found.video.width, found.video.height) == (HEIGHT, WIDTH)
+def test_size_of_rotated_video_is_as_shown(tmp_path):
+    info = read_media_info(make_file(tmp_path / "a.mp4", rotation=90))
+    assert (info.video.width, info.video.height) == (HEIGHT, WIDTH)
 
 
-def test_opus_in_frames_of_20_ms_passes_and_other_sound_does_not(tmp_path):
+def test_only_opus_in_20_ms_frames_passes_through(tmp_path):
     opus = read_media_info(
         make_file(tmp_path / "a.webm", video="libvpx", audio="libopus", options={"deadline": "realtime"})
     )
@@ -56,36 +56,36 @@ def test_opus_in_frames_of_20_ms_passes_and_other_sound_does_not(tmp_path):
     assert aac.audio == AudioTrack("aac", False, pytest.approx(0.0, abs=0.03))
 
 
-def test_the_cover_of_an_album_is_no_picture(tmp_path):
+def test_album_cover_is_not_video(tmp_path):
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w", format="mp4") as container:
         cover = container.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
-        sound = container.add_stream("aac", rate=48000)
+        audio = container.add_stream("aac", rate=48000)
         container.mux(cover.encode(av.VideoFrame(64, 64, "yuvj420p")))
-        for frame in tone(sound, 0.5):
-            container.mux(sound.encode(frame))
-        container.mux(list(itertools.chain(cover.encode(None), sound.encode(None))))
-    found = read_media_info(str(path))
-    assert found.video is None
-    assert found.audio == AudioTrack("aac", False, pytest.approx(0.0, abs=0.03))
+        for frame in tone(audio, 0.5):
+            container.mux(audio.encode(frame))
+        container.mux(list(itertools.chain(cover.encode(None), audio.encode(None))))
+    info = read_media_info(str(path))
+    assert info.video is None
+    assert info.audio == AudioTrack("aac", False, pytest.approx(0.0, abs=0.03))
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), (b"", "is empty"), (b"text\n" * 99, "Invalid data")]
+    ("content", "message"), [(None, "No such file"), (b"", "is empty"), (b"text\n" * 99, "Invalid data")]
 )
-def test_a_file_that_cannot_be_read_is_an_error_with_its_name(tmp_path, content, words):
+def test_unreadable_file_raises_with_its_path(tmp_path, content, message):
     path = tmp_path / "a.mp4"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SourceError, match=words) as caught:
+    with pytest.raises(SourceError, match=message) as caught:
         read_media_info(str(path))
     assert caught.value.reason == "file"
     assert str(path) in caught.value.detail
 
 
-def test_a_damaged_file_is_played_as_far_as_it_can_be(tmp_path):
+def test_damaged_file_is_readable(tmp_path):
     path = tmp_path / "a.ts"
     make_file(path, seconds=2)
     data = bytearray(path.read_bytes())
@@ -94,17 +94,17 @@ def test_a_damaged_file_is_played_as_far_as_it_can_be(tmp_path):
     assert read_media_info(str(path)).video.width == WIDTH
 
 
-def test_channels_in_the_order_of_film_studios_get_the_native_order(tmp_path):
-    """Libav gives such a layout as a list, which PyAV 18 frees more than once: the process would abort."""
+def test_channel_list_is_decoded_in_native_order(tmp_path):
+    """Libav represents such a layout as a list, which PyAV 18 frees more than once, so that the process would abort."""
     path = tmp_path / "a.mov"
     with av.open(str(path), "w") as container:
-        sound = container.add_stream("pcm_s16le", rate=48000, layout="5.1")
-        for frame in tone(sound, 0.5):
-            container.mux(sound.encode(frame))
-        container.mux(sound.encode(None))
+        audio = container.add_stream("pcm_s16le", rate=48000, layout="5.1")
+        for frame in tone(audio, 0.5):
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
     data = bytearray(path.read_bytes())
-    place = data.index(b"chan") + 8
-    data[place : place + 4] = (123 << 16 | 6).to_bytes(4, "big")  # kAudioChannelLayoutTag_MPEG_5_1_C: L C R Ls Rs LFE
+    tag = data.index(b"chan") + 8
+    data[tag : tag + 4] = (123 << 16 | 6).to_bytes(4, "big")  # kAudioChannelLayoutTag_MPEG_5_1_C: L C R Ls Rs LFE
     path.write_bytes(data)
     with closing(Demuxer(str(path))) as demuxer:
         frames = [frame for packet in demuxer.packets() for frame in decode(demuxer.audio, packet)]

@@ -1,4 +1,4 @@
-"""A machine that decodes, reads or encodes a film too slowly: pictures are left out evenly, and the sound goes on."""
+"""Playback when decoding, reading or encoding is too slow: pictures are skipped evenly, the audio continues."""
 
 from itertools import pairwise
 
@@ -9,22 +9,22 @@ from broadcaster.devices.file.demuxer import Demuxer
 from broadcaster.devices.file.timeline import TOLERANCE
 from broadcaster.devices.file.track_reader import TrackReader
 from tests.edges.devices_rig import decoded
-from tests.edges.file_rig import ManualClock, Playing, film
+from tests.edges.file_rig import ManualClock, Playback, write_video
 
 FPS = 25
 SECONDS = 16
-FILMS = {
-    "B pictures": {"profile": "high", "preset": "ultrafast", "g": "200", "bf": "3", "sc_threshold": "0"},
-    "P pictures": {"profile": "high", "preset": "ultrafast", "g": "50", "bf": "0", "sc_threshold": "0"},
+ENCODINGS = {
+    "B-frames": {"profile": "high", "preset": "ultrafast", "g": "200", "bf": "3", "sc_threshold": "0"},
+    "P-frames": {"profile": "high", "preset": "ultrafast", "g": "50", "bf": "0", "sc_threshold": "0"},
     "keyframes only": {"profile": "high", "preset": "ultrafast", "g": "1", "bf": "0"},
 }
 
 
-@pytest.fixture(scope="module", params=FILMS.values(), ids=FILMS.keys())
+@pytest.fixture(scope="module", params=ENCODINGS.values(), ids=ENCODINGS.keys())
 def path(request, tmp_path_factory):
-    """A film of `SECONDS` of one structure."""
-    moments = (index / FPS for index in range(SECONDS * FPS))
-    return film(tmp_path_factory.mktemp("films") / "a.mp4", moments, options=request.param, size=(64, 48))
+    """A video of `SECONDS`, for each GOP structure."""
+    times = (index / FPS for index in range(SECONDS * FPS))
+    return write_video(tmp_path_factory.mktemp("videos") / "a.mp4", times, options=request.param, size=(64, 48))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def clock():
 
 @pytest.fixture
 def slow_decoding(monkeypatch, clock):
-    """Makes each decoded picture take that share of the time that it is shown."""
+    """Makes decoding take a multiple of the frame interval per picture."""
 
     def slow(factor):
         frames = TrackReader.frames
@@ -50,37 +50,37 @@ def slow_decoding(monkeypatch, clock):
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.9, 1.1, 1.5, 2.0])
-def test_slow_decoding_leaves_out_pictures_evenly_and_keeps_the_timeline(path, clock, slow_decoding, factor):
+def test_slow_decoding_skips_pictures_evenly_and_keeps_the_timeline(path, clock, slow_decoding, factor):
     slow_decoding(factor)
-    playing = Playing(path, SECONDS, clock=clock, size=(64, 48))
+    playback = Playback(path, SECONDS, clock=clock, size=(64, 48))
     possible = min(FPS, FPS / factor)
-    assert len(playing.units) / SECONDS > 0.85 * possible
-    assert playing.moved == 0.0
-    assert max(playing.steps) <= (0.05 if factor < 1 else TOLERANCE + 0.1)
-    assert len(decoded(playing.units)) == len(playing.units)
+    assert len(playback.units) / SECONDS > 0.85 * possible
+    assert playback.timeline_shift == 0.0
+    assert max(playback.steps) <= (0.05 if factor < 1 else TOLERANCE + 0.1)
+    assert len(decoded(playback.units)) == len(playback.units)
 
 
-def test_decoding_that_is_hopelessly_slow_still_shows_what_it_can(path, clock, slow_decoding):
+def test_very_slow_decoding_still_shows_pictures(path, clock, slow_decoding):
     slow_decoding(6.0)
-    playing = Playing(path, SECONDS, clock=clock, size=(64, 48))
-    assert len(playing.units) / SECONDS > 0.8 * FPS / 6
-    assert max(playing.steps) <= 1.0
+    playback = Playback(path, SECONDS, clock=clock, size=(64, 48))
+    assert len(playback.units) / SECONDS > 0.8 * FPS / 6
+    assert max(playback.steps) <= 1.0
 
 
-def test_a_machine_that_slept_goes_on_where_it_was(path, clock, monkeypatch):
-    slept = []
+def test_playback_continues_where_it_was_after_suspend(path, clock):
+    suspended = []
 
-    def sleep(unit):
-        if clock.now > 1003 and not slept:
-            slept.append(clock.now)
+    def suspend(unit):
+        if clock.now > 1003 and not suspended:
+            suspended.append(clock.now)
             clock.now += 60
 
-    playing = Playing(path, 70, sleep, clock=clock, size=(64, 48))
-    assert playing.moved == pytest.approx(60, abs=0.2)
-    assert all((after - before) % (SECONDS * FPS) % 256 <= 2 for before, after in pairwise(playing.numbers()))
+    playback = Playback(path, 70, suspend, clock=clock, size=(64, 48))
+    assert playback.timeline_shift == pytest.approx(60, abs=0.2)
+    assert all((after - before) % (SECONDS * FPS) % 256 <= 2 for before, after in pairwise(playback.numbers()))
 
 
-def test_slow_storage_makes_the_timeline_wait(path, clock, monkeypatch):
+def test_slow_storage_moves_the_timeline(path, clock, monkeypatch):
     """Skipping ahead would read even more."""
     packets = Demuxer.packets
 
@@ -91,22 +91,22 @@ def test_slow_storage_makes_the_timeline_wait(path, clock, monkeypatch):
             yield packet
 
     monkeypatch.setattr(Demuxer, "packets", slowed)
-    playing = Playing(path, SECONDS, clock=clock, size=(64, 48))
-    lasted = playing.times[-1] - playing.times[0]
-    assert playing.moved > lasted / 3
-    assert len(playing.units) / lasted > 0.8 * FPS / 3
+    playback = Playback(path, SECONDS, clock=clock, size=(64, 48))
+    duration = playback.times[-1] - playback.times[0]
+    assert playback.timeline_shift > duration / 3
+    assert len(playback.units) / duration > 0.8 * FPS / 3
 
 
-def test_where_encoding_is_too_slow_pictures_are_left_out_without_a_pause(path, clock, monkeypatch):
-    units = pipelines.Transcoder.access_units
+def test_slow_encoding_skips_pictures_without_a_pause(path, clock, monkeypatch):
+    access_units = pipelines.Transcoder.access_units
 
     def slowed(transcoder, picture, captured):
         clock.now += 1.5 / FPS
         transcoder._encoding_time = 1.5 / FPS
-        return units(transcoder, picture, captured)
+        return access_units(transcoder, picture, captured)
 
     monkeypatch.setattr(pipelines.Transcoder, "access_units", slowed)
-    playing = Playing(path, SECONDS, clock=clock, size=(64, 48))
-    assert playing.moved == 0.0
-    assert len(playing.units) / SECONDS > 0.85 * FPS / 1.5
-    assert max(playing.steps) <= 3.1 / FPS
+    playback = Playback(path, SECONDS, clock=clock, size=(64, 48))
+    assert playback.timeline_shift == 0.0
+    assert len(playback.units) / SECONDS > 0.85 * FPS / 1.5
+    assert max(playback.steps) <= 3.1 / FPS

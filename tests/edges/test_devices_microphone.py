@@ -1,4 +1,4 @@
-"""The microphone, by the real arecord, over a FIFO instead of a sound card."""
+"""The microphone with the real arecord, with a FIFO instead of a sound card."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from broadcaster.model.stream import AudioState, OpusFrame
 from broadcaster.settings import AudioSettings
 from broadcaster.stream import backoff
 from tests.edges.app_rig import served
-from tests.edges.devices_rig import Sink, loudnesses, opened, steps
+from tests.edges.devices_rig import Sink, opened, peak_levels, steps
 from tests.rigs.fifo_microphone import CONFIG, FifoMicrophone
 from tests.rigs.light import LightViewer
 
-LATE = 5.0
-"""Seconds that a busy machine may take for what takes no time."""
+TIMEOUT = 5.0
+"""Seconds that a busy machine may need for what takes no time."""
 
 
 def microphone(device: str = "fifo-mono", gain: float = 0.0) -> Microphone:
@@ -38,32 +38,32 @@ def microphone(device: str = "fifo-mono", gain: float = 0.0) -> Microphone:
 
 @pytest.fixture
 def fifo(tmp_path, monkeypatch):
-    def make(**how: float) -> FifoMicrophone:
-        made = FifoMicrophone(tmp_path, **how)
-        monkeypatch.setenv("ALSA_CONFIG_PATH", made.environment["ALSA_CONFIG_PATH"])
-        return made
+    def create(**options: float) -> FifoMicrophone:
+        card = FifoMicrophone(tmp_path, **options)
+        monkeypatch.setenv("ALSA_CONFIG_PATH", card.environment["ALSA_CONFIG_PATH"])
+        return card
 
-    return make
+    return create
 
 
-def children(of: int) -> list[int]:
-    """Processes of that parent that run, by their ids."""
-    found = []
+def children(parent: int) -> list[int]:
+    """Return the ids of the running children of a process."""
+    running = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            state, ppid = stat.read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
-        if int(parent) == of and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
+        if int(ppid) == parent and state != "Z":
+            running.append(int(stat.parent.name))
+    return running
 
 
-def arecords(of: int) -> list[int]:
-    return [pid for pid in children(of) if b"arecord" in command(pid)]
+def arecords(parent: int) -> list[int]:
+    return [pid for pid in children(parent) if b"arecord" in command_line(pid)]
 
 
-def command(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -71,21 +71,21 @@ def command(pid: int) -> bytes:
 
 
 def is_running(pid: int) -> bool:
-    """Not gone, and not only waiting for its new parent to notice."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
 
-async def until(true) -> None:
-    async with asyncio.timeout(LATE):
-        while not true():
+async def until(condition) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        while not condition():
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(("channels", "device"), [(1, "fifo-mono"), (2, "fifo-stereo")])
-async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, caplog, channels, device):
+async def test_audio_arrives_as_opus_and_arecord_ends_on_close(fifo, caplog, channels, device):
     caplog.set_level(logging.INFO)
     source = microphone(device)
     assert source.name == "alsa"
@@ -98,8 +98,8 @@ async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, ca
     assert {packet_samples(frame.data) for frame in frames} == {FRAME_SAMPLES}
     assert {bool(frame.data[0] & 4) for frame in frames} == {channels == 2}  # RFC 6716 §3.1
     assert steps(frames) == pytest.approx([FRAME] * 19, abs=1e-6)
-    assert now - LATE < frames[-1].captured < now
-    assert all(loudness > 0.01 for loudness in loudnesses(frames)[2:])
+    assert now - TIMEOUT < frames[-1].captured < now
+    assert all(level > 0.01 for level in peak_levels(frames)[2:])
     assert source.name == device
     assert f"microphone {device}: recording, {'mono' if channels == 1 else 'stereo'}" in caplog.messages
 
@@ -107,45 +107,45 @@ async def test_sound_arrives_as_opus_and_arecord_goes_when_it_is_closed(fifo, ca
 async def test_gain_is_applied(fifo):
     with fifo().running():
         async with opened(microphone()) as sink:
-            plain = loudnesses((await sink.until(10))[:10])[-1]
+            normal = peak_levels((await sink.until(10))[:10])[-1]
         async with opened(microphone(gain=-20.0)) as sink:
-            softer = loudnesses((await sink.until(10))[:10])[-1]
-    assert softer == pytest.approx(plain / 10, rel=0.2)
+            attenuated = peak_levels((await sink.until(10))[:10])[-1]
+    assert attenuated == pytest.approx(normal / 10, rel=0.2)
 
 
 @pytest.mark.parametrize("speed", [1.25, 0.9])
-async def test_a_skewed_card_stays_in_step_with_the_picture(fifo, speed, monkeypatch):
-    """So much is no drift, but shows within a second what 200 parts in a million take minutes for."""
+async def test_wrong_sample_rate_is_compensated(fifo, speed, monkeypatch):
+    """Shows within a second what a real clock error of 200 ppm would take minutes for."""
     monkeypatch.setattr(sample_clock, "WINDOW", 0.1)
     ages: list[float] = []
 
-    class Ages(Sink):
+    class AgeSink(Sink):
         def frame(self, frame: OpusFrame) -> None:
             ages.append(time.monotonic() - frame.captured - FRAME)
 
     with fifo(speed=speed).running():
         source = microphone()
-        await source.open(Ages())
+        await source.open(AgeSink())
         await until(lambda: len(ages) > 50)
         await source.close()
-    # Believing the card would end 0.25 s in the future, or 0.1 s in the past.
+    # Without compensation the times would end 0.25 s in the future, or 0.1 s in the past.
     assert min(ages) > -0.04
     assert min(ages[-20:]) < 0.07
 
 
-async def test_a_writer_that_is_gone_runs_free_and_is_noticed(fifo):
+async def test_audio_faster_than_real_time_is_detected(fifo):
     with fifo().running() as card:
         async with opened(microphone()) as sink:
             await sink.until(5)
-            card.end()
+            card.end()  # then ALSA's null PCM provides samples without pacing
             began = time.monotonic()
             error = await sink.failure()
-            assert time.monotonic() - began < LATE
+            assert time.monotonic() - began < TIMEOUT
             assert len(sink.items) < 100
     assert error.detail == "microphone fifo-mono delivers audio faster than real time"
 
 
-async def test_a_card_that_stalls_is_noticed(fifo, monkeypatch):
+async def test_stalled_card_is_detected(fifo, monkeypatch):
     monkeypatch.setattr(capture, "STALL_LIMIT", 0.3)
     with fifo().running() as card:
         async with opened(microphone()) as sink:
@@ -156,27 +156,27 @@ async def test_a_card_that_stalls_is_noticed(fifo, monkeypatch):
             await until(lambda: not arecords(os.getpid()))
 
 
-async def test_a_card_that_hangs_when_it_is_opened_is_left(fifo):
-    fifo()  # and nobody writes: arecord waits inside of open
+async def test_close_ends_arecord_that_hangs_in_open(fifo):
+    fifo()  # without a writer: arecord blocks in open(2)
     source, sink = microphone(), Sink()
     await source.open(sink)
     await until(lambda: arecords(os.getpid()))
     began = time.monotonic()
     await source.close()
-    assert time.monotonic() - began < LATE
+    assert time.monotonic() - began < TIMEOUT
     assert arecords(os.getpid()) == []
     assert sink.errors == []
 
 
-async def test_a_recording_that_cannot_be_ended_costs_one_thread_however_often_it_is_tried(fifo, monkeypatch):
-    """A process that waits for its device in the kernel cannot be killed."""
+async def test_recording_that_cannot_be_ended_costs_one_thread(fifo, monkeypatch):
+    """A process in uninterruptible sleep cannot be killed."""
     monkeypatch.setattr("broadcaster.devices.thread.JOIN_LIMIT", 0.1)
-    ours, ended, asked = child.ChildProcess.close, threading.Event(), []
+    close, ended, calls = child.ChildProcess.close, threading.Event(), []
 
     def hang(self: child.ChildProcess) -> None:
-        asked.append(self)
+        calls.append(self)
         assert ended.wait(60)
-        ours(self)
+        close(self)
 
     source = microphone()
     with fifo().running():
@@ -187,21 +187,21 @@ async def test_a_recording_that_cannot_be_ended_costs_one_thread_however_often_i
             with pytest.raises(SourceError, match="hangs: unplug it and plug it in again"):
                 await source.open(Sink())
             await source.close()
-        assert len(asked) == 1
+        assert len(calls) == 1
         ended.set()
         await until(lambda: source._thread is None or not source._thread.is_running)
         async with opened(source) as sink:
             await sink.until(3)
 
 
-async def test_a_wrong_name_lists_what_there_is():
+async def test_unknown_device_lists_present_ones():
     async with opened(microphone("Mikrofon")) as sink:
         error = await sink.failure()
     assert error.detail.startswith("no microphone 'Mikrofon' (audio.device); ")
     assert "capture device" in error.detail
 
 
-async def test_no_device_at_all_is_absence_only_when_none_was_asked_for(monkeypatch):
+async def test_missing_device_is_absence_only_if_optional(monkeypatch):
     monkeypatch.setattr("broadcaster.devices.microphone.source.find_capture_devices", list)
     for optional in (True, False):
         async with opened(Microphone(SystemClock(), AudioSettings(), optional=optional)) as sink:
@@ -210,55 +210,55 @@ async def test_no_device_at_all_is_absence_only_when_none_was_asked_for(monkeypa
         assert "is a microphone plugged in?" in error.detail
 
 
-async def test_without_arecord_it_says_what_to_install(monkeypatch, tmp_path):
+async def test_missing_arecord_is_reported_with_the_package(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     async with opened(microphone()) as sink:
         error = await sink.failure()
     assert error.detail == "arecord is not installed: sudo apt install alsa-utils"
 
 
-async def test_a_microphone_comes_goes_and_comes_while_the_video_goes_on(tmp_path, monkeypatch, caplog):
+async def test_microphone_is_lost_and_recovered_while_video_continues(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(backoff, "FIRST_DELAY", 0.2)
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / CONFIG))
-    sound = ("audio.source=alsa", "audio.device=fifo-mono")
-    async with served(tmp_path, "test", *sound) as daemon, LightViewer(daemon.port) as viewer:
+    audio_settings = ("audio.source=alsa", "audio.device=fifo-mono")
+    async with served(tmp_path, "test", *audio_settings) as daemon, LightViewer(daemon.port) as viewer:
         await viewer.keyframe()
-        await told(viewer, AudioState.LOST)
+        await wait_for_audio_state(viewer, AudioState.LOST)
         with FifoMicrophone(tmp_path).running():
-            await told(viewer, AudioState.ON)
+            await wait_for_audio_state(viewer, AudioState.ON)
             await until(lambda: viewer.audio_packets > 10)
             (arecord,) = arecords(os.getpid())
             viewer.messages = [message for message in viewer.messages if message["type"] == "offer"]
             os.kill(arecord, signal.SIGKILL)
-            await told(viewer, AudioState.LOST)
-            await told(viewer, AudioState.ON)
-            heard = viewer.audio_packets
-            await until(lambda: viewer.audio_packets > heard + 10)
+            await wait_for_audio_state(viewer, AudioState.LOST)
+            await wait_for_audio_state(viewer, AudioState.ON)
+            count = viewer.audio_packets
+            await until(lambda: viewer.audio_packets > count + 10)
         assert [message["type"] for message in viewer.messages].count("offer") == 1
         assert viewer.gaps == 0
     assert "no audio: no microphone 'fifo-mono' (audio.device); " in caplog.text
     assert "no audio: microphone fifo-mono: arecord ended without an error message; retrying" in caplog.text
 
 
-async def told(viewer: LightViewer, sound: AudioState) -> None:
-    """Wait until the viewer has been told so; or it was so when it came."""
-    async with asyncio.timeout(3 * LATE):
-        while not any(message.get("stream", message).get("sound") == sound for message in viewer.messages):
+async def wait_for_audio_state(viewer: LightViewer, state: AudioState) -> None:
+    """Wait until the viewer has received that state, in a `stream` message or in its `welcome`."""
+    async with asyncio.timeout(3 * TIMEOUT):
+        while not any(message.get("stream", message).get("sound") == state for message in viewer.messages):
             await asyncio.sleep(0.01)
 
 
-async def test_a_card_that_gives_only_zeros_is_silence_until_it_is_not(fifo, monkeypatch, caplog):
+async def test_zeros_are_not_delivered_until_there_is_audio(fifo, monkeypatch, caplog):
     monkeypatch.setattr(conditioner, "SILENCE_LIMIT", 0.2)
     with fifo().running() as card:
-        sound, card._sound = card._sound, bytes(960)
+        tone, card.block = card.block, bytes(960)
         async with opened(microphone()) as sink:
             await sink.until(3)
             await until(lambda: caplog.messages)
-            heard = len(sink.items)
+            count = len(sink.items)
             await asyncio.sleep(0.1)
-            assert len(sink.items) <= heard + 1
-            card._sound = sound
-            await sink.until(heard + 5)
+            assert len(sink.items) <= count + 1
+            card.block = tone
+            await sink.until(count + 5)
     assert ["only zeros" in message for message in caplog.messages] == [True]
 
 
@@ -269,7 +269,7 @@ from broadcaster.devices.microphone.source import Microphone
 from broadcaster.settings import AudioSettings
 
 class Sink:
-    def frame(self, frame): print("sound", flush=True)
+    def frame(self, frame): print("audio", flush=True)
     def failed(self, error): print(error, flush=True)
 
 async def main():
@@ -284,12 +284,12 @@ def test_arecord_does_not_outlive_a_killed_daemon(fifo):
     with fifo().running():
         daemon = subprocess.Popen([sys.executable, "-c", DAEMON], stdout=subprocess.PIPE)
         try:
-            assert daemon.stdout.readline() == b"sound\n"
+            assert daemon.stdout.readline() == b"audio\n"
             (orphan,) = arecords(daemon.pid)
         finally:
             daemon.kill()
             daemon.communicate()
-        deadline = time.monotonic() + LATE
+        deadline = time.monotonic() + TIMEOUT
         while is_running(orphan):
             assert time.monotonic() < deadline
             time.sleep(0.01)

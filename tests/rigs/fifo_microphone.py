@@ -1,4 +1,4 @@
-"""A microphone without sound hardware: ALSA's `file` PCM over a FIFO, opened by arecord, fed by a thread of ours."""
+"""A microphone without hardware: ALSA's `file` PCM reads a FIFO, which a thread feeds; arecord opens it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from broadcaster.devices.opus import RATE
 
 BLOCK = RATE // 100
 CONFIG = "asound.conf"
-"""The configuration's name in its folder, for ALSA_CONFIG_PATH."""
+"""File name of the ALSA configuration, for ALSA_CONFIG_PATH."""
 _CONFIG = """
 pcm.fifo-mono {{
     type file
@@ -24,7 +24,7 @@ pcm.fifo-mono {{
     infile "{fifo}"
     format "raw"
 }}
-# Offers two channels and no other number, as hardware does.
+# Offers exactly two channels, as hardware does.
 pcm.fifo-stereo {{
     type file
     slave.pcm {{
@@ -41,9 +41,9 @@ pcm.fifo-stereo {{
 
 
 class FifoMicrophone:
-    """Gives a loud tone at `speed` times the usual rate, in blocks of 10 ms on a clock of its own.
+    """Delivers a loud tone at `speed` times the nominal rate, in blocks of 10 ms (`block`) on a clock of its own.
 
-    Each time arecord opens it, it begins anew. `stall` holds it up, `end` closes the FIFO.
+    It restarts each time arecord opens it. `stall` stops the samples, `end` closes the FIFO.
     """
 
     def __init__(self, folder: Path, *, channels: int = 1, speed: float = 1.0) -> None:
@@ -51,20 +51,20 @@ class FifoMicrophone:
         os.mkfifo(self._fifo)
         self._config = folder / CONFIG
         self._config.write_text(_CONFIG.format(fifo=self._fifo), encoding="ascii")
-        self._sound = _tone(channels)
+        self.block = _tone(channels)
         self._period = BLOCK / RATE / speed
-        self._flowing, self._ending = threading.Event(), threading.Event()
-        self._flowing.set()
+        self._running, self._ending = threading.Event(), threading.Event()
+        self._running.set()
         self._thread = threading.Thread(target=self._feed, name="fifo-microphone")
 
     @property
     def environment(self) -> dict[str, str]:
-        """What arecord must find in its environment."""
+        """The environment variables for arecord."""
         return {"ALSA_CONFIG_PATH": str(self._config)}
 
     @contextlib.contextmanager
     def running(self) -> Iterator[FifoMicrophone]:
-        """Fed while inside."""
+        """Feed the FIFO inside the block."""
         self._thread.start()
         try:
             yield self
@@ -72,13 +72,13 @@ class FifoMicrophone:
             self.end()
 
     def stall(self) -> None:
-        """Give nothing more, and say nothing."""
-        self._flowing.clear()
+        """Stop delivering samples without closing the FIFO."""
+        self._running.clear()
 
     def end(self) -> None:
-        """Close the FIFO for good; idempotent."""
+        """Close the FIFO permanently; idempotent."""
         self._ending.set()
-        self._flowing.set()
+        self._running.set()
         self._thread.join(5)
         assert not self._thread.is_alive()
 
@@ -86,24 +86,24 @@ class FifoMicrophone:
         while not self._ending.is_set():
             try:
                 writer = os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK)
-            except OSError:  # nobody reads
+            except OSError:  # no reader
                 time.sleep(0.002)
                 continue
             os.set_blocking(writer, True)
             with contextlib.suppress(BrokenPipeError):
-                self._give(writer)
+                self._write_blocks(writer)
             os.close(writer)
 
-    def _give(self, writer: int) -> None:
+    def _write_blocks(self, writer: int) -> None:
         due = time.monotonic()
         while not self._ending.is_set():
-            self._flowing.wait()
+            self._running.wait()
             due += self._period
             time.sleep(max(0.0, due - time.monotonic()))
-            os.write(writer, self._sound)
+            os.write(writer, self.block)
 
 
 def _tone(channels: int) -> bytes:
-    """10 ms that can be repeated without a seam: 500 Hz, a quarter of full scale, on the first channel."""
+    """Return 10 ms that repeat seamlessly: 500 Hz, a quarter of full scale, on the first channel only."""
     wave = (round(8000 * math.sin(math.tau * 500 * index / RATE)) for index in range(BLOCK))
     return array.array("h", (sample if channel == 0 else 0 for sample in wave for channel in range(channels))).tobytes()

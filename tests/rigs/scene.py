@@ -1,4 +1,4 @@
-"""A browser behind a bad link to the daemon, and light viewers beside it who must not notice."""
+"""A browser behind a bad network link, and viewers next to the daemon that must not be affected."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ FULL = 2_500_000
 
 SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": FULL, "video__test_pattern": "camera"}
 _SETTLED = 6.0
-"""Seconds after which the browser has said what its network carries."""
+"""Seconds after which the bandwidth estimate of the browser has settled."""
 
 
 @dataclass(slots=True)
 class Scene:
-    """A page behind the link, and viewers beside the daemon."""
+    """A page behind the link, and viewers next to the daemon."""
 
     network: Shaper
     daemon: Daemon
@@ -38,21 +38,23 @@ class Scene:
     others: list[HealthyViewer]
 
     async def during(self, link: Link, seconds: float) -> tuple[PresentedFrames, int]:
-        """PresentedFrames that are presented meanwhile, and when (Unix ms) it began."""
+        """Return the pictures presented during `seconds` with that link, and the start time (Unix ms)."""
         self.network.set(link)
         began = int(time.time() * 1000)
         return await self.viewer.pictures(seconds), began
 
-    async def figures(self) -> dict[str, Any]:
-        """What the daemon knows of the browser's newest peer connection."""
+    async def stats(self) -> dict[str, Any]:
+        """Return the daemon's statistics of the browser's newest peer connection."""
         status: Any = await self.daemon.status()
-        peers = [one["peers"][-1] for one in status["viewer_figures"] if one["address"] == FAR and one["peers"]]
+        peers = [
+            viewer["peers"][-1] for viewer in status["viewer_figures"] if viewer["address"] == FAR and viewer["peers"]
+        ]
         return peers[-1] if peers else {}
 
 
 @contextlib.asynccontextmanager
 async def scene(others: int = 0, **settings: object) -> AsyncIterator[Scene]:
-    """Build it and wait until all play; leaving takes it down. Raises `OSError` for who is not root."""
+    """Set up the scene, wait until all viewers play, and tear it down at the end. Raises `OSError` without root."""
     async with contextlib.AsyncExitStack() as stack:
         network = await stack.enter_async_context(shaped())
         playwright = await stack.enter_async_context(async_playwright())
@@ -60,7 +62,7 @@ async def scene(others: int = 0, **settings: object) -> AsyncIterator[Scene]:
         stack.enter_context(network.near.inside())
         daemon = await stack.enter_async_context(Daemon(**(SETTINGS | settings)))
         healthy = [await stack.enter_async_context(HealthyViewer(daemon.port)) for _ in range(others)]
-        await asyncio.gather(*(one.keyframe() for one in healthy))
+        await asyncio.gather(*(other.keyframe() for other in healthy))
         wrapper = network.far.wrapper(find_chromium() or "chromium", folder)
         browser = await playwright.chromium.launch(executable_path=wrapper, args=FLAGS)
         stack.push_async_callback(browser.close)

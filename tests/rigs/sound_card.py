@@ -1,6 +1,6 @@
-"""A sound card whose clock is off, on a machine with moods; and where its sound ends up beside the picture.
+"""A simulated sound card with a clock error, stalls and losses; and the resulting offset between audio and video.
 
-Card, machine and time are simulated; sample clock, filters and RTP timeline are the daemon's own.
+Card, scheduling and time are simulated; sample clock, filters and RTP timeline are the daemon's own.
 """
 
 import array
@@ -15,29 +15,29 @@ from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock
 
 START = 100.0
 STALL_EVERY, STALL = 47.0, 1.5
-"""The processor is away now and then: what was captured meanwhile comes late, all at once."""
+"""Seconds between stalls of the process, and their duration: what was captured meanwhile arrives late, at once."""
 LOSS_EVERY, LOSS = 110.0, 0.3
-"""Samples are lost now and then."""
-BLIND = 1.1
-"""Seconds after a loss in which nobody can know whether the samples are lost or late."""
+"""Seconds between losses of samples, and their duration."""
+AMBIGUOUS = 1.1
+"""Seconds after a loss in which it is undecidable whether the samples are lost or late."""
 CLICK_EVERY = 2.5
-"""Seconds between two clicks; else there is silence."""
+"""Seconds between two clicks; the rest is silence."""
 _LOUD = 30_000
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """`samples` reached us at `at`, the first of them was truly captured at `captured`; `blind` as above."""
+    """`samples` arrived at `at`, the first of them was captured at `captured`; `ambiguous` shortly after a loss."""
 
     at: float
     captured: float
     samples: int
-    blind: bool
+    ambiguous: bool
 
 
 def card(ppm: float, seconds: float, block: int) -> Iterator[Arrival]:
-    """What comes from a card whose clock is fast by so many parts in a million, always the same."""
-    dice = random.Random(1)
+    """Yield the arrivals from a card whose clock is fast by `ppm`; deterministic."""
+    generator = random.Random(1)
     rate = RATE * (1 + ppm / 1e6)
     time, stall, loss, lost = START, START + STALL_EVERY, START + LOSS_EVERY, 0.0
     at = 0.0
@@ -45,9 +45,9 @@ def card(ppm: float, seconds: float, block: int) -> Iterator[Arrival]:
         end = time + block / rate
         if end > stall + STALL:
             stall += STALL_EVERY
-        late = stall + STALL - end if end > stall else dice.expovariate(1 / 0.003)
+        late = stall + STALL - end if end > stall else generator.expovariate(1 / 0.003)
         at = max(at, end + late)
-        yield Arrival(at, time, block, blind=time < lost + BLIND)
+        yield Arrival(at, time, block, ambiguous=time < lost + AMBIGUOUS)
         time = end
         if time > loss:
             loss += LOSS_EVERY
@@ -55,43 +55,43 @@ def card(ppm: float, seconds: float, block: int) -> Iterator[Arrival]:
 
 
 def errors(ppm: float, seconds: float) -> Iterator[float]:
-    """By how many seconds the sample clock is off, arrival by arrival of 10 ms."""
+    """Yield the errors of the sample clock in seconds, for arrivals of 10 ms."""
     clock = SampleClock()
     for arrival in card(ppm, seconds, RATE // 100):
         error = clock.add(arrival.samples, arrival.at) - arrival.captured
-        if not arrival.blind:
+        if not arrival.ambiguous:
             yield error
 
 
 def offsets(ppm: float, seconds: float) -> list[float]:
-    """By how many seconds each click is later in the RTP timeline than it was heard, as a picture would show it.
+    """Return by how many seconds each click is later in the RTP timeline than it was captured.
 
-    Arrivals are 0.1 s here, ten times what arecord passes on, which halves the time that it takes.
+    Arrivals are 0.1 s here, ten times arecord's period, which halves the duration of the test.
     """
     clock, conditioner, timeline = SampleClock(), Conditioner(1, 0.0), AudioTimeline(RtpClock(AUDIO_RATE, 0))
-    heard: list[tuple[float, bool]] = []
-    found: list[float] = []
+    captured_clicks: list[tuple[float, bool]] = []
+    clicks: list[float] = []
     for arrival in card(ppm, seconds, RATE // 10):
         pcm = bytes(arrival.samples * 2)
-        if arrival.captured >= START + CLICK_EVERY * (len(heard) + 1):
+        if arrival.captured >= START + CLICK_EVERY * (len(captured_clicks) + 1):
             pcm = _LOUD.to_bytes(2, "little") + pcm[2:]
-            heard.append((arrival.captured, arrival.blind))
+            captured_clicks.append((arrival.captured, arrival.ambiguous))
         for frame, captured in conditioner.push(pcm, clock.add(arrival.samples, arrival.at)):
             stamp = timeline.at(captured)
-            if any(frame) and (place := _click(frame)) is not None:
-                found.append((stamp + place) / AUDIO_RATE)
-    return [off for click in found if (off := _offset(click, heard)) is not None]
+            if any(frame) and (index := _click(frame)) is not None:
+                clicks.append((stamp + index) / AUDIO_RATE)
+    return [off for click in clicks if (off := _offset(click, captured_clicks)) is not None]
 
 
 def _click(frame: bytes) -> int | None:
-    """Where the click is; a resampled one has small waves around it, which may reach into other frames."""
+    """Return the sample index of the click; a resampled one has ripples, which may reach into other frames."""
     samples = array.array("h", frame)
     assert len(samples) == FRAME_SAMPLES
-    place = max(range(FRAME_SAMPLES), key=lambda place: abs(samples[place]))
-    return place if abs(samples[place]) > _LOUD // 4 else None
+    index = max(range(FRAME_SAMPLES), key=lambda index: abs(samples[index]))
+    return index if abs(samples[index]) > _LOUD // 4 else None
 
 
-def _offset(click: float, heard: list[tuple[float, bool]]) -> float | None:
-    """How far from the click that it must be; None if that was in a blind moment."""
-    moment, blind = min(heard, key=lambda one: abs(one[0] - click))
-    return None if blind else click - moment
+def _offset(click: float, captured_clicks: list[tuple[float, bool]]) -> float | None:
+    """Return the distance in seconds to the corresponding click; None if that one is ambiguous."""
+    moment, ambiguous = min(captured_clicks, key=lambda candidate: abs(candidate[0] - click))
+    return None if ambiguous else click - moment

@@ -1,4 +1,4 @@
-"""A viewer who only talks: says what it is told over a real WebSocket, and reports how that was closed."""
+"""A signaling-only viewer: sends messages over a real WebSocket, and reports the close code."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode
 ORDERLY = (
     CloseCode.NORMAL, CloseCode.PROTOCOL_ERROR, CloseCode.TOO_MANY, CloseCode.TOKEN, CloseCode.FULL,
 )  # fmt: skip
-"""How a daemon that is well ends a viewer who talks nonsense."""
+"""Close codes with which a healthy daemon disconnects a misbehaving viewer."""
 
 
 async def talk(port: int, messages: Sequence[str], *, hello: bool = True, limit: float = 20.0) -> int | None:
-    """Say hello or not, then all that, then goodbye; the code of the close, None when it was torn away."""
+    """Send `hello` if requested, then `messages`, then `bye`; return the close code, None for an abnormal closure."""
     url = f"ws://127.0.0.1:{port}/ws"
     async with aiohttp.ClientSession() as http, http.ws_connect(url, protocols=[SUBPROTOCOL]) as socket:
         if hello:
@@ -26,7 +26,7 @@ async def talk(port: int, messages: Sequence[str], *, hello: bool = True, limit:
             first = await socket.receive(timeout=limit)
             if first.type is not aiohttp.WSMsgType.TEXT or json.loads(first.data)["type"] != "welcome":
                 return await _code(socket, limit)
-        with contextlib.suppress(ConnectionResetError):  # the daemon may have had enough before
+        with contextlib.suppress(ConnectionResetError):  # the daemon may close earlier
             for message in [*messages, '{"type":"bye"}']:
                 await socket.send_str(message)
         return await _code(socket, limit)

@@ -17,7 +17,7 @@ from broadcaster.devices.microphone.cards import find_capture_devices
 from broadcaster.devices.microphone.source import Microphone
 from broadcaster.errors import SourceAbsent
 from broadcaster.settings import AudioSettings
-from tests.edges.devices_rig import Sink, loudnesses, opened
+from tests.edges.devices_rig import Sink, opened, peak_levels
 
 DRIVER = Path("/sys/bus/platform/drivers/snd_aloop")
 CARD = "snd_aloop.0"
@@ -64,7 +64,7 @@ async def test_audio_has_as_many_channels_as_the_card(device, channels):
     async with noise(channels), opened(microphone(device)) as sink:
         frames = await sink.until(20, LIMIT)
     assert {bool(frame.data[0] & 4) for frame in frames} == {channels == 2}  # RFC 6716 §3.1
-    assert max(loudnesses(frames)) > 0.1
+    assert max(peak_levels(frames)) > 0.1
 
 
 async def test_a_busy_microphone_error_names_the_process():
