@@ -1,6 +1,7 @@
 # make run    run the daemon live with the test picture; open the printed address
 # make test   run all tests, including those in a real browser
 # make test-faults  cause each known fault and measure recovery; as root, because it makes network namespaces
+# make test-films   play some 290 media files of all kinds, and compare with ffmpeg; on a PC
 # make fuzz   SECONDS=60: fuzz all external input, each surface for so long; on a PC
 # make soak   MINUTES=60: ten viewers, and a fault every half minute; SEED=… repeats a run
 # make check  check format, lint, types and layers
@@ -41,6 +42,10 @@ test-faults: $(BIN)/pytest
 	@tests/tools.sh browser network
 	@tests/tools.sh turn || echo "Until then the test with a relay is skipped."
 	$(BIN)/pytest -m "long or not long" --publish tests/faults $(ARGS)
+
+test-films: $(BIN)/pytest
+	@tests/tools.sh ffmpeg || echo "Until then the films are skipped."
+	$(BIN)/pytest -m "long or not long" tests/films $(ARGS)
 
 test-vm: $(BIN)/pytest
 	tests/vm/run.sh
@@ -87,4 +92,4 @@ $(BIN)/pytest: $(BIN)/broadcaster
 	  $(BIN)/pip install --quiet --no-deps 'picamera2>=0.3.32'
 	@touch $(BIN)/broadcaster $@
 
-.PHONY: run test test-faults test-system test-vm test-arm check fuzz soak bench install uninstall .venv
+.PHONY: run test test-faults test-films test-system test-vm test-arm check fuzz soak bench install uninstall .venv
