@@ -48,6 +48,11 @@ def joined(*names: str) -> Change:
     return lambda path: path.write_bytes(b"".join((path.parent / name).read_bytes() for name in names)) and None
 
 
+def wrapped(before: bytes, after: bytes) -> Change:
+    """Put bytes in front of the file and behind it."""
+    return lambda path: path.write_bytes(before + path.read_bytes() + after) and None
+
+
 def written(data: bytes) -> Change:
     """Make a file of these bytes."""
     return lambda path: path.write_bytes(data) and None

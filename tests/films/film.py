@@ -63,7 +63,7 @@ class Film:
         path = folder / self.name
         if self.output:
             inputs = [part for graph in (self.picture, self.sound) if graph for part in ("-f", "lavfi", "-i", graph)]
-            run_ffmpeg([*inputs, *shlex.split(self.output), f"file:{self.name}"], folder)
+            run_ffmpeg([*inputs, *shlex.split(self.output), f"./{self.name}"], folder)
         if self.change:
             self.change(path)
         return path
