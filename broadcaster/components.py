@@ -74,8 +74,8 @@ class Background:
 async def running(components: Sequence[Component]) -> AsyncIterator[None]:
     """Start the components in order; at the end, close those that were started in reverse, each within its deadline.
 
-    A component that does not close in time does not keep the others from closing. A `DeviceHung` is raised at the end,
-    so that the process exits and frees the device.
+    A component that does not close in time, or fails to, does not keep the others from closing. The first exception is
+    raised at the end, a `DeviceHung` before all others, so that the process exits and frees the device.
     """
     started: list[Component] = []
     try:
@@ -84,17 +84,17 @@ async def running(components: Sequence[Component]) -> AsyncIterator[None]:
             await one.start()
         yield
     finally:
-        hung = [error for one in reversed(started) if (error := await _close(one)) is not None]
-        if hung:
-            raise hung[0]
+        errors = [error for one in reversed(started) if (error := await _close(one)) is not None]
+        if errors:
+            raise next((error for error in errors if isinstance(error, DeviceHung)), errors[0])
 
 
-async def _close(one: Component) -> DeviceHung | None:
+async def _close(one: Component) -> Exception | None:
     try:
         async with asyncio.timeout(one.deadline):
             await one.close()
     except TimeoutError:
         log.error("%s did not close within %g s", one.name, one.deadline)
-    except DeviceHung as error:
+    except Exception as error:  # noqa: BLE001 - raised when all components are closed
         return error
     return None

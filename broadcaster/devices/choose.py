@@ -56,6 +56,7 @@ def _make_video(settings: VideoSettings, file: MediaFile, clock: Clock) -> Video
                 fps=settings.fps,
                 bitrate=settings.bitrate,
                 keyframe_interval=settings.keyframe_interval,
+                small=small_video(settings),
             )
         case "test":
             return _test_card(settings, clock)

@@ -37,6 +37,8 @@ class HardwareEncoder:
     """
 
     name = "h264_v4l2m2m"
+    load = 0.0
+    """Fraction of the frame interval that encoding takes of a processor."""
 
     def __init__(
         self,

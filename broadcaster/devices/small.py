@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from av.video.frame import VideoFrame
 
@@ -75,14 +75,6 @@ def small_video(settings: VideoSettings) -> SmallVideo:
     return SmallVideo((width, height), settings.second_bitrate)
 
 
-class HasLoad(Protocol):
-    """The full rendition's encoder."""
-
-    @property
-    def load(self) -> float:
-        """Fraction of the frame interval that encoding takes."""
-
-
 class SmallEncoder:
     """Encodes the small rendition of a source's pictures into `sink`, while it is on.
 
@@ -94,13 +86,15 @@ class SmallEncoder:
         self._sink = sink
         self._size = size
         self._interval = interval
-        self._bitrate = bitrate
+        self.bitrate = bitrate
         self._is_on = False
         self._encoder: Encoder | None = None
         self._scaler = Scaler(*size)
 
     def turn(self, on: bool) -> None:
-        """Start or stop encoding."""
+        """Start or stop encoding; the first picture after a start is a keyframe."""
+        if on and not self._is_on:
+            self._encoder = None
         self._is_on = on
 
     def request_keyframe(self) -> None:
@@ -110,17 +104,30 @@ class SmallEncoder:
 
     def set_bitrate(self, bits_per_second: int) -> None:
         """Set the target bit rate, also of an encoder that is started later."""
-        self._bitrate = bits_per_second
+        self.bitrate = bits_per_second
         if encoder := self._encoder:
             encoder.set_bitrate(bits_per_second)
 
-    def feed(self, picture: VideoFrame, captured: float, fps: float, full: HasLoad, call: Call) -> None:
-        """Encode `picture`, which `full` has encoded already, and deliver it by `call`; does nothing while off."""
+    @property
+    def is_on(self) -> bool:
+        """Whether pictures are to be encoded."""
+        return self._is_on
+
+    def succeed(self, other: SmallEncoder | None) -> None:
+        """Take over state and bit rate of the encoder that this one replaces."""
+        if other is not None:
+            self._is_on, self.bitrate = other.is_on, other.bitrate
+
+    def feed(self, picture: VideoFrame, captured: float, fps: float, load: float, call: Call) -> None:
+        """Encode `picture`, and deliver it by `call`; does nothing while off.
+
+        `load` is the fraction of the frame interval that encoding the full rendition takes.
+        """
         if not self._is_on:
             self._encoder = None
             return
         try:
-            encoder = self._encoder = self._encoder or self._new_encoder(fps, full)
+            encoder = self._encoder = self._encoder or self._new_encoder(fps, load)
             with libav_errors(StreamReason.ENCODER, "scaling"):
                 small = self._scaler.fit(picture)
             unit = encoder.encode(small, captured)
@@ -130,14 +137,12 @@ class SmallEncoder:
         else:
             call(self._sink.picture, unit)
 
-    def _new_encoder(self, fps: float, full: HasLoad) -> Encoder:
-        if full.load * (1 + COST) > MAX_LOAD:
-            raise SourceError(
-                StreamReason.ENCODER,
-                f"this machine has no time for a second encoder: the first one takes {full.load:.0%} of it",
-            )
+    def _new_encoder(self, fps: float, load: float) -> Encoder:
+        if load * (1 + COST) > MAX_LOAD:
+            text = f"no time for a second encoder, because the first one takes {load:.0%} of the frame interval"
+            raise SourceError(StreamReason.ENCODER, text)
         width, height = self._size
-        return Encoder(width=width, height=height, fps=fps, bitrate=self._bitrate, keyframe_interval=self._interval)
+        return Encoder(width=width, height=height, fps=fps, bitrate=self.bitrate, keyframe_interval=self._interval)
 
 
 class RenditionsMixin:

@@ -55,6 +55,9 @@ class SimulatedThread:
         self._clock.now += max(0.0, seconds)
         return self._clock.now < self._end
 
+    def call(self, function: Callable[[Any], None], value: object) -> None:
+        function(value)
+
     def deliver(self, item: AccessUnit) -> None:
         self.items.append(item)
         if self._on_item:

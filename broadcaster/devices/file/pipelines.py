@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
+import av
+from av.codec.context import CodecContext, Flags
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from broadcaster.devices.encoder import Encoder
@@ -16,6 +20,7 @@ from broadcaster.devices.file.track_reader import TrackReader
 from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.scaler import Scaler
+from broadcaster.devices.small import Call, SmallEncoder
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.model.stream import AccessUnit
@@ -61,6 +66,9 @@ class Pipeline(Protocol):
     def repeat(self, captured: float) -> Iterator[AccessUnit]:
         """Yield the last picture once more."""
 
+    def encode_small(self, unit: AccessUnit, call: Call) -> None:
+        """Encode the small rendition of the picture that `unit` contains, which was the last, and deliver it."""
+
 
 class Passthrough:
     """Access units as they are in the file, from the first keyframe on.
@@ -70,9 +78,11 @@ class Passthrough:
 
     can_repeat = False
 
-    def __init__(self, fps: float) -> None:
+    def __init__(self, fps: float, small: SmallEncoder | None = None) -> None:
         self.period = 1 / fps
         self._started = False
+        self._small = small
+        self._decoder: VideoCodecContext | None = None
 
     @property
     def has_picture(self) -> bool:
@@ -111,6 +121,23 @@ class Passthrough:
         """See `Pipeline.repeat`."""
         return iter(())
 
+    def encode_small(self, unit: AccessUnit, call: Call) -> None:
+        """See `Pipeline.encode_small`; pictures are decoded for it, from a keyframe on, while it is on."""
+        if self._small is None or not self._small.is_on:
+            self._decoder = None
+            return
+        if self._decoder is None and unit.keyframe:
+            self._decoder = _h264_decoder()
+        if self._decoder is not None:
+            try:
+                pictures = self._decoder.decode(Packet(unit.data))
+            except av.FFmpegError:
+                self._decoder = None  # damaged; the viewers of the full rendition see it, too
+                return
+            for picture in pictures:
+                picture.pts, picture.time_base = 0, Fraction(1, 90_000)  # filters need some; the encoder sets its own
+                self._small.feed(picture, unit.captured, 1 / self.period, 0.0, call)
+
 
 class Transcoder:
     """Decodes, scales and encodes.
@@ -121,9 +148,12 @@ class Transcoder:
 
     can_repeat = True
 
-    def __init__(self, encoder: Encoder, width: int, height: int, fps: float) -> None:
+    def __init__(
+        self, encoder: Encoder, width: int, height: int, fps: float, small: SmallEncoder | None = None
+    ) -> None:
         self.period = 1 / fps
         self._encoder = encoder
+        self._small = small
         self._scaler = Scaler(width, height)
         self._last: VideoFrame | None = None
         self._skips = SkipCount()
@@ -181,7 +211,22 @@ class Transcoder:
             raise SourceError(StreamReason.INTERNAL, "no picture to repeat")
         yield self._encoder.encode(self._last, captured)
 
+    def encode_small(self, unit: AccessUnit, call: Call) -> None:
+        """See `Pipeline.encode_small`."""
+        if self._small is not None and self._last is not None:
+            load = self._decoding_time / self.period + self._encoder.load
+            self._small.feed(self._last, unit.captured, 1 / self.period, load, call)
+
     def _max_consecutive_skips(self) -> int:
         if self._encoding_time < _LOW_LOAD * self.period:
             return 0
         return 1 if self._decoding_time > _HIGH_LOAD * self.period else 1000
+
+
+def _h264_decoder() -> VideoCodecContext:
+    """Return a decoder that returns each picture at once: neither threads nor reordering delay it."""
+    decoder = CodecContext.create("h264", "r")
+    assert isinstance(decoder, VideoCodecContext)
+    decoder.thread_count = 1
+    decoder.flags |= Flags.low_delay
+    return decoder

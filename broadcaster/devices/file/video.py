@@ -11,7 +11,7 @@ from broadcaster.devices.file.media_info import MediaInfo, VideoTrack
 from broadcaster.devices.file.pipelines import Passthrough, Pipeline, Transcoder
 from broadcaster.devices.file.video_player import VideoPlayer
 from broadcaster.devices.scaler import fitted_size
-from broadcaster.devices.small import RenditionsMixin
+from broadcaster.devices.small import NO_SMALL_VIDEO, RenditionsMixin, SmallEncoder, SmallVideo
 from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.model.stream import AccessUnit, Quality
@@ -41,6 +41,7 @@ class FileVideo(RenditionsMixin):
         fps: float,
         bitrate: int,
         keyframe_interval: float,
+        small: SmallVideo = NO_SMALL_VIDEO,
     ) -> None:
         """Units: pixels (maximum size), frames per second (until the file is read), bits per second, seconds."""
         self._clock = clock
@@ -48,6 +49,8 @@ class FileVideo(RenditionsMixin):
         self._box = width, height
         self._initial_bitrate = self._bitrate = bitrate
         self._keyframe_interval = keyframe_interval
+        self._small_video = small
+        self._small_sink: VideoSink | None = None
         self._traits = self._make_traits(Encoder.name, width, height, fps, encodes=False)
         self._thread: SourceThread[AccessUnit] | None = None
 
@@ -57,8 +60,9 @@ class FileVideo(RenditionsMixin):
         return self._traits
 
     async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
-        """Start delivering into `sink`. Raises `SourceError`, but most errors are reported to `sink` later."""
+        """Start delivering into both sinks. Raises `SourceError`, but most errors are reported to `sink` later."""
         self._bitrate = self._initial_bitrate
+        self._small_sink, self._small = small, None
         self._thread = self._file.start_thread("file-video", self._run, sink.picture, sink.failed)
 
     async def close(self) -> None:
@@ -91,7 +95,7 @@ class FileVideo(RenditionsMixin):
             self._encoder = None
             self._traits = self._make_traits(_PASSTHROUGH, track.width, track.height, track.fps, encodes=False)
             log.info("%s: its H.264 passes through without encoding", self._file.path)
-            return Passthrough(track.fps)
+            return Passthrough(track.fps, self._new_small(track.width, track.height))
         width, height = fitted_size(track.width, track.height, *self._box)
         encoder = self._encoder = Encoder(
             width=width,
@@ -102,11 +106,30 @@ class FileVideo(RenditionsMixin):
         )
         self._traits = self._make_traits(Encoder.name, width, height, track.fps, encodes=True)
         log.info("%s: encoded as %dx%d, because %s", self._file.path, width, height, track.obstacle)
-        return Transcoder(encoder, width, height, track.fps)
+        return Transcoder(encoder, width, height, track.fps, self._new_small(width, height))
 
-    @staticmethod
-    def _make_traits(encoder: str, width: int, height: int, fps: float, *, encodes: bool) -> VideoTraits:
-        return VideoTraits("file", encoder, width, height, fps, encodes, encodes, StreamReason.FILE)
+    def _new_small(self, width: int, height: int) -> SmallEncoder | None:
+        """Return the encoder of the small rendition of a `width` x `height` video, in the state of the last one."""
+        small = self._small_video.encoder(self._small_sink, width, height, self._keyframe_interval)
+        if small is not None:
+            small.succeed(self._small)
+        self._small = small
+        return small
+
+    def _make_traits(self, encoder: str, width: int, height: int, fps: float, *, encodes: bool) -> VideoTraits:
+        small = self._small_video
+        return VideoTraits(
+            "file",
+            encoder,
+            width,
+            height,
+            fps,
+            encodes,
+            encodes,
+            StreamReason.FILE,
+            small.size(width, height),
+            small.obstacle(width, height),
+        )
 
 
 def _require_video(path: str, info: MediaInfo) -> VideoTrack:

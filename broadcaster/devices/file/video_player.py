@@ -111,7 +111,7 @@ class VideoPlayer:
             return True
         if not self._thread.pause(-self._timeline.lateness(reader.begin, self._clock.monotonic())):
             return False
-        self._deliver(pipeline.access_units(picture, self._capture_time(reader.begin)))
+        self._deliver(pipeline, pipeline.access_units(picture, self._capture_time(reader.begin)))
         return True
 
     def _show(self, reader: TrackReader, pipeline: Pipeline, picture: Any, position: float) -> bool:
@@ -131,7 +131,7 @@ class VideoPlayer:
         self._count_skipped(pipeline, position, skip, now)
         self._position = position
         if not skip:
-            self._deliver(pipeline.access_units(picture, self._capture_time(position)))
+            self._deliver(pipeline, pipeline.access_units(picture, self._capture_time(position)))
         return True
 
     def _count_skipped(self, pipeline: Pipeline, position: float, skip: bool, now: float) -> None:
@@ -225,7 +225,7 @@ class VideoPlayer:
     def _repeat(self, pipeline: Pipeline, seconds: float) -> bool:
         if not self._thread.pause(seconds):
             return False
-        self._deliver(pipeline.repeat(max(self._clock.monotonic(), self._last_captured + _MIN_INTERVAL)))
+        self._deliver(pipeline, pipeline.repeat(max(self._clock.monotonic(), self._last_captured + _MIN_INTERVAL)))
         return True
 
     def _capture_time(self, position: float) -> float:
@@ -233,8 +233,9 @@ class VideoPlayer:
         captured = max(self._timeline.due(position), self._clock.monotonic() - TOLERANCE)
         return max(captured, self._last_captured + _MIN_INTERVAL)
 
-    def _deliver(self, units: Iterator[AccessUnit]) -> None:
+    def _deliver(self, pipeline: Pipeline, units: Iterator[AccessUnit]) -> None:
         for unit in units:
             self._shown_at = self._clock.monotonic()
             self._last_captured = unit.captured
             self._thread.deliver(unit)
+            pipeline.encode_small(unit, self._thread.call)

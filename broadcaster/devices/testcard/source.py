@@ -122,4 +122,4 @@ class TestCard(RenditionsMixin):
             picture = pattern.draw(number, self._clock.unix())
         thread.deliver(encoder.encode(picture, captured))
         if small := self._small:
-            small.feed(picture, captured, self._fps, encoder, thread.call)
+            small.feed(picture, captured, self._fps, encoder.load, thread.call)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from broadcaster.devices import v4l2
 from broadcaster.devices.board import Board
 from broadcaster.devices.scaler import Scaler, fitted_size
+from broadcaster.devices.small import NO_SMALL_VIDEO, SmallEncoder, SmallVideo
 from broadcaster.devices.usb.camera import Camera, CapturedFrame, Node
 from broadcaster.devices.usb.controls import flip_in_camera, set_controls
 from broadcaster.devices.usb.decoding import Decoder
@@ -16,7 +17,7 @@ from broadcaster.devices.usb.formats import COST
 from broadcaster.devices.usb.modes import Choice, Mode, RequestedMode, choose_mode
 from broadcaster.devices.usb.pipelines import FrameDecimator, Passthrough, Pipeline, Transcoder, make_encoder
 from broadcaster.errors import SourceError, StreamReason
-from broadcaster.ports import VideoTraits
+from broadcaster.ports import VideoSink, VideoTraits
 from broadcaster.stream.rendition import LONGEST
 
 log = logging.getLogger(__name__)
@@ -33,31 +34,44 @@ _POLL_TIMEOUT = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CaptureConfig:
-    """The settings of a capture: size and rate, bits per second, keyframe interval in seconds, flips, and controls."""
+    """The settings of a capture.
+
+    Size and frame rate, bits per second, keyframe interval in seconds, flips, the small rendition, and controls.
+    """
 
     requested: RequestedMode
     bitrate: int
     keyframe_interval: float
     flips: frozenset[str] = frozenset()
+    small: SmallVideo = NO_SMALL_VIDEO
     controls: tuple[tuple[str, object], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSession:
-    """A camera that delivers, its pipeline and traits; `first_frame` is a frame that was already read."""
+    """A camera that delivers, its pipeline and traits; `first_frame` is a frame that was already read.
+
+    `small` encodes the small rendition; None if there is none.
+    """
 
     camera: Camera
     pipeline: Pipeline
     first_frame: CapturedFrame | None
     traits: VideoTraits
+    small: SmallEncoder | None = None
 
 
 ObstacleCache = dict[str, str | None]
 """Why a camera's H.264 cannot pass through, or None if it can; checked once, when the camera is first used."""
 
 
-def start_capture(camera: Camera, config: CaptureConfig, board: Board, obstacles: ObstacleCache) -> CaptureSession:
-    """Choose a mode, start it, and log it. Raises `SourceError`, and OSError of the camera."""
+def start_capture(
+    camera: Camera, config: CaptureConfig, board: Board, obstacles: ObstacleCache, small: VideoSink | None = None
+) -> CaptureSession:
+    """Choose a mode, start it, and log it. Raises `SourceError`, and OSError of the camera.
+
+    `small` takes the small rendition.
+    """
     set_controls(camera, config.controls)
     flips = frozenset() if flip_in_camera(camera, config.flips) else config.flips
     obstacle = "the camera cannot flip it" if flips else obstacles.get(_identity(camera.node))
@@ -67,7 +81,7 @@ def start_capture(camera: Camera, config: CaptureConfig, board: Board, obstacles
         if session:
             return session
         choice = _choose(camera, config, obstacles[_identity(camera.node)])
-    return _start_transcoding(camera, config, choice, board, flips)
+    return _start_transcoding(camera, config, choice, board, flips, small)
 
 
 def _choose(camera: Camera, config: CaptureConfig, obstacle: str | None) -> Choice:
@@ -106,7 +120,10 @@ def _start_passthrough(
         return None
     log.info("%s: %s passes through without encoding (%s)", _name(camera.node), mode, choice.reason)
     can_force, can_set = pipeline.can_force_keyframe, pipeline.can_set_bitrate
-    traits = VideoTraits("v4l2", pipeline.encoder, mode.width, mode.height, mode.fps, can_force, can_set)
+    no_small = "the camera's own H.264 passes through, so there are no pictures to encode a second time"
+    traits = VideoTraits(
+        "v4l2", pipeline.encoder, mode.width, mode.height, mode.fps, can_force, can_set, no_small=no_small
+    )
     return CaptureSession(camera, pipeline, first_frame, traits)
 
 
@@ -148,7 +165,12 @@ def _check_h264(
 
 
 def _start_transcoding(
-    camera: Camera, config: CaptureConfig, choice: Choice, board: Board, flips: frozenset[str]
+    camera: Camera,
+    config: CaptureConfig,
+    choice: Choice,
+    board: Board,
+    flips: frozenset[str],
+    small: VideoSink | None,
 ) -> CaptureSession:
     mode, requested = _start(camera, choice.mode), config.requested
     width, height = fitted_size(mode.width, mode.height, requested.width, requested.height)
@@ -157,7 +179,7 @@ def _start_transcoding(
     encoder = make_encoder(
         board, width=width, height=height, fps=fps, bitrate=config.bitrate, interval=config.keyframe_interval
     )
-    pipeline = Transcoder(Decoder(mode, camera.stride), Scaler(width, height, *sorted(flips)), encoder, decimator)
+    pipeline = Transcoder(Decoder(mode, camera.stride), Scaler(width, height, *sorted(flips)), encoder, decimator, fps)
     log.info(
         "%s: %s (%s), sent as %dx%d encoded by %s",
         _name(camera.node),
@@ -167,7 +189,19 @@ def _start_transcoding(
         height,
         pipeline.encoder,
     )
-    return CaptureSession(camera, pipeline, None, VideoTraits("v4l2", pipeline.encoder, width, height, fps, True, True))
+    traits = VideoTraits(
+        "v4l2",
+        pipeline.encoder,
+        width,
+        height,
+        fps,
+        can_force_keyframe=True,
+        can_set_bitrate=True,
+        small_size=config.small.size(width, height),
+        no_small=config.small.obstacle(width, height),
+    )
+    small_encoder = config.small.encoder(small, width, height, config.keyframe_interval)
+    return CaptureSession(camera, pipeline, None, traits, small_encoder)
 
 
 def _identity(node: Node) -> str:

@@ -14,6 +14,7 @@ from broadcaster.devices.libav import libav_errors
 from broadcaster.devices.m2m import HardwareEncoder, hardware_obstacle
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.scaler import Scaler
+from broadcaster.devices.small import Call, SmallEncoder
 from broadcaster.devices.usb.camera import Camera, CapturedFrame
 from broadcaster.devices.usb.decoding import Decoder
 from broadcaster.devices.v4l2 import BITRATE, FORCE_KEYFRAME
@@ -54,6 +55,9 @@ class Pipeline(Protocol):
 
     def units(self, frame: CapturedFrame) -> list[AccessUnit]:
         """Return the access units of a frame, usually one. Raises `SourceError`, and OSError of the camera."""
+
+    def encode_small(self, small: SmallEncoder, call: Call) -> None:
+        """Encode the small rendition of the last frame, if the pipeline decodes it."""
 
 
 class Passthrough:
@@ -97,6 +101,9 @@ class Passthrough:
         self._running = self._running or keyframe
         return [AccessUnit(data, frame.captured, keyframe)] if data and self._running else []
 
+    def encode_small(self, small: SmallEncoder, call: Call) -> None:
+        """Do nothing: there are no decoded pictures."""
+
 
 class PictureEncoder(Protocol):
     """The interface of the encoders that `Transcoder` can use."""
@@ -104,6 +111,10 @@ class PictureEncoder(Protocol):
     @property
     def name(self) -> str:
         """The encoder's name for display."""
+
+    @property
+    def load(self) -> float:
+        """Fraction of the frame interval that encoding takes on the source's thread."""
 
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
@@ -121,14 +132,22 @@ class Transcoder:
     can_force_keyframe = can_set_bitrate = can_skip_pictures = True
 
     def __init__(
-        self, decoder: Decoder, scaler: Scaler, encoder: PictureEncoder, decimator: FrameDecimator | None
+        self,
+        decoder: Decoder,
+        scaler: Scaler,
+        encoder: PictureEncoder,
+        decimator: FrameDecimator | None,
+        fps: float = 30.0,
     ) -> None:
+        """`fps` are the frames per second that remain after decimation."""
         self.encoder = encoder.name
         self.request_keyframe = encoder.request_keyframe
         self.set_bitrate = encoder.set_bitrate
         self._decoder = decoder
         self._scaler = scaler
-        self._encode = encoder.encode
+        self._encoder = encoder
+        self._fps = fps
+        self._last: tuple[VideoFrame, float] | None = None
         self._decimator = decimator
         self._damaged = SkipCount()
 
@@ -139,12 +158,20 @@ class Transcoder:
         picture = self._decoder.decode(frame.data)
         if count := self._damaged.add(int(picture is None), frame.captured):
             log.warning("%d damaged pictures from the camera skipped (check the cable and the hub)", count)
+        self._last = None
         if picture is None:
             return []
         with libav_errors(StreamReason.ENCODER, "scaling"):
             picture = self._scaler.fit(picture)
-        units = self._encode(picture, frame.captured)
+        self._last = picture, frame.captured
+        units = self._encoder.encode(picture, frame.captured)
         return [units] if isinstance(units, AccessUnit) else list(units)
+
+    def encode_small(self, small: SmallEncoder, call: Call) -> None:
+        """See `Pipeline`."""
+        if self._last is not None:
+            small.feed(*self._last, self._fps, self._encoder.load, call)
+            self._last = None
 
 
 class FrameDecimator:

@@ -8,6 +8,7 @@ from functools import partial
 from broadcaster.devices.blocking import Overdue, Worker
 from broadcaster.devices.board import Board, read_board
 from broadcaster.devices.pace import SkipCount
+from broadcaster.devices.small import SmallEncoder, small_video
 from broadcaster.devices.thread import SourceThread
 from broadcaster.devices.usb.camera import BUFFERS, Camera, CapturedFrame
 from broadcaster.devices.usb.capture import CaptureConfig, CaptureSession, ObstacleCache, start_capture
@@ -15,6 +16,7 @@ from broadcaster.devices.usb.controls import flips_of
 from broadcaster.devices.usb.errors import camera_errors
 from broadcaster.devices.usb.find import pick_camera, scan_devices
 from broadcaster.devices.usb.modes import RequestedMode
+from broadcaster.devices.usb.pipelines import Pipeline
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
 from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import Clock, VideoSink, VideoTraits
@@ -59,10 +61,10 @@ class UsbCamera:
         return self._traits
 
     async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
+        """Start delivering into `sink` and `small`. Raises `SourceError`."""
         self._worker = Worker("usb-camera")
         try:
-            session = self._session = await self._worker.call(self._start, OPEN_LIMIT)
+            session = self._session = await self._worker.call(partial(self._start, small), OPEN_LIMIT)
         except Overdue:
             text = f"the USB camera does not answer within {OPEN_LIMIT:g} s: unplug it and plug it in again"
             raise SourceError(StreamReason.CAMERA_STALLED, text) from None
@@ -86,22 +88,29 @@ class UsbCamera:
 
     def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Request a keyframe soon; does nothing if the camera's own H.264 has no such control."""
-        if self._session:
-            self._session.pipeline.request_keyframe()
+        if encoder := self._encoder(quality):
+            encoder.request_keyframe()
 
     def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         """Change the bit rate while running; does nothing if the camera's own H.264 has no such control."""
-        if self._session:
-            self._session.pipeline.set_bitrate(bits_per_second)
+        if encoder := self._encoder(quality):
+            encoder.set_bitrate(bits_per_second)
 
     def encode_small(self, on: bool) -> None:
-        """There is no small rendition."""
+        """Start or stop the encoder of the small rendition."""
+        if self._session and self._session.small:
+            self._session.small.turn(on)
 
-    def _start(self) -> CaptureSession:
+    def _encoder(self, quality: Quality) -> Pipeline | SmallEncoder | None:
+        if self._session is None:
+            return None
+        return self._session.pipeline if quality is Quality.FULL else self._session.small
+
+    def _start(self, small: VideoSink | None) -> CaptureSession:
         node = pick_camera(scan_devices(), self._device)
         with camera_errors(node):
             self._camera = Camera(node)
-            return start_capture(self._camera, self._config, self._board, self._obstacles)
+            return start_capture(self._camera, self._config, self._board, self._obstacles, small)
 
     def _release(self) -> None:
         camera, self._camera = self._camera, None
@@ -139,6 +148,8 @@ class UsbCamera:
     def _send(self, thread: SourceThread[AccessUnit], session: CaptureSession, frame: CapturedFrame) -> None:
         for unit in session.pipeline.units(frame):
             thread.deliver(unit)
+        if session.small:
+            session.pipeline.encode_small(session.small, thread.call)
 
 
 def make_usb_camera(settings: VideoSettings, clock: Clock) -> UsbCamera:
@@ -148,6 +159,7 @@ def make_usb_camera(settings: VideoSettings, clock: Clock) -> UsbCamera:
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,
         flips=flips_of(settings.rotation, settings.flip),
+        small=small_video(settings),
         controls=settings.controls,
     )
     return UsbCamera(clock, settings.device, config, read_board())
