@@ -1,7 +1,7 @@
 # make run    run the daemon live with the test picture; open the printed address
 # make test   run all tests, including those in a real browser
 # make test-faults  cause each known fault and measure recovery; as root, because it makes network namespaces
-# make test-films   play some 290 media files of all kinds, and compare with ffmpeg; on a PC
+# make test-films   play 287 media files of all kinds, and compare with ffmpeg; on a PC
 # make fuzz   SECONDS=60: fuzz all external input, each surface for so long; on a PC
 # make soak   MINUTES=60: ten viewers, and a fault every half minute; SEED=… repeats a run
 # make check  check format, lint, types and layers

@@ -58,7 +58,7 @@ REFUSED = [
     no_film("page.mp4", PAGE, "Invalid data"),
     no_film("text.mov", b"Hello, world.\n" * 100, "Invalid data"),
     Film("missing.mp4", "", None, None, change=deleted, refused="No such file or directory"),
-    Film("folder.mp4", "", None, None, change=folder, refused="is no regular file but a folder"),
+    Film("folder.mp4", "", None, None, change=folder, refused="only regular files can be played"),
     made_from(
         "subtitles-alone.mkv",
         "-i words.srt -c copy",
