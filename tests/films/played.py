@@ -82,6 +82,10 @@ class PlayingThread:
         self._clock.sleep(seconds)
         return self._clock.monotonic() < self._end
 
+    def call(self, function: Callable[[Any], None], value: object) -> None:
+        """See `SourceThread.call`."""
+        function(value)
+
     def deliver(self, item: Any) -> None:
         """See `SourceThread.deliver`."""
         self.items.append(item)
