@@ -144,7 +144,7 @@ class SendMonitor:
         sent: deque[tuple[float, int]] = deque(maxlen=round(1 / POLL_INTERVAL) + 1)
         began = time.monotonic()
         while True:
-            stats = await here.figures()
+            stats = await here.stats()
             now = round(time.monotonic() - began, 2)
             if stats:
                 sent.append((now, stats["bytes_sent"]))
