@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import churn, fanout, garbage, hostile, joining, panel, resources, scale, storm, timing
+from tests.bench import churn, fanout, garbage, hostile, joining, narrow, panel, resources, scale, storm, timing
 from tests.bench.measurement import Options, table
 
 QUICK = {
@@ -25,6 +25,7 @@ ONLY_WHEN_NAMED = {
     "churn": churn.measure,
     "garbage": garbage.measure,
     "hostile": hostile.measure,
+    "narrow": narrow.measure,
 }
 MEASUREMENTS = QUICK | ONLY_WHEN_NAMED
 
@@ -48,7 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--viewers", type=int, help="number of viewers (fanout, profile, scale, storm, memory, churn, garbage)"
     )
-    parser.add_argument("--seconds", type=int, help="length of the measurement (fanout, lipsync, profile, scale)")
+    parser.add_argument(
+        "--seconds", type=int, help="length of the measurement (fanout, lipsync, narrow, profile, scale)"
+    )
     parser.add_argument("--rounds", type=int, help="number of rounds (fanout, garbage)")
     parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the random joins (churn) or input (hostile)")
