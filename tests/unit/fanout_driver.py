@@ -35,7 +35,7 @@ class RecordingSender:
         if self.broken:
             raise OSError("an unexpected error")
         if end == len(frame):
-            self.frames.append(frame.payloads[-1][1])
+            self.frames.append(frame.payloads[-1][-1])
         return end - first
 
     def send_audio(self, frame) -> None:
@@ -80,6 +80,6 @@ class FanoutDriver:
     def publish(self, *, key: bool = False, size: int = 0, after: float = 1 / 30) -> int:
         self.clock.advance(after)
         self.number += 1
-        body = (b"\0\0\0\1\x65" if key else b"\0\0\0\1\x41") + bytes([self.number]) + b"x" * size
+        body = (b"\0\0\0\1\x65" if key else b"\0\0\0\1\x41") + b"x" * size + bytes([self.number])
         self.hub.publish_video(AccessUnit((SPS_PPS if key else b"") + body, self.clock.monotonic(), key))
         return self.number

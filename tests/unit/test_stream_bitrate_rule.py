@@ -89,3 +89,32 @@ def test_overload_lowers_the_rate_whatever_the_viewers_can_receive():
     assert steps[-1] == rule.rate == LOWEST
     assert steps[2] < HIGHEST / 2
     assert rule.step([10 * HIGHEST]) > LOWEST
+
+
+def test_minority_on_slow_networks_does_not_lower_the_full_rendition_while_there_is_a_small_one():
+    rule = BitrateRule(LOWEST, HIGHEST, small=400_000)
+    for estimates in ([700_000, 5_000_000], [300_000, 700_000, 5_000_000, 5_000_000, 5_000_000]):
+        assert rule.step(estimates, has_small=True) is None
+        assert rule.fall(estimates, has_small=True) is None
+
+
+def test_full_rendition_follows_the_majority_whose_network_is_this_machine_s():
+    rule = BitrateRule(LOWEST, HIGHEST, small=400_000)
+    assert rule.step([1_000_000, 1_000_000, 5_000_000], has_small=True) == 900_000
+
+
+def test_full_rendition_does_not_follow_viewers_whom_the_small_one_serves():
+    rule = BitrateRule(LOWEST, HIGHEST, small=400_000)
+    for _ in range(20):
+        rule.step([100_000], has_small=True)
+    assert 0.9 * 800_000 <= rule.rate <= 800_000
+    for _ in range(20):
+        rule.step([100_000], has_small=False)
+    assert rule.rate == LOWEST
+
+
+def test_overload_lowers_the_full_rendition_to_the_lowest_rate_although_there_is_a_small_one():
+    rule = BitrateRule(LOWEST, HIGHEST, small=400_000)
+    for _ in range(40):
+        rule.step([10 * HIGHEST], overloaded=True, has_small=True)
+    assert rule.rate == LOWEST
