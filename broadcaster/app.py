@@ -26,12 +26,12 @@ from broadcaster.service.notify import NotifySocket, watchdog_interval
 from broadcaster.service.panel import PanelControl
 from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
-from broadcaster.service.systemd import Service
+from broadcaster.service.systemd import ServiceNotifier
 from broadcaster.service.uncaught import uncaught_errors
 from broadcaster.settings import AudioSettings, Settings, VideoSettings, every_setting
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
-from broadcaster.stream.bitrate import SMALL_LOWEST, BitrateControl
+from broadcaster.stream.bitrate import SMALL_MIN_FRACTION, BitrateControl
 from broadcaster.stream.bug_log import BugLog
 from broadcaster.stream.controller import StreamController
 from broadcaster.stream.hub import Hub
@@ -107,15 +107,15 @@ class Daemon:
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
-        self._service = Service(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
+        self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
     async def run(self, *, live: bool, announce: Announce) -> None:
         """Start the components, run until a signal or a bug, and close them in reverse."""
         stopping = asyncio.Event()
         backgrounds = [
             Background("stream", self._stream.run, STREAM_DEADLINE),
-            Background("device arrivals", lambda: watch_arrivals(self._stream.look_again)),
-            Background("service", self._service.run),
+            Background("device arrivals", lambda: watch_arrivals(self._stream.retry_now)),
+            Background("service", self._notifier.run),
         ]
         hang_up = stopping.set if self._read_settings is None else self._reload
         with signals(self._toggle_by_signal, stopping.set, hang_up), uncaught_errors(self._bugs):
@@ -143,7 +143,7 @@ class Daemon:
             Component("web server", self._server.start, self._server.close),
             service,
             component("garbage collection", self._start_garbage_collection, self._garbage.close),
-            component("service manager", close=self._service.stopping),
+            component("service manager", close=self._notifier.stopping),
         ]
 
     def _start_garbage_collection(self) -> None:
@@ -157,7 +157,7 @@ class Daemon:
 
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
-        lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_LOWEST)
+        lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_MIN_FRACTION)
         estimates = partial(self._fanout.bandwidth_estimates, quality)
         return BitrateControl(estimates, self._video, lowest, highest, small=small, quality=quality)
 

@@ -32,9 +32,9 @@ class Clock(Protocol):
 class VideoTraits:
     """Properties of a video source; complete once it is open.
 
-    `encoder` is a display name ("libx264", "none (H.264 passes through)"); `stall_reason` is what viewers are told
-    when the source delivers neither a picture nor an error. `small_size` is width and height of the small rendition,
-    None if there is none, and then `no_small` says why.
+    `encoder` is a display name ("libx264", "none (H.264 passes through)"); `stall_reason` is the reason that is
+    reported when the source delivers neither a picture nor an error. `small_size` is width and height of the small
+    rendition; None if there is none, and then `no_small` is the reason.
     """
 
     source: str
@@ -172,7 +172,7 @@ class MediaSender(Protocol):
         """Send 20 ms of audio, without blocking."""
 
     def send_padding(self, packets: int, now: float) -> int:
-        """Send up to `packets` packets that the viewer already has, to try what its network carries.
+        """Send up to `packets` packets that the viewer already has, to probe what its network carries.
 
         Return how many were sent.
         """

@@ -103,7 +103,7 @@ fail_to_start() {
     die "it does not start, see above; the previous version is back in its place"
 }
 
-# The daemon's own start block and warnings, from the journal.
+# The daemon's own start banner and warnings, from the journal.
 report() {
     local log press=
     journalctl --sync

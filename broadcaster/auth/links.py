@@ -22,7 +22,7 @@ MAX_LIFETIME = 366 * 24 * 3600
 """Seconds."""
 
 EARLIEST_CLOCK = 1_767_225_600.0
-"""2026-01-01 in Unix seconds: a clock that shows an earlier time is not set."""
+"""2026-01-01 in Unix seconds. A Pi without a battery-backed clock boots with an earlier time, until it is set."""
 
 _CLOCK_TOLERANCE = 60
 """Seconds that the clock may be slow."""

@@ -1,4 +1,4 @@
-"""The command line: arguments, exit codes, logging set-up and the start block."""
+"""The command line: arguments, exit codes, logging set-up and the start banner."""
 
 from broadcaster.cli.commands import main
 

@@ -1,4 +1,4 @@
-"""The start block, which the daemon prints when it is ready."""
+"""The start banner, which the daemon prints when it is ready."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QR_CHARACTERS = "█▀▄"
 
 @dataclass(frozen=True, slots=True)
 class BannerContext:
-    """What the start block shows besides the settings and the stream.
+    """What the start banner shows besides the settings and the stream.
 
     `links` are the page's addresses, the one for viewers first. `link_command` is the command that creates a viewer
     link. `token_file` holds the operator token; empty if the daemon did not create one. `terminal` is true if stdout
@@ -34,8 +34,8 @@ class BannerContext:
     qr: bool = True
 
 
-def start_block(settings: Settings, report: StreamReport, context: BannerContext) -> str:
-    """Return the start block: the page's addresses, the sources, who may watch, and who may start and stop.
+def start_banner(settings: Settings, report: StreamReport, context: BannerContext) -> str:
+    """Return the start banner: the page's addresses, the sources, who may watch, and who may start and stop.
 
     The viewer token (as part of each link) and the QR code of the first link are printed only on a terminal: other
     output may end up in a journal, which more people can read. Addresses that give no access are left out.

@@ -23,7 +23,7 @@ from broadcaster.auth.tokens import make_token
 from broadcaster.cli import links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
-from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_block
+from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_banner
 from broadcaster.cli.install import install, uninstall
 from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
@@ -202,7 +202,7 @@ def _read(parsed: argparse.Namespace) -> Settings:
 
 
 def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport) -> None:
-    """Print the start block, now that the daemon listens on `port`."""
+    """Print the start banner, now that the daemon listens on `port`."""
     token_file = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     context = BannerContext(
         links=page_addresses(effective.web, port),
@@ -212,7 +212,7 @@ def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report
         qr=_can_print_qr_codes(),
     )
     try:
-        print(start_block(effective, report, context), flush=True)
+        print(start_banner(effective, report, context), flush=True)
     except OSError:  # a full disk or a closed pipe: serve anyway, and do not fail when stdout is flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,1 +1,1 @@
-"""One viewer's way out: fan-out, send queue, pacing, congestion control."""
+"""Delivery to each viewer: fan-out, send queue, pacing, congestion control."""

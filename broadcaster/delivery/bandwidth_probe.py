@@ -1,4 +1,4 @@
-"""Bandwidth probe: what a slow viewer's network carries is found out by sending.
+"""Bandwidth probe: measures what a slow viewer's network carries, by sending video.
 
 REMB cannot tell: it follows what arrives, so it falls to the rate of the audio while pictures are skipped, and
 grows by only 8 % a second afterwards. A probe sends a keyframe and the pictures after it, slowly at first. Receiver
@@ -49,7 +49,7 @@ HEAVY_LOSS = 0.3
 """Fraction of packets lost that means one by itself; less without a queue is a bad radio, which RTX repairs."""
 
 FEW = 2
-"""Packets that count neither as lost nor as in flight: a fraction of a few means nothing."""
+"""Packets that count neither as lost nor as in flight: a fraction of so small a number means nothing."""
 
 LONGEST_KEYFRAME = 6.0
 """Seconds after which the pictures behind the probe's keyframe are skipped, if it has still not been sent."""
@@ -130,7 +130,7 @@ class BandwidthProbe:
         return lost - self._lost > FEW + (MUCH_LOSS if self._had_queue else HEAVY_LOSS) * arrived
 
     def _arrival_rate(self, arrived: int, now: float) -> float:
-        """Packets a second."""
+        """Return the arrival rate in packets per second."""
         self._arrivals.append((now, arrived))
         while len(self._arrivals) > 2 and self._arrivals[1][0] <= now - WINDOW:
             self._arrivals.popleft()

@@ -47,11 +47,11 @@ ARRIVES_WITHIN = 1.2
 """Seconds after which packets in flight count as lost, if no report has shown that another one arrived."""
 
 UNKNOWN_ROUND_TRIP = 0.1
-"""Seconds, until a report has told the round trip."""
+"""Round-trip time in seconds that is assumed until a report contains it."""
 
 
 class ViewerHealth(StrEnum):
-    """How a viewer keeps up."""
+    """Whether a viewer keeps up."""
 
     WELL = "well"
     SKIPPING = "skipping"
@@ -161,7 +161,7 @@ class CongestionController:
 
     @property
     def round_trip(self) -> float:
-        """The round trip without queues in seconds; a guess until a report has told it."""
+        """The round-trip time without queues in seconds; an assumed value until a report contains it."""
         return UNKNOWN_ROUND_TRIP if self._round_trip == float("inf") else self._round_trip
 
     def disregard_padding(self, lost: int) -> None:

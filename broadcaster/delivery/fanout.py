@@ -1,4 +1,4 @@
-"""The RTP fan-out: access units in, one picture for each viewer out.
+"""The RTP fan-out: sends each access unit to all viewers.
 
 Everything that is the same for all viewers of a rendition is made once (`feed`); then one walk hands the frame to each
 viewer's send queue, and a shared tick sends what pacing held back. Neither waits for anyone.
@@ -175,7 +175,7 @@ class Fanout:
             self._walks.begin(lambda queue: queue.small_ended(now))
 
     def _send_picture(self, frame: RtpFrame, quality: Quality, queue: SendQueue) -> None:
-        """The moment of publishing counts for all: it is the send time that the packets state."""
+        """Add a picture at its publishing time, which its packets carry as their send time."""
         queue.add(frame, quality, frame.send_time)
         if queue:
             self._tick_later(frame.send_time)
@@ -189,13 +189,13 @@ class Fanout:
         queue.sender.sending_failed()
 
     def _tick_later(self, now: float) -> None:
-        """Somebody's backlog waits for the shared tick."""
+        """Schedule the shared tick, which sends what pacing held back."""
         if self._tick_timer is None:
             self._ticked_at = now
             self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _tick(self) -> None:
-        """Send what the pace allows to everybody whose pictures wait; when the walks are behind, the next tick does."""
+        """Send what the pace allows to each viewer with a backlog; if walks are unfinished, wait for the next tick."""
         if self._walks:
             self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
             return

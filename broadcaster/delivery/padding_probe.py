@@ -1,8 +1,8 @@
-"""Padding probe: whether a viewer's network carries the full rendition is found out while it watches the small one.
+"""Padding probe: measures whether the network of a viewer of the small rendition carries the full one.
 
 Packets that the viewer has already are sent again as RTX (RFC 4588), which its decoder ignores, in addition to the
-small rendition, at a pace that grows until both together make up the rate to be tried. Receiver reports tell whether
-the packets of the video are held up by a queue or get lost; then the probe ends before the viewer sees anything of it.
+small rendition, at a pace that grows until both together make up the rate to be tried. Receiver reports show whether
+video packets are delayed by a queue or lost; then the probe ends before the viewer notices anything.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ramp-up of a new viewer's bandwidth estimate, during which it says nothing about the network.
+"""The ramp-up of a new viewer's bandwidth estimate, during which it does not reflect the network.
 
 A browser's first REMB is 0.86 to 0.98 of the rate received so far. From there it grows by 8 % a second, until it is
 well above the sent rate or reaches the network's limit (libwebrtc; measured with Chromium: first 2230 kbit/s of 2520,

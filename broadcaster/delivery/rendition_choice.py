@@ -1,7 +1,7 @@
 """The choice of one viewer's rendition: the small one before skipping pictures, and back when the network allows.
 
-The viewer's bandwidth estimate cannot decide about the way back: browsers let it grow to one and a half times what they
-receive, which is less than the full rendition needs. So the way back is tried with padding (`padding_probe`), and each
+The viewer's bandwidth estimate cannot decide about the return: browsers let it grow to one and a half times what they
+receive, which is less than the full rendition needs. So the return is tried with padding (`padding_probe`), and each
 attempt that fails doubles the wait for the next one.
 """
 
@@ -69,7 +69,7 @@ class RenditionChoice:
     def is_attempt_due(self, *, is_well: bool, estimate: int | None, rate: float, now: float) -> bool:
         """Return whether to try whether the network carries the full rendition.
 
-        `estimate` is the viewer's bandwidth estimate, `rate` that of the small rendition; `is_well` says that the
+        `estimate` is the viewer's bandwidth estimate, `rate` that of the small rendition; `is_well`: the
         viewer keeps up with it.
         """
         if not is_well or self.quality is Quality.FULL or self.preference is not QualityPreference.AUTO:

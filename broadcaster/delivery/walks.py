@@ -1,4 +1,4 @@
-"""Walks over the viewers: something is done for each of them, and the event loop runs after every few."""
+"""Walks over all viewers in small batches, between which the event loop runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Walks:
         self._is_scheduled = False
 
     def __bool__(self) -> bool:
-        """Whether a walk has not come to its end."""
+        """Whether a walk is unfinished."""
         return bool(self._walks)
 
     def begin(self, visit: Visit, viewers: Iterable[tuple[str, SendQueue]] | None = None) -> None:

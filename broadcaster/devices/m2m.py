@@ -20,10 +20,10 @@ from broadcaster.model.stream import AccessUnit
 
 log = logging.getLogger(__name__)
 
-LINE_STEP = 64
+WIDTH_STEP = 64
 """Widths must be a multiple of it. libav passes pictures with their own line size (v4l2_buffers.c); for yuv420p it
 equals the driver's, a multiple of 32 (bcm2835-v4l2-codec.c), for such widths only; others come out torn."""
-WIDEST, HIGHEST = 1920, 1080
+MAX_WIDTH, MAX_HEIGHT = 1920, 1080
 _CONSTRAINED_BASELINE = 66 | 1 << 9
 """AV_PROFILE_H264_CONSTRAINED_BASELINE (libavcodec/defs.h); the driver's own default is High."""
 
@@ -38,7 +38,7 @@ class HardwareEncoder:
 
     name = "h264_v4l2m2m"
     load = 0.0
-    """Fraction of the frame interval that encoding takes of a processor."""
+    """CPU time as a fraction of the frame interval: the hardware takes none."""
 
     def __init__(
         self,
@@ -127,10 +127,10 @@ class HardwareEncoder:
 
 def hardware_obstacle(width: int, height: int) -> str | None:
     """Return why the hardware encoder cannot encode pictures of that size; None if it can."""
-    if width > WIDEST or height > HIGHEST:
-        return f"the hardware encoder takes at most {WIDEST}x{HIGHEST}"
-    if width % LINE_STEP:
-        return f"the hardware encoder takes only widths that are multiples of {LINE_STEP}"
+    if width > MAX_WIDTH or height > MAX_HEIGHT:
+        return f"the hardware encoder takes at most {MAX_WIDTH}x{MAX_HEIGHT}"
+    if width % WIDTH_STEP:
+        return f"the hardware encoder takes only widths that are multiples of {WIDTH_STEP}"
     return None
 
 

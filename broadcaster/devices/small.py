@@ -1,4 +1,4 @@
-"""The small rendition of a source: which size it has, why there is none, and its encoder in software."""
+"""The small rendition of a source: its size, the reason if there is none, and its software encoder."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 AUTO_SIZE = (640, 360)
 """The largest size with `video.second = "auto"`: legible on a phone at 400 kbit/s."""
 
-MAX_SHARE = 0.5
-"""Pixels of the small rendition, as a fraction of the full one's, above which it would save too little."""
+MAX_PIXEL_RATIO = 0.5
+"""Ratio of the small rendition's pixels to the full one's above which it would save too little."""
 
 COST = 0.4
 """Time to scale and encode the small rendition, as a fraction of the full one's encoding time (measured: 0.29 to 0.37
@@ -38,13 +38,13 @@ Call = Callable[[Callable[[Any], None], Any], None]
 
 @dataclass(frozen=True, slots=True)
 class SmallVideo:
-    """What the settings ask for: the largest width and height in pixels (None: no small rendition), bits per second."""
+    """The configured small rendition: maximum width and height in pixels (None: no rendition), bits per second."""
 
     box: tuple[int, int] | None
     bitrate: int
 
     def size(self, width: int, height: int) -> tuple[int, int] | None:
-        """Return the size of the small rendition of a `width` x `height` video; None if `obstacle` says why not."""
+        """Return the small rendition's size for a `width` x `height` video; None if there is none (see `obstacle`)."""
         if self.box is None or self.obstacle(width, height):
             return None
         return fitted_size(width, height, *self.box)
@@ -54,7 +54,7 @@ class SmallVideo:
         if self.box is None:
             return "video.second is off"
         small_width, small_height = fitted_size(width, height, *self.box)
-        if small_width * small_height > MAX_SHARE * width * height:
+        if small_width * small_height > MAX_PIXEL_RATIO * width * height:
             return f"the video of {width}x{height} is too small for a second rendition of {small_width}x{small_height}"
         return ""
 
@@ -68,7 +68,7 @@ NO_SMALL_VIDEO = SmallVideo(None, 0)
 
 
 def small_video(settings: VideoSettings) -> SmallVideo:
-    """Return what the settings say about the small rendition."""
+    """Return the small rendition that the settings configure."""
     if settings.second == "off":
         return SmallVideo(None, settings.second_bitrate)
     width, height = AUTO_SIZE if settings.second == "auto" else map(int, settings.second.split("x"))
@@ -113,8 +113,8 @@ class SmallEncoder:
         """Whether pictures are to be encoded."""
         return self._is_on
 
-    def succeed(self, other: SmallEncoder | None) -> None:
-        """Take over state and bit rate of the encoder that this one replaces."""
+    def take_over(self, other: SmallEncoder | None) -> None:
+        """Take over state and bit rate of `other`, the encoder that this one replaces."""
         if other is not None:
             self._is_on, self.bitrate = other.is_on, other.bitrate
 

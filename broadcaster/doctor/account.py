@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broadcaster.doctor.isolation import run_isolated
-from broadcaster.doctor.unit import Service
+from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.errors import BroadcasterError
 
 DEFAULT_USER = "broadcaster"
@@ -37,12 +37,12 @@ class Account:
         return f"as user {self.name}{', like the service' if self.is_service_user else ''}"
 
 
-def current_account(service: Service) -> Account:
+def current_account(service: ServiceUnit) -> Account:
     """Return the account of this process."""
     return Account(_user_name(os.geteuid()), service.user or DEFAULT_USER)
 
 
-def switch_to_service_user(service: Service) -> None:
+def switch_to_service_user(service: ServiceUnit) -> None:
     """Become the service's user permanently, with its groups, home and state folder.
 
     Do nothing without root privileges or if that user does not exist. Raises `BroadcasterError` if that user cannot
@@ -62,12 +62,12 @@ def switch_to_service_user(service: Service) -> None:
     _switch(user, service)
 
 
-def _can_read_package(user: pwd.struct_passwd, service: Service) -> bool:
+def _can_read_package(user: pwd.struct_passwd, service: ServiceUnit) -> bool:
     _switch(user, service)
     return os.access(__file__, os.R_OK) and os.access(_PACKAGE, os.R_OK | os.X_OK)
 
 
-def _switch(user: pwd.struct_passwd, service: Service) -> None:
+def _switch(user: pwd.struct_passwd, service: ServiceUnit) -> None:
     """Change user, groups, environment and working directory as systemd does for the service (systemd.exec(5))."""
     # Groups come first, because only root can set them.
     os.initgroups(user.pw_name, user.pw_gid)

@@ -11,7 +11,7 @@ from broadcaster.devices.board import Board
 from broadcaster.doctor.account import Account
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.unit import Service
+from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.sandbox import Hidden
 from broadcaster.service.daemon_client import DaemonClient, NoDaemon, Refused, operator_token
 from broadcaster.settings import Settings, WebSettings
@@ -73,7 +73,7 @@ class CheckContext:
     settings_file: str
     problems: tuple[str, ...]
     account: Account
-    service: Service
+    service: ServiceUnit
     running: DaemonStatus | None
     holders: Holders
     page_addresses: Callable[[WebSettings, int], list[str]]
@@ -84,7 +84,7 @@ class CheckContext:
         return self.running if self.running is not None and self.running.holds_devices else None
 
     def hides(self, path: str) -> Hidden | None:
-        """Return what hides a file of the settings from the service; None if nothing does, or if they are not its."""
+        """Return what hides a configured file from the service; None if nothing does, or it has other settings."""
         is_services = self.service.installed and self.settings_file == self.service.settings_file
         return self.service.hides(os.path.realpath(absolute(path))) if is_services and path else None
 

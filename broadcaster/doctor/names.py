@@ -1,4 +1,4 @@
-"""The names of all results; a module of its own, because the command line needs only these and starts faster so."""
+"""The names of all results; a separate module, so that the command line need not import the checks."""
 
 from __future__ import annotations
 

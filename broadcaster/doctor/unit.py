@@ -23,7 +23,7 @@ _HIDDEN_FOLDERS = {"ProtectHome": ("/home", "/root", "/run/user"), "PrivateTmp":
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceUnit:
     """The properties of the unit; all empty without systemd or without the unit.
 
     `restarts` counts automatic restarts. `low_ports`: the service may listen on ports below 1024. `hidden` are the
@@ -57,19 +57,19 @@ class Service:
         return next((hidden for hidden in self.hidden if contains(hidden.folder, path)), None)
 
 
-def read_service(machine: Machine) -> Service:
+def read_service(machine: Machine) -> ServiceUnit:
     """Return the service's properties from systemd."""
     return parse(machine.run("systemctl", "show", UNIT, f"--property={','.join(_PROPERTIES)}") or "")
 
 
-def parse(output: str) -> Service:
+def parse(output: str) -> ServiceUnit:
     """Parse the output of `systemctl show` (systemctl(1), org.freedesktop.systemd1(5))."""
     values = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     if values.get("LoadState") != "loaded":
-        return Service()
+        return ServiceUnit()
     command = _parse_command(values.get("ExecStart", ""))
     state = values.get("StateDirectory", "").split(" ")[0]
-    return Service(
+    return ServiceUnit(
         installed=True,
         enabled=values.get("UnitFileState", "").startswith("enabled"),
         active=values.get("ActiveState", ""),

@@ -89,7 +89,7 @@ class Traffic:
 class RenditionStats:
     """Statistics of one rendition: its viewers, its size in pixels, and its bit rate, measured and requested.
 
-    `obstacle` says why there is no such rendition; the size is 0 then.
+    `obstacle` is the reason if there is no such rendition; the size is 0 then.
     """
 
     viewers: int

@@ -45,7 +45,7 @@ class QualityPreference(StrEnum):
 class StreamStatus:
     """The stream's status as viewers see it; `since` is in Unix seconds.
 
-    `has_small` is whether the small rendition can be had.
+    `has_small` is whether the small rendition is available.
     """
 
     state: StreamState

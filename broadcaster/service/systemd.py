@@ -17,7 +17,7 @@ TICK = 1.0
 """Seconds between reports: the status line changes at most once per second."""
 
 
-class Service:
+class ServiceNotifier:
     """Reports to the service manager at `socket`; does nothing without one.
 
     `watchdog` is the watchdog timeout in seconds, None without a watchdog. A keep-alive is sent every half timeout, as

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from broadcaster.model.offers import IceCandidate
 
-_LONGEST = 512
+_MAX_LENGTH = 512
 _CANDIDATE = re.compile(
     r"(?:a=)?candidate:(?P<foundation>[0-9A-Za-z+/]{1,32}) (?P<component>[0-9]{1,3}) (?P<protocol>[A-Za-z-]{1,8})"
     r" (?P<priority>[0-9]{1,10}) (?P<address>[0-9A-Za-z.:-]{1,255}) (?P<port>[0-9]{1,5})"
@@ -32,7 +32,7 @@ class Dropped(Exception):
 
 def filter_candidate(text: str, own: frozenset[str]) -> IceCandidate:
     """Read one candidate line; `own` are our addresses. Raises `Dropped`."""
-    match = _CANDIDATE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    match = _CANDIDATE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
     if match is None:
         raise Dropped("unparsable")
     if match["protocol"].lower() != "udp":

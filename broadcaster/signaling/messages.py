@@ -14,13 +14,13 @@ from broadcaster.errors import BadMessage, BroadcasterError, StreamReason
 from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
 from broadcaster.signaling.protocol import ByeReason, CloseCode, ErrorCode, RestartReason, Timings
 
-_LARGEST = 2**53
+_MAX_SAFE_INTEGER = 2**53
 """JavaScript's integers are exact up to here (ECMA-262 §21.1.2.6)."""
-_LONGEST_DETAIL = 200
+_MAX_DETAIL = 200
 """Characters of a decoder's explanation that are sent back; it may quote the message."""
 
-Id = Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST)]
-Number = Id | Annotated[float, Meta(ge=-_LARGEST, le=_LARGEST)]
+Id = Annotated[int, Meta(ge=-_MAX_SAFE_INTEGER, le=_MAX_SAFE_INTEGER)]
+Number = Id | Annotated[float, Meta(ge=-_MAX_SAFE_INTEGER, le=_MAX_SAFE_INTEGER)]
 
 
 class Hello(Struct, frozen=True, tag="hello"):
@@ -166,7 +166,7 @@ class ByeMessage(Struct, frozen=True, tag="bye"):
 
 
 class ErrorMessage(Struct, frozen=True, omit_defaults=True, tag="error"):
-    """What was wrong."""
+    """An error in a message, or the reason why a session is refused or ended."""
 
     code: ErrorCode
     message: str
@@ -226,7 +226,7 @@ def parse_message(text: str) -> ViewerMessage | Unknown:
 def _unknown(text: str, error: ValidationError) -> Unknown:
     """Return the message if only its type is unknown. Raises `BadMessage`.
 
-    msgspec names the field in the text of its error only, which is for people. So each field is read again by itself.
+    msgspec names the field only in the text of its error, which is not meant to be parsed. So each field is read again.
     """
     try:
         fields = _object.decode(text)
@@ -240,7 +240,7 @@ def _unknown(text: str, error: ValidationError) -> Unknown:
     for name, required, decoder in _fields[type]:
         if required or name in fields:
             _read(fields, name, decoder)
-    raise BadMessage("type", _detail(error)) from error  # such as a field that is there twice
+    raise BadMessage("type", _detail(error)) from error  # for example a duplicate field
 
 
 def _read(fields: Mapping[str, Raw], name: str, decoder: json.Decoder[Any]) -> object:
@@ -253,7 +253,7 @@ def _read(fields: Mapping[str, Raw], name: str, decoder: json.Decoder[Any]) -> o
 
 
 def _detail(error: Exception) -> str:
-    return str(error)[:_LONGEST_DETAIL]
+    return str(error)[:_MAX_DETAIL]
 
 
 def stream_object(status: StreamStatus, quality: Quality | None = None) -> StreamObject:
@@ -268,7 +268,7 @@ def stream_message(status: StreamStatus, quality: Quality | None = None) -> Stre
 
 
 def heartbeat_timings(timings: Timings) -> HeartbeatTimings:
-    """Return what `welcome` tells of the timings."""
+    """Return the timings that `welcome` contains."""
     return HeartbeatTimings(timings.ping_interval, timings.pong_timeout, timings.idle, timings.server_timeout)
 
 

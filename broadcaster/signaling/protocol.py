@@ -84,8 +84,8 @@ class Timings:
     resume_timeout: float = 10
     """How long a session without a WebSocket can be resumed."""
     unconnected_limit: float = 60
-    """How long a session keeps its place, when all are taken, while the stream is live and its peer connection is not
-    connected: heartbeats alone do not count as watching."""
+    """How long the peer connection of a session may be unconnected while the stream is live, before a new viewer may
+    displace the session if the limit is reached: heartbeats alone do not count as watching."""
     viewers_interval: float = 1
     """Between two `viewers` messages."""
     close_timeout: float = 0.5

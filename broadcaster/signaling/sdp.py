@@ -96,8 +96,8 @@ def filter_answer(offer: str, answer: str) -> FilteredAnswer:
     media = [_check_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
     _check_bundle(answered[0], media)
     lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", *_transport(answered, media)]
-    for section, its in zip(answered[1:], media, strict=True):
-        lines += _rebuild(section, its)
+    for section, parsed in zip(answered[1:], media, strict=True):
+        lines += _rebuild(section, parsed)
     candidates = [value for section in answered for value in section.all("candidate")]
     return FilteredAnswer("\r\n".join([*lines, ""]), tuple(f"candidate:{value}" for value in candidates))
 
@@ -172,13 +172,13 @@ def _check_media(answer: _Media, offer: _Media) -> _Media:
     for number, uri in answer.extensions.items():
         _require(uri == offer.extensions.get(number), "renumbered header extensions")
     names = {codec.split("/")[0].upper() for codec in answer.codecs.values()}
-    _require(answer.kind != "video" or "H264" in names, "no H.264 for the picture")
+    _require(answer.kind != "video" or "H264" in names, "no H.264 in the video m-line")
     return answer
 
 
 def _check_bundle(session: _Section, media: list[_Media]) -> None:
     groups = [value.split() for value in session.all("group") if value.startswith("BUNDLE ")]
-    mids = [its.mid for its in media]
+    mids = [one.mid for one in media]
     _require(groups == [["BUNDLE", *mids]], "all m-lines must be bundled on one transport, in their order")
 
 
@@ -187,9 +187,9 @@ def _transport(sections: list[_Section], media: list[_Media]) -> list[str]:
     setup = _same(sections, "setup", "a=setup")
     _require(setup == "active", "a setup that is not active")
     ufrag, pwd = _same(sections, "ice-ufrag", "ICE credentials"), _same(sections, "ice-pwd", "ICE credentials")
-    _require(_UFRAG.fullmatch(ufrag) is not None and _PWD.fullmatch(pwd) is not None, "odd ICE credentials")
+    _require(_UFRAG.fullmatch(ufrag) is not None and _PWD.fullmatch(pwd) is not None, "invalid ICE credentials")
     return [
-        f"a=group:BUNDLE {' '.join(its.mid for its in media)}",
+        f"a=group:BUNDLE {' '.join(one.mid for one in media)}",
         f"a=ice-ufrag:{ufrag}",
         f"a=ice-pwd:{pwd}",
         f"a=fingerprint:{_fingerprint(sections)}",
@@ -229,7 +229,7 @@ def _check_fmtp(value: str, media: _Media) -> bool:
     parameters = (parameter.partition("=") for parameter in match[2].split(";"))
     for name, _, number in parameters:
         _require(
-            name.strip() not in _NUMBERS or re.fullmatch("[0-9]{1,9}", number) is not None, f"odd {name} in a=fmtp"
+            name.strip() not in _NUMBERS or re.fullmatch("[0-9]{1,9}", number) is not None, f"invalid {name} in a=fmtp"
         )
     return True
 

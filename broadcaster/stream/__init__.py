@@ -1,1 +1,1 @@
-"""The one live programme: state machine and keyframe gate (pure), fan-out and live (asyncio, no I/O)."""
+"""The live stream: controller, state machine, hub, renditions, bit rate and load shedding (asyncio, no I/O)."""

@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 OPEN_LIMIT = 10.0
 """Seconds for an audio source to open; most open at once and report errors to the sink."""
 _FRAME = 0.02
-"""Seconds of a frame."""
+"""Duration of an Opus frame in seconds."""
 GRACE = 0.3
 """Seconds to wait before lost audio is reported: if the video fails for the same cause (a film on a stick that was
 removed), only that is reported."""
 QUIET_LIMIT = 3.0
-"""Seconds without a frame after which an open source counts as lost; noticed after twice that at most."""
+"""Seconds without a frame after which an open source counts as lost; detected after at most twice that time."""
 
 
 class AudioSupervisor:
@@ -54,7 +54,7 @@ class AudioSupervisor:
 
     @property
     def state(self) -> AudioState:
-        """The state that viewers are told; muted counts as no audio on purpose."""
+        """The state as viewers see it: muted counts as having no audio source."""
         return AudioState.NONE if self.muted else self._state
 
     def mute(self, muted: bool) -> None:

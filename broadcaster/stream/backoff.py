@@ -1,4 +1,4 @@
-"""How long to wait before a source is opened again: 1, 2, 4 … 30 s."""
+"""Back-off before a source is opened again: 1, 2, 4 … 30 s."""
 
 from __future__ import annotations
 

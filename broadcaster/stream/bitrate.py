@@ -21,17 +21,17 @@ INTERVAL = 1.0
 """Seconds between two steps: browsers send REMB about as often while it rises."""
 
 FALL_INTERVAL = 0.25
-"""Seconds between two checks for a collapse: browsers report one at once, and every moment at the old rate makes the
-queue at the bottleneck longer."""
+"""Seconds between two checks for a collapse: browsers report it at once, and until the rate falls, the queue at the
+bottleneck grows."""
 
-_ENOUGH = 0.95
+_SUFFICIENT = 0.95
 """Fraction of the rate that a viewer must be able to receive: REMB starts close to what is sent, and fluctuates."""
 
 _COLLAPSED = 0.7
 """Fraction of the rate below which REMB does not merely fluctuate: the rate falls without waiting for the next step."""
 
 _MARGIN = 0.9
-"""Fraction of the bandwidth of a too narrow network that is used: audio and retransmissions need the rest."""
+"""Fraction of a narrow network's bandwidth that is used: audio and retransmissions need the rest."""
 
 _OUTLIERS = 0.1
 """Fraction of the viewers whose lower estimates are ignored; these viewers are skipped instead."""
@@ -39,14 +39,14 @@ _OUTLIERS = 0.1
 _SMALL_FLOOR = 2
 """The full rendition's bit rate does not follow viewers below this multiple of the small one's: the small one does."""
 
-SMALL_LOWEST = 3 / 8
+SMALL_MIN_FRACTION = 3 / 8
 """The lowest bit rate of the small rendition, as a fraction of its highest: 150 of 400 kbit/s; below, it is blurred."""
 
-_EASE = 0.8
+_OVERLOAD_FACTOR = 0.8
 """Factor by which an overloaded machine lowers the rate at each step, besides the margin: below half after three."""
 
-_UP = 1.08
-"""Maximum growth in a second, like REMB's own: 40 s from a fifth of the rate back to nearly all of it."""
+_MAX_GROWTH = 1.08
+"""Maximum factor by which the rate grows in a second, like REMB's own: 40 s from a fifth of the rate to nearly all."""
 
 _STEP = 0.05
 """Changes smaller than this fraction are not worth changing the encoder."""
@@ -66,14 +66,14 @@ class BitrateRule:
         """Return the new rate if it changes; call this every `INTERVAL`.
 
         `estimates` are the bandwidth estimates of the viewers that keep up, ascending; without any, the rate rises to
-        the highest. If this machine is `overloaded`, the rate falls whatever the viewers can receive. `has_small` says
-        that slow viewers can get the small rendition.
+        the highest. If this machine is `overloaded`, the rate falls whatever the viewers can receive. `has_small`:
+        slow viewers can get the small rendition.
         """
         limit = self._limit(estimates, has_small)
         if overloaded:
-            limit = min(limit, round(self.rate * _EASE))
-        rising = max(self.rate, min(limit, self.rate * _UP))
-        return self._change(limit * _MARGIN if limit < self.rate * _ENOUGH else rising)
+            limit = min(limit, round(self.rate * _OVERLOAD_FACTOR))
+        rising = max(self.rate, min(limit, self.rate * _MAX_GROWTH))
+        return self._change(limit * _MARGIN if limit < self.rate * _SUFFICIENT else rising)
 
     def fall(self, estimates: Sequence[int], *, has_small: bool = False) -> int | None:
         """Return the new rate if the network has collapsed; call this between steps."""

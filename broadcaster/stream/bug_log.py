@@ -1,4 +1,4 @@
-"""Bugs: exceptions that nobody foresaw. Each kind is logged once with its traceback, and every one is counted."""
+"""Log of bugs, that is, unexpected exceptions: each kind is logged once with its traceback, and all are counted."""
 
 from __future__ import annotations
 

@@ -47,11 +47,11 @@ class StreamController:
         self._desired = False
         self._on_desired_state = on_desired_state
         self._video = video
-        self._audio = audio
+        self._audio_source = audio
         self._hub = hub
         self._clock = clock
         self._bugs = bugs
-        self._sound = AudioSupervisor(audio, hub.publish_audio, self._announce, bugs)
+        self._audio = AudioSupervisor(audio, hub.publish_audio, self._announce, bugs)
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
@@ -64,10 +64,10 @@ class StreamController:
 
     @property
     def status(self) -> StreamStatus:
-        """The state that viewers are told."""
+        """The state as viewers see it."""
         shown = self._machine.shown
         since = self._clock.unix() - (self._clock.monotonic() - shown.since)
-        return StreamStatus(shown.state, round(since, 3), self._sound.state, shown.reason, self._had_small)
+        return StreamStatus(shown.state, round(since, 3), self._audio.state, shown.reason, self._had_small)
 
     def set_live(self, live: bool) -> None:
         """Set the desired state; ignored while the daemon is shutting down."""
@@ -82,7 +82,7 @@ class StreamController:
         """Request the opposite of the desired state."""
         self.set_live(not self._desired)
 
-    def look_again(self) -> None:
+    def retry_now(self) -> None:
         """Retry now, because a device was plugged in, and soon again if that fails.
 
         Firmware and udev may need some time before the device can be opened.
@@ -92,11 +92,11 @@ class StreamController:
     @property
     def muted(self) -> bool:
         """Whether the audio is muted."""
-        return self._sound.muted
+        return self._audio.muted
 
     def mute(self, muted: bool) -> None:
         """Mute or unmute the audio; does nothing without an audio source."""
-        self._sound.mute(muted)
+        self._audio.mute(muted)
 
     def watch(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` whenever `status` changes; return a function that removes it."""
@@ -109,7 +109,7 @@ class StreamController:
         return StreamReport(
             video_source=traits.source,
             encoder=traits.encoder,
-            audio_source=self._audio.name if self._audio else "none",
+            audio_source=self._audio_source.name if self._audio_source else "none",
             width=traits.width,
             height=traits.height,
             fps=traits.fps,
@@ -144,7 +144,7 @@ class StreamController:
         self._hub.publish_video(unit)
 
     def _watch_small(self) -> None:
-        """Announce whether the small rendition can be had: a source knows only when it is open."""
+        """Announce whether the small rendition is available, which a source knows only when it is open."""
         had_small, self._had_small = self._had_small, self._hub.small.is_available
         if self._had_small is not had_small and self._machine.phase is Phase.LIVE:
             self._notify(self.status)
@@ -153,7 +153,7 @@ class StreamController:
         """Take the error that ended the video source (`ports.VideoSink`)."""
         if isinstance(error, SourceBug):
             self._bugs.add(error.where, error.bug)
-        self._complain(error.detail)
+        self._log_failure(error.detail)
         self._step(Event.FAILED, StreamReason(error.reason))
 
     async def _open(self) -> None:
@@ -174,10 +174,10 @@ class StreamController:
         except Exception as error:  # noqa: BLE001 - a SourceBug is logged and counted
             self.failed(SourceBug("opening the video source", error))
         else:
-            self._sound.open()
+            self._audio.open()
 
     async def _close_sources(self) -> None:
-        await asyncio.gather(self._sound.close(), self._close_video())
+        await asyncio.gather(self._audio.close(), self._close_video())
 
     async def _close_video(self) -> None:
         try:
@@ -197,14 +197,14 @@ class StreamController:
             self.failed(SourceError(reason, f"no picture for {STALL_LIMIT:g} s"))
         else:
             if self._machine.phase in _OPENING and now >= (self._machine.next_deadline or now):
-                self._complain(f"no keyframe within {STARTING_LIMIT:g} s of opening the source")
+                self._log_failure(f"no keyframe within {STARTING_LIMIT:g} s of opening the source")
             self._after(lambda now: self._machine.tick(now, reason))
 
-    def _complain(self, detail: str) -> None:
+    def _log_failure(self, detail: str) -> None:
         self._log.failure(detail, steady=self._machine.is_steady(self._clock.monotonic()))
 
     def _after(self, change: Callable[[float], Action | None]) -> None:
-        """Step the state machine, then carry out what follows."""
+        """Step the state machine, and carry out the resulting action, announcement and deadline."""
         before = self._machine.shown
         action = change(self._clock.monotonic())
         if action is not None:

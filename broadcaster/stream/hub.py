@@ -1,7 +1,7 @@
 """The hub: takes access units and Opus frames from the sources, and hands them to every subscriber.
 
 A subscriber never blocks the hub: it takes a reference and returns. One whose buffer is full is skipped to the next
-keyframe and counted; one that raises is unsubscribed, and the others do not notice.
+keyframe and counted; one that raises is unsubscribed, and the others are not affected.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class Subscription:
 class Hub:
     """Publishes the stream to any number of subscribers; what these raise goes to `bugs`.
 
-    A subscriber gets the access units of one rendition. Audio goes to those of the full one: who wants both renditions
-    subscribes twice.
+    A subscriber gets the access units of one rendition. Audio goes to those of the full one. To get
+    both renditions, subscribe twice.
     """
 
     def __init__(self, clock: Clock, bugs: BugLog | None = None) -> None:

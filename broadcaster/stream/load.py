@@ -1,6 +1,6 @@
-"""Load: how late the event loop runs, and what is shed when this machine cannot keep up.
+"""Load shedding: measures how late the event loop runs, and reduces the load when this machine cannot keep up.
 
-First the bit rate is lowered, then new viewers are refused. Nobody who watches is disconnected for it.
+First the bit rate is lowered, then new viewers are refused. Connected viewers are not disconnected.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ MAX_LAG = 0.1
 
 MAX_REFUSED = 0.1
 """Fraction of packets that the kernel refuses or delays (full socket) that counts as overload; a single viewer whose
-network is gone does not reach it for long, because nothing is sent to a viewer that is not heard from."""
+network is gone does not reach it for long, because nothing is sent to a viewer that is silent."""
 
 PATIENCE = 3
-"""Samples in a row that must show overload: an encoder that starts, or a cron job, is none."""
+"""Consecutive samples that must show overload: the start of an encoder, or of a cron job, does not count."""
 
 RELIEF = 10
-"""Samples in a row without overload after which new viewers are accepted again."""
+"""Consecutive samples without overload after which new viewers are accepted again."""
 
 
 class LoopLag:
-    """Measures how much later than asked a timer of the event loop fires, in seconds."""
+    """Measures how late a timer of the event loop fires, in seconds."""
 
     def __init__(self) -> None:
         self._lags: deque[float] = deque(maxlen=_LAGS)
@@ -84,7 +84,7 @@ class LoadSample:
 
 
 class LoadRule:
-    """Takes a sample each `INTERVAL`; `overloaded` asks for a lower bit rate, `refuses` for no new viewers."""
+    """Takes a sample each `INTERVAL`; `overloaded`: lower the bit rate; `refuses`: admit no new viewers."""
 
     def __init__(self) -> None:
         self.overloaded = False

@@ -30,7 +30,7 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
-    """What happened, or was requested."""
+    """Something that happened or was requested."""
 
     START = "start"
     STOP = "stop"
@@ -85,7 +85,7 @@ TABLE: dict[tuple[Phase, Event], tuple[Phase, Action | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicState:
-    """The state that everybody sees; `since` is the monotonic time at which it began."""
+    """The state as viewers see it; `since` is the monotonic time at which it began."""
 
     state: StreamState
     since: float
@@ -103,11 +103,11 @@ class StreamMachine:
 
     @property
     def next_deadline(self) -> float | None:
-        """When to call `tick`: the end of `starting`, or the next retry."""
+        """When to call `tick`, in monotonic seconds: the end of `starting`, or the next retry."""
         return self._deadline
 
     def tick(self, now: float, stall_reason: StreamReason = StreamReason.CAMERA_STALLED) -> Action | None:
-        """What the time alone asks for; `stall_reason` belongs to a source that has not begun in time."""
+        """Return the action that a passed deadline requires; `stall_reason`: why a source has not started in time."""
         if self._deadline is None or now < self._deadline:
             return None
         if self.phase is Phase.FAILED:

@@ -7,16 +7,16 @@ from collections import deque
 from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import VideoSource
 
-FRESH = 0.15
-"""Seconds for which the cached keyframe serves a newcomer although another could be forced.
+MAX_FRESH_AGE = 0.15
+"""Maximum age in seconds at which the cached keyframe serves a new viewer although another could be forced.
 
 Catching up from an older keyframe at the usual pace takes longer than waiting for a forced one.
 """
 
-LONGEST = 2.0
+MAX_CACHE_DURATION = 2.0
 """Seconds of access units kept in the cache, for sources that cannot force keyframes."""
 
-LARGEST = 2 * 1024 * 1024
+MAX_CACHE_SIZE = 2 * 1024 * 1024
 """Bytes kept in the cache."""
 
 SHORTEST_INTERVAL = 0.5
@@ -39,7 +39,7 @@ _RATE_WINDOW = 2.0
 
 
 class KeyframeCache:
-    """The last keyframe and the access units after it, as long as they stay within `LONGEST` and `LARGEST`."""
+    """The last keyframe and the access units after it, up to `MAX_CACHE_DURATION` and `MAX_CACHE_SIZE`."""
 
     def __init__(self) -> None:
         self.units: list[AccessUnit] = []
@@ -55,7 +55,7 @@ class KeyframeCache:
             return
         self.units.append(unit)
         self._size += len(unit.data)
-        if self._size > LARGEST or now - self._started > LONGEST:
+        if self._size > MAX_CACHE_SIZE or now - self._started > MAX_CACHE_DURATION:
             self.clear()
 
     def clear(self) -> None:
@@ -64,12 +64,12 @@ class KeyframeCache:
         self._size = 0
 
     def is_fresh(self, now: float) -> bool:
-        """Return whether the cached keyframe is so recent that forcing another would be a waste."""
-        return bool(self.units) and now - self._started <= FRESH
+        """Return whether the cached keyframe is recent enough to start a new viewer with."""
+        return bool(self.units) and now - self._started <= MAX_FRESH_AGE
 
 
 class KeyframeGate:
-    """Merges keyframe requests: many ask, few keyframes are forced.
+    """Merges keyframe requests, so that few keyframes are forced.
 
     A keyframe costs ten times an ordinary picture, for every viewer. PLI, FIR, the `keyframe` message, new viewers and
     bandwidth probes are merged here, and lead to forced keyframes a minimum time apart.
@@ -99,14 +99,14 @@ class KeyframeGate:
         self._waiting.discard(viewer)
 
     def keyframe_published(self) -> None:
-        """A keyframe goes to everybody now: all requests are served."""
+        """A keyframe is being published: all requests are served."""
         self._waiting.clear()
         self._pending = False
 
     def poll(self, now: float) -> bool:
-        """Return whether to force a keyframe now; True counts as done.
+        """Return whether to force a keyframe now; the caller must do so when this is true.
 
-        Requests stay until a keyframe is published, so one that the encoder lost is repeated.
+        Requests stay until a keyframe is published, so a request that the encoder lost is repeated.
         """
         due = self.next_deadline()
         if due is None or now < due:
@@ -119,7 +119,7 @@ class KeyframeGate:
         return True
 
     def next_deadline(self) -> float | None:
-        """Return the first moment at which `poll` may say yes; None while there is no request."""
+        """Return the earliest time at which `poll` may return true; None while there is no request."""
         if not self._waiting:
             return None
         return min(map(self._allowed_at, self._waiting))
@@ -197,6 +197,6 @@ class Rendition:
             self.poll(now)
 
     def poll(self, now: float) -> None:
-        """Force the keyframe that is due; access units are the clock, since without them it would lead nowhere."""
+        """Force the keyframe that is due; called for each access unit, which shows that the source is running."""
         if self._source is not None and self.gate.poll(now):
             self._source.request_keyframe(self.quality)

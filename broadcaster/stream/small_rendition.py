@@ -1,4 +1,4 @@
-"""The small rendition: a second, smaller encoding for slow networks, which runs only while somebody needs it."""
+"""The small rendition: a second, smaller encoding for slow networks, which runs only while a viewer needs it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from broadcaster.stream.rendition import Rendition
 log = logging.getLogger(__name__)
 
 LINGER = 10.0
-"""Seconds for which the encoder keeps running after the last viewer has left: the next one need not wait for it."""
+"""Seconds for which the encoder keeps running after the last viewer has left: the next one then starts at once."""
 
 
 class SmallRendition(Rendition):
-    """The rendition whose encoder is started by its first user and stopped `LINGER` seconds after its last one.
+    """The rendition whose encoder starts with its first user, and stops `LINGER` seconds after its last one has left.
 
-    `failure` says why the encoder has failed; empty if it has not.
+    `failure` is the reason if the encoder has failed, else empty.
     """
 
     def __init__(self) -> None:

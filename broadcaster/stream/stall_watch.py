@@ -23,11 +23,11 @@ class StallWatch:
 
     @property
     def deadline(self) -> float:
-        """When a live source counts as stalled, unless a picture comes before."""
+        """When a live source counts as stalled, unless a picture arrives before."""
         return self._picture_at + STALL_LIMIT
 
     def picture(self) -> None:
-        """Note that a picture has come; the timer is not moved, it looks again when it fires."""
+        """Note that a picture has arrived; the timer is not moved, and is armed again when it fires."""
         self._picture_at = self._clock.monotonic()
 
     def arm(self, deadline: float | None) -> None:

@@ -1,4 +1,4 @@
-"""What the log says about the stream: each change of state once, and each cause of a failure once."""
+"""Log lines of the stream: each change of state once, and each cause of a failure once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StreamLog:
         self._last = ""
 
     def failure(self, cause: str, *, steady: bool) -> None:
-        """Log why the video failed; `steady` says that the stream was live for a while before."""
+        """Log why the video failed; `steady`: the stream was live for a while before."""
         if steady or len(self._causes) >= MAX_CAUSES:
             self._causes.clear()
         level = logging.DEBUG if cause in self._causes else logging.WARNING

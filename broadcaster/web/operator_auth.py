@@ -62,8 +62,8 @@ class OperatorAuth:
     def _check(self, token: str, networks: tuple[str, ...]) -> None:
         """Compare with the operator token. Raises HTTP errors.
 
-        The generated token is not rate-limited: it cannot be guessed, and somebody who guesses at the same address must
-        not lock the operator out.
+        The generated token is not rate-limited: it cannot be guessed, and a client at the same address that guesses
+        tokens must not lock the operator out.
         """
         if self._generated_token and tokens_match(token, self._generated_token):
             return

@@ -71,7 +71,7 @@ class Viewer:
         """Use this WebSocket from now on, until `grant` expires."""
         event = "resumed" if self.address else "joined"
         self.address, self.grant, self.secure = socket.address, grant, socket.caller.secure
-        self._log(event, f"{event} with the link of {grant.name or 'a guest'}" if grant.by_link else event)
+        self._log(event, f"{event} with the link of {grant.name or 'an unnamed viewer'}" if grant.by_link else event)
         self._socket = self._sockets[socket.number] = socket
         self._reached_at = socket.reached_at
         self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at))

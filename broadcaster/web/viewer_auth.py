@@ -35,7 +35,7 @@ class ViewerAuth:
     def admit(self, token: str, address: str) -> Grant:
         """Return the grant of a viewer with this token. Raises `Refusal`.
 
-        Valid links are not rate-limited: their signature (128 bits) cannot be guessed, and somebody who guesses the
+        Valid links are not rate-limited: their signature (128 bits) cannot be guessed, and a client that guesses the
         viewer token at the same address must not lock their holders out.
         """
         if self.is_open:
@@ -60,7 +60,7 @@ class ViewerAuth:
             now_utc = datetime.fromtimestamp(unix, UTC)
             self._log.warning(
                 "clock",
-                f"the link of {link.name or 'a guest'} was made in the future: this machine's clock shows "
+                f"the link of {link.name or 'an unnamed viewer'} was made in the future: this machine's clock shows "
                 f"{now_utc:%Y-%m-%d %H:%M} UTC; set it. The link is valid for {link.seconds / 3600:.3g} h from now",
             )
         left = link.remaining(unix)

@@ -118,7 +118,7 @@ class IceConnection(Connection):
         candidates = [port.local_candidate for port in ports]
         candidates += await self._query(self._server_requests(component, ports))
         if not candidates:
-            raise BroadcasterError(f"no way from viewers to here: {'; '.join(self._problems)}")
+            raise BroadcasterError(f"viewers cannot reach this machine: {'; '.join(self._problems)}")
         for problem in self._problems:
             self._context.warn(problem)
         return candidates
@@ -198,7 +198,7 @@ class IceConnection(Connection):
         for name, result in zip(requests, results, strict=True):
             if isinstance(result, BaseException):
                 self._problems.append(
-                    f"nothing from {name}: {str(result) or f'no answer within {GATHERING_TIMEOUT} s'}"
+                    f"no candidate from {name}: {str(result) or f'no answer within {GATHERING_TIMEOUT} s'}"
                 )
             else:
                 candidates.append(result[0])

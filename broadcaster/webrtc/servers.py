@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from broadcaster.auth.links import EARLIEST_CLOCK
 from broadcaster.ports import Clock
 from broadcaster.settings import IceServer
 
@@ -18,9 +19,6 @@ log = logging.getLogger(__name__)
 CREDENTIAL_LIFETIME = 86_400
 """Seconds: one day, as draft-uberti-behave-turn-rest-00 §2.2 recommends. Some servers check the expiry at every refresh
 of an allocation, so it must be longer than a visit; a viewer that stays longer gets a new one with its next offer."""
-
-_CLOCK_IS_SET = 1_735_689_600
-"""The first second of 2025 (UTC): a Pi without a battery for its clock boots with an earlier time."""
 
 _URI = re.compile(
     r"(?P<scheme>stuns?|turns?):(?P<host>[^][:?]+|\[[^]]+\])(:(?P<port>[0-9]+))?(\?transport=(?P<transport>udp|tcp))?"
@@ -57,7 +55,7 @@ class Servers:
         )
 
     def _check_clock(self, now: float) -> None:
-        if now < _CLOCK_IS_SET and not self._warned:
+        if now < EARLIEST_CLOCK and not self._warned:
             self._warned = True
             log.warning("clock not set: TURN servers will refuse the credentials made from ice.turn_secret")
 

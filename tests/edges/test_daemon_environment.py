@@ -56,7 +56,7 @@ async def test_film_with_a_name_outside_the_locale_is_played(tmp_path):
             while (await daemon.status())["stream"]["state"] != "live":
                 await asyncio.sleep(0.02)
         assert await daemon.stop() == 0
-        assert "\\u6771\\u4eac" in daemon.log, "the start block has its name, escaped"
+        assert "\\u6771\\u4eac" in daemon.log, "the start banner has its name, escaped"
         assert "Traceback" not in daemon.log
 
 

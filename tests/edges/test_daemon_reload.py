@@ -95,7 +95,7 @@ async def test_closing_the_terminal_stops_the_daemon_despite_a_settings_file(tmp
         lambda: asyncio.StreamReaderProtocol(output), os.fdopen(master, "rb", 0)
     )
     try:
-        await asyncio.wait_for(output.readuntil(b"  Control"), 20)  # of the start block
+        await asyncio.wait_for(output.readuntil(b"  Control"), 20)  # of the start banner
         transport.close()  # which closes the terminal
         assert await asyncio.wait_for(process.wait(), 10) == 0
     finally:

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch 
 PROGRAM = """
 import json, os
 from broadcaster.doctor.account import current_account, group_names, switch_to_service_user
-from broadcaster.doctor.unit import Service
+from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.errors import BroadcasterError
-service = Service(user="USER", groups=("tty", "no-such-group"), environment={"LG_WD": "/nowhere", "A": "b"},
+service = ServiceUnit(user="USER", groups=("tty", "no-such-group"), environment={"LG_WD": "/nowhere", "A": "b"},
                   state_folder="/var/tmp", program="/opt/b")
 try:
     switch_to_service_user(service)

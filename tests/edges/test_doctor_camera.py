@@ -19,7 +19,7 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import Level
-from broadcaster.doctor.unit import Service
+from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.settings import AudioSettings, Settings, VideoSettings
 from tests.rigs import boards
 from tests.rigs.picamera2 import SimulatedPi
@@ -51,7 +51,7 @@ def probe(rig, monkeypatch, tmp_path):
                 settings_file="",
                 problems=(),
                 account=Account("pi", "broadcaster"),
-                service=Service(),
+                service=ServiceUnit(),
                 running=None,
                 holders=Holders({}, {}),
                 page_addresses=lambda web, port: [],

@@ -15,7 +15,7 @@ from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.isolation import run_isolated
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Level
-from broadcaster.doctor.unit import Service, parse
+from broadcaster.doctor.unit import ServiceUnit, parse
 from broadcaster.sandbox import FILMS, Hidden, hidden_by_mounts, hint
 from broadcaster.settings import Settings, VideoSettings, WebSettings
 from tests.edges.devices_rig import make_file
@@ -53,7 +53,7 @@ def test_mounts_and_unit_hide_the_same_files(path: str, hidden: Hidden | None) -
 def test_no_hint_outside_the_sandbox() -> None:
     assert hint("/home/pi/film.mp4") == hint("/tmp/film.mp4") == hint("film.mp4") == ""
     assert parse(SHOWN.replace("=yes", "=no")).hides("/home/pi/film.mp4") is None
-    assert Service().hides("/home/pi/film.mp4") is None
+    assert ServiceUnit().hides("/home/pi/film.mp4") is None
 
 
 def can_mount() -> bool:

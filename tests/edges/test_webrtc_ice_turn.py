@@ -171,7 +171,7 @@ async def test_wrong_secret_is_logged_and_the_offer_has_no_relayed_candidate(tur
     peer = create(IceSettings((IceServer((turn.url,)),), "south-wind"))
     offer = await peer.offer()
     assert {kind for _, _, kind in candidates(offer.sdp)} == {"host"}
-    assert f"nothing from TURN server {RELAY}: STUN transaction failed (401 - Unauthorized)" in caplog.text
+    assert f"no candidate from TURN server {RELAY}: STUN transaction failed (401 - Unauthorized)" in caplog.text
     assert "south-wind" not in caplog.text
     await peer.close()
 
@@ -196,4 +196,4 @@ async def test_gather_returns_candidates_and_problems(turn):
     wrong = await gather(IceSettings((IceServer((turn.url,)),), "south-wind"), SystemClock())
     assert {kind for kind, _ in wrong.candidates} == {"host"}
     (problem,) = wrong.problems
-    assert f"nothing from TURN server {RELAY}" in problem
+    assert f"no candidate from TURN server {RELAY}" in problem

@@ -17,7 +17,7 @@ from broadcaster.media.rtp import MAX_PACKET, RtpFrame
 from broadcaster.media.rtx import RtxBudget
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality
-from broadcaster.stream.bitrate import INTERVAL, SMALL_LOWEST, BitrateRule
+from broadcaster.stream.bitrate import INTERVAL, SMALL_MIN_FRACTION, BitrateRule
 from tests.unit.simulated_encoder import SimulatedEncoder, Stream
 from tests.unit.simulated_network import Browser, Link, Network, Tally
 
@@ -48,7 +48,9 @@ class Simulation:
         self.small = SimulatedEncoder(small or Stream())
         self.small.turn(False)
         self.has_small = small is not None
-        self._rule = BitrateRule(round(self.small.stream.bitrate * SMALL_LOWEST), round(self.small.stream.bitrate))
+        self._rule = BitrateRule(
+            round(self.small.stream.bitrate * SMALL_MIN_FRACTION), round(self.small.stream.bitrate)
+        )
         self._rule_at = 0.0
         self.changes: list[tuple[float, Quality]] = []
         self.padding = 0

@@ -1,8 +1,8 @@
-"""The start block: contents, and no secrets in a journal."""
+"""The start banner: contents, and no secrets in a journal."""
 
 import pytest
 
-from broadcaster.cli.banner import BannerContext, qr_code, start_block, with_token
+from broadcaster.cli.banner import BannerContext, qr_code, start_banner, with_token
 from broadcaster.model.stats import StreamReport
 from broadcaster.settings import Settings, VideoSettings, WebSettings
 
@@ -14,7 +14,7 @@ TOKEN = "/var/lib/broadcaster/operator_token"
 
 
 def block(settings, *, report=REPORT, token_file=TOKEN, terminal):
-    return start_block(settings, report, BannerContext(LINKS, "sudo broadcaster link", token_file, terminal))
+    return start_banner(settings, report, BannerContext(LINKS, "sudo broadcaster link", token_file, terminal))
 
 
 def test_block_in_a_journal_without_access_restrictions():

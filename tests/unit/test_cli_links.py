@@ -9,7 +9,7 @@ import pytest
 from broadcaster.auth.links import Link, read_link
 from broadcaster.cli import links, main
 from broadcaster.cli.links import LinkRequest
-from broadcaster.doctor.unit import Service
+from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import Settings, read
 from broadcaster.storage.secrets import SecretFile, state_secrets
@@ -101,7 +101,7 @@ def service(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
     file = tmp_path / "broadcaster.toml"
     file.write_text('[web]\nlinks = true\nhost = "192.0.2.7"\n')
-    unit = Service(installed=True, settings_file=str(file), state_folder=str(tmp_path / "service"))
+    unit = ServiceUnit(installed=True, settings_file=str(file), state_folder=str(tmp_path / "service"))
     monkeypatch.setattr("broadcaster.cli.target.read_service", lambda machine: unit)
     return unit
 

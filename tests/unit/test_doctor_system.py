@@ -18,7 +18,7 @@ from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.names import GROUPS, NAMES
 from broadcaster.doctor.result import Level
 from broadcaster.doctor.table import CHECKS
-from broadcaster.doctor.unit import Service, parse
+from broadcaster.doctor.unit import ServiceUnit, parse
 from broadcaster.settings import IceServer, IceSettings, Settings, VideoSettings, WebSettings
 from broadcaster.webrtc.ice import Gathered
 from tests.rigs.certificates import make_pair
@@ -49,7 +49,7 @@ def test_names_are_unique_and_every_check_has_a_limit():
 
 def test_output_of_systemctl_is_parsed():
     assert (
-        Service(
+        ServiceUnit(
             installed=True,
             enabled=True,
             active="active",
@@ -68,7 +68,7 @@ def test_output_of_systemctl_is_parsed():
 
 @pytest.mark.parametrize("output", ["", "LoadState=not-found\nActiveState=inactive\n", "nonsense"])
 def test_missing_unit_is_fine(output):
-    assert parse(output) == Service()
+    assert parse(output) == ServiceUnit()
     assert service.evaluate(parse(output)).level is Level.OK
 
 
@@ -225,7 +225,12 @@ TURN = IceSettings((IceServer(("turn:t.example.org",), "u", "p"),))
     [
         (Gathered((("host", "10.0.0.2"), ("host", "fd00::2")), ()), IceSettings(), "ok", "direct: 10.0.0.2, fd00::2"),
         (Gathered((("host", "10.0.0.2"), ("relay", "1.2.3.4")), ()), TURN, "ok", "by relay: 1.2.3.4"),
-        (Gathered((("host", "10.0.0.2"),), ("nothing from TURN server t",)), TURN, "warning", "nothing from TURN"),
+        (
+            Gathered((("host", "10.0.0.2"),), ("no candidate from TURN server t",)),
+            TURN,
+            "warning",
+            "no candidate from TURN",
+        ),
         (Gathered((("host", "10.0.0.2"),), ()), TURN, "warning", "cannot use turn:t.example.org"),
         (
             Gathered((("host", "127.0.0.1"),), ()),

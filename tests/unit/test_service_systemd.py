@@ -6,7 +6,7 @@ from broadcaster.devices.fakes.clock import FakeClock
 from broadcaster.errors import StreamReason
 from broadcaster.model.stats import StreamReport
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.service.systemd import Service
+from broadcaster.service.systemd import ServiceNotifier
 
 WATCHDOG = 8.0
 
@@ -45,7 +45,7 @@ class FakeStream:
 class ServiceDriver:
     def __init__(self, watchdog=WATCHDOG):
         self.socket, self.stream, self.clock, self.viewers = FakeNotifySocket(), FakeStream(), FakeClock(), 0
-        self.service = Service(self.socket, watchdog, self.stream, lambda: self.viewers, self.clock)
+        self.service = ServiceNotifier(self.socket, watchdog, self.stream, lambda: self.viewers, self.clock)
 
     def tick(self, seconds=1.0):
         """Advance the clock, report, and return what was sent."""

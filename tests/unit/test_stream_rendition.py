@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from broadcaster.model.stream import AccessUnit
 from broadcaster.stream.rendition import (
-    LARGEST,
+    MAX_CACHE_SIZE,
     SHORTEST_INTERVAL,
     SHORTEST_INTERVAL_PER_VIEWER,
     SHORTEST_PROBE_INTERVAL,
@@ -128,7 +128,7 @@ def test_probes_of_all_slow_viewers_share_a_minimum_interval():
 
 
 def test_cache_is_emptied_when_too_old_or_too_large():
-    for size, after in ((LARGEST + 1, 0.1), (1, 2.5)):
+    for size, after in ((MAX_CACHE_SIZE + 1, 0.1), (1, 2.5)):
         cache = KeyframeCache()
         cache.add(AccessUnit(b"key", 50.0, True), 50.0)
         assert cache.is_fresh(50.0)

@@ -9,7 +9,7 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from broadcaster.media.h264 import is_keyframe
-from broadcaster.stream.rendition import LARGEST, LONGEST
+from broadcaster.stream.rendition import MAX_CACHE_DURATION, MAX_CACHE_SIZE
 
 MAX_GAP = 1.0
 """Seconds between two pictures that pass through; in a longer gap the last one has to be repeated, thus encoded."""
@@ -74,8 +74,8 @@ class PassthroughCheck:
         last_time, self._last_time = self._last_time, time
         if self._keyframe_at is None:
             return "it does not begin with a keyframe"
-        if time - self._keyframe_at > LONGEST + _ROUNDING or self._size > LARGEST:
-            return f"keyframes are more than {LONGEST:g} s or {LARGEST >> 20} MiB apart"
+        if time - self._keyframe_at > MAX_CACHE_DURATION + _ROUNDING or self._size > MAX_CACHE_SIZE:
+            return f"keyframes are more than {MAX_CACHE_DURATION:g} s or {MAX_CACHE_SIZE >> 20} MiB apart"
         if time <= last_time:
             return "its pictures are not in presentation order"
         if time - last_time > MAX_GAP + _ROUNDING and last_time != float("-inf"):

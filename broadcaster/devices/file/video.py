@@ -112,7 +112,7 @@ class FileVideo(RenditionsMixin):
         """Return the encoder of the small rendition of a `width` x `height` video, in the state of the last one."""
         small = self._small_video.encoder(self._small_sink, width, height, self._keyframe_interval)
         if small is not None:
-            small.succeed(self._small)
+            small.take_over(self._small)
         self._small = small
         return small
 

@@ -26,14 +26,14 @@ class GpioPanel:
         self._tally: TallyLight | None = None
         self._watch_led: Callable[[bool], None] | None = None
 
-    def open(self, used: Callable[[Control], None]) -> None:
-        """Open the pins and watch the buttons; `used` is called on the running event loop. Raises `PanelError`."""
+    def open(self, on_control: Callable[[Control], None]) -> None:
+        """Open the pins and watch the buttons; `on_control` is called on the event loop. Raises `PanelError`."""
         with ExitStack() as stack:
             opened = pins.open_pins(self._settings)
             stack.callback(opened.close)
             self._open_leds(opened, stack)
             for number, short in self._buttons():
-                watch = ButtonWatch(opened, number, self._clock, partial(_notify, used, short))
+                watch = ButtonWatch(opened, number, self._clock, partial(_notify, on_control, short))
                 stack.callback(watch.close)
             self._exit_stack = stack.pop_all()
 
@@ -76,5 +76,5 @@ class GpioPanel:
             stack.callback(self._watch_led, False)
 
 
-def _notify(used: Callable[[Control], None], short: Control, press: Press) -> None:
-    used(short if press is Press.SHORT else Control.HOLD)
+def _notify(on_control: Callable[[Control], None], short: Control, press: Press) -> None:
+    on_control(short if press is Press.SHORT else Control.HOLD)

@@ -18,7 +18,7 @@ from broadcaster.devices.usb.modes import Choice, Mode, RequestedMode, choose_mo
 from broadcaster.devices.usb.pipelines import FrameDecimator, Passthrough, Pipeline, Transcoder, make_encoder
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.ports import VideoSink, VideoTraits
-from broadcaster.stream.rendition import LONGEST
+from broadcaster.stream.rendition import MAX_CACHE_DURATION
 
 log = logging.getLogger(__name__)
 
@@ -158,9 +158,9 @@ def _check_h264(
         count += 1
         if count > 1 or pipeline.can_force_keyframe or not check_interval:
             return None, CapturedFrame(data, frame.captured, frame.number)
-        deadline = time.monotonic() + LONGEST + _KEYFRAME_TOLERANCE
+        deadline = time.monotonic() + MAX_CACHE_DURATION + _KEYFRAME_TOLERANCE
     if count:
-        return f"its keyframes are more than {LONGEST:g} s apart and cannot be requested", None
+        return f"its keyframes are more than {MAX_CACHE_DURATION:g} s apart and cannot be requested", None
     return f"no keyframe came within {FIRST_KEYFRAME_LIMIT:g} s", None
 
 

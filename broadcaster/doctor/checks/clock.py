@@ -6,12 +6,11 @@ import ctypes
 import time
 from dataclasses import dataclass
 
+from broadcaster.auth.links import EARLIEST_CLOCK
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
 
-CLOCK_IS_SET = 1_735_689_600
-"""The start of 2025 (UTC) in Unix seconds: a board without a clock battery boots with an earlier time."""
 _MAX_ERROR = 16_000_000
 """Microseconds of maximum error from which systemd, too, regards a clock as unsynchronised (time-util.c)."""
 _TIMEX_SIZE = 512
@@ -53,7 +52,7 @@ def is_synchronised() -> bool:
 def evaluate(clock: ClockState) -> CheckResult:
     """Require a synchronised clock: any other drifts, or starts in the past."""
     shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(clock.unix))
-    if clock.unix < CLOCK_IS_SET:
+    if clock.unix < EARLIEST_CLOCK:
         return _ABOUT.broken(f"the clock is not set: it shows {shown}", _FIX)
     battery = "" if clock.has_battery_clock else "; this machine has no battery-backed clock"
     if not clock.synchronised:

@@ -10,7 +10,7 @@ from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.settings import Settings, every_setting, weak_tokens
 
-_ABOUT = Subject("settings", "The daemon does not start with invalid settings, and weak tokens let strangers in.")
+_ABOUT = Subject("settings", "The daemon does not start with invalid settings, and weak tokens can be guessed.")
 
 
 def probe(context: CheckContext) -> list[CheckResult]:

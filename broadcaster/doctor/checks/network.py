@@ -88,7 +88,7 @@ _PRIVILEGED_PORT_FIX = (
 
 
 def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
-    """Require an address that other machines can reach; a host name alone is no proof of a network."""
+    """Require an address that other machines can reach; a host name alone does not show that there is a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in WILDCARD_HOSTS:
         if all(map(is_loopback, hosts)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
-from broadcaster.doctor.unit import UNIT, Service
+from broadcaster.doctor.unit import UNIT, ServiceUnit
 
 _MANY_RESTARTS = 3
 """Automatic restarts since the last manual start or boot: fewer may be chance, more have a cause."""
@@ -19,7 +19,7 @@ def probe(context: CheckContext) -> list[CheckResult]:
     return [evaluate(context.service, silent_port=context.settings.web.port if silent else 0)]
 
 
-def evaluate(service: Service, silent_port: int = 0) -> CheckResult:
+def evaluate(service: ServiceUnit, silent_port: int = 0) -> CheckResult:
     """Require that an installed service runs, answers (`silent_port`: the port where it does not), starts at boot."""
     if not service.installed:
         return _ABOUT.ok("not installed (to install it: sudo make install)")
