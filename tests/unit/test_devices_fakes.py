@@ -1,3 +1,7 @@
+"""The fakes keep the rules of the devices that they stand in for, and the signatures of their ports."""
+
+import inspect
+
 import av
 import pytest
 
@@ -7,7 +11,7 @@ from broadcaster.errors import PanelError, SourceAbsent, SourceError, StreamReas
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.media.opus import packet_samples
 from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState
-from broadcaster.ports import Control
+from broadcaster.ports import AudioSource, Clock, Control, Panel, VideoSource
 
 
 class Sink:
@@ -233,11 +237,11 @@ def test_fake_clock_is_monotonic():
 
 
 def test_fake_panel_records_what_is_shown():
-    used: list[Control] = []
+    controls: list[Control] = []
     panel = FakePanel()
     panel.press()
     panel.show(StreamState.LIVE, muted=False)
-    panel.open(used.append)
+    panel.open(controls.append)
     panel.press()
     panel.press(Control.HOLD)
     panel.show(StreamState.OFFLINE, muted=False)
@@ -245,13 +249,13 @@ def test_fake_panel_records_what_is_shown():
     panel.show_viewers(2)
     panel.acknowledge()
     with pytest.raises(RuntimeError):
-        panel.open(used.append)
+        panel.open(controls.append)
     panel.close()
     panel.close()
     panel.press()
     panel.show_viewers(0)
     panel.acknowledge()
-    assert used == [Control.TOGGLE, Control.HOLD]
+    assert controls == [Control.TOGGLE, Control.HOLD]
     assert list(zip(panel.shown, panel.muted, strict=True)) == [("offline", False), ("live", True)]
     assert (panel.viewers, panel.acknowledged) == ([2], 1)
 
@@ -262,3 +266,13 @@ def test_missing_fake_panel_cannot_be_opened():
     with pytest.raises(PanelError):
         panel.open(lambda control: None)
     assert not panel.is_open
+
+
+@pytest.mark.parametrize(
+    ("fake", "port"), [(FakeCamera, VideoSource), (FakeMicrophone, AudioSource), (FakePanel, Panel), (FakeClock, Clock)]
+)
+def test_fake_takes_the_arguments_that_its_port_prescribes(fake, port):
+    methods = {name: method for name, method in vars(port).items() if inspect.isfunction(method) and name[0] != "_"}
+    assert methods
+    for name, method in methods.items():
+        assert list(inspect.signature(getattr(fake, name)).parameters) == list(inspect.signature(method).parameters)

@@ -34,6 +34,13 @@ class FakeCamera(FakeDevice[VideoSink]):
         """Properties of the source."""
         return self._traits
 
+    async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
+        """See `FakeDevice.open`; there is no small rendition."""
+        await super().open(sink)
+
+    def encode_small(self, on: bool) -> None:
+        """Do nothing: there is no small rendition."""
+
     def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Make the next picture a keyframe, unless `forces_keyframes` is false."""
         self.keyframe_requests += 1
