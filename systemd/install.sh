@@ -1,15 +1,15 @@
 #!/bin/bash
-# shellcheck source=systemd/places.sh
+# shellcheck source=systemd/common.sh
 # Installs the broadcaster as a service, or updates it: sudo make install [SOURCE=test], or `broadcaster install`.
-# Every step may be repeated. One that fails says what to do, and does not touch the version that is running.
+# Every step can be repeated. A step that fails prints what to do, and leaves the running version untouched.
 set -euo pipefail
 cd "$(dirname "$0")"
-. ./places.sh
+. ./common.sh
 . ./packages.sh
 
-python=/usr/bin/python3 # the system's: the camera's library belongs to it
+python=/usr/bin/python3 # the system's, because the camera library is installed for it
 source=${SOURCE:-camera}
-# In a checkout the package is beside this folder; in a wheel it is around it, and $WHEEL is what pip has to install.
+# In a checkout, the Python package is next to this folder; in a wheel, it contains it, and pip installs $WHEEL.
 if [ -e ../pyproject.toml ]; then code=../broadcaster; else code=..; fi
 wheel=${WHEEL:-$(realpath ..)}
 new=
@@ -37,22 +37,22 @@ user() {
     systemd-sysusers "$sysusers" || die "the user broadcaster could not be created, see above"
 }
 
-# Each version has a virtual environment of its own: an update that fails half-way does no harm.
+# Each version has its own virtual environment, so an update that fails half-way does not affect the running one.
 environment() {
     say "installing version $(sed -n 's/__version__ = "\(.*\)"/\1/p' "$code/__init__.py") into $home"
     new=$(mktemp -d "$home/venv.XXXXXX")
     chmod 755 "$new"
     "$python" -m venv --system-site-packages "$new" || die "there is no virtual environment: sudo apt install python3-venv"
     "$new/bin/pip" install --quiet --cache-dir "$home/cache" --prefer-binary "${wheel}[usb]" ||
-        die "pip could not install it, see above. Is there a network? The version that was running still runs"
+        die "pip could not install it, see above. Is there a network connection? The previous version is still running"
     ! compgen -G "$new/lib/python3*/site-packages/@(picamera2|libcamera|lgpio)*" >/dev/null ||
-        die "pip installed a library of the camera or the pins, which must come from apt. Please report this"
+        die "pip installed a camera or GPIO library, which must come from apt. Please report this"
 }
 
 settings_file() {
     install -d -m 755 "$(dirname "$settings")"
     if [ -e "$settings" ]; then
-        [ -z "${SOURCE:-}" ] || say "SOURCE=$source changes nothing: $settings exists, and is kept as it is"
+        [ -z "${SOURCE:-}" ] || say "SOURCE=$source is ignored: $settings exists, and is not changed"
     else
         install -m 640 broadcaster.toml "$settings"
         sed -i "/^\[video\]/,/^\[/ s/^#source = .*/source = \"$source\"/" "$settings"
@@ -60,10 +60,10 @@ settings_file() {
     chown root:broadcaster "$settings"
     chmod 640 "$settings"
     "$new/bin/broadcaster" settings --settings "$settings" >/dev/null ||
-        die "please correct $settings and try again. The version that was running still runs"
+        die "please correct $settings and try again. The previous version is still running"
 }
 
-# The service sees neither /home nor /tmp (ProtectHome=, PrivateTmp=), so there is a place for files to play.
+# The service sees neither /home nor /tmp (ProtectHome=, PrivateTmp=), so it gets a folder for media files.
 films_folder() {
     install -d -m 750 -o broadcaster -g broadcaster "$state"
     install -d -m 755 -o broadcaster -g broadcaster "$films"
@@ -77,7 +77,7 @@ service() {
     ln -sfn "$home/current/bin/broadcaster" "$command"
     install -m 644 broadcaster.service "$unit"
     install -D -m 644 broadcaster.rules "$rules"
-    # Where there is no polkit, nobody but root may switch the machine off.
+    # Without polkit, only root may power the machine off.
     if [ -d "$(dirname "$poweroff")" ]; then install -m 644 broadcaster-poweroff.rules "$poweroff"; fi
     if [ -S /run/udev/control ]; then
         udevadm control --reload
@@ -97,10 +97,10 @@ switch_to() {
 
 fail_to_start() {
     journalctl --quiet --no-pager --output=cat --unit=broadcaster.service --lines=20 >&2
-    [ -n "$1" ] || die "it does not start, see above. Its further messages: journalctl -u broadcaster"
+    [ -n "$1" ] || die "it does not start, see above. For more of its log: journalctl -u broadcaster"
     switch_to "$1"
     systemctl restart broadcaster.service || true
-    die "it does not start, see above; the previous version is back in its place"
+    die "it does not start, see above; the previous version has been restored"
 }
 
 # The daemon's own start banner and warnings, from the journal.
@@ -122,12 +122,12 @@ report() {
     [ "$(value video source)" != '"camera"' ] || look_for_camera
 }
 
-# The effective value of a setting, as TOML spells it: value TABLE NAME
+# Print the effective value of a setting as TOML: value TABLE NAME
 value() {
     "$command" settings --settings "$settings" | sed -n "/^\[$1\]/,/^\[/ s/^$2 = //p"
 }
 
-# The check really opens the camera. That there is /dev/video0 says nothing: a Pi's codecs have such nodes, too.
+# The check opens the camera. The existence of /dev/video0 proves nothing, because a Pi's codecs have such nodes, too.
 look_for_camera() {
     local found
     if found=$("$command" check camera 2>&1); then return; fi

@@ -1,13 +1,13 @@
 # shellcheck shell=bash disable=SC2154
-# shellcheck source=systemd/places.sh
-# What apt has to install: python3-venv and arecord, and on boards the libraries of the camera and the pins, which
-# must not come from pip. Read by install.sh, after places.sh.
+# shellcheck source=systemd/common.sh
+# Installs packages with apt: python3-venv and arecord, and on boards the camera and GPIO libraries, which must not
+# come from pip. Sourced by install.sh, after common.sh.
 
 packages() {
     local always=(python3-venv alsa-utils) on_boards=(python3-picamera2 python3-lgpio) missing
     mapfile -t missing < <(absent "${always[@]}")
     if ((${#missing[@]})) || ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
-        apt-get update -qq || say "apt-get update failed; continuing with the package lists that are here"
+        apt-get update -qq || say "apt-get update failed; continuing with the existing package lists"
     fi
     mapfile -t on_boards < <(known "${on_boards[@]}")
     mapfile -t missing < <(absent "${always[@]}" "${on_boards[@]}")
@@ -25,8 +25,8 @@ absent() {
     done
 }
 
-# apt's whole answer is read first: piped into `grep -q`, which stops at the first match, apt could die of SIGPIPE,
-# and `pipefail` would take that for a package that does not exist.
+# apt's output is read completely first: piped into `grep -q`, which stops at the first match, apt could be killed by
+# SIGPIPE, and because of `pipefail` the package would seem not to exist.
 known() {
     local package policy
     for package; do

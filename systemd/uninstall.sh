@@ -1,10 +1,10 @@
 #!/bin/bash
-# shellcheck source=systemd/places.sh
+# shellcheck source=systemd/common.sh
 # Removes the broadcaster from the system: sudo make uninstall, or `broadcaster uninstall`.
-# Only what is the owner's stays: settings and films.
+# Only the owner's files are kept: settings and films.
 set -euo pipefail
 cd "$(dirname "$0")"
-. ./places.sh
+. ./common.sh
 
 main() {
     need_root uninstall
@@ -30,7 +30,7 @@ remove_state() {
     if [ -d "$films" ]; then chown --no-dereference --recursive root:root "$state"; fi
 }
 
-# The user and the groups that the installer created, unless somebody else is in them by now.
+# Remove the user and the group that the installer created; the group only if it has no members.
 accounts() {
     if grep -qx 'user broadcaster' <<<"$1" && getent passwd broadcaster >/dev/null; then userdel broadcaster; fi
     if grep -qx 'group gpio' <<<"$1" && getent group gpio | grep -q ':$'; then groupdel gpio; fi
@@ -40,13 +40,13 @@ kept() {
     if [ -e "$settings" ]; then
         chown root:root "$settings"
         chmod 600 "$settings"
-        echo "  Settings  kept in $settings, for the next time"
+        echo "  Settings  kept in $settings for the next installation"
     fi
     if [ -d "$films" ]; then echo "  Films     kept in $films"; fi
-    if [ -d "$unit.d" ]; then echo "  Settings  kept in $unit.d, made by systemctl edit"; fi
+    if [ -d "$unit.d" ]; then echo "  Settings  kept in $unit.d (created by systemctl edit)"; fi
     local packages
     packages=$(sed -n 's/^package //p' <<<"$1" | tr '\n' ' ')
-    [ -z "$packages" ] || echo "  Packages  that came with it and others may use by now: sudo apt remove $packages"
+    [ -z "$packages" ] || echo "  Packages  installed with it; if nothing else uses them: sudo apt remove $packages"
 }
 
 main

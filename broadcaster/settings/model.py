@@ -208,7 +208,7 @@ class PanelSettings:
         "low", Enum(get_args(Active)), "Level of a pressed button; low: the button connects to ground."
     )
     lamp: int | None = _setting(27, Pin(), "The tally light: lit while video is being captured and sent.")
-    watch_lamp: int | None = _setting(None, Pin(), "A second LED: lit while somebody watches.")
+    watch_lamp: int | None = _setting(None, Pin(), "A second LED: lit while there are viewers.")
     lamp_active: Active = _setting(
         "high", Enum(get_args(Active)), "Level of a lit LED; low: its other end is at 3.3 V."
     )
