@@ -1,4 +1,4 @@
-"""Counts the films at the end of a run."""
+"""Prints a summary of the films at the end of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def outcome(request: pytest.FixtureRequest) -> Counter[str]:
-    """What became of the films so far, to be counted."""
+    """Number of films so far, by outcome."""
     return request.config.stash[OUTCOME]
 
 

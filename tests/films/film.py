@@ -1,4 +1,4 @@
-"""One media file of the corpus: how ffmpeg makes it, and what is expected of it."""
+"""One media file of the corpus: how ffmpeg makes it, and the expected result of playing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIME_LIMIT = 120
 
 
 def pattern(size: str = "320x180", rate: str = "25", seconds: float = 2) -> str:
-    """Return a filter graph: ffmpeg's test picture above eight bars that show the number of the picture."""
+    """Return a filter graph: ffmpeg's test picture above eight bars that show the frame number in binary."""
     width, height = map(int, size.split("x"))
     source = f"r={rate}:d={seconds}"
     number = f"color=s=8x1:{source},format=gray,geq=lum='if(bitand(N,pow(2,X)),220,30)'"
@@ -25,9 +25,9 @@ def pattern(size: str = "320x180", rate: str = "25", seconds: float = 2) -> str:
 
 
 def sweep(channels: str = "stereo", rate: int = 48000, seconds: float = 2) -> str:
-    """Return a filter graph: a tone in each channel whose frequency rises, so that it fits at one offset only."""
+    """Return a filter graph: a tone with a rising frequency in each channel, which matches at one offset only."""
     count = {"mono": 1, "stereo": 2, "5.1": 6, "7.1": 8}[channels]
-    tones = "|".join(f"0.3*sin(2*PI*({300 + 250 * place}*t+{200 - 10 * place}*t*t))" for place in range(count))
+    tones = "|".join(f"0.3*sin(2*PI*({300 + 250 * channel}*t+{200 - 10 * channel}*t*t))" for channel in range(count))
     return f"aevalsrc='{tones}':c={channels}:s={rate}:d={seconds}"
 
 
@@ -37,32 +37,33 @@ TONE = sweep()
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A file called `name`, made by ffmpeg with the options `output` from `picture` and `sound` (filter graphs).
+    """A file called `name`, made by ffmpeg with the options `output` from `picture` and `audio` (filter graphs).
 
-    `before` are made first in the same folder; `change` then rewrites the file. `refused` is part of the sentence that
-    refuses to play the picture. `noise` is the mean difference of luma or chroma that a coarse codec may cause, and
-    `missing` the number of pictures that only ffmpeg shows. `alike` is the least correlation of the audio.
+    The films in `before` are made first, in the same folder; finally, `change` rewrites the file. `refused` is part of
+    the expected error message if the video must be refused, else None. `noise` is the mean difference of luma or chroma
+    that a coarse codec may cause, `missing` the number of pictures that only ffmpeg shows, and `min_correlation` is for
+    the audio.
     """
 
     name: str
     output: str = "-c copy"
     picture: str | None = PICTURE
-    sound: str | None = TONE
+    audio: str | None = TONE
     before: tuple[Film, ...] = ()
     change: Callable[[Path], None] | None = None
     refused: str | None = None
     noise: float = 8.0
     missing: int = 0
-    alike: float = 0.85
+    min_correlation: float = 0.85
     box: tuple[int, int] = (640, 360)
 
     def make(self, folder: Path) -> Path:
-        """Make the file. Raises `RuntimeError` with ffmpeg's last lines if that is not possible."""
+        """Make the file. Raises `RuntimeError` with ffmpeg's last messages if it fails."""
         for earlier in self.before:
             earlier.make(folder)
         path = folder / self.name
         if self.output:
-            inputs = [part for graph in (self.picture, self.sound) if graph for part in ("-f", "lavfi", "-i", graph)]
+            inputs = [part for graph in (self.picture, self.audio) if graph for part in ("-f", "lavfi", "-i", graph)]
             run_ffmpeg([*inputs, *shlex.split(self.output), f"./{self.name}"], folder)
         if self.change:
             self.change(path)
@@ -70,12 +71,12 @@ class Film:
 
 
 def made_from(name: str, output: str, *before: Film, **expected: object) -> Film:
-    """Return a film whose inputs are other films, named in `output`."""
+    """Return a film whose inputs are the films `before`, named in `output`."""
     return Film(name, output, None, None, before, **expected)  # type: ignore[arg-type]
 
 
 def silent(name: str, output: str, picture: str = PICTURE, **expected: object) -> Film:
-    """Return a film without sound."""
+    """Return a film without audio."""
     return Film(name, output, picture, None, **expected)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The project's own sources `file` play a film's first loop, both at once, against a clock that only waiting moves."""
+"""Plays the first loop of a film with the project's own sources `file`, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BIT_RATE = 4_000_000
 
 
 class SharedClock:
-    """A clock that stands still while any of the playing threads works, and then moves to the next alarm."""
+    """A clock that stands still while any of the threads is running, and then advances to the next wake-up time."""
 
     def __init__(self, threads: int) -> None:
         self._condition = threading.Condition()
@@ -40,7 +40,7 @@ class SharedClock:
     unix = monotonic
 
     def sleep(self, seconds: float) -> None:
-        """Wait until the clock has moved by so many seconds."""
+        """Wait until the clock has advanced by `seconds`."""
         with self._condition:
             alarm = self._now + seconds
             if alarm <= self._now:
@@ -50,7 +50,7 @@ class SharedClock:
             self._condition.wait_for(lambda: self._now >= alarm)
 
     def leave(self) -> None:
-        """End one of the threads."""
+        """Tell the clock that one of the threads has ended."""
         with self._condition:
             self._stop_working()
 
@@ -64,7 +64,7 @@ class SharedClock:
 
 
 class PlayingThread:
-    """Stands for a source's thread, for so many seconds of the clock; keeps what is delivered, or the error."""
+    """Replaces a source's `SourceThread` for `seconds` of the clock; records what is delivered, or the error."""
 
     def __init__(self, clock: SharedClock, file: MediaFile, seconds: float) -> None:
         self._clock = clock
@@ -106,46 +106,46 @@ class PlayingThread:
 
 
 class Played:
-    """What came out of the first loop; positions in seconds from its beginning."""
+    """The first loop as played; positions in seconds from its beginning."""
 
-    def __init__(self, pictures: PlayingThread, sound: PlayingThread, origin: float) -> None:
-        self.picture_error = pictures.error
-        self.sound_error = sound.error
-        ends = [thread.loop_end for thread in (pictures, sound) if thread.loop_end is not None]
+    def __init__(self, video: PlayingThread, audio: PlayingThread, origin: float) -> None:
+        self.video_error = video.error
+        self.audio_error = audio.error
+        ends = [thread.loop_end for thread in (video, audio) if thread.loop_end is not None]
         self.loop_end = min(ends, default=float("inf"))
-        units = [unit for unit in pictures.items if unit.captured - origin < self.loop_end - 0.001]
+        units = [unit for unit in video.items if unit.captured - origin < self.loop_end - 0.001]
         decoded = _decoded(units)
         self.positions = [unit.captured - origin for unit, _ in decoded]
         self.thumbnails = [_thumbnail(frame) for _, frame in decoded]
         self.aspect = decoded[0][1].width / decoded[0][1].height if decoded else 1.0
-        self.sound = _sound([frame for frame in sound.items if frame.captured - origin < self.loop_end], origin)
+        self.audio = _decode_audio([frame for frame in audio.items if frame.captured - origin < self.loop_end], origin)
 
 
 def watch(path: Path, seconds: float, box: tuple[int, int]) -> Played:
-    """Play a film's picture and sound for so many seconds; the picture is made to fit `box`."""
+    """Play a film's video, scaled to fit `box`, and audio for `seconds`."""
     clock = SharedClock(threads=2)
     file = MediaFile(str(path))
     options = {"width": box[0], "height": box[1], "fps": 30, "bitrate": BIT_RATE, "keyframe_interval": 1.0}
     video, audio = FileVideo(clock, file, **options), FileAudio(clock, file)  # type: ignore[arg-type]
-    pictures, sound = PlayingThread(clock, file, seconds), PlayingThread(clock, file, seconds)
+    video_thread, audio_thread = PlayingThread(clock, file, seconds), PlayingThread(clock, file, seconds)
     origin = clock.monotonic() + START_DELAY
 
-    def play_sound() -> None:
-        pictures.waits.wait()  # as in the daemon, whose sound is opened after the picture
-        sound.run(audio._run)
+    def play_audio() -> None:
+        video_thread.waits.wait()  # as in the daemon, which opens the audio after the video
+        audio_thread.run(audio._run)
 
-    threads = [threading.Thread(target=pictures.run, args=(video._run,)), threading.Thread(target=play_sound)]
+    threads = [threading.Thread(target=video_thread.run, args=(video._run,)), threading.Thread(target=play_audio)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if failure := pictures.failure or sound.failure:
+    if failure := video_thread.failure or audio_thread.failure:
         raise failure
-    return Played(pictures, sound, origin)
+    return Played(video_thread, audio_thread, origin)
 
 
 def _decoded(units: list[AccessUnit]) -> list[tuple[AccessUnit, av.VideoFrame]]:
-    """Return the access units with their pictures, without those that are damaged in the file itself."""
+    """Return the access units with their decoded pictures, except those that are damaged in the file itself."""
     decoder = av.CodecContext.create("h264", "r")
     found = []
     for unit in units:
@@ -159,8 +159,8 @@ def _thumbnail(frame: av.VideoFrame) -> np.ndarray:
     return small.to_ndarray().astype(np.int16)
 
 
-def _sound(frames: list[OpusFrame], origin: float) -> np.ndarray | None:
-    """Return the decoded sound as (2, samples), from position 0."""
+def _decode_audio(frames: list[OpusFrame], origin: float) -> np.ndarray | None:
+    """Return the decoded audio as (2, samples), from position 0."""
     if not frames:
         return None
     decoder = av.CodecContext.create("opus", "r")
@@ -168,8 +168,8 @@ def _sound(frames: list[OpusFrame], origin: float) -> np.ndarray | None:
     size = round((frames[-1].captured - origin + 1) * RATE)
     whole = np.zeros((2, size), np.float32)
     for frame in frames:
-        for piece in decoder.decode(av.Packet(frame.data)):
-            place = round((frame.captured - origin) * RATE)
-            pcm = piece.to_ndarray()[:, max(0, -place) :]
-            whole[:, max(0, place) : max(0, place) + pcm.shape[1]] = pcm
+        for chunk in decoder.decode(av.Packet(frame.data)):
+            start = round((frame.captured - origin) * RATE)
+            pcm = chunk.to_ndarray()[:, max(0, -start) :]
+            whole[:, max(0, start) : max(0, start) + pcm.shape[1]] = pcm
     return whole

@@ -1,4 +1,4 @@
-"""What ffmpeg itself decodes from a file: thumbnails with their times, and sound from the beginning of the file."""
+"""ffmpeg's decoding of a file: thumbnails with their times, and audio from the beginning of the file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.films.film import TIME_LIMIT, run_ffmpeg
 WIDTH, HEIGHT = 48, 36
 """Size in pixels of a thumbnail, whatever the shape of the picture."""
 EARLY = 0.1
-"""Seconds by which sound may begin before the picture without moving the beginning of the loop."""
+"""Seconds by which audio may begin before the video without moving the beginning of the loop."""
 TAIL = 0.25
-"""Seconds by which sound must outlast the picture to make the loop longer."""
+"""Seconds by which audio must be longer than the video to make the loop longer."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Times in seconds; thumbnails as (3, HEIGHT, WIDTH) in YUV; sound as (2, samples) from time 0 at 48 kHz.
+    """Times in seconds; thumbnails as (3, HEIGHT, WIDTH) in YUV; audio as (2, samples) from time 0 at 48 kHz.
 
-    `aspect` is the width of the picture as shown, in relation to its height.
+    `aspect` is the width of the picture as shown, divided by its height.
     """
 
     times: list[float]
     thumbnails: list[np.ndarray]
     aspect: float
-    sound: np.ndarray | None
-    sound_start: float
+    audio: np.ndarray | None
+    audio_start: float
 
     @property
     def period(self) -> float:
@@ -42,32 +42,32 @@ class Reference:
 
     @property
     def start(self) -> float:
-        """Return where a loop begins: with the picture, or with sound that begins well before it."""
+        """Return where a loop begins: with the video, or with audio that begins well before it."""
         if not self.times:
-            return self.sound_start
-        early = self.sound is not None and self.sound_start < self.times[0] - EARLY
-        return self.sound_start if early else self.times[0]
+            return self.audio_start
+        early = self.audio is not None and self.audio_start < self.times[0] - EARLY
+        return self.audio_start if early else self.times[0]
 
     @property
     def length(self) -> float:
-        """Return how long a loop lasts: as long as the picture, or as sound that is longer."""
+        """Return the duration of a loop: that of the video, or of audio that is longer."""
         picture = self.times[-1] + self.period if self.times else 0.0
-        sound = self.sound.shape[1] / RATE if self.sound is not None else 0.0
-        return (sound if sound > picture + TAIL else picture) - self.start
+        audio = self.audio.shape[1] / RATE if self.audio is not None else 0.0
+        return (audio if audio > picture + TAIL else picture) - self.start
 
 
 def decode(path: Path) -> Reference:
     """Decode a file with ffmpeg."""
     streams = _streams(path)
     times, thumbnails = _pictures(path) if "video" in streams else ([], [])
-    sound, sound_start = _sound(path) if "audio" in streams else (None, 0.0)
-    if sound is not None and not sound.size:
-        sound = None
-    return Reference(times, thumbnails, streams.get("video", 1.0), sound, sound_start)
+    audio, audio_start = _audio(path) if "audio" in streams else (None, 0.0)
+    if audio is not None and not audio.size:
+        audio = None
+    return Reference(times, thumbnails, streams.get("video", 1.0), audio, audio_start)
 
 
 def _streams(path: Path) -> dict[str, float]:
-    """Return the kinds of streams that have a decoder; with pictures their aspect ratio before any rotation."""
+    """Return the kinds of streams that have a decoder, with the aspect ratio before rotation (of video)."""
     entries = "stream=codec_type,codec_name,width,height,sample_aspect_ratio:stream_disposition=attached_pic"
     command = ["ffprobe", "-loglevel", "error", "-show_entries", entries, "-of", "json", f"file:{path}"]
     done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT)
@@ -90,8 +90,8 @@ def _pictures(path: Path) -> tuple[list[float], list[np.ndarray]]:
     return times[: len(thumbnails)], list(thumbnails[: len(times)])
 
 
-def _sound(path: Path) -> tuple[np.ndarray, float]:
-    """Return stereo sound, with silence up to its first sample and in its gaps, and the time of its first sample."""
+def _audio(path: Path) -> tuple[np.ndarray, float]:
+    """Return stereo audio, with silence before its first sample and in its gaps, and the time of its first sample."""
     filters = f"ashowinfo,aresample={RATE}:async=1:min_hard_comp=0.02:first_pts=0"
     options = ["-vn", "-sn", "-dn", "-af", filters, "-ac", "2", "-f", "s16le", "-"]
     data, messages = run_ffmpeg(["-i", f"file:{path}", *options])

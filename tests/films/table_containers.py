@@ -1,8 +1,8 @@
-"""Films by container, name, and the streams beside picture and sound."""
+"""Films by container, name, and streams besides video and audio."""
 
 from __future__ import annotations
 
-from tests.films.changes import written
+from tests.films.changes import replaced
 from tests.films.film import Film, made_from, pattern, silent, sweep
 
 H264 = "-c:a aac -b:a 128k -c:v libx264 -preset veryfast -g 25 -bf 2"
@@ -58,7 +58,7 @@ NAMES = [
 SMALL = silent("small.mp4", "-c:v libx264 -preset veryfast", pattern("160x90"))
 PLAIN = Film("plain.mp4", H264)
 MONO = Film("mono.m4a", "-c:a aac", None, sweep("mono", 44100))
-WORDS = Film("words.srt", "", None, None, change=written(SUBTITLES))
+WORDS = Film("words.srt", "", None, None, change=replaced(SUBTITLES))
 COVER = silent("cover.png", "-frames:v 1", pattern("500x500"))
 STREAMS = [
     made_from(

@@ -1,8 +1,8 @@
-"""Films by size, shape of the pixels, orientation and range of colours; and single pictures."""
+"""Films by size, pixel aspect ratio, orientation and colour range; and single pictures."""
 
 from __future__ import annotations
 
-from tests.films.changes import turned
+from tests.films.changes import with_display_matrix
 from tests.films.film import Film, made_from, pattern, silent
 
 AAC = "-c:a aac -b:a 128k"
@@ -34,19 +34,22 @@ PIXELS = [
     Film("anamorphic-narrow.mkv", f"{H264} -vf setsar=8/9"),
     Film("anamorphic-baseline.mp4", f"{BASELINE} -vf setsar=4/3"),
     Film("anamorphic.mpg", "-c:a mp2 -c:v mpeg2video -q:v 3 -aspect 16:9", pattern("352x288")),
-    Film("anamorphic-rotated.mp4", f"{H264} -vf setsar=4/3", change=turned(0, 1, -1, 0)),
+    Film("anamorphic-rotated.mp4", f"{H264} -vf setsar=4/3", change=with_display_matrix(0, 1, -1, 0)),
     Film("full-range.mp4", f"{H264} -pix_fmt yuvj420p"),
     Film("full-range-baseline.mp4", f"{BASELINE} -pix_fmt yuvj420p"),
     Film("bt709.mp4", f"{H264} -colorspace bt709 -color_primaries bt709 -color_trc bt709"),
     Film("hdr10.mp4", f"{H264} -pix_fmt yuv420p10le -colorspace bt2020nc -color_primaries bt2020 -color_trc smpte2084"),
 ]
-TURNED = [Film(f"{name}.mp4", H264, change=turned(*matrix)) for name, matrix in ORIENTATIONS.items()]
+TURNED = [Film(f"{name}.mp4", H264, change=with_display_matrix(*matrix)) for name, matrix in ORIENTATIONS.items()]
 TURNED += [
-    Film(f"{name}-baseline.mov", BASELINE, change=turned(*ORIENTATIONS[name])) for name in ("rotated-90", "mirrored")
+    Film(f"{name}-baseline.mov", BASELINE, change=with_display_matrix(*ORIENTATIONS[name]))
+    for name in ("rotated-90", "mirrored")
 ]
 TURNED.append(
     made_from(
-        "rotated.mkv", "-i turned.mp4 -c copy", Film("turned.mp4", H264, change=turned(*ORIENTATIONS["rotated-90"]))
+        "rotated.mkv",
+        "-i turned.mp4 -c copy",
+        Film("turned.mp4", H264, change=with_display_matrix(*ORIENTATIONS["rotated-90"])),
     )
 )
 ONE = "-frames:v 1"

@@ -1,8 +1,8 @@
-"""Films by their times: rates, pauses, edit lists, offsets, clocks that jump."""
+"""Films by timing: frame rates, pauses, edit lists, offsets, clocks that jump."""
 
 from __future__ import annotations
 
-from tests.films.changes import joined
+from tests.films.changes import concatenated
 from tests.films.film import Film, made_from, pattern, sweep
 
 H264 = "-c:a aac -b:a 128k -c:v libx264 -preset veryfast -g 25 -bf 2"
@@ -14,7 +14,7 @@ APART = "-map 0:v -map 1:a -c copy"
 
 
 def rate(name: str, value: str, output: str = H264, seconds: float = 2) -> Film:
-    """Return a film of so many pictures a second."""
+    """Return a film with a frame rate of `value` fps."""
     return Film(name, output, pattern("320x180", value, seconds), sweep(seconds=seconds))
 
 
@@ -56,9 +56,9 @@ OFFSETS = [
     made_from("sound-later.mkv", f"-i plain.mp4 -itsoffset 0.6 -i plain.mp4 {APART}", PLAIN),
     made_from("picture-later.mp4", f"-itsoffset 0.6 -i plain.mp4 -i plain.mp4 {APART}", PLAIN),
     made_from("picture-later.mkv", f"-itsoffset 0.6 -i plain.mp4 -i plain.mp4 {APART}", PLAIN),
-    Film("sound-shorter.mp4", H264, sound=sweep(seconds=1.2)),
-    Film("sound-longer.mp4", H264, sound=sweep(seconds=3)),
-    Film("sound-a-little-longer.mp4", H264, sound=sweep(seconds=2.15)),
+    Film("sound-shorter.mp4", H264, audio=sweep(seconds=1.2)),
+    Film("sound-longer.mp4", H264, audio=sweep(seconds=3)),
+    Film("sound-a-little-longer.mp4", H264, audio=sweep(seconds=2.15)),
     made_from("starts-at-an-hour.ts", "-i plain.mp4 -c copy -output_ts_offset 3600", PLAIN),
     made_from("starts-at-an-hour.mkv", "-i plain.mp4 -c copy -output_ts_offset 3600", PLAIN),
     made_from("starts-late.mp4", "-i plain.mp4 -c copy -output_ts_offset 1.5", PLAIN),
@@ -68,10 +68,12 @@ OFFSETS = [
 FIRST = Film("first.ts", H264, pattern(seconds=1.2), sweep(seconds=1.15))
 SMALLER = Film("second.ts", H264, pattern("240x136", seconds=1.2), sweep(seconds=1.15))
 LATER = Film("second.ts", f"{H264} -output_ts_offset 5000", pattern(seconds=1.2), sweep(seconds=1.15))
-# ffmpeg moves the audio of each part by another 25 ms against the picture.
+# ffmpeg shifts the audio of each part by another 25 ms relative to the video.
 JOINED = [
-    Film("clock-starts-again.ts", "", None, None, (FIRST,), joined("first.ts", "first.ts"), alike=0.45),
-    Film("clock-jumps.ts", "", None, None, (FIRST, LATER), joined("first.ts", "second.ts"), alike=0.45),
-    Film("changes-size.ts", "", None, None, (FIRST, SMALLER), joined("first.ts", "second.ts"), alike=0.45),
+    Film("clock-starts-again.ts", "", None, None, (FIRST,), concatenated("first.ts", "first.ts"), min_correlation=0.45),
+    Film("clock-jumps.ts", "", None, None, (FIRST, LATER), concatenated("first.ts", "second.ts"), min_correlation=0.45),
+    Film(
+        "changes-size.ts", "", None, None, (FIRST, SMALLER), concatenated("first.ts", "second.ts"), min_correlation=0.45
+    ),
 ]
 FILMS = [*RATES, *PACE, *CUTS, *OFFSETS, *JOINED]

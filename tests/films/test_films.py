@@ -1,4 +1,4 @@
-"""Every film of the corpus plays as ffmpeg decodes it, or is refused with one clear sentence. `make test-films`"""
+"""Every film of the corpus plays as ffmpeg decodes it, or is refused with one clear sentence (`make test-films`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from broadcaster.errors import SourceAbsent, SourceError, StreamReason
-from tests.films.comparing import differences, sound_differences
+from tests.films.comparison import audio_differences, differences
 from tests.films.film import Film
 from tests.films.played import watch
 from tests.films.reference import Reference, decode
 from tests.films.table import FILMS
 
-LONGEST_SENTENCE = 250
-"""Characters after the name of the file."""
+MAX_MESSAGE_LENGTH = 250
+"""Characters of an error message after the file name."""
 
 
 def needs_ffmpeg() -> None:
@@ -36,39 +36,39 @@ def test_film_plays_as_ffmpeg_decodes_it_or_is_refused(film: Film, tmp_path: Pat
         return
     reference = decode(path)
     played = watch(path, reference.length + 0.7, film.box)
-    assert played.picture_error is None
+    assert played.video_error is None
     found = differences(reference, played, film)
     assert not found
     outcome["played"] += 1
 
 
 def check_refusal(film: Film, path: Path) -> None:
-    """The picture is refused; sound that ffmpeg can decode is played all the same."""
+    """Check that the video is refused, and that audio which ffmpeg can decode is played nevertheless."""
     assert film.refused is not None
-    reference = decode_sound(path)
+    reference = decode_audio(path)
     played = watch(path, reference.length + 0.7 if reference else 1.0, film.box)
-    check_sentence(played.picture_error, path, film.refused)
+    check_message(played.video_error, path, film.refused)
     if reference:
-        found = sound_differences(reference, played, film)
+        found = audio_differences(reference, played, film)
         assert not found
-    elif not isinstance(played.sound_error, SourceAbsent):
-        check_sentence(played.sound_error, path, film.refused)
+    elif not isinstance(played.audio_error, SourceAbsent):
+        check_message(played.audio_error, path, film.refused)
 
 
-def decode_sound(path: Path) -> Reference | None:
-    """Return ffmpeg's decoding if it has sound."""
+def decode_audio(path: Path) -> Reference | None:
+    """Return ffmpeg's decoding if it contains audio."""
     try:
         reference = decode(path)
     except RuntimeError:
         return None
-    return reference if reference.sound is not None else None
+    return reference if reference.audio is not None else None
 
 
-def check_sentence(error: SourceError | None, path: Path, part: str) -> None:
-    """One line that names the file and the reason."""
+def check_message(error: SourceError | None, path: Path, part: str) -> None:
+    """Check that an error message is one line that names the file and the reason."""
     assert error is not None, "it was not refused"
     start, sentence = error.detail[: len(str(path)) + 2], error.detail[len(str(path)) + 2 :]
     assert (error.reason, start) == (StreamReason.FILE, f"{path}: ")
     assert part in sentence
     assert "\n" not in sentence
-    assert len(sentence) <= LONGEST_SENTENCE
+    assert len(sentence) <= MAX_MESSAGE_LENGTH

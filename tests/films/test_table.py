@@ -1,4 +1,4 @@
-"""The corpus is as large as the documentation says, and the comparison notices what differs."""
+"""The corpus has the documented size, and the comparison reports each kind of difference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from broadcaster.devices.opus import RATE
-from tests.films.comparing import differences
+from tests.films.comparison import differences
 from tests.films.film import Film
 from tests.films.reference import HEIGHT, WIDTH, Reference
 from tests.films.table import FILMS
@@ -34,25 +34,25 @@ def tones() -> np.ndarray:
 
 
 def compared(**changes: Any) -> list[str]:
-    """Return how something played differs from its reference, of which it is a copy but for the changes."""
+    """Return the differences between a reference and a copy of it with `changes`."""
     times = [index * PERIOD for index in range(COUNT)]
     reference = Reference(times, pictures(), WIDTH / HEIGHT, tones(), 0.0)
     same = {
         "positions": times,
         "thumbnails": pictures(),
         "aspect": WIDTH / HEIGHT,
-        "sound": tones(),
+        "audio": tones(),
         "loop_end": LENGTH,
     }
     return differences(reference, SimpleNamespace(**same | changes), Film("a.mp4"))  # type: ignore[arg-type]
 
 
-def test_equal_pictures_and_sound_do_not_differ():
+def test_equal_video_and_audio_have_no_differences():
     assert compared() == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "text"),
     [
         ({"loop_end": LENGTH + 0.2}, "a loop of 1.00 s"),
         ({"aspect": 1.0}, "an aspect ratio"),
@@ -63,12 +63,12 @@ def test_equal_pictures_and_sound_do_not_differ():
             {"thumbnails": pictures()[:-2], "positions": [index * PERIOD for index in range(18)]},
             "2 of 20 pictures are missing",
         ),
-        ({"sound": np.roll(tones(), round(0.04 * RATE), axis=1)}, "left: +40 ms off"),
-        ({"sound": tones()[::-1]}, "left: a correlation"),
-        ({"sound": tones() * 0.5}, "right: -6.0 dB"),
-        ({"sound": tones() * 0}, "left: a correlation"),
-        ({"sound": None, "sound_error": "gone"}, "played False"),
+        ({"audio": np.roll(tones(), round(0.04 * RATE), axis=1)}, "left: +40 ms off"),
+        ({"audio": tones()[::-1]}, "left: a correlation"),
+        ({"audio": tones() * 0.5}, "right: -6.0 dB"),
+        ({"audio": tones() * 0}, "left: a correlation"),
+        ({"audio": None, "audio_error": "gone"}, "played False"),
     ],
 )
-def test_what_differs_is_named(changes: dict[str, Any], words: str):
-    assert any(words in difference for difference in compared(**changes))
+def test_difference_is_reported(changes: dict[str, Any], text: str):
+    assert any(text in difference for difference in compared(**changes))

@@ -1,4 +1,4 @@
-"""Where what was played differs from ffmpeg's decoding: one sentence for each difference."""
+"""Comparison of what the project plays with ffmpeg's decoding: one sentence for each difference."""
 
 from __future__ import annotations
 
@@ -12,50 +12,52 @@ from tests.films.played import Played
 from tests.films.reference import Reference
 
 TOLERANCE = 0.006
-"""Seconds that a picture may lie off: some containers round times to milliseconds."""
+"""Seconds by which the time of a picture may differ: some containers round times to milliseconds."""
 DISTINCT = 2.0
-"""Mean difference by which another picture must fit better to count as the one that is shown."""
+"""Margin of the mean difference by which another picture must match better to count as the one shown."""
 AROUND = 12
-"""Pictures before and after, among which the one that is shown is looked for."""
-SOUND_OFFSET = 0.02
-"""Seconds by which sound may lie off: it is laid out in packets of 20 ms."""
+"""Number of pictures before and after the expected one that are compared."""
+MAX_AUDIO_OFFSET = 0.02
+"""Seconds by which audio may be out of sync: it consists of 20 ms frames."""
 SEARCH = 0.25
-"""Seconds around within which the sound is looked for."""
+"""Maximum offset in seconds at which audio is compared."""
 LOUDNESS = 3.5
 """Decibels by which the loudness may differ: ffmpeg attenuates mono by 3 dB for two speakers, other decoders do not."""
 SILENCE = 0.003
-"""Root mean square of what counts as no sound."""
+"""Root mean square below which audio counts as silent."""
 
 
 def differences(reference: Reference, played: Played, film: Film) -> list[str]:
-    """Return all differences of picture and sound that are more than expected of the film."""
+    """Return the differences of video and audio that exceed what `film` allows."""
     found = []
     if reference.times and played.positions:
         found += _length(reference, played) + _shape(reference, played)
         found += _pictures(reference, played, film.noise) + _missing(reference, played, film.missing)
     elif reference.times:
         found.append("no pictures")
-    return found + sound_differences(reference, played, film)
+    return found + audio_differences(reference, played, film)
 
 
-def sound_differences(reference: Reference, played: Played, film: Film) -> list[str]:
-    """Return all differences of sound alone."""
-    if reference.sound is None or played.sound is None:
-        there, here = reference.sound is not None, played.sound is not None
-        return [] if there == here else [f"sound: ffmpeg {there}, played {here} ({played.sound_error})"]
-    expected = reference.sound[:, round(reference.start * RATE) :]
-    size = min(expected.shape[1], played.sound.shape[1], round(min(played.loop_end, 1e6) * RATE))
-    expected, heard = expected[:, :size], played.sound[:, :size]
+def audio_differences(reference: Reference, played: Played, film: Film) -> list[str]:
+    """Return the differences of the audio."""
+    if reference.audio is None or played.audio is None:
+        has_audio, plays_audio = reference.audio is not None, played.audio is not None
+        if has_audio == plays_audio:
+            return []
+        return [f"audio: ffmpeg {has_audio}, played {plays_audio} ({played.audio_error})"]
+    expected = reference.audio[:, round(reference.start * RATE) :]
+    size = min(expected.shape[1], played.audio.shape[1], round(min(played.loop_end, 1e6) * RATE))
+    expected, actual = expected[:, :size], played.audio[:, :size]
     found = []
-    for name, one, other in zip(("left", "right"), expected, heard, strict=True):
+    for name, one, other in zip(("left", "right"), expected, actual, strict=True):
         if _rms(one) > SILENCE:
-            found += _offset(name, one, other, film.alike)
+            found += _offset(name, one, other, film.min_correlation)
         found += _loudness(name, one, other)
     return found
 
 
 def _length(reference: Reference, played: Played) -> list[str]:
-    if len(reference.times) == 1 and reference.sound is None:
+    if len(reference.times) == 1 and reference.audio is None:
         return []  # a single picture stays until it is replaced
     allowed = max(0.05, 2 * reference.period)
     if abs(played.loop_end - reference.length) <= allowed:
@@ -64,7 +66,7 @@ def _length(reference: Reference, played: Played) -> list[str]:
 
 
 def _shape(reference: Reference, played: Played) -> list[str]:
-    """Rotation by 90 degrees is seen in the thumbnails, and turns the aspect ratio."""
+    """Compare aspect ratios; a rotation by 90 degrees inverts them, and is found by the thumbnails."""
     allowed = 0.04
     either = (reference.aspect, 1 / reference.aspect)
     if any(abs(played.aspect / aspect - 1) < allowed for aspect in either):
@@ -89,12 +91,12 @@ def _pictures(reference: Reference, played: Played, noise: float) -> list[str]:
 
 
 def _shown(reference: Reference, time: float) -> int:
-    """Return the picture that is shown at a time."""
+    """Return the index of the picture that is shown at a time."""
     return max(0, bisect_right(reference.times, time) - 1)
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the mean difference of the worst of luma and both chroma planes, in steps of 8 bits."""
+    """Return the mean absolute difference of the plane (Y, U, V) in which it is largest, in 8-bit steps."""
     return float(np.abs(one - other).mean(axis=(1, 2)).max())
 
 
@@ -107,29 +109,30 @@ def _missing(reference: Reference, played: Played, allowed: int) -> list[str]:
     return [f"{len(missing)} of {len(reference.times)} pictures are missing, at {listed}"]
 
 
-def _offset(name: str, expected: np.ndarray, heard: np.ndarray, alike: float) -> list[str]:
+def _offset(name: str, expected: np.ndarray, actual: np.ndarray, min_correlation: float) -> list[str]:
+    """Find the offset with the maximum cross-correlation of one channel."""
     size = 1 << (2 * len(expected) - 1).bit_length()
-    spectrum = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(expected, size))
+    spectrum = np.fft.rfft(actual, size) * np.conj(np.fft.rfft(expected, size))
     correlation = np.fft.irfft(spectrum, size)
     reach = round(SEARCH * RATE)
     near = np.concatenate([correlation[-reach:], correlation[: reach + 1]])
-    place = int(near.argmax())
-    scale = float(np.sqrt((expected**2).sum() * (heard**2).sum())) or 1.0
-    likeness, offset = float(near[place]) / scale, (place - reach) / RATE
-    if likeness < alike:
-        return [f"sound, {name}: a correlation of {likeness:.2f}"]
-    if abs(offset) > SOUND_OFFSET:
-        return [f"sound, {name}: {offset * 1000:+.0f} ms off"]
+    best = int(near.argmax())
+    scale = float(np.sqrt((expected**2).sum() * (actual**2).sum())) or 1.0
+    max_correlation, offset = float(near[best]) / scale, (best - reach) / RATE
+    if max_correlation < min_correlation:
+        return [f"audio, {name}: a correlation of {max_correlation:.2f}"]
+    if abs(offset) > MAX_AUDIO_OFFSET:
+        return [f"audio, {name}: {offset * 1000:+.0f} ms off"]
     return []
 
 
-def _loudness(name: str, expected: np.ndarray, heard: np.ndarray) -> list[str]:
-    one, other = _rms(expected), _rms(heard)
+def _loudness(name: str, expected: np.ndarray, actual: np.ndarray) -> list[str]:
+    one, other = _rms(expected), _rms(actual)
     if max(one, other) <= SILENCE:
         return []
     louder = 20 * float(np.log10((other + 1e-9) / (one + 1e-9)))
-    return [f"sound, {name}: {louder:+.1f} dB"] if abs(louder) > LOUDNESS else []
+    return [f"audio, {name}: {louder:+.1f} dB"] if abs(louder) > LOUDNESS else []
 
 
-def _rms(sound: np.ndarray) -> float:
-    return float(np.sqrt((sound.astype(np.float64) ** 2).mean())) if sound.size else 0.0
+def _rms(audio: np.ndarray) -> float:
+    return float(np.sqrt((audio.astype(np.float64) ** 2).mean())) if audio.size else 0.0
