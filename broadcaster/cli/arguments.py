@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--as-me", action="store_true", help="if run as root: do not switch to the service's user")
     _add_link_options(commands.add_parser("link", help="create a viewer link that expires", allow_abbrev=False))
     live = commands.add_parser("live", help="start or stop the stream of the running daemon", allow_abbrev=False)
-    live.add_argument("requested", choices=("on", "off"), help="on: start, off: stop")
+    live.add_argument("requested", choices=("on", "off"), metavar="on|off", help="on: start, off: stop")
     _add_settings_options(live, default=_SERVICE_SETTINGS)
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)

@@ -76,13 +76,19 @@ def _rows(answer: dict[str, Any], now: float) -> Iterable[tuple[str, str]]:
         yield "", "The stream is private; only the operator sees more (use sudo, or the daemon's settings)."
         return
     capacity = answer["capacity"]
-    yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}"
+    yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}{_small(capacity['renditions'])}"
     yield "Source", f"{answer['source']}, {answer['width']}×{answer['height']}, {answer['fps']:g} fps"
     yield "Encoder", f"{answer['encoder']}, {capacity['bitrate_wanted'] / 1e6:.3g} Mbit/s"
     yield "Audio", str(answer["audio_source"])
     load = "overloaded, refusing new viewers" if capacity["overloaded"] else "ok"
     yield "Load", f"{load} (event loop lag: {capacity['loop_lag_p99']:g} ms, 99th percentile)"
     yield "Uptime", f"{duration(answer['uptime'])}, version {answer['version']}"
+
+
+def _small(renditions: dict[str, Any]) -> str:
+    """Return how many viewers get the small rendition; empty if none does."""
+    count = renditions["small"]["viewers"]
+    return f" (smaller video because of slow networks: {count})" if count else ""
 
 
 def _state(stream: dict[str, Any], now: float) -> str:

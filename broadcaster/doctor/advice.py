@@ -13,9 +13,9 @@ from broadcaster.settings.toml import to_toml
 
 
 def change_settings(advice: str) -> str:
-    """Return `advice`, followed by the steps that change the service's settings."""
+    """Return `advice`, followed by the steps that change the settings."""
     return (
-        f"{advice}\nEdit the settings file and restart the service:\n"
+        f"{advice}\nEdit the settings file and restart the daemon. For the service:\n"
         "  sudoedit /etc/broadcaster/broadcaster.toml\n  sudo systemctl restart broadcaster"
     )
 
@@ -40,6 +40,9 @@ _RESEAT_CABLE = (
     "  rpicam-hello --list-cameras    # ribbon cable\n"
     "  lsusb                          # USB"
 )
+_PLUG_IN_AGAIN = (
+    "Plug the camera in again, if necessary at another port or with another cable, and check that it is listed:\n  lsusb"
+)
 _FIXES = {
     StreamReason.NO_CAMERA: _RESEAT_CABLE,
     StreamReason.CAMERA_LOST: _RESEAT_CABLE,
@@ -63,10 +66,12 @@ _USB_LIBRARY = (
 def source_fix(reason: str, settings: VideoSettings, *, usb_library: bool = True, on_a_pi: bool = True) -> str:
     """Return the fix for a video source that failed with `reason`.
 
-    Without the library for USB cameras (`usb_library`), a cable can be at fault only for a Pi's own camera.
+    Without the library for USB cameras (`usb_library`), a cable can be at fault only for a Pi's own camera. Other
+    machines than a Pi have USB cameras only.
     """
     if reason in _WITHOUT_CAMERA and not usb_library and settings.source in ("auto", "camera", "v4l2"):
         has_csi = on_a_pi and settings.source != "v4l2"
         return f"{_USB_LIBRARY}\nFor the Pi's own camera:\n{_RESEAT_CABLE}" if has_csi else _USB_LIBRARY
     fixes = {str(known): fix for known, fix in _FIXES.items()}
-    return fixes.get(reason, READ_LOG).replace("{file}", settings.file)
+    fix = fixes.get(reason, READ_LOG).replace("{file}", settings.file)
+    return fix if on_a_pi else fix.replace(_RESEAT_CABLE, _PLUG_IN_AGAIN)

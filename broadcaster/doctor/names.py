@@ -15,7 +15,7 @@ GROUPS = {
     "wifi": ("wifi",),
     "network": ("port", "addresses"),
     "certificate": ("certificate",),
-    "candidates": ("ways",),
+    "candidates": ("candidates",),
     "clock": ("clock",),
     "resources": ("memory", "disk"),
 }

@@ -122,7 +122,7 @@ def test_damaged_pictures_are_skipped_and_logged_once(caplog):
         units = [pipeline.units(frame) for frame in frames]
     assert [len(delivered) for delivered in units] == [1, 0, 0, 1]
     assert [record.message for record in caplog.records] == [
-        "1 damaged pictures from the camera skipped (check the cable and the hub)"
+        "damaged pictures from the camera skipped: 1 (check the cable and the hub)"
     ]
     raw = new_transcoder("YUYV")
     assert raw.units(CapturedFrame(b"\0" * 100, 100, 0)) == []

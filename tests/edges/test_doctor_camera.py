@@ -96,6 +96,14 @@ def test_missing_configured_camera_is_broken(probe, rig, fake, encoder):
     assert speed.found.startswith(encoder)
 
 
+def test_missing_camera_of_a_pc_is_a_usb_camera(probe, rig):
+    rig.system.sensors = []
+    result = probe(boards.PC, "auto")[0]
+    assert result.level is Level.WARNING
+    assert "lsusb" in result.fix
+    assert "rpicam-hello" not in result.fix
+
+
 @pytest.mark.parametrize("source", ["camera", "auto", "v4l2"])
 def test_missing_usb_library_is_reported_instead_of_a_cable(source, probe, rig, monkeypatch):
     rig.system.sensors = []

@@ -147,7 +147,7 @@ def test_all_results_are_complete_and_the_worst_is_the_exit_code(completed):
     assert results["camera"]["found"].startswith("test, 320×180, first picture after ")
     assert "libx264 can encode" in results["encoder"]["found"]
     assert results["microphone"]["found"].startswith("test: level -")
-    assert results["ways"]["found"].startswith("direct: ")
+    assert results["candidates"]["found"].startswith("direct: ")
     for result in results.values():
         assert result["why"]
         assert bool(result["fix"]) == (result["level"] != "ok")

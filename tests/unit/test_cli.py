@@ -115,6 +115,12 @@ def test_run_serves_the_settings_and_prints_the_start_block(daemon, capsys):
     assert "http://192.0.2.7:8123/" in capsys.readouterr().out
 
 
+def test_live_without_on_or_off_names_both(capsys):
+    with pytest.raises(SystemExit):
+        main(["live"])
+    assert "required: on|off" in capsys.readouterr().err
+
+
 def test_live_option_is_passed_to_the_daemon(daemon):
     assert main(["run", "--live"]) == 0
     assert daemon.live is True

@@ -25,7 +25,12 @@ STATUS = {
     "width": 1280,
     "height": 720,
     "fps": 30.0,
-    "capacity": {"bitrate_wanted": 2_500_000, "overloaded": False, "loop_lag_p99": 1.5},
+    "capacity": {
+        "bitrate_wanted": 2_500_000,
+        "overloaded": False,
+        "loop_lag_p99": 1.5,
+        "renditions": {"full": {"viewers": 1}, "small": {"viewers": 0}},
+    },
     "version": "1.2.3",
     "viewer_figures": [ANNA | {"peers": [PEER]}, ANNA | {"link": None, "connected": False, "peers": []}],
 }
@@ -58,6 +63,14 @@ def test_status_as_a_block_of_text(target):
         "  Load     ok (event loop lag: 1.5 ms, 99th percentile)",
         "  Uptime   2 h 5 min, version 1.2.3",
     ]
+
+
+def test_status_counts_viewers_of_the_small_rendition(target):
+    daemon, answers = target
+    renditions = {"full": {"viewers": 3}, "small": {"viewers": 2}}
+    answers.append(STATUS | {"viewers": 5, "capacity": {**STATUS["capacity"], "renditions": renditions}})
+    lines = owner.status(daemon, 1090.0, as_json=False).splitlines()
+    assert lines[1] == "  Viewers  5 of at most 20 (smaller video because of slow networks: 2)"
 
 
 def test_private_stream_shows_only_its_state(target):

@@ -93,7 +93,7 @@ test("the words of VIEWER.md", () => {
 test("a lost connection says what is being done", () => {
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: false })).retry, "Trying again…");
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: true })).detail, "Getting the picture back…");
-  assert.equal(describe(en, view("reconnecting", { reason: "4005", up: false, retryIn: 15 })).title, "Too many tries.");
+  assert.equal(describe(en, view("reconnecting", { reason: "4005", up: false, retryIn: 15 })).title, "Too many attempts.");
 });
 
 test("a reason of a later version falls back to the state's own words", () => {

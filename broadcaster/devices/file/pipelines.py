@@ -194,7 +194,7 @@ class Transcoder:
     def count_skipped(self, pictures: int, now: float) -> None:
         """See `Pipeline.count_skipped`."""
         if count := self._skips.add(pictures, now):
-            log.warning("overloaded: %d pictures of the file skipped, decoding and encoding are too slow", count)
+            log.warning("overloaded, decoding and encoding are too slow; pictures of the file skipped: %d", count)
 
     def access_units(self, picture: tuple[VideoFrame, Fraction], captured: float) -> Iterator[AccessUnit]:
         """See `Pipeline.access_units`."""

@@ -89,7 +89,7 @@ class Beep:
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
             if count := skips.add(skipped, now):
-                log.warning("overloaded: %d frames of the test audio skipped", count)
+                log.warning("overloaded; frames of the test audio skipped: %d", count)
             if not thread.pause(pace.due(index) - now):
                 return
             captured = pace.due(index) - FRAME

@@ -110,7 +110,7 @@ class TestCard(RenditionsMixin):
             now = self._clock.monotonic()
             index, skipped = pace.next(now)
             if count := skips.add(skipped, now):
-                log.warning("overloaded: %d test pictures skipped", count)
+                log.warning("overloaded; test pictures skipped: %d", count)
             if not thread.pause(pace.due(index) - now):
                 return
             self._deliver(thread, pattern, encoder, number)

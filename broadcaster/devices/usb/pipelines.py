@@ -157,7 +157,7 @@ class Transcoder:
             return []
         picture = self._decoder.decode(frame.data)
         if count := self._damaged.add(int(picture is None), frame.captured):
-            log.warning("%d damaged pictures from the camera skipped (check the cable and the hub)", count)
+            log.warning("damaged pictures from the camera skipped: %d (check the cable and the hub)", count)
         self._last = None
         if picture is None:
             return []

@@ -142,7 +142,7 @@ class UsbCamera:
             skipped += frame is not None
             frame = session.camera.read(self._clock.monotonic())
         if count := skips.add(skipped, self._clock.monotonic()):
-            log.warning("encoding is too slow for the camera; %d pictures skipped", count)
+            log.warning("encoding is too slow for the camera; pictures skipped: %d", count)
         return frame
 
     def _send(self, thread: SourceThread[AccessUnit], session: CaptureSession, frame: CapturedFrame) -> None:

@@ -39,7 +39,7 @@ _MAX_LOG_LINES = 3
 
 Fix = Callable[[str, VideoSettings], str]
 
-_ABOUT = Subject("camera", "Without pictures from the camera there is no stream.")
+_ABOUT = Subject("camera", "The stream's video comes from the camera.")
 
 
 def probe(context: CheckContext) -> list[CheckResult]:

@@ -12,7 +12,9 @@ from broadcaster.settings import IceSettings
 from broadcaster.webrtc.ice import Gathered, gather
 from broadcaster.webrtc.interfaces import LOOPBACK
 
-_ABOUT = Subject("ways", "Viewers get the video over one of these addresses; other networks need STUN or TURN servers.")
+_ABOUT = Subject(
+    "candidates", "Viewers get the video over one of these addresses; other networks need STUN or TURN servers."
+)
 _KINDS = {"host": "direct", "srflx": "through the router", "relay": "by relay"}
 """Descriptions of the candidate types of RFC 8445 §4."""
 
