@@ -40,7 +40,11 @@ _RESEAT_CABLE = (
     "  rpicam-hello --list-cameras    # ribbon cable\n"
     "  lsusb                          # USB"
 )
-_PLUG_IN_AGAIN = "Plug the camera in again, if necessary at another port or with another cable, and check that it is listed:\n  lsusb"
+_PLUG_IN_AGAIN = (
+    "Plug the camera in again, if necessary at another port or with another cable, "
+    "and check that it is listed:\n"
+    "  lsusb"
+)
 _FIXES = {
     StreamReason.NO_CAMERA: _RESEAT_CABLE,
     StreamReason.CAMERA_LOST: _RESEAT_CABLE,
