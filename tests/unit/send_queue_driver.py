@@ -1,4 +1,4 @@
-"""A send queue on a clock of its own, with a sender that checks the order of packets."""
+"""A send queue in simulated time, with a sender that checks the order of packets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATE = 2_500_000.0
 
 
 class OrderCheckingSender:
-    """Accepts as many packets as `capacity` says; asserts that frames are complete and in order."""
+    """Accepts `capacity` packets; asserts that frames are complete and in order."""
 
     def __init__(self) -> None:
         self.network = "192.0.2.1"

@@ -14,7 +14,7 @@ VIDEO = RtpStream(1, 101, "0")
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What an encoder makes: keyframes of the size of `keyframe` other pictures, `interval` seconds apart or forced."""
+    """The video of an encoder: a keyframe is as large as `keyframe` other pictures; `interval` is in seconds."""
 
     fps: int = 30
     keyframe: float = 10
@@ -23,7 +23,7 @@ class Stream:
     bitrate: float = 2_500_000
 
     def payloads(self, *, keyframe: bool, bitrate: float) -> list[bytes]:
-        """Of one picture."""
+        """Return the payloads of one picture."""
         pictures = max(1.0, self.fps * self.interval)
         usual = bitrate / 8 * self.interval / (pictures - 1 + self.keyframe)
         size = usual * (self.keyframe if keyframe else 1)
@@ -50,7 +50,7 @@ class SimulatedEncoder:
         }
 
     def encode(self, number: int, now: float) -> RtpFrame:
-        """Return the picture `number`, whose RTP timestamp it is."""
+        """Return a picture with `number` as its RTP timestamp."""
         keyframe = self._is_forced or now - self._keyframe_at >= self.stream.interval - TICK
         if keyframe:
             self._keyframe_at, self._is_forced = now, False
@@ -66,13 +66,13 @@ class SimulatedEncoder:
         self.is_on = on
 
     def request_keyframe(self, now: float) -> None:
-        """The viewer needs a keyframe."""
+        """Request a keyframe, because the viewer needs one."""
         if self.stream.can_force:
             self.gate.request("viewer")
             self.poll(now)
 
     def request_probe(self, now: float) -> None:
-        """The viewer's network could be probed with a keyframe."""
+        """Request a keyframe for a bandwidth probe."""
         if self.stream.can_force:
             self.gate.request_probe()
             self.poll(now)

@@ -1,4 +1,4 @@
-"""A simulated network and a simulated browser behind it, on a clock of numbers.
+"""A simulated network and a simulated browser behind it, in simulated time.
 
 The network has a rate, a queue of a limited depth, random loss and a delay. The browser notices missing packets and
 decodes whole pictures only.
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from broadcaster.delivery.send_queue import TICK
 
 NACK_INTERVAL, NACK_TRIES = 0.1, 10
-"""Of a browser that does not know the round trip."""
+"""Seconds between two NACKs for a packet, and their maximum number, of a browser that does not know the round trip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Bits a second, seconds that packets may wait in the queue, share lost at random, seconds one way."""
+    """Rate in bits per second, queue limit in seconds, fraction of packets lost at random, one-way delay in seconds."""
 
     rate: float = math.inf
     queue: float = 0.3
@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(slots=True)
 class Tally:
-    """What went into the network since `began`; `waited` adds up the queue's depth over time."""
+    """What was sent into the network since `began`; `waited` is the integral of the queue's depth over time."""
 
     began: float
     packets: int = 0
@@ -39,7 +39,7 @@ class Tally:
 
 
 class Network:
-    """Delivers packets after their time in queue and on the way, or not at all."""
+    """Delivers packets after queueing and propagation delay, or drops them."""
 
     def __init__(self, link: Link, seed: int) -> None:
         self.link = link
@@ -48,7 +48,7 @@ class Network:
         self._random = random.Random(seed)
 
     def arrival(self, size: int, now: float) -> float | None:
-        """When a packet of `size` bytes arrives; None if it is lost."""
+        """Return when a packet of `size` bytes arrives; None if it is lost."""
         link, tally = self.link, self.tally
         tally.packets += 1
         tally.bits += size * 8
@@ -60,20 +60,20 @@ class Network:
         return leaves + link.delay
 
     def wait(self, now: float) -> None:
-        """A tick passes."""
+        """Add the queue's present depth to the tally; called once per tick."""
         self.tally.waited += max(0.0, self._busy_until - now) * TICK
 
 
 @dataclass(slots=True)
 class BandwidthEstimate:
-    """A simple REMB: follows what arrives when packets get later and later, else grows by 8 % a second."""
+    """A simple REMB: falls to 0.85 of the incoming rate when delays grow, else grows by 8 % per second."""
 
     bits: float = 0.0
     _arrived: deque[tuple[float, int, float]] = field(default_factory=deque)
     _size: int = 0
 
     def packet(self, size: int, delay: float, now: float) -> bool:
-        """A packet of `size` bytes was `delay` seconds on its way; True if the estimate falls."""
+        """Take a packet of `size` bytes that arrived after `delay` seconds; return whether the estimate falls."""
         arrived = self._arrived
         since = now - arrived[-1][0] if arrived else 0.0
         arrived.append((now, size, delay))
@@ -105,7 +105,7 @@ class Browser:
         self._last_shown = -1
 
     def video(self, sequence: int, picture: int, now: float) -> bool:
-        """A packet of `picture` arrives; True if others before it are missing."""
+        """Receive a packet of `picture`; return whether packets before it are missing."""
         has_gap = sequence > self.highest + 1
         for number in range(self.highest + 1, sequence):
             self._missing[number] = -math.inf, 0
@@ -114,14 +114,14 @@ class Browser:
         self._packet(picture, now)
         return has_gap
 
-    def repeated(self, sequence: int, picture: int, now: float) -> None:
-        """A missing packet arrives after all, on the RTX stream."""
+    def retransmitted(self, sequence: int, picture: int, now: float) -> None:
+        """Receive a missing packet on the RTX stream."""
         if self._missing.pop(sequence, None) is not None:
             self._packet(picture, now)
 
     def nack(self, now: float) -> list[int]:
-        """Missing packets to ask for now."""
-        due = [number for number, (asked, _) in self._missing.items() if now - asked >= NACK_INTERVAL]
+        """Return the missing packets to request now."""
+        due = [number for number, (requested, _) in self._missing.items() if now - requested >= NACK_INTERVAL]
         for number in due:
             tries = self._missing[number][1] + 1
             self._missing[number] = now, tries
@@ -137,7 +137,7 @@ class Browser:
             self.shown.append(now)
 
     def _decodable(self) -> int | None:
-        """The next whole picture that continues what was shown, or a whole keyframe after it."""
+        """Return the next complete picture, or a later complete keyframe; None if there is neither."""
         for number in range(self._last_shown + 1, len(self.pictures)):
             keyframe, missing = self.pictures[number]
             if not missing and (keyframe or number == self._last_shown + 1):

@@ -1,4 +1,4 @@
-"""One viewer behind a simulated network, on a clock of numbers: the real send queue, gate, rate meter and RTX budget.
+"""One viewer behind a simulated network, in simulated time: the real send queue, gate, rate meter and RTX budget.
 
 The viewer reports as a browser does: at an interval, at once when packets are missing, and when its bandwidth estimate
 falls.
@@ -28,7 +28,7 @@ AUDIO_PACKET, AUDIO_INTERVAL = 230, 0.02
 
 
 class Simulation:
-    """The viewer's send queue with an encoder before it and a network behind it."""
+    """The viewer's send queue between a simulated encoder and a simulated network."""
 
     def __init__(
         self,
@@ -66,17 +66,17 @@ class Simulation:
 
     @property
     def health(self) -> ViewerHealth:
-        """Of the viewer."""
+        """Whether the viewer keeps up."""
         return self.queue.health
 
     def run(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the simulated time."""
         end = self.now + seconds
         while self.now < end:
             self._tick()
 
     def until_well(self, limit: float) -> float | None:
-        """Seconds until the viewer is well; None if it is not within the limit."""
+        """Run until the viewer keeps up; return the seconds, or None if it does not within `limit`."""
         began = self.now
         while self.now - began < limit:
             self._tick()
@@ -85,27 +85,25 @@ class Simulation:
         return None
 
     def stall(self) -> None:
-        """The viewer is skipped: half of all packets seem lost."""
+        """Make the send queue skip the viewer, by reports of heavy loss."""
         for lost, at in ((self.browser.lost, self.now), (self.browser.lost + 10**6, self.now + 0.6)):
             self.queue.report(ReceiverReport(1.0, lost, None), at)
         self.browser.lost += 10**6
         assert self.health is ViewerHealth.SKIPPING
 
     def measure(self) -> Tally:
-        """Count from now on."""
+        """Return a new tally, which counts from now on."""
         self.network.tally = Tally(self.now)
         return self.network.tally
-
-    network = "192.0.2.1"
 
     def is_listening(self, now: float) -> bool:
         return True
 
     def sending_failed(self) -> None:
-        raise AssertionError("nothing breaks here")
+        raise AssertionError("sending does not fail here")
 
     def send_audio(self, frame: RtpFrame) -> None:
-        raise AssertionError("audio does not come this way")
+        raise AssertionError("the send queue sends no audio")
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
         if first == 0:
@@ -154,14 +152,14 @@ class Simulation:
         self._adapt_small()
         if self.queue:
             self.queue.tick(pace_of(self._encoder(self.queue.quality).meter), TICK, self.now)
-        self._ask_again()
+        self._send_nack()
         if self.now >= self._reports_at:
             self._reports_at = self.now + self._report_interval
             self._report()
         self.network.wait(self.now)
 
     def _adapt_small(self) -> None:
-        """Let the small encoder's bit rate follow the viewer."""
+        """Adapt the small encoder's bit rate to the viewer's bandwidth estimate."""
         if self.now < self._rule_at:
             return
         self._rule_at = self.now + INTERVAL
@@ -183,7 +181,7 @@ class Simulation:
         return self.full if quality is Quality.FULL else self.small
 
     def _transmit(self, size: int, arrives: Callable[[], None]) -> None:
-        """Send a packet; what its arrival means for the bandwidth estimate is the same for all."""
+        """Send a packet of `size` bytes; call `arrives` when it arrives."""
         sent, at = self.now, self.network.arrival(size, self.now)
 
         def arrive() -> None:
@@ -199,7 +197,7 @@ class Simulation:
             self._at(at, arrive)
 
     def _later(self, event: Callable[[], None]) -> None:
-        """What the browser sends back arrives after the link's delay."""
+        """Call `event` after the link's delay: what the browser sends arrives then."""
         self._at(self.now + self.network.link.delay, event)
 
     def _at(self, time: float, event: Callable[[], None]) -> None:
@@ -208,13 +206,13 @@ class Simulation:
     def _video_arrives(self, sequence: int, picture: int) -> None:
         if self.browser.video(sequence, picture, self.now):
             self._report()
-            self._ask_again()
+            self._send_nack()
 
-    def _ask_again(self) -> None:
+    def _send_nack(self) -> None:
         if missing := self.browser.nack(self.now):
-            self._later(lambda: self._repeat(missing))
+            self._later(lambda: self._retransmit(missing))
 
-    def _repeat(self, missing: list[int]) -> None:
+    def _retransmit(self, missing: list[int]) -> None:
         for number in missing:
             if self._budget.is_spent:
                 return
@@ -222,7 +220,7 @@ class Simulation:
             for _ in range(self._budget.take(number, MAX_PACKET, self.now)):
                 self._transmit(
                     MAX_PACKET + 28,
-                    lambda number=number, picture=picture: self.browser.repeated(number, picture, self.now),
+                    lambda number=number, picture=picture: self.browser.retransmitted(number, picture, self.now),
                 )
 
     def _report(self) -> None:

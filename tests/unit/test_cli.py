@@ -108,7 +108,7 @@ def test_settings_without_read_permission_suggest_sudo(command, monkeypatch, cap
     assert lines[1] == "  the file cannot be read: Permission denied; try it with sudo"
 
 
-def test_run_serves_the_settings_and_prints_the_start_block(daemon, capsys):
+def test_run_serves_the_settings_and_prints_the_start_banner(daemon, capsys):
     assert main(["run", "--set", "web.host=192.0.2.7"]) == 0
     assert daemon.settings == Settings(web=WebSettings(host="192.0.2.7"))
     assert daemon.live is False

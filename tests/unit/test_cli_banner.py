@@ -13,12 +13,12 @@ BLOCKS = "█▀▄"
 TOKEN = "/var/lib/broadcaster/operator_token"
 
 
-def block(settings, *, report=REPORT, token_file=TOKEN, terminal):
+def banner(settings, *, report=REPORT, token_file=TOKEN, terminal):
     return start_banner(settings, report, BannerContext(LINKS, "sudo broadcaster link", token_file, terminal))
 
 
-def test_block_in_a_journal_without_access_restrictions():
-    shown = block(Settings(video=VideoSettings(bitrate=800_000)), terminal=False)
+def test_banner_in_a_journal_without_access_restrictions():
+    shown = banner(Settings(video=VideoSettings(bitrate=800_000)), terminal=False)
     assert shown.splitlines()[2:] == [
         "  Open     http://192.168.1.20:8080/",
         "           http://pi.local:8080/",
@@ -33,27 +33,27 @@ def test_block_in_a_journal_without_access_restrictions():
 def test_size_and_rate_of_a_file_are_not_shown():
     film = Settings(video=VideoSettings(source="file", file="/home/pi/film.mp4"))
     report = StreamReport("file", "libx264", "file", 1280, 720, 30, 0, 0)
-    assert block(film, report=report, terminal=False).splitlines()[4:6] == [
+    assert banner(film, report=report, terminal=False).splitlines()[4:6] == [
         "  Source   file, /home/pi/film.mp4",
         "  Encoder  none if the file's H.264 can be passed through; otherwise libx264, up to 1280×720, 2.5 Mbit/s",
     ]
 
 
 def test_qr_code_is_printed_only_on_a_terminal():
-    assert not set(BLOCKS) & set(block(Settings(), terminal=False))
-    assert set(BLOCKS) < set(block(Settings(), terminal=True))
+    assert not set(BLOCKS) & set(banner(Settings(), terminal=False))
+    assert set(BLOCKS) < set(banner(Settings(), terminal=True))
 
 
 def test_qr_code_has_the_first_address():
-    shown = block(Settings(), terminal=True)
+    shown = banner(Settings(), terminal=True)
     assert shown.splitlines()[2] == f"  Open     {LINKS[0]}"
     assert shown.endswith(qr_code(LINKS[0]))
 
 
 def test_links_have_the_token_only_on_a_terminal():
-    assert "http://pi.local:8080/#t=a%2Bb%2Fc\n" in block(CLOSED, terminal=True)
-    assert "up to 5: anyone with this link" in block(CLOSED, terminal=True)
-    journal = block(CLOSED, terminal=False)
+    assert "http://pi.local:8080/#t=a%2Bb%2Fc\n" in banner(CLOSED, terminal=True)
+    assert "up to 5: anyone with this link" in banner(CLOSED, terminal=True)
+    journal = banner(CLOSED, terminal=False)
     assert "#t=" not in journal
     assert "a+b/c" not in journal
     assert "up to 5: anyone with the token (web.viewer_token)" in journal
@@ -64,25 +64,25 @@ def test_token_is_escaped():
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_links_only_block_shows_the_link_command_and_no_address(terminal):
-    shown = block(Settings(web=WebSettings(links=True)), terminal=terminal)
+def test_links_only_banner_shows_the_link_command_and_no_address(terminal):
+    shown = banner(Settings(web=WebSettings(links=True)), terminal=terminal)
     assert shown.splitlines()[2] == "  Link     sudo broadcaster link --name NAME    (creates a viewer link)"
     assert "up to 20: anyone with a viewer link\n" in shown
     assert "http" not in shown
     assert not set(BLOCKS) & set(shown)
 
 
-def test_block_with_links_and_a_token():
+def test_banner_with_links_and_a_token():
     both = Settings(web=WebSettings(links=True, viewer_token="plain"))
-    assert "anyone with a viewer link, and anyone with the token (web.viewer_token)" in block(both, terminal=False)
-    assert "plain" not in block(both, terminal=False)
-    assert "http" not in block(both, terminal=False)
-    assert f"{LINKS[0]}#t=plain\n" in block(both, terminal=True)
-    assert "sudo broadcaster link --name" in block(both, terminal=True)
+    assert "anyone with a viewer link, and anyone with the token (web.viewer_token)" in banner(both, terminal=False)
+    assert "plain" not in banner(both, terminal=False)
+    assert "http" not in banner(both, terminal=False)
+    assert f"{LINKS[0]}#t=plain\n" in banner(both, terminal=True)
+    assert "sudo broadcaster link --name" in banner(both, terminal=True)
 
 
 def test_control_row():
     restricted = Settings(web=WebSettings(operator_token="hush"))
-    assert "  Control  anyone with the token (web.operator_token)" in block(restricted, terminal=True)
-    assert "hush" not in block(restricted, terminal=True)
-    assert "  Control  this machine only" in block(Settings(), token_file="", terminal=True)
+    assert "  Control  anyone with the token (web.operator_token)" in banner(restricted, terminal=True)
+    assert "hush" not in banner(restricted, terminal=True)
+    assert "  Control  this machine only" in banner(Settings(), token_file="", terminal=True)

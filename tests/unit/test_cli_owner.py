@@ -126,7 +126,7 @@ def test_other_server_is_reported(answer, target):
         owner.status(daemon, 0.0, as_json=False)
 
 
-def test_refusal_is_reported_in_the_words_of_the_daemon(target, monkeypatch):
+def test_refusal_is_reported_with_the_message_of_the_daemon(target, monkeypatch):
     def refuse(self: DaemonClient) -> object:
         raise Refused("The token is wrong.")
 

@@ -22,7 +22,7 @@ def simulation(rate: float = FULL_RATE, *, small: Stream | None = SMALL, **optio
 
 
 def shown_fps(viewer: Simulation, seconds: float) -> float:
-    """Run for so long, and return how many pictures a second the browser shows meanwhile."""
+    """Run for `seconds`; return how many pictures per second the browser shows."""
     before = len(viewer.browser.shown)
     viewer.run(seconds)
     return (len(viewer.browser.shown) - before) / seconds
@@ -37,7 +37,7 @@ def test_narrow_network_shows_the_small_rendition(rate, fps):
 
 
 @pytest.mark.parametrize("rate", [500_000, 700_000])
-def test_without_a_small_rendition_the_same_network_shows_a_slide_show(rate):
+def test_narrow_network_without_a_small_rendition_shows_few_pictures(rate):
     viewer = simulation(rate, small=None)
     viewer.run(30)
     assert shown_fps(viewer, 30) < 5

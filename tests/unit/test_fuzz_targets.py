@@ -1,4 +1,4 @@
-"""The surfaces of `make fuzz`, each with some hundred inputs, and what once broke one of them."""
+"""The fuzzed surfaces of `make fuzz`, each with real input and with some hundred random inputs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ Change = tuple[int, int, bytes]
 
 
 def changed(seed: bytes, changes: list[Change]) -> bytes:
-    """The seed with other bytes in some places."""
-    for at, length, put in changes:
-        at %= len(seed) + 1
-        seed = seed[:at] + put + seed[at + length :]
+    """Return the seed with some ranges replaced: each change is an offset, a length and new bytes."""
+    for offset, length, new in changes:
+        offset %= len(seed) + 1
+        seed = seed[:offset] + new + seed[offset + length :]
     return seed
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_it_takes_real_input(name: str) -> None:
+def test_surface_accepts_real_input(name: str) -> None:
     for seed in TARGETS[name].seeds:
         TARGETS[name].take(seed)
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_it_takes_whatever_comes(name: str) -> None:
+def test_surface_accepts_random_and_mutated_input(name: str) -> None:
     changes = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 40), st.binary(max_size=12)), max_size=6)
-    odd = st.builds(changed, st.sampled_from(TARGETS[name].seeds), changes)
+    mutated = st.builds(changed, st.sampled_from(TARGETS[name].seeds), changes)
 
     @settings(max_examples=150)
     @example(b"")
-    @given(odd | st.binary(max_size=200))
+    @given(mutated | st.binary(max_size=200))
     def scenario(data: bytes) -> None:
         TARGETS[name].take(data)
 

@@ -1,4 +1,4 @@
-"""The candidate screen: nobody may aim our packets at others."""
+"""The candidate filter: viewers must not be able to direct our packets at other hosts."""
 
 import pytest
 from hypothesis import given, settings
