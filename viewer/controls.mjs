@@ -2,7 +2,7 @@
 
 /** Which key does what. @type {Readonly<Record<string, Command>>} */
 export const KEYS = {
-  " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help",
+  " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", q: "quality", "?": "help",
 };
 
 /** The command of a key press; null while typing, with a modifier, or for space on a button. @param {KeyPress} event */
@@ -23,7 +23,7 @@ export class Controls {
   /**
    * @param {HTMLElement} view  the `<live-view>`
    * @param {import("./picture.mjs").LivePicture} picture
-   * @param {Pick<ControlActions, "pause" | "stats">} actions  what is not done here
+   * @param {Pick<ControlActions, "pause" | "stats" | "quality">} actions  what is not done here
    */
   constructor(view, picture, actions) {
     this.view = view;

@@ -6,6 +6,7 @@
 import { Controls, cell } from "./controls.mjs";
 import { began, signaling, tokens } from "./early.mjs";
 import { LivePicture } from "./picture.mjs";
+import { QualityControl, nextPreference } from "./quality.mjs";
 import { lines } from "./stats.mjs";
 import { tokenOf } from "./token.mjs";
 import { Peer, refusal, unplayable } from "./transports.mjs";
@@ -26,7 +27,9 @@ export class LiveView extends HTMLElement {
   controls = new Controls(this, this.picture, {
     pause: () => this.picture.toggle(),
     stats: () => this.#toggleStats(),
+    quality: () => this.viewer.view.quality && this.#prefer(nextPreference(this.viewer.view.preference), true),
   });
+  quality = new QualityControl(this.#part(".quality"), (preference) => this.#prefer(preference, false));
   /** @type {Viewer} */
   viewer = new Viewer({
     now: () => performance.now(),
@@ -94,6 +97,13 @@ export class LiveView extends HTMLElement {
     this.viewer.fire("page:token");
   }
 
+  /** @param {QualityPreference} preference @param {boolean} aloud  for screen readers, where the choice has no focus */
+  #prefer(preference, aloud) {
+    this.viewer.prefer(preference);
+    this.controls.showControls();
+    this.#part(".said").textContent = aloud ? this.quality.text : "";
+  }
+
   #toggleStats() {
     const stats = this.#part(".stats");
     stats.hidden = !stats.hidden;
@@ -104,13 +114,14 @@ export class LiveView extends HTMLElement {
 
   /** @param {View} view */
   #show(view) {
-    const { state, picture, viewers, joinMs, latencyMs } = view;
-    for (const [name, value] of Object.entries({ state, picture, viewers, joinMs, latencyMs })) {
+    const { state, picture, viewers, joinMs, latencyMs, quality } = view;
+    for (const [name, value] of Object.entries({ state, picture, viewers, joinMs, latencyMs, quality })) {
       const text = typeof value === "number" ? value.toFixed() : value;
       if (text === null) delete this.dataset[name];
       else if (this.dataset[name] !== text) this.dataset[name] = text;
     }
     this.controls.showSound(view.sound, this.words);
+    if (this.words) this.quality.show(view, this.words);
     this.#showText(view);
     this.#showStats(view);
   }

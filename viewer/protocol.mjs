@@ -4,6 +4,7 @@ export const SUBPROTOCOL = "broadcaster.v1";
 
 export const STREAM_STATES = ["offline", "starting", "live", "stopping", "failed"];
 export const SOUND = ["on", "none", "lost"];
+export const QUALITIES = ["full", "small"];
 
 /**
  * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
@@ -31,7 +32,7 @@ export const CLOSE_CODES = {
 /** @type {(check: Check) => Check} */ const optional = (check) => (value) => value == null || check(value);
 /** @type {(fields: Record<string, Check>) => Check} */ const object = (fields) => (value) => wrong(value, fields) === null;
 
-const STREAM = { state: oneOf(STREAM_STATES), reason: optional(text), since: number, sound: oneOf(SOUND) };
+const STREAM = { state: oneOf(STREAM_STATES), reason: optional(text), since: number, sound: oneOf(SOUND), quality: optional(oneOf(QUALITIES)) };
 
 /** @type {Record<string, Record<string, Check>>} */
 const FIELDS = {

@@ -119,7 +119,7 @@ export function median(values) {
 
 /** The panel's lines: how many digits a number has, and its unit. @type {Record<string, [number?, string?]>} */
 const LINES = {
-  latency: [0, " ms"], join: [0, " ms"], size: [], bitrate: [2, " Mbit/s"], codec: [], buffer: [1, " ms"], decode: [1, " ms"],
+  latency: [0, " ms"], join: [0, " ms"], size: [], quality: [], bitrate: [2, " Mbit/s"], codec: [], buffer: [1, " ms"], decode: [1, " ms"],
   trip: [1, " ms"], route: [], lost: [], repaired: [], freezes: [], keyframes: [], plis: [], nacks: [],
 };
 
@@ -129,13 +129,13 @@ const LINES = {
  * @param {Words} words
  * @returns {[string, string | null][]}  label key and text
  */
-export function lines({ stats, latencyMs, joinMs, freezes }, words) {
+export function lines({ stats, latencyMs, joinMs, freezes, quality }, words) {
   const { width, height, fps, bitrate, route } = stats ?? /** @type {Partial<Stats>} */ ({});
   const size = width && `${width}×${height}${fps ? ` @ ${fps.toFixed()}` : ""}`;
   /** @type {Record<string, unknown>} */
   const values = {
     ...stats, latency: latencyMs, join: joinMs, freezes, size: size || null, bitrate: bitrate && bitrate / 1e6,
-    route: words.routes[route ?? ""],
+    route: words.routes[route ?? ""], quality: words.qualities[quality ?? ""],
   };
   return Object.entries(LINES).map(([key, [digits, unit = ""]]) => {
     const value = values[key];

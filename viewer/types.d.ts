@@ -133,11 +133,14 @@ type Stats = {
 type View = {
   state: State; reason: string; limit: number; up: boolean; retryIn: number | null; sound: string; viewers: number | null;
   picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; stats: Stats | null;
+  /** received now; null where there is only one */
+  quality: Quality | null;
+  preference: QualityPreference;
 };
 
 /* Words and keys */
 
-type Command = "pause" | "mute" | "full" | "pip" | "snapshot" | "stats" | "help";
+type Command = "pause" | "mute" | "full" | "pip" | "snapshot" | "stats" | "quality" | "help";
 type ControlActions = Record<Command, () => void>;
 type KeyPress = {
   key: string; ctrlKey?: boolean; metaKey?: boolean; altKey?: boolean; repeat?: boolean; defaultPrevented?: boolean; target: any;
@@ -152,4 +155,5 @@ type Words = {
   controls: Record<string, string>;
   figures: Record<string, string>;
   routes: Record<string, string>;
+  qualities: Record<string, string>;
 };

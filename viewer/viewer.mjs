@@ -16,13 +16,17 @@ export class Viewer {
   /** @type {View} */
   view = {
     state: "connecting", reason: "", limit: 0, up: false, retryIn: null, sound: "on", viewers: null, picture: "none",
-    joinMs: null, latencyMs: null, freezes: 0, stats: null,
+    joinMs: null, latencyMs: null, freezes: 0, stats: null, quality: null, preference: "auto",
   };
   watch = new FrameWatch();
   offset = new ClockOffset();
   resume = "";
   /** @type {string | null} as last told; null before the first word */
   streamState = null;
+  /** @type {QualityPreference | null} as the session knows it; null while that is not sure */
+  knownPreference = "auto";
+  /** when a preference was last sent, in ms */
+  preferenceSentAt = Infinity;
   /** heartbeats still to send after `welcome` */
   heartbeatsLeft = 0;
 
@@ -98,6 +102,20 @@ export class Viewer {
     this.#notify();
   }
 
+  /** Takes the viewer's choice of a rendition. @param {QualityPreference} preference */
+  prefer(preference) {
+    this.view.preference = preference;
+    this.#sendPreference();
+    this.#notify();
+  }
+
+  #sendPreference() {
+    if (!this.link.up) return;
+    this.knownPreference = null;
+    this.preferenceSentAt = this.ports.now();
+    this.link.send({ type: "quality", want: this.view.preference });
+  }
+
   /** @param {Action} action */
   #run(action) {
     switch (action) {
@@ -156,7 +174,7 @@ export class Viewer {
       case "offer": return this.#offer(message);
       case "stream": return this.#stream(message);
       case "viewers": this.view.viewers = message.count; return this.#notify();
-      case "heartbeat": return this.offset.add(message.t, message.now, this.ports.now());
+      case "heartbeat": return this.#heartbeat(message);
       case "bye": return this.#bye(message);
       case "error": return this.#error(message);
     }
@@ -170,8 +188,18 @@ export class Viewer {
     this.heartbeatsLeft = INITIAL_HEARTBEATS;
     this.offset = new ClockOffset(); // perhaps another daemon, with another clock
     if (message.resumed) this.watch.reset();
-    else this.#closePeer();
+    else {
+      this.#closePeer();
+      this.knownPreference = "auto";
+    }
+    if (this.view.preference !== this.knownPreference) this.#sendPreference();
     this.#stream(message.stream);
+  }
+
+  /** An answer to a heartbeat sent after the preference: so that has arrived too. @param {Heartbeat} message */
+  #heartbeat({ t, now }) {
+    if (t != null && t > this.preferenceSentAt) this.knownPreference = this.view.preference;
+    this.offset.add(t, now, this.ports.now());
   }
 
   /** @param {Stream} stream */
@@ -180,6 +208,7 @@ export class Viewer {
     if (startsNow) this.joinFrom = this.ports.now();
     this.streamState = stream.state;
     this.view.sound = stream.sound;
+    this.view.quality = stream.quality ?? null;
     if (stream.state === "live" && this.failed && this.failures + this.refusals > 0) this.#restart("ice-failed");
     this.fire(/** @type {ConnectionEvent} */ (`stream:${stream.state}`), stream.reason);
     this.#notify();

@@ -161,8 +161,10 @@ class Session:
 
     def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer of that peer connection is made. Raises `IllegalEvent`."""
-        self._quality = Quality.FULL
-        return [] if self.is_over else self._finish(self._negotiation.offered(id, offer, now), now)
+        if self.is_over:
+            return []
+        begins_with = self.quality_changed(Quality.FULL)
+        return self._finish([*begins_with, *self._negotiation.offered(id, offer, now)], now)
 
     def connected(self, id: int, now: float) -> list[Action]:
         """That peer connection is connected. Raises `IllegalEvent`."""

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from broadcaster.model.stream import AudioState, StreamState
+from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState
 from broadcaster.signaling.protocol import Timings
 from broadcaster.signaling.session import Session
 from broadcaster.web.viewer import Viewer
@@ -61,6 +61,50 @@ async def test_changes_of_audio_are_announced_without_a_new_peer_connection() ->
         (peer,) = rig.peers.created
         assert peer.calls == ["offer", "answer"]
         assert not peer.closed
+
+
+async def test_the_chosen_quality_reaches_the_current_and_the_next_peer_connection() -> None:
+    async with served() as rig:
+        viewer = await rig.connect()
+        await viewer.join()
+        (first,) = rig.peers.created
+        assert first.preference is QualityPreference.AUTO
+        await viewer.send("quality", want="small")
+        await until(lambda: first.preference is QualityPreference.SMALL)
+        await viewer.send("restart", id=1, reason="decoder")
+        await viewer.send("answer", id=(await viewer.receive("offer"))["id"], sdp=CHROMIUM)
+        await until(lambda: first.closed)
+        assert rig.peers.created[1].preference is QualityPreference.SMALL
+        await viewer.send("quality", want="auto")
+        await until(lambda: rig.peers.created[1].preference is QualityPreference.AUTO)
+
+
+async def test_the_chosen_quality_survives_resuming_but_not_the_session() -> None:
+    async with served() as rig:
+        old = await rig.connect()
+        welcome = await old.join()
+        await old.send("quality", want="small")
+        await until(lambda: rig.peers.created[0].preference is QualityPreference.SMALL)
+        new = await rig.connect()
+        await new.send("hello", resume=welcome["resume"])
+        assert (await new.receive("welcome"))["resumed"] is True
+        await new.send("restart", id=1, reason="decoder")
+        await new.receive("offer")
+        assert rig.peers.created[1].preference is QualityPreference.SMALL
+        await new.send("bye")
+        other = await rig.connect()
+        await other.join()
+        assert rig.peers.created[2].preference is QualityPreference.AUTO
+
+
+async def test_the_quality_received_is_announced() -> None:
+    async with served() as rig:
+        viewer = await rig.connect()
+        await viewer.join()
+        rig.stream.change(StreamState.LIVE, has_small=True)
+        assert (await viewer.receive("stream"))["quality"] == "full"
+        rig.peers.created[0].listener.peer_quality(Quality.SMALL)
+        assert (await viewer.receive("stream"))["quality"] == "small"
 
 
 async def test_the_number_of_viewers_is_announced_to_all() -> None:

@@ -51,9 +51,16 @@ class ControlledStream:
         self.requested: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
 
-    def change(self, state: StreamState, reason: StreamReason | None = None, audio: AudioState = AudioState.ON) -> None:
+    def change(
+        self,
+        state: StreamState,
+        reason: StreamReason | None = None,
+        audio: AudioState = AudioState.ON,
+        *,
+        has_small: bool = False,
+    ) -> None:
         """Change the status, and notify the listeners."""
-        self.status = StreamStatus(state, 2.0, audio, reason)
+        self.status = StreamStatus(state, 2.0, audio, reason, has_small)
         for listener in list(self.listeners):
             listener(self.status)
 
@@ -122,7 +129,6 @@ class RecordingPeers:
         self.created: list[RecordingPeer] = []
         self.reached_at: list[str] = []
         self.answer_error: Exception | None = None
-        self.preference = QualityPreference.AUTO
         self.offer_hangs = False
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> RecordingPeer:

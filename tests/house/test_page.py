@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from broadcaster.errors import StreamReason
-from broadcaster.model.stream import AudioState, StreamState
+from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState
 from broadcaster.signaling.messages import VIEWER_MESSAGES, DaemonMessage
 from broadcaster.signaling.protocol import SUBPROTOCOL, ByeReason, CloseCode, ErrorCode, RestartReason
 from tests.house.project import ROOT, read
@@ -31,6 +31,7 @@ def test_node_tests_pass():
     [
         ("STREAM_STATES", StreamState),
         ("SOUND", AudioState),
+        ("QUALITIES", Quality),
     ],
 )
 def test_constants_are_the_same_on_both_sides(name, values):
@@ -45,6 +46,8 @@ def test_constants_are_the_same_on_both_sides(name, values):
         ("ByeReason", ByeReason),
         ("ErrorCode", ErrorCode),
         ("RestartReason", RestartReason),
+        ("Quality", Quality),
+        ("QualityPreference", set(QualityPreference) - set(Quality)),  # it names `Quality` for the rest
     ],
 )
 def test_types_are_the_same_on_both_sides(name, values):

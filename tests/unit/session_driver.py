@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, Quality, StreamState, StreamStatus
 from broadcaster.signaling.actions import (
     Action,
     Log,
@@ -28,17 +28,17 @@ class Offered:
 CANDIDATE = "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host"
 
 
-def status(state: StreamState) -> StreamStatus:
-    return StreamStatus(state, 1.0, AudioState.ON)
+def status(state: StreamState, *, has_small: bool = False) -> StreamStatus:
+    return StreamStatus(state, 1.0, AudioState.ON, has_small=has_small)
 
 
 class SessionDriver:
     """Drives a session with the WebSocket 1; `last` are the actions of the last event."""
 
-    def __init__(self, state: StreamState = StreamState.LIVE) -> None:
+    def __init__(self, state: StreamState = StreamState.LIVE, *, has_small: bool = False) -> None:
         self.now = 100.0
         self.is_active = False
-        self.session = Session("v1", "secret", Timings(), status(state), self.now)
+        self.session = Session("v1", "secret", Timings(), status(state, has_small=has_small), self.now)
         self.record(self.session.attach(1, 1, self.now))
 
     def record(self, actions: list[Action]) -> None:
@@ -50,6 +50,10 @@ class SessionDriver:
 
     def stream(self, state: StreamState) -> list[Action]:
         self.record(self.session.stream_changed(status(state), self.now))
+        return self.last
+
+    def quality(self, quality: Quality) -> list[Action]:
+        self.record(self.session.quality_changed(quality))
         return self.last
 
     def offered(self, id: int = 1) -> list[Action]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcaster.errors import BadMessage, StreamReason
-from broadcaster.model.stream import AudioState, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
 from broadcaster.signaling.messages import (
     VIEWER_MESSAGES,
     Answer,
@@ -23,6 +23,7 @@ from broadcaster.signaling.messages import (
     Keyframe,
     MediaClock,
     OfferMessage,
+    QualityMessage,
     Restart,
     Unknown,
     ViewersMessage,
@@ -53,6 +54,9 @@ from broadcaster.signaling.protocol import ByeReason, ErrorCode, RestartReason, 
         ('{"type":"heartbeat","t":1234.5}', Heartbeat(1234.5)),
         ('{"type":"restart","id":3,"reason":"no-frames"}', Restart(3, RestartReason.NO_FRAMES)),
         ('{"type":"keyframe"}', Keyframe()),
+        ('{"type":"quality","want":"auto"}', QualityMessage(QualityPreference.AUTO)),
+        ('{"type":"quality","want":"full"}', QualityMessage(QualityPreference.FULL)),
+        ('{"want":"small","type":"quality","later":1}', QualityMessage(QualityPreference.SMALL)),
         ('{"type":"bye"}', Bye()),
         ('{"type":"heartbeat","t":12}', Heartbeat(12)),
         ('{"resume":"r","type":"hello"}', Hello(resume="r")),
@@ -108,6 +112,10 @@ def test_every_message_is_read(text: str, message: object) -> None:
         ('{"type":"heartbeat","t":null}', "t"),
         ('{"type":"restart","id":1}', "reason"),
         ('{"type":"restart","id":1,"reason":"bored"}', "reason"),
+        ('{"type":"quality"}', "want"),
+        ('{"type":"quality","want":null}', "want"),
+        ('{"type":"quality","want":"Small"}', "want"),
+        ('{"type":"quality","want":["small"]}', "want"),
     ],
 )
 def test_invalid_field_is_named(text: str, field: str) -> None:
@@ -127,7 +135,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-fields = st.sampled_from(["id", "sdp", "candidate", "t", "token", "resume", "reason"])
+fields = st.sampled_from(["id", "sdp", "candidate", "t", "token", "resume", "reason", "want"])
 
 
 @settings(max_examples=150, deadline=None)
@@ -183,6 +191,14 @@ STATUS = StreamStatus(StreamState.FAILED, 1700000000.1234, AudioState.LOST, Stre
                 "sound": "lost",
                 "reason": "camera-lost",
             },
+        ),
+        (
+            stream_message(StreamStatus(StreamState.LIVE, 7, AudioState.ON, has_small=True), Quality.SMALL),
+            {"type": "stream", "state": "live", "since": 7, "sound": "on", "quality": "small"},
+        ),
+        (
+            stream_message(StreamStatus(StreamState.LIVE, 7, AudioState.ON, has_small=False), Quality.SMALL),
+            {"type": "stream", "state": "live", "since": 7, "sound": "on"},
         ),
         (ViewersMessage(2), {"type": "viewers", "count": 2}),
         (heartbeat_reply(1.5), {"type": "heartbeat", "now": 1500.0}),

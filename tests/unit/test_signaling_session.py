@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
-from broadcaster.model.stream import StreamState
+from broadcaster.model.stream import Quality, QualityPreference, StreamState
 from broadcaster.signaling.actions import (
     AddCandidate,
     ApplyAnswer,
     ClosePeer,
     OpenPeer,
+    Prefer,
     RequestKeyframe,
 )
-from tests.unit.session_driver import CANDIDATE, SessionDriver, effects, message_types, messages
+from tests.unit.session_driver import CANDIDATE, SessionDriver, effects, message_types, messages, status
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
 
 
@@ -232,3 +233,47 @@ class TestStream:
         driver = SessionDriver()
         assert messages(driver.session.viewers_changed(3)) == [{"type": "viewers", "count": 3}]
         assert driver.session.viewers_changed(3) == []
+
+
+class TestQuality:
+    @pytest.mark.parametrize("want", QualityPreference)
+    def test_choice_is_passed_on(self, want: QualityPreference) -> None:
+        driver = SessionDriver(has_small=True)
+        assert driver.receive("quality", want=want) == [Prefer(want)], "also before there is a peer connection"
+
+    @pytest.mark.parametrize("fields", [{}, {"want": "medium"}, {"want": None}])
+    def test_invalid_choice_is_a_bad_message(self, fields: dict[str, Any]) -> None:
+        (error,) = messages(SessionDriver(has_small=True).receive("quality", **fields))
+        assert (error["code"], error["field"]) == ("bad-message", "want")
+
+    def test_rendition_is_announced_and_repeated_in_later_messages(self) -> None:
+        driver = SessionDriver(has_small=True)
+        assert messages(driver.last)[0]["stream"]["quality"] == "full"
+        driver.connect()
+        assert [message["quality"] for message in messages(driver.quality(Quality.SMALL))] == ["small"]
+        assert driver.quality(Quality.SMALL) == []
+        changed = driver.session.stream_changed(status(StreamState.LIVE, has_small=True), driver.now)
+        assert messages(changed)[0]["quality"] == "small"
+
+    def test_only_rendition_is_not_named(self) -> None:
+        driver = SessionDriver(has_small=False)
+        assert "quality" not in messages(driver.last)[0]["stream"]
+        assert "quality" not in messages(driver.stream(StreamState.LIVE))[0]
+
+    def test_new_peer_connection_begins_with_the_full_rendition(self) -> None:
+        driver = SessionDriver(has_small=True)
+        driver.connect()
+        driver.quality(Quality.SMALL)
+        driver.receive("restart", id=1, reason="decoder")
+        driver.offered(2)
+        assert message_types(driver.last) == ["stream", "bye", "offer"]
+        assert messages(driver.last)[0]["quality"] == "full"
+
+    def test_detached_session_sends_nothing_and_tells_the_rendition_when_resumed(self) -> None:
+        driver = SessionDriver(has_small=True)
+        driver.connect()
+        driver.session.closed(1, None, driver.now, driver.now)
+        assert driver.session.is_detached
+        assert driver.quality(Quality.SMALL) == []
+        welcome = messages(driver.session.attach(2, 1, driver.now))[0]
+        assert (welcome["resumed"], welcome["stream"]["quality"]) == (True, "small")

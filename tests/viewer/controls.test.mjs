@@ -9,7 +9,7 @@ const page = { tagName: "BODY" };
 const press = (key, more = {}) => command({ key, target: page, ...more });
 
 test("the keys of VIEWER.md", () => {
-  const keys = { " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", "?": "help" };
+  const keys = { " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", q: "quality", "?": "help" };
   for (const [key, action] of Object.entries(keys)) assert.equal(press(key), action);
   assert.equal(press("M"), "mute");
   for (const key of ["x", "Escape", "Tab", "Enter", "constructor"]) assert.equal(press(key), null, key);

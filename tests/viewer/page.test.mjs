@@ -36,9 +36,9 @@ test("every import is one of our modules", () => {
   }
 });
 
-test("under 62 KB of script", () => {
+test("under 66 KB of script", () => {
   const bytes = modules.reduce((sum, name) => sum + Buffer.byteLength(read(name)), 0);
-  assert.ok(bytes < 62 * 1024, `${bytes} bytes`);
+  assert.ok(bytes < 66 * 1024, `${bytes} bytes`);
 });
 
 test("nothing inline that the policy forbids", () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { CLOSE_CODES, SOUND, STREAM_STATES, SUBPROTOCOL, isUsefulCandidate, parse } from "../../viewer/protocol.mjs";
+import { CLOSE_CODES, QUALITIES, SOUND, STREAM_STATES, SUBPROTOCOL, isUsefulCandidate, parse } from "../../viewer/protocol.mjs";
 
 const STREAM = { state: "live", since: 1_700_000_000.5, sound: "on" };
 const GOOD = {
@@ -25,6 +25,7 @@ test("the sets of PROTOCOL.md", () => {
   assert.equal(SUBPROTOCOL, "broadcaster.v1");
   assert.deepEqual(STREAM_STATES, ["offline", "starting", "live", "stopping", "failed"]);
   assert.deepEqual(SOUND, ["on", "none", "lost"]);
+  assert.deepEqual(QUALITIES, ["full", "small"]);
 });
 
 test("every good message is read as it is", () => {
@@ -53,6 +54,8 @@ test("every missing or wrong field is named", () => {
 test("states and sounds that do not exist are no message; new reasons are", () => {
   assert.equal(read("stream", { ...STREAM, state: "paused" }), "a bad stream.state");
   assert.equal(read("stream", { ...STREAM, sound: "loud" }), "a bad stream.sound");
+  assert.equal(read("stream", { ...STREAM, quality: "auto" }), "a bad stream.quality");
+  for (const quality of QUALITIES) assert.equal(read("stream", { ...STREAM, quality }).quality, quality);
   assert.equal(typeof read("stream", { ...STREAM, state: "failed", reason: "of a later version" }), "object");
 });
 

@@ -72,16 +72,16 @@ test("the route", () => {
 
 test("every figure of VIEWER.md as text", () => {
   const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
-  const words = { routes: { same: "same network" } };
-  const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1 }, words));
+  const words = { routes: { same: "same network" }, qualities: { full: "Full" } };
+  const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1, quality: "full" }, words));
   assert.deepEqual(text, {
-    latency: "42 ms", join: "130 ms", size: "1280×720 @ 30", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
+    latency: "42 ms", join: "130 ms", size: "1280×720 @ 30", quality: "Full", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
     decode: "5.0 ms", trip: "4.2 ms", route: "same network", lost: "5", repaired: "3", freezes: "1", keyframes: "2", plis: "1", nacks: "4",
   });
 });
 
 test("what is not known is null, nought is nought", () => {
-  const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0 }, { routes: {} }));
+  const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, { routes: {}, qualities: {} }));
   assert.equal(text.freezes, "0");
   for (const [key, value] of Object.entries(text)) if (key !== "freezes") assert.equal(value, null, key);
 });

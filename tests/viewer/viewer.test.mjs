@@ -63,6 +63,64 @@ test("sound and viewers are no change of state", async () => {
   assert.deepEqual([stage.state, stage.view.sound, stage.view.viewers], ["live", "lost", 12]);
 });
 
+test("the quality is shown as the daemon tells it, and not shown where there is only one", async () => {
+  const stage = new Stage();
+  await stage.play();
+  assert.deepEqual([stage.view.quality, stage.view.preference], [null, "auto"]);
+  stage.stream("live", { quality: "small" });
+  assert.deepEqual([stage.state, stage.view.quality], ["live", "small"]);
+  stage.stream("live");
+  assert.equal(stage.view.quality, null);
+});
+
+test("a choice of quality is sent at once, and shown", async () => {
+  const stage = new Stage();
+  await stage.play();
+  for (const want of ["small", "full", "auto"]) {
+    stage.viewer.prefer(want);
+    assert.deepEqual(stage.sent("quality").at(-1), { type: "quality", want });
+    assert.equal(stage.view.preference, want);
+  }
+  assert.equal(stage.sent("quality").length, 3);
+});
+
+test("a new session is told the choice, unless it is auto", async () => {
+  const stage = new Stage({ random: 0 });
+  await stage.play();
+  for (const want of ["small", "auto"]) {
+    stage.viewer.prefer(want);
+    await stage.run(600, { frames: true });
+    stage.close(1012);
+    await stage.run(200);
+    stage.welcome("live");
+    assert.deepEqual(stage.sent("quality"), want === "auto" ? [] : [{ type: "quality", want }]);
+    assert.equal(stage.view.preference, want);
+  }
+});
+
+test("a resumed session is told only what it may not know", async () => {
+  const stage = new Stage({ random: 0 });
+  const resume = async () => {
+    stage.close(1006);
+    await stage.run(200, { frames: true });
+    stage.welcome("live", { resumed: true });
+    return stage.sent("quality").map(({ want }) => want);
+  };
+  await stage.play();
+  stage.viewer.prefer("small");
+  await stage.run(6000, { frames: true });
+  assert.deepEqual(await resume(), [], "a later heartbeat was answered");
+  stage.viewer.prefer("auto");
+  assert.deepEqual(await resume(), ["auto"], "perhaps it was lost with the connection");
+  await stage.run(6000, { frames: true });
+  stage.close(1006);
+  stage.viewer.prefer("full");
+  await stage.run(200, { frames: true });
+  assert.equal(stage.sent("quality").length, 0, "there is nobody to tell yet");
+  stage.welcome("live", { resumed: true });
+  assert.deepEqual(stage.sent("quality"), [{ type: "quality", want: "full" }]);
+});
+
 test("no frame for 1 s: weak; 2 s with packets: keyframe; 12 s: a new peer connection", async () => {
   const stage = new Stage();
   await stage.play();

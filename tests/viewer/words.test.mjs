@@ -5,8 +5,9 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { lines } from "../../viewer/stats.mjs";
-import { SOUND } from "../../viewer/protocol.mjs";
+import { QUALITIES, SOUND } from "../../viewer/protocol.mjs";
 import { KEYS } from "../../viewer/controls.mjs";
+import { choiceText } from "../../viewer/quality.mjs";
 import { TABLE } from "../../viewer/state.mjs";
 import { LANGUAGES, describe, fill, language } from "../../viewer/words.mjs";
 
@@ -56,8 +57,16 @@ for (const locale of LANGUAGES) {
 
   test(`${locale}: labels for every command and figure`, () => {
     for (const command of Object.values(KEYS)) assert.ok(words.controls[command], command);
-    const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0 }, words).map(([key]) => key);
+    const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, words).map(([key]) => key);
     assert.deepEqual(Object.keys(words.figures).sort(), [...figures].sort());
+  });
+
+  test(`${locale}: every choice of quality, auto with what is received`, () => {
+    const texts = [...QUALITIES, "auto"].map((preference) => choiceText(words.qualities, preference, null));
+    texts.push(...QUALITIES.map((quality) => choiceText(words.qualities, "auto", quality)));
+    assert.ok(texts.every(Boolean));
+    assert.equal(new Set(texts).size, Object.keys(words.qualities).length);
+    for (const quality of QUALITIES) assert.equal(choiceText(words.qualities, "small", quality), words.qualities.small);
   });
 
   test(`${locale}: what is to be filled in is filled in`, () => {
@@ -88,6 +97,11 @@ test("the words of VIEWER.md", () => {
   assert.equal(said("denied", { reason: "token-expired" }), "This link has ended. Ask for a new one.");
   assert.match(said("stopped", { reason: "4004" }), /^This page was opened elsewhere\./);
   assert.match(said("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
+});
+
+test("auto says what is received", () => {
+  assert.equal(choiceText(en.qualities, "auto", "small"), "Auto (small)");
+  assert.equal(choiceText(en.qualities, "auto", "full"), "Auto (full)");
 });
 
 test("a lost connection says what is being done", () => {
