@@ -37,6 +37,7 @@ async def launch(playwright: Playwright, *extra: str) -> Browser:
 # Reads the strip of each presented frame: 40 cells along the bottom edge, see the README of the test source.
 # Each entry is [presented at (Unix ms), frame number mod 2^16, capture time (Unix ms mod 2^20)], or null for
 # a frame whose strip could not be read. The time is taken before the pixels are read, which takes milliseconds.
+# `testFrames` has the metadata of each frame.
 _WATCH = """
 () => {
   const videos = (root) => [...root.querySelectorAll('*')].flatMap((element) =>
@@ -55,11 +56,13 @@ _WATCH = """
   };
   window.testPictures = [];
   window.testPictureCount = 0;
+  window.testFrames = [];
   const watched = new WeakSet();
   const watch = (video) => {
     watched.add(video);
-    const presented = () => {
+    const presented = (_, { rtpTimestamp, presentedFrames, width, height }) => {
       const at = Date.now(), strip = read(video);
+      window.testFrames.push({ at, rtpTimestamp, presentedFrames, width, height, number: strip && strip[0] });
       window.testPictures.push(strip && [at, ...strip]);
       window.testPictureCount += 1;
       video.requestVideoFrameCallback(presented);
@@ -200,6 +203,12 @@ class Viewer:
         await self.page.wait_for_function(f"() => {readable}.length >= {count}", timeout=limit * 1000)
         frames: list[list[int]] = await self.page.evaluate(f"() => {readable}")
         return frames
+
+    async def until_size(self, width: int, height: int, limit: float = 10.0) -> None:
+        """Wait until a frame of this size is presented."""
+        newest = "window.testFrames.at(-1)"
+        condition = f"() => {newest}?.width === {width} && {newest}.height === {height}"
+        await self.page.wait_for_function(condition, timeout=limit * 1000)
 
     async def presented_count(self) -> int:
         """Return the number of frames presented so far."""
