@@ -21,6 +21,7 @@ class Step(Enum):
     OPEN = "open the camera", StreamReason.NO_CAMERA
     CONFIGURE = "configure the camera", StreamReason.INTERNAL
     ENCODER = "start the encoder", StreamReason.ENCODER
+    SECOND_ENCODER = "start the second encoder", StreamReason.ENCODER
     START = "start the camera", StreamReason.CAMERA_LOST
 
 
@@ -54,7 +55,7 @@ def source_error(error: BaseException, step: Step, root: Path = Path("/")) -> So
     action, default_reason = step.value
     causes = list(_causes(error))
     text = " ".join(map(str, causes)).lower()
-    if step is not Step.ENCODER and any(part in text for part in _BUSY):
+    if step not in (Step.ENCODER, Step.SECOND_ENCODER) and any(part in text for part in _BUSY):
         return SourceError(StreamReason.CAMERA_BUSY, _busy(root))
     for parts, reason, advice in _KNOWN:
         if any(part in text for part in parts):

@@ -15,9 +15,9 @@ from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.pace import SkipCount
 from broadcaster.devices.picamera import library
-from broadcaster.devices.small import RenditionsMixin
+from broadcaster.devices.small import RenditionsMixin, small_video
 from broadcaster.model.stream import AccessUnit
-from broadcaster.ports import Clock
+from broadcaster.ports import Clock, VideoSink
 from broadcaster.settings import VideoSettings
 
 log = logging.getLogger(__name__)
@@ -32,11 +32,19 @@ class SoftwareEncoding(RenditionsMixin):
 
     name = Encoder.name
 
-    def __init__(self, settings: VideoSettings, fps: float, bridge: LoopBridge[AccessUnit], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: VideoSettings,
+        fps: float,
+        bridge: LoopBridge[AccessUnit],
+        clock: Clock,
+        small: VideoSink | None = None,
+    ) -> None:
         self._settings = settings
         self._fps = fps
         self._bridge = bridge
         self._clock = clock
+        self._small_sink = small
         self._mapped_array: Any = None
         self._thread: threading.Thread | None = None
         # At most one picture waits; later ones are skipped, so that latency does not accumulate.
@@ -53,6 +61,8 @@ class SoftwareEncoding(RenditionsMixin):
             bitrate=self._settings.bitrate,
             keyframe_interval=self._settings.keyframe_interval,
         )
+        interval = self._settings.keyframe_interval
+        self._small = small_video(self._settings).encoder(self._small_sink, width, height, interval)
         self._mapped_array = library.load("picamera2").MappedArray
         self._thread = threading.Thread(target=self._encode, name="camera-encoder", args=(self._encoder,), daemon=True)
         self._thread.start()
@@ -87,7 +97,10 @@ class SoftwareEncoding(RenditionsMixin):
     def _encode(self, encoder: Encoder) -> None:
         with self._bridge.guard():
             while item := self._pictures.get():
-                self._bridge.deliver(encoder.encode(*item))
+                picture, captured = item
+                self._bridge.deliver(encoder.encode(picture, captured))
+                if small := self._small:
+                    small.feed(picture, captured, self._fps, encoder, self._bridge.call)
             return
         while self._pictures.get():  # after an error, discard pictures until `stop`
             pass

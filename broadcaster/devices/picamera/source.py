@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from broadcaster.devices.blocking import CLOSE_LIMIT, Overdue, Worker
 from broadcaster.devices.board import Board
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loop_bridge import LoopBridge
+from broadcaster.devices.picamera.configuration import small_size
 from broadcaster.devices.picamera.session import Session
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.model.stream import AccessUnit, Quality
@@ -26,6 +28,8 @@ SILENCE_LIMIT = 1.5
 class CsiCamera:
     """The `ports.VideoSource` of a CSI camera, through picamera2; encoded by the board or by libx264.
 
+    The small rendition is encoded by the same one: by the board from a second stream of the camera, or by libx264.
+
     All calls into the libraries are made in a worker thread and have a deadline: with a loose cable they may never
     return. If `close` does not return, it raises `DeviceHung`.
     """
@@ -35,7 +39,18 @@ class CsiCamera:
         self._settings = settings
         self._board = board
         encoder = "hardware" if board.h264_encoder else Encoder.name
-        self._traits = VideoTraits("picamera2", encoder, settings.width, settings.height, settings.fps, True, True)
+        size, obstacle = small_size(settings, board)
+        self._traits = VideoTraits(
+            "picamera2",
+            encoder,
+            settings.width,
+            settings.height,
+            settings.fps,
+            True,
+            True,
+            small_size=size,
+            no_small=obstacle,
+        )
         self._worker: Worker | None = None
         self._session: Session | None = None
         self._bridge: LoopBridge[AccessUnit] | None = None
@@ -48,7 +63,7 @@ class CsiCamera:
         return self._traits
 
     async def open(self, sink: VideoSink, small: VideoSink | None = None) -> None:
-        """Start delivering into `sink`. Raises `SourceError`."""
+        """Start delivering into `sink` and `small`. Raises `SourceError`."""
 
         def take(unit: AccessUnit) -> None:
             self._delivered_at = self._clock.monotonic()
@@ -56,7 +71,8 @@ class CsiCamera:
             sink.picture(unit)
 
         self._bridge = LoopBridge("the camera", take, sink.failed, StreamReason.CAMERA_LOST)
-        self._session = Session(self._settings, self._board, self._clock, self._bridge)
+        small_sink = small and _SmallSink(small, lambda: self.encode_small(False))
+        self._session = Session(self._settings, self._board, self._clock, self._bridge, small_sink)
         self._worker = Worker("the camera")
         self._delivered_at = None
         try:
@@ -78,16 +94,18 @@ class CsiCamera:
 
     def request_keyframe(self, quality: Quality = Quality.FULL) -> None:
         """Make one of the next pictures a keyframe."""
-        if self._worker and self._session:
-            self._worker.post(self._session.request_keyframe)
+        if self._worker and (session := self._session):
+            self._worker.post(lambda: session.request_keyframe(quality))
 
     def set_bitrate(self, bits_per_second: int, quality: Quality = Quality.FULL) -> None:
         """Change the encoder's bit rate while running."""
         if self._worker and (session := self._session):
-            self._worker.post(lambda: session.set_bitrate(bits_per_second))
+            self._worker.post(lambda: session.set_bitrate(bits_per_second, quality))
 
     def encode_small(self, on: bool) -> None:
-        """There is no small rendition."""
+        """Start or stop the encoder of the small rendition."""
+        if self._worker and (session := self._session):
+            self._worker.post(lambda: session.encode_small(on))
 
     def _warn_if_silent(self) -> None:
         """Log the usual causes if the camera delivered no pictures; once, until it delivers again."""
@@ -99,3 +117,17 @@ class CsiCamera:
                 "(vcgencmd get_throttled prints 0x0 if the power supply is fine)"
             )
         self._delivered_at = None
+
+
+class _SmallSink:
+    """Takes the small rendition (`ports.VideoSink`), and stops its encoder when that has failed."""
+
+    def __init__(self, sink: VideoSink, stop: Callable[[], None]) -> None:
+        self._sink = sink
+        self._stop = stop
+        self.picture = sink.picture
+
+    def failed(self, error: SourceError) -> None:
+        """Take the error of the encoder, whose pictures the camera needs back."""
+        self._stop()
+        self._sink.failed(error)
