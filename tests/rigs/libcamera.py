@@ -104,15 +104,20 @@ class Camera:
             self._manager.complete(request)
 
     def _fill(self, request: Request, number: int) -> None:
-        stream, buffer = next(iter(request.buffers.items()))
-        width, height = stream.configuration.size.width, stream.configuration.size.height
-        stride = stream.configuration.stride
-        planes = [(LEVELS[number % 4], 1), (U, 2), (V, 2)]
-        rows = [
-            (bytes([level]) * (width // part) + bytes([PADDING]) * ((stride - width) // part)) * (height // part)
-            for level, part in planes
-        ]
-        os.pwrite(buffer.planes[0].fd, b"".join(rows), 0)
+        """Fill the buffers of all streams, except those of the raw one, with the same picture."""
+        for stream, buffer in request.buffers.items():
+            if stream.configuration.pixel_format == "YUV420":
+                os.pwrite(buffer.planes[0].fd, _picture(stream.configuration, number), 0)
+
+
+def _picture(stream: StreamConfiguration, number: int) -> bytes:
+    width, height, stride = stream.size.width, stream.size.height, stream.stride
+    planes = [(LEVELS[number % 4], 1), (U, 2), (V, 2)]
+    rows = [
+        (bytes([level]) * (width // part) + bytes([PADDING]) * ((stride - width) // part)) * (height // part)
+        for level, part in planes
+    ]
+    return b"".join(rows)
 
 
 class CameraManager:
