@@ -63,7 +63,8 @@ class CodecContext:
     A picture queued on the output side comes back at once, and leaves an access unit on the capture side. `log` lists
     the ioctls that configured it; `pictures` are the encoded pictures by their timestamp in µs, represented by their
     first byte. Faults: `errors` are raised by the ioctls with those names; `is_stalled` keeps all pictures; `is_mute`
-    returns them without encoding; `is_broken` reports only errors to `poll`; `poll` waits for `poll_gate`, if set.
+    returns them without encoding; `is_broken` reports only errors to `poll`; `poll` waits for `poll_gate`, if set,
+    and says so by `is_at_gate`.
     """
 
     def __init__(self, device: SimulatedCodec) -> None:
@@ -72,7 +73,7 @@ class CodecContext:
         self.log: list[object] = []
         self.pictures: dict[int, int] = {}
         self.errors: dict[str, OSError] = {}
-        self.is_stalled = self.is_mute = self.is_broken = False
+        self.is_stalled = self.is_mute = self.is_broken = self.is_at_gate = False
         self.poll_gate: threading.Event | None = None
         self.closed = False
         self._memory = os.memfd_create("codec")
@@ -98,6 +99,7 @@ class CodecContext:
     def poll(self, milliseconds: int) -> int:
         """Wait as `select.poll` does; return the mask."""
         if self.poll_gate:
+            self.is_at_gate = True
             self.poll_gate.wait()
         with self._change:
             if self.is_broken:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -24,13 +25,13 @@ U, V, PADDING = 90, 200, 255
 class Sensor:
     """A connected sensor, which outlives libcamera's objects; `times` are its capture times in monotonic seconds.
 
-    Faults: `busy` is used by another process, `is_silent` delivers no pictures; opening waits for `open_gate`, and
-    closing for `close_gate`, if set.
+    Faults: `busy` is used by another process, `is_silent` delivers no pictures, `has_one_size` rejects a second
+    processed stream; opening waits for `open_gate`, and closing for `close_gate`, if set.
     """
 
     def __init__(self, model: str = "imx708", id: str = "/base/soc/i2c0mux/i2c@1/imx708@1a") -> None:
         self.model, self.id = model, id
-        self.busy = self.is_silent = False
+        self.busy = self.is_silent = self.has_one_size = False
         self.close_gate: threading.Event | None = None
         self.open_gate: threading.Event | None = None
         self.start_controls: dict[str, object] = {}
@@ -48,7 +49,7 @@ class Camera:
             CONTROLS[name]: SimpleNamespace(min=low, max=high, default=default)
             for name, (low, high, default) in RANGES.items()
         }
-        self._queued: deque[Request] = deque()
+        self.queued: deque[Request] = deque()
         self._running = False
 
     def acquire(self) -> None:
@@ -65,6 +66,8 @@ class Camera:
         return CameraConfiguration(map(StreamConfiguration, roles))
 
     def configure(self, configuration: CameraConfiguration) -> int:
+        if self._sensor.has_one_size and sum(stream.pixel_format == "YUV420" for stream in configuration) > 1:
+            return -errno.EINVAL
         self._sensor.configured = configuration
         return 0
 
@@ -82,19 +85,19 @@ class Camera:
             self._sensor.close_gate.wait()
         self._running = False
         self._thread.join()
-        self._queued.clear()
+        self.queued.clear()
 
     def queue_request(self, request: Request) -> None:
-        self._queued.append(request)
+        self.queued.append(request)
 
     def _expose(self) -> None:
         period = self._sensor.start_controls["FrameDurationLimits"][0] / 1e6
         number = 0
         while self._running:
             time.sleep(period)
-            if self._sensor.is_silent or not self._queued:
+            if self._sensor.is_silent or not self.queued:
                 continue
-            request = self._queued.popleft()
+            request = self.queued.popleft()
             moment = time.monotonic_ns()
             self._fill(request, number)
             number += 1

@@ -59,6 +59,11 @@ class SimulatedPi:
     def sensor(self) -> libcamera.Sensor:
         return self.system.sensors[0]
 
+    @property
+    def idle_buffers(self) -> int:
+        """How many buffers the first camera has to fill; the others are being encoded, or lost."""
+        return len(self.system.manager().cameras[0].queued)
+
     def install(self, patch) -> None:
         """Make this process run on the simulated board until `patch` (pytest's monkeypatch) is undone."""
         for name, module in self.modules.items():

@@ -100,7 +100,7 @@ class SoftwareEncoding(RenditionsMixin):
                 picture, captured = item
                 self._bridge.deliver(encoder.encode(picture, captured))
                 if small := self._small:
-                    small.feed(picture, captured, self._fps, encoder, self._bridge.call)
+                    small.feed(picture, captured, self._fps, encoder.load, self._bridge.call)
             return
         while self._pictures.get():  # after an error, discard pictures until `stop`
             pass
