@@ -19,13 +19,14 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/delivery/walks.py",
     "broadcaster/devices/blocking.py",
     "broadcaster/devices/loop_bridge.py",
+    "broadcaster/devices/picamera/isolated_encoder.py",
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",
     "broadcaster/web/viewer.py",
 ]
 """Files that may catch `Exception`: around one viewer, one subscriber, a source (its threads, opening and closing it),
-or the whole daemon, or to hand an exception over to the caller."""
+a second encoder, or the whole daemon, or to hand an exception over to the caller."""
 
 BROAD = {"Exception", "BaseException"}
 

@@ -14,7 +14,7 @@ from broadcaster.devices import v4l2
 from broadcaster.devices.loop_bridge import LoopBridge
 from broadcaster.devices.picamera import library
 from broadcaster.devices.picamera.errors import Step, source_error
-from broadcaster.devices.picamera.isolated_encoder import IsolatedEncoder
+from broadcaster.devices.picamera.isolated_encoder import IsolatedEncoder, isolated
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.h264 import is_keyframe
 from broadcaster.model.stream import AccessUnit, Quality
@@ -127,11 +127,13 @@ class SecondEncoder(HardwareEncoder):
 
     def start(self, camera: Any) -> None:
         """Start the encoder."""
-        try:
-            super().start(camera)
-        except Exception as error:  # noqa: BLE001 - the libraries raise anything
+
+        def failed(error: Exception) -> None:
             self._report(source_error(error, Step.SECOND_ENCODER))
             self.stop(camera)
+
+        with isolated(failed):
+            super().start(camera)
 
     def stop(self, camera: Any) -> None:
         """Release the encoder, also one that failed; idempotent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from broadcaster.errors import SourceError, StreamReason
@@ -22,6 +22,15 @@ PATIENCE = 2.0
 
 MIN_PATIENCE = 5
 """Pictures without a result that are always tolerated; the encoder has a latency of one or two."""
+
+
+@contextlib.contextmanager
+def isolated(report: Callable[[Exception], None]) -> Iterator[None]:
+    """Pass what the block raises, because of driver, library or receiver, to `report`; the first encoder continues."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it would end the camera's thread, or stay unnoticed
+        report(error)
 
 
 class IsolatedEncoder:
@@ -50,12 +59,9 @@ class IsolatedEncoder:
         if self._unanswered > self._patience:
             self._fail("it has stalled")
         elif self.buf_frame.qsize() < MAX_WAITING and not self.buf_available.empty():
-            loan, base = _Loan(request), _base(super())
-            try:
+            base = _base(super())
+            with isolated(self._fail), _Loan(request) as loan:
                 base.encode(stream, loan)
-            except Exception as error:  # noqa: BLE001 - it would end the camera's thread
-                loan.abort()
-                self._fail(error)
 
     def outputframe(self, *arguments: Any, **options: Any) -> None:
         """In the encoder's thread: deliver an access unit."""
@@ -65,12 +71,9 @@ class IsolatedEncoder:
     def thread_poll(self, buf_available: queue.Queue[int]) -> None:
         """Run the encoder's thread."""
         base = _base(super())
-        try:
+        with isolated(self._fail):
             base.thread_poll(buf_available)
-        except Exception as error:  # noqa: BLE001 - of driver, library or receiver; the other encoder goes on
-            self._fail(error)
-        finally:
-            self.release_pictures()
+        self.release_pictures()
 
     def release_pictures(self) -> None:
         """Give pictures that will not be encoded back to the camera."""
@@ -85,7 +88,7 @@ class IsolatedEncoder:
 
 
 class _Loan:
-    """A picture (picamera2's `CompletedRequest`) that is lent to an encoder."""
+    """A picture (picamera2's `CompletedRequest`) that is lent to an encoder, which gives it back unless it fails."""
 
     def __init__(self, request: Any) -> None:
         self._request = request
@@ -99,9 +102,11 @@ class _Loan:
         self._request.acquire()
         self._is_held = True
 
-    def abort(self) -> None:
-        """Give the picture back if the encoder acquired it before it failed."""
-        if self._is_held:
+    def __enter__(self) -> _Loan:
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is not None and self._is_held:
             self._request.release()
 
 

@@ -138,7 +138,7 @@ class Session:
         if self._small is not None and self._small_size is not None and self._board.h264_encoder:
             try:
                 camera.configure(configuration(camera, transform, self._settings, self._board, self._small_size))
-            except Exception as error:  # noqa: BLE001 - libcamera raises anything; the large stream may still work
+            except (RuntimeError, OSError) as error:  # the large stream may still work
                 self._small_size, self._no_small = None, f"the camera cannot deliver a second size ({error})"
             else:
                 self._small_size = camera.camera_configuration()["lores"]["size"]
