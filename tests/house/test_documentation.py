@@ -1,5 +1,6 @@
 """README, changelog and project files agree with the code: settings, state diagram, versions."""
 
+import importlib
 import re
 import tomllib
 
@@ -7,7 +8,7 @@ from broadcaster import __version__
 from broadcaster.settings.model import Setting, every_setting
 from broadcaster.stream.machine import TABLE
 from broadcaster.supported import TOO_NEW
-from tests.house.project import read
+from tests.house.project import ROOT, read
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PROJECT = tomllib.loads(read("pyproject.toml"))
@@ -59,3 +60,21 @@ def test_newest_changelog_entry_is_this_version():
     newest = re.search(r"^## (\S+)", read("CHANGELOG.md"), re.MULTILINE)
     assert newest is not None
     assert newest[1] == __version__
+
+
+def test_document_of_congestion_control_has_the_values_of_the_code():
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| ([\d.]+) \|", read("broadcaster/delivery/README.md"), re.MULTILINE)
+    assert len(rows) > 50
+    stream = {"bitrate", "rendition"}
+    for module, name, value in rows:
+        package = "stream" if module in stream else "delivery"
+        constant = getattr(importlib.import_module(f"broadcaster.{package}.{module}"), name)
+        assert float(value) == constant, f"{module}.{name}"
+
+
+def test_document_of_congestion_control_has_every_constant():
+    text = read("broadcaster/delivery/README.md")
+    for path in (ROOT / "broadcaster" / "delivery").glob("*.py"):
+        for name in re.findall(r"^([A-Z_]+) = ", path.read_text(), re.MULTILINE):
+            public = not name.startswith("_") and name != "RESUBSCRIBE_AFTER"
+            assert not public or f"`{path.stem}.{name}`" in text, f"{path.stem}.{name}"
