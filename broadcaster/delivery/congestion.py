@@ -100,6 +100,11 @@ class CongestionController:
         self._rate = 0.0
 
     @property
+    def remb(self) -> int | None:
+        """The latest REMB in bits per second; None if there is none."""
+        return self._remb
+
+    @property
     def bandwidth_estimate(self) -> int | None:
         """REMB in bits per second; None if there is none, while it ramps up, or has not recovered from a pause."""
         return self._remb if self._ramp_up.is_over and not self._is_doubted else None

@@ -56,17 +56,22 @@ class Fanout:
         return Counter(queue.quality for queue in self._viewers.values())
 
     def bandwidth_estimates(self, quality: Quality = Quality.FULL) -> list[int]:
-        """Return what viewers can receive in bits per second, ascending: of those that keep up, else of all of them.
+        """Return what the viewers of a rendition can receive in bits per second, ascending.
 
-        Only viewers of that rendition count. Each network has one vote, its highest: a viewer that lies about its
-        bandwidth decides neither by many sessions, nor for others in the same household.
+        Those of the full one that keep up decide, else all of them; below the small one there is nothing, so all of its
+        viewers do. Each network has one vote, its highest: a viewer that lies about its bandwidth decides neither by
+        many sessions, nor for others in the same household.
         """
         queues = [queue for queue in self._viewers.values() if queue.quality is quality]
+        if quality is Quality.FULL:
+            deciding = [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues
+            estimates = [(queue.sender.network, queue.bandwidth_estimate) for queue in deciding]
+        else:
+            estimates = [(queue.sender.network, queue.small_estimate) for queue in queues]
         votes: dict[str, int] = {}
-        for queue in [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues:
-            if queue.bandwidth_estimate is not None:
-                network = queue.sender.network
-                votes[network] = max(votes.get(network, 0), queue.bandwidth_estimate)
+        for network, estimate in estimates:
+            if estimate is not None:
+                votes[network] = max(votes.get(network, 0), estimate)
         return sorted(votes.values())
 
     def queue_stats(self, viewer: str) -> QueueStats | None:

@@ -34,6 +34,12 @@ SLOWEST = 1_000_000
 SENT_WITHIN = 0.15
 """Seconds within which even the largest picture is sent: our own pacing must not make a viewer look slow."""
 
+AUDIO_RATE = 80_000
+"""Bits per second of the audio with its headers: 64 kbit/s of Opus in 50 packets a second."""
+
+SKIPPING_SHARE = 0.8
+"""Fraction of the bandwidth estimate that the small rendition uses while a viewer cannot keep up with it."""
+
 _LONGEST_STEP = 4 * TICK
 """A late tick does not make up for all the time that it missed: the network would get a burst."""
 
@@ -115,6 +121,19 @@ class SendQueue:
     def bandwidth_estimate(self) -> int | None:
         """The viewer's bandwidth estimate in bits per second; None if there is none."""
         return self._congestion.bandwidth_estimate
+
+    @property
+    def small_estimate(self) -> int | None:
+        """What the small rendition may use of the bandwidth, in bits per second; None if there is no estimate.
+
+        The bandwidth estimate without the audio's part. While pictures are skipped, the latest REMB counts, and less
+        of it: the small rendition is the last one, so it goes down until it passes.
+        """
+        if self.health is ViewerHealth.WELL:
+            estimate, factor = self.bandwidth_estimate, 1.0
+        else:
+            estimate, factor = self._congestion.remb, SKIPPING_SHARE
+        return None if estimate is None else round(max(0, estimate - AUDIO_RATE) * factor)
 
     def takes(self, quality: Quality) -> bool:
         """Return whether the pictures of this rendition concern the viewer."""

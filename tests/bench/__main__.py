@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import churn, fanout, garbage, hostile, joining, narrow, panel, resources, scale, storm, timing
+from tests.bench import churn, fanout, garbage, hostile, joining, narrow, panel, resources, scale, storm, timing, traces
 from tests.bench.measurement import Options, table
 
 QUICK = {
@@ -26,6 +26,7 @@ ONLY_WHEN_NAMED = {
     "garbage": garbage.measure,
     "hostile": hostile.measure,
     "narrow": narrow.measure,
+    "traces": traces.measure,
 }
 MEASUREMENTS = QUICK | ONLY_WHEN_NAMED
 
@@ -50,11 +51,11 @@ def _parser() -> argparse.ArgumentParser:
         "--viewers", type=int, help="number of viewers (fanout, profile, scale, storm, memory, churn, garbage)"
     )
     parser.add_argument(
-        "--seconds", type=int, help="length of the measurement (fanout, lipsync, narrow, profile, scale)"
+        "--seconds", type=int, help="length of the measurement (fanout, lipsync, narrow, profile, scale, traces)"
     )
     parser.add_argument("--rounds", type=int, help="number of rounds (fanout, garbage)")
     parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the random joins (churn) or input (hostile)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of joins (churn), input (hostile), traces")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")
     parser.add_argument("--publish", action="store_true", help="write the results into tests/README.md (hostile)")
     return parser

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,7 @@ async def measure(options: Options) -> list[Result]:
             for rate, target in RATES.items():
                 window = await _narrow(here, rate, options.seconds or WINDOW)
                 name = f"{rate} kbit/s, second rendition {second}"
+                print(f"{name}: {window}", file=sys.stderr, flush=True)
                 results.append(Result(name, str(window), target if second == "auto" else ""))
             swing = await _swing(here)
             results.append(Result(f"{SWING[0]} and {SWING[1]} kbit/s in turn, second rendition {second}", str(swing)))

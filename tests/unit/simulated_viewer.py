@@ -163,7 +163,7 @@ class Simulation:
         if self.now < self._rule_at:
             return
         self._rule_at = self.now + INTERVAL
-        estimate = self.queue.bandwidth_estimate
+        estimate = self.queue.small_estimate
         follows = self.queue.quality is Quality.SMALL and estimate is not None
         rate = self._rule.step([estimate] if follows else [])
         if rate is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broadcaster.delivery.congestion import LOW_FOR
+from broadcaster.delivery.send_queue import AUDIO_RATE, SKIPPING_SHARE
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import AccessUnit, Quality, QualityPreference
 from broadcaster.ports import VideoTraits
@@ -94,7 +95,7 @@ async def test_estimates_of_viewers_of_the_small_rendition_do_not_count_for_the_
     driver.report_narrow("slow")
     driver.fanout.report("fast", ReceiverReport(0.0, 0, RATE))
     assert driver.fanout.bandwidth_estimates() == [RATE]
-    assert driver.fanout.bandwidth_estimates(Quality.SMALL) == [500_000]
+    assert driver.fanout.bandwidth_estimates(Quality.SMALL) == [round((500_000 - AUDIO_RATE) * SKIPPING_SHARE)]
 
 
 async def test_small_rendition_is_released_when_its_viewer_leaves(driver):
