@@ -86,7 +86,7 @@ class Daemon:
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
         self._bugs = BugLog()
-        hub = self._hub = Hub(clock, self._bugs)
+        hub = self._hub = Hub(clock, self._bugs, settings.video.second_bitrate)
         packetizer = Packetizer(*make_streams())
         self._video = video
         self._fanout = Fanout(hub, packetizer, clock)

@@ -194,8 +194,14 @@ class RtpDelivery(Protocol):
     def expect(self, viewer: str) -> None:
         """Prepare a keyframe: `viewer` is about to connect."""
 
-    def subscribe(self, viewer: str, sender: MediaSender) -> None:
-        """Start sending to `viewer`, beginning with a keyframe."""
+    def subscribe(
+        self,
+        viewer: str,
+        sender: MediaSender,
+        preference: QualityPreference = QualityPreference.AUTO,
+        last: Quality = Quality.FULL,
+    ) -> None:
+        """Start sending to `viewer`, beginning with a keyframe of the rendition that it chose, or else got last."""
 
     def prefer(self, viewer: str, preference: QualityPreference) -> None:
         """Take the viewer's choice of the rendition."""
@@ -241,8 +247,8 @@ class Peer(Protocol):
     async def add_candidate(self, candidate: IceCandidate) -> None:
         """Add a filtered remote candidate; after `answer` only."""
 
-    def prefer(self, preference: QualityPreference) -> None:
-        """Take the viewer's choice of the rendition."""
+    def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
+        """Take the viewer's choice, and until it is connected `last`, the rendition to begin with otherwise."""
 
     def request_keyframe(self) -> None:
         """Request a keyframe, because the viewer cannot decode the video."""

@@ -50,6 +50,13 @@ UNKNOWN_ROUND_TRIP = 0.1
 """Round-trip time in seconds that is assumed until a report contains it."""
 
 
+AUDIO_RATE = 80_000
+"""Bits per second of the audio with its headers: 64 kbit/s of Opus in 50 packets a second."""
+
+SKIPPING_SHARE = 0.8
+"""Fraction of the bandwidth estimate that the small rendition uses while a viewer cannot keep up with it."""
+
+
 class ViewerHealth(StrEnum):
     """Whether a viewer keeps up."""
 
@@ -100,14 +107,22 @@ class CongestionController:
         self._rate = 0.0
 
     @property
-    def remb(self) -> int | None:
-        """The latest REMB in bits per second; None if there is none."""
-        return self._remb
-
-    @property
     def bandwidth_estimate(self) -> int | None:
         """REMB in bits per second; None if there is none, while it ramps up, or has not recovered from a pause."""
         return self._remb if self._ramp_up.is_over and not self._is_doubted else None
+
+    @property
+    def small_estimate(self) -> int | None:
+        """What the small rendition may use of the bandwidth, in bits per second; None if there is no estimate.
+
+        The bandwidth estimate without the audio's part. While pictures are skipped, the latest REMB counts, and less
+        of it: the small rendition is the last one, so its bit rate falls until it passes.
+        """
+        if self.health is ViewerHealth.WELL:
+            estimate, factor = self.bandwidth_estimate, 1.0
+        else:
+            estimate, factor = self._remb, SKIPPING_SHARE
+        return None if estimate is None else round(max(0, estimate - AUDIO_RATE) * factor)
 
     def bandwidth_dropped(self, remb: int, rate: float, now: float) -> bool:
         """Take a REMB that came between reports and is lower than before, in a stream of `rate`.

@@ -87,9 +87,18 @@ class Fanout:
         if not self._full.rendition.cache.is_fresh(now):
             self._full.rendition.request_keyframe(viewer, now)
 
-    def subscribe(self, viewer: str, sender: MediaSender) -> None:
+    def subscribe(
+        self,
+        viewer: str,
+        sender: MediaSender,
+        preference: QualityPreference = QualityPreference.AUTO,
+        last: Quality = Quality.FULL,
+    ) -> None:
         """Send everything from now on to `viewer`, beginning with a keyframe as soon as there is one."""
         queue = self._viewers[viewer] = SendQueue(sender, _ViewerRenditions(self, viewer, sender))
+        queue.start(preference, last)
+        if queue.quality is Quality.SMALL:
+            return
         rendition, now = self._full.rendition, self._clock.monotonic()
         forced = rendition.can_force_keyframe and rendition.gate.serves(viewer, now)
         if self._full.frames and (rendition.cache.is_fresh(now) or not forced):
@@ -133,6 +142,11 @@ class Fanout:
     def feed(self, quality: Quality) -> Feed:
         """Return the feed of a rendition."""
         return self._full if quality is Quality.FULL else self._small
+
+    @property
+    def small_bitrate(self) -> float:
+        """The highest bit rate of the small rendition."""
+        return self._hub.small.bitrate
 
     @property
     def small_is_available(self) -> bool:
@@ -216,7 +230,7 @@ class Fanout:
 
 
 class _ViewerRenditions:
-    """The renditions as one viewer's send queue sees them (`send_queue.Renditions`)."""
+    """The renditions as one viewer's send queue sees them (`rendition_choice.Renditions`)."""
 
     def __init__(self, fanout: Fanout, viewer: str, sender: MediaSender) -> None:
         self._fanout = fanout
@@ -226,6 +240,10 @@ class _ViewerRenditions:
     @property
     def has_small(self) -> bool:
         return self._fanout.small_is_available
+
+    @property
+    def small_bitrate(self) -> float:
+        return self._fanout.small_bitrate
 
     def rate(self, quality: Quality) -> float:
         return self._fanout.feed(quality).rendition.meter.rate

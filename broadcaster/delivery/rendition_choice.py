@@ -8,6 +8,7 @@ attempt that fails doubles the wait for the next one.
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 from broadcaster.model.stream import Quality, QualityPreference
 
@@ -33,6 +34,30 @@ It can exceed what is received by half (libwebrtc), so on a wide network it does
 """
 
 
+class Renditions(Protocol):
+    """The renditions of the stream, as the send queue of one viewer sees them."""
+
+    @property
+    def has_small(self) -> bool:
+        """Whether the small rendition can be had."""
+
+    @property
+    def small_bitrate(self) -> float:
+        """The highest bit rate of the small rendition."""
+
+    def rate(self, quality: Quality) -> float:
+        """Return the measured bit rate of a rendition."""
+
+    def need_keyframe(self, quality: Quality) -> None:
+        """The viewer cannot go on without a keyframe of this rendition."""
+
+    def need_probe(self, quality: Quality) -> None:
+        """The viewer is slow, and the next bandwidth probe could begin with a keyframe of this rendition."""
+
+    def chosen(self, quality: Quality) -> None:
+        """The viewer is to get this rendition from now on; the small one must be encoded for it."""
+
+
 class RenditionChoice:
     """Decides which rendition a viewer gets; time is an argument, in seconds."""
 
@@ -43,6 +68,11 @@ class RenditionChoice:
         self._calm_since = float("inf")
         self._returned_at = float("-inf")
         self._changes: deque[float] = deque()
+
+    def start(self, preference: QualityPreference, last: Quality) -> None:
+        """Begin with the viewer's choice; with `auto`, with the rendition that it got over its last connection."""
+        self.preference = preference
+        self.quality = last if preference is QualityPreference.AUTO else Quality(preference)
 
     def prefer(self, preference: QualityPreference, now: float) -> None:
         """Take the viewer's choice; `auto` goes on with what the viewer has."""
@@ -69,7 +99,7 @@ class RenditionChoice:
     def is_attempt_due(self, *, is_well: bool, estimate: int | None, rate: float, now: float) -> bool:
         """Return whether to try whether the network carries the full rendition.
 
-        `estimate` is the viewer's bandwidth estimate, `rate` that of the small rendition; `is_well`: the
+        `estimate` is the viewer's bandwidth estimate, `rate` the highest bit rate of the small one; `is_well`: the
         viewer keeps up with it.
         """
         if not is_well or self.quality is Quality.FULL or self.preference is not QualityPreference.AUTO:

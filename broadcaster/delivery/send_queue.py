@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
 
 from broadcaster.delivery.congestion import CongestionController, ViewerHealth
 from broadcaster.delivery.padding_probe import PaddingProbe, ProbeResult
-from broadcaster.delivery.rendition_choice import RenditionChoice
+from broadcaster.delivery.rendition_choice import RenditionChoice, Renditions
 from broadcaster.delivery.rendition_switch import RenditionSwitch
 from broadcaster.media.rtp import MAX_PACKET, RtpFrame
 from broadcaster.model.stats import ReceiverReport
@@ -34,34 +33,8 @@ SLOWEST = 1_000_000
 SENT_WITHIN = 0.15
 """Seconds within which even the largest picture is sent: our own pacing must not make a viewer look slow."""
 
-AUDIO_RATE = 80_000
-"""Bits per second of the audio with its headers: 64 kbit/s of Opus in 50 packets a second."""
-
-SKIPPING_SHARE = 0.8
-"""Fraction of the bandwidth estimate that the small rendition uses while a viewer cannot keep up with it."""
-
 _LONGEST_STEP = 4 * TICK
 """A late tick does not make up for all the time that it missed: the network would get a burst."""
-
-
-class Renditions(Protocol):
-    """The renditions of the stream, as the send queue of one viewer sees them."""
-
-    @property
-    def has_small(self) -> bool:
-        """Whether the small rendition can be had."""
-
-    def rate(self, quality: Quality) -> float:
-        """Return the measured bit rate of a rendition."""
-
-    def need_keyframe(self, quality: Quality) -> None:
-        """The viewer cannot go on without a keyframe of this rendition."""
-
-    def need_probe(self, quality: Quality) -> None:
-        """The viewer is slow, and the next bandwidth probe could begin with a keyframe of this rendition."""
-
-    def chosen(self, quality: Quality) -> None:
-        """The viewer is to get this rendition from now on; the small one must be encoded for it."""
 
 
 def packets_due(bits_per_second: float, elapsed: float) -> float:
@@ -124,16 +97,8 @@ class SendQueue:
 
     @property
     def small_estimate(self) -> int | None:
-        """What the small rendition may use of the bandwidth, in bits per second; None if there is no estimate.
-
-        The bandwidth estimate without the audio's part. While pictures are skipped, the latest REMB counts, and less
-        of it: the small rendition is the last one, so it goes down until it passes.
-        """
-        if self.health is ViewerHealth.WELL:
-            estimate, factor = self.bandwidth_estimate, 1.0
-        else:
-            estimate, factor = self._congestion.remb, SKIPPING_SHARE
-        return None if estimate is None else round(max(0, estimate - AUDIO_RATE) * factor)
+        """What the small rendition may use of the bandwidth, in bits per second; None if there is no estimate."""
+        return self._congestion.small_estimate
 
     def takes(self, quality: Quality) -> bool:
         """Return whether the pictures of this rendition concern the viewer."""
@@ -147,6 +112,14 @@ class SendQueue:
         """Drop what waits, and wait for the next keyframe."""
         self._waits_for_keyframe = True
         self._drop()
+
+    def start(self, preference: QualityPreference, last: Quality) -> None:
+        """Begin with the viewer's choice; `last` is the rendition that it got over its last connection."""
+        self._choice.start(preference, last)
+        if self._choice.quality is Quality.SMALL and self._renditions.has_small:
+            self._jump(Quality.SMALL)
+        else:
+            self._renditions.chosen(Quality.FULL)
 
     def prefer(self, preference: QualityPreference, now: float) -> None:
         """Take the viewer's choice of the rendition."""
@@ -229,10 +202,10 @@ class SendQueue:
 
     def _try_full(self, now: float) -> None:
         """Start a padding probe when it is time to try the full rendition again."""
-        rate = self._renditions.rate(Quality.SMALL)
+        rate = self._renditions.small_bitrate
         is_well = self._congestion.health is ViewerHealth.WELL and not self._switch.is_pending
         if self._choice.is_attempt_due(is_well=is_well, estimate=self.bandwidth_estimate, rate=rate, now=now):
-            self._padding = PaddingProbe(rate, self._renditions.rate(Quality.FULL), now)
+            self._padding = PaddingProbe(self._renditions.rate(Quality.SMALL), self._renditions.rate(Quality.FULL), now)
 
     def _send_padding(self, probe: PaddingProbe, elapsed: float, now: float) -> None:
         self._padding_allowance = min(self._padding_allowance + packets_due(probe.padding, elapsed), BURST)

@@ -33,7 +33,7 @@ _JITTER = 0.85
 """Fraction of the nominal frame interval above which frames count as evenly spaced: cameras are not exact."""
 _MIN_FPS = 1.0
 """Minimum frame rate passed to libx264. Rate control uses timestamps; this only scales its first estimates."""
-_LOAD_WINDOW = 30
+_LOAD_WINDOW = 150
 """Pictures over which the load is averaged."""
 _NO_INTERVAL = 1 << 30
 """Keyframes are forced here, so libx264's own interval is disabled (X264_KEYINT_MAX_INFINITE)."""

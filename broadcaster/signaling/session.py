@@ -68,6 +68,11 @@ class Session:
         return self.state is SessionState.OVER
 
     @property
+    def quality(self) -> Quality:
+        """The rendition that the viewer gets, or got over its last peer connection."""
+        return self._quality
+
+    @property
     def is_detached(self) -> bool:
         """Whether it has no WebSocket and can be resumed."""
         return self.state is SessionState.DETACHED
@@ -161,10 +166,7 @@ class Session:
 
     def offered(self, id: int, offer: Offer, now: float) -> list[Action]:
         """The offer of that peer connection is made. Raises `IllegalEvent`."""
-        if self.is_over:
-            return []
-        begins_with = self.quality_changed(Quality.FULL)
-        return self._finish([*begins_with, *self._negotiation.offered(id, offer, now)], now)
+        return [] if self.is_over else self._finish(self._negotiation.offered(id, offer, now), now)
 
     def connected(self, id: int, now: float) -> list[Action]:
         """That peer connection is connected. Raises `IllegalEvent`."""

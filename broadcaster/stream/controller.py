@@ -55,7 +55,7 @@ class StreamController:
         self._machine = StreamMachine(clock.monotonic())
         self._listeners: list[Listener] = []
         self._actions: asyncio.Queue[Action] = asyncio.Queue()
-        self._small_sink = SmallSink(hub.small, hub.publish_video)
+        self._small_sink = SmallSink(hub.small, hub.publish_video, clock)
         self._stall_watch = StallWatch(clock, self._wake)
         self._log = StreamLog()
         self._openings = 0

@@ -52,9 +52,10 @@ class Hub:
     both renditions, subscribe twice.
     """
 
-    def __init__(self, clock: Clock, bugs: BugLog | None = None) -> None:
+    def __init__(self, clock: Clock, bugs: BugLog | None = None, small_bitrate: float = 400_000.0) -> None:
+        """`small_bitrate` is the highest bit rate of the small rendition, in bits per second."""
         self.full = Rendition()
-        self.small = SmallRendition()
+        self.small = SmallRendition(small_bitrate)
         self.access_units = 0
         self._clock = clock
         self._bugs = bugs or BugLog()

@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from broadcaster.errors import SourceError
 from broadcaster.model.stream import AccessUnit, Quality
-from broadcaster.ports import VideoSource
+from broadcaster.ports import Clock, VideoSource
 from broadcaster.stream.rendition import Rendition
 
 log = logging.getLogger(__name__)
+
+RETRY_AFTER = 30.0
+"""Seconds after which an encoder that has failed may be started again: a machine may be busy for a while only."""
 
 LINGER = 10.0
 """Seconds for which the encoder keeps running after the last viewer has left: the next one then starts at once."""
@@ -22,16 +25,20 @@ class SmallRendition(Rendition):
     `failure` is the reason if the encoder has failed, else empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bitrate: float) -> None:
+        """`bitrate` is the highest one, in bits per second."""
         super().__init__(Quality.SMALL)
+        self.bitrate = bitrate
         self._users: set[str] = set()
         self._unused_since = 0.0
         self._is_running = False
+        self._failed_at = 0.0
+        self._logged_failure = ""
         self.failure = ""
 
     @property
     def is_available(self) -> bool:
-        """Whether the source can encode it, and its encoder has not failed since the source was opened."""
+        """Whether the source can encode it, and its encoder has not failed a moment ago."""
         return self._source is not None and self._source.traits.small_size is not None and not self.failure
 
     @property
@@ -55,15 +62,18 @@ class SmallRendition(Rendition):
             self._users.remove(user)
             self._unused_since = now
 
-    def failed(self, error: SourceError) -> None:
-        """The encoder has failed: there is no small rendition until the source is opened again."""
-        if not self.failure:
-            log.warning("no small rendition: %s", error.detail)
-        self.failure = error.detail
+    def failed(self, error: SourceError, now: float) -> None:
+        """The encoder has failed: there is no small rendition for `RETRY_AFTER` seconds."""
+        if error.detail != self._logged_failure:
+            log.warning("no small rendition: %s; trying again when it is needed", error.detail)
+        self.failure = self._logged_failure = error.detail
+        self._failed_at = now
         self._switch(False)
 
     def poll(self, now: float) -> None:
         """Start or stop the encoder, and force the keyframe that is due."""
+        if self.failure and now - self._failed_at >= RETRY_AFTER:
+            self.failure = ""
         if self._users and self.is_available:
             self._switch(True)
         elif self._is_running and now - self._unused_since >= LINGER:
@@ -82,10 +92,15 @@ class SmallRendition(Rendition):
 class SmallSink:
     """Takes what the source's small encoder delivers (`ports.VideoSink`)."""
 
-    def __init__(self, rendition: SmallRendition, publish: Callable[[AccessUnit, Quality], None]) -> None:
+    def __init__(self, rendition: SmallRendition, publish: Callable[[AccessUnit, Quality], None], clock: Clock) -> None:
+        self._rendition = rendition
         self._publish = publish
-        self.failed = rendition.failed
+        self._clock = clock
 
     def picture(self, unit: AccessUnit) -> None:
         """Publish the next access unit."""
         self._publish(unit, Quality.SMALL)
+
+    def failed(self, error: SourceError) -> None:
+        """Go on without the small rendition for a while."""
+        self._rendition.failed(error, self._clock.monotonic())

@@ -239,7 +239,7 @@ class Viewer:
     async def _open_peer(self, id: int) -> None:
         peer = self._context.peers.create(self.session.viewer, _Listener(self, id), self._reached_at)
         self._peers[id] = peer
-        peer.prefer(self._preference)
+        peer.prefer(self._preference, self.session.quality)
         offer = await peer.offer()
         self._input(lambda now: self.session.offered(id, offer, now))
 

@@ -22,7 +22,7 @@ from broadcaster.auth.rate_limits import TokenBucket
 from broadcaster.media.rtp import PacketFormat, Packetizer
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
-from broadcaster.model.stream import QualityPreference
+from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.signaling.protocol import Timings
 from broadcaster.webrtc import internals
@@ -79,7 +79,7 @@ class PeerConnection:
         self.viewer = viewer
         self._listener = listener
         self.context = context
-        self._preference = QualityPreference.AUTO
+        self._preference, self._last_quality = QualityPreference.AUTO, Quality.FULL
         self._keyframe_requests = 0
         self._feedback = Feedback(context.packetizer.video.ssrc)
         self._rtcp_limit = TokenBucket(RTCP_BYTES_PER_SECOND)
@@ -106,9 +106,9 @@ class PeerConnection:
         internals.set_profile_order(self._transport, context.profile_order)
         connection.set_rtcp_handler(self._rtcp_received)
 
-    def prefer(self, preference: QualityPreference) -> None:
-        """Take the viewer's choice of the rendition, now or when it is connected."""
-        self._preference = preference
+    def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
+        """Take the viewer's choice of the rendition, now or when it is connected, and what to begin with."""
+        self._preference, self._last_quality = preference, last
         self.context.delivery.prefer(self.viewer, preference)
 
     def request_keyframe(self) -> None:
@@ -179,8 +179,7 @@ class PeerConnection:
         accepts_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
         packet_format = _packet_format(parameters, self._sender.tag)
         self._sender.start_video(packet_format, str(parameters.rtcp.cname), context.rtx if accepts_rtx else None)
-        context.delivery.subscribe(self.viewer, self._sender)
-        context.delivery.prefer(self.viewer, self._preference)
+        context.delivery.subscribe(self.viewer, self._sender, self._preference, self._last_quality)
         self._listener.peer_connected()
 
     def _start_audio(self, parameters: RTCRtpSendParameters) -> None:

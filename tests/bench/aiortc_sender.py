@@ -21,7 +21,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import PeerStats
-from broadcaster.model.stream import AccessUnit, QualityPreference
+from broadcaster.model.stream import AccessUnit, Quality, QualityPreference
 from broadcaster.ports import Offer, PeerListener
 from tests.bench.synthetic_source import SyntheticSource
 
@@ -108,7 +108,7 @@ class AiortcPeer:
             )
         )
 
-    def prefer(self, preference: QualityPreference) -> None:
+    def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
         """There is one rendition."""
 
     def request_keyframe(self) -> None:

@@ -16,7 +16,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import StreamReason
 from broadcaster.model.offers import IceCandidate
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
-from broadcaster.model.stream import AudioState, QualityPreference, StreamState, StreamStatus
+from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
 from broadcaster.ports import Offer, PeerListener
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
@@ -105,8 +105,8 @@ class RecordingPeer:
     async def add_candidate(self, candidate: IceCandidate) -> None:
         self.candidates.append(candidate)
 
-    def prefer(self, preference: QualityPreference) -> None:
-        self.preference = preference
+    def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
+        self.preference, self.last_quality = preference, last
 
     def request_keyframe(self) -> None:
         self.calls.append("keyframe")

@@ -56,6 +56,8 @@ class SendQueueDriver:
         self.queue = SendQueue(self.sender, self)
         self._number = 0
 
+    small_bitrate = 400_000.0
+
     def rate(self, quality: Quality) -> float:
         return RATE
 

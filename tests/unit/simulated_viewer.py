@@ -122,6 +122,10 @@ class Simulation:
         self.padding += packets
         return packets
 
+    @property
+    def small_bitrate(self) -> float:
+        return self.small.stream.bitrate
+
     def rate(self, quality: Quality) -> float:
         return self._encoder(quality).meter.rate
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.delivery.congestion import LOW_FOR
-from broadcaster.delivery.send_queue import AUDIO_RATE, SKIPPING_SHARE
+from broadcaster.delivery.congestion import AUDIO_RATE, LOW_FOR, SKIPPING_SHARE
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import AccessUnit, Quality, QualityPreference
 from broadcaster.ports import VideoTraits
@@ -82,7 +81,7 @@ async def test_slow_viewer_gets_the_small_rendition_and_the_others_everything(dr
         driver.publish_both()
     assert (quality(driver, "slow"), quality(driver, "fast")) == (Quality.SMALL, Quality.FULL)
     assert driver.source.is_on
-    assert slow.qualities == [Quality.SMALL]
+    assert slow.qualities == [Quality.FULL, Quality.SMALL]
     assert fast.frames[count:] == [count + 1, count + 2, count + 3]
     assert driver.fanout.viewers_by_quality == {Quality.FULL: 1, Quality.SMALL: 1}
 
@@ -133,10 +132,30 @@ async def test_viewers_go_on_with_the_full_rendition_when_the_small_one_fails(dr
     driver.publish_both()
     driver.publish_both(key=True)
     assert viewer.frames == [1, 102, 4]
-    assert viewer.qualities == [Quality.SMALL, Quality.FULL]
+    assert viewer.qualities == [Quality.FULL, Quality.SMALL, Quality.FULL]
 
 
 async def test_choice_of_a_viewer_that_is_not_subscribed_is_ignored(driver):
     driver.fanout.prefer("ghost", QualityPreference.SMALL)
     assert not driver.source.is_on
     assert isinstance(driver.join("a"), RecordingSender)
+
+
+async def test_next_peer_connection_of_a_slow_viewer_begins_with_the_small_rendition(driver):
+    driver.join("other")
+    driver.publish_both(key=True)
+    sender = RecordingSender()
+    driver.fanout.subscribe("slow", sender, QualityPreference.AUTO, Quality.SMALL)
+    for _ in range(2):
+        driver.publish_both()
+    assert sender.frames == [102, 103]
+    assert sender.qualities == [Quality.SMALL]
+
+
+async def test_new_peer_connection_begins_with_the_full_rendition_where_there_is_no_small_one(driver):
+    driver.source.traits = VideoTraits("fake", "fake", 1280, 720, 30, True, True)
+    sender = RecordingSender()
+    driver.fanout.subscribe("slow", sender, QualityPreference.SMALL, Quality.SMALL)
+    driver.publish_both(key=True)
+    assert sender.frames == [1]
+    assert sender.qualities == [Quality.FULL]

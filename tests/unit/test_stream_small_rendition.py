@@ -10,7 +10,7 @@ from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.hub import Hub
 from broadcaster.stream.rendition import SHORTEST_INTERVAL
-from broadcaster.stream.small_rendition import LINGER, SmallSink
+from broadcaster.stream.small_rendition import LINGER, RETRY_AFTER, SmallSink
 
 
 class TwoSizedSource:
@@ -56,7 +56,7 @@ class SmallDriver:
         self.clock, self.source = FakeClock(), TwoSizedSource()
         self.hub = Hub(self.clock)
         self.small = self.hub.small
-        self.sink = SmallSink(self.small, self.hub.publish_video)
+        self.sink = SmallSink(self.small, self.hub.publish_video, self.clock)
         self.hub.attach(self.source)
 
     @property
@@ -139,16 +139,23 @@ def test_encoder_starts_with_the_next_source_while_there_are_users(driver):
     assert driver.source.switched == [True, True]
 
 
-def test_failed_encoder_is_off_until_the_source_is_opened_again(driver, caplog):
+def test_failed_encoder_is_off_until_it_is_tried_again(driver, caplog):
     driver.small.use("a", driver.now)
     driver.sink.failed(SourceError(StreamReason.ENCODER, "no time for a second encoder"))
     driver.publish(1.0)
     assert not driver.small.is_available
     assert driver.source.switched == [True, False]
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "no small rendition: no time for a second encoder"
+        "no small rendition: no time for a second encoder; trying again when it is needed"
     ]
+    driver.publish(RETRY_AFTER)
+    assert driver.small.is_available
+    assert driver.source.switched == [True, False, True]
+
+
+def test_source_that_is_opened_again_gets_another_chance_at_once(driver):
+    driver.small.use("a", driver.now)
+    driver.sink.failed(SourceError(StreamReason.ENCODER, "broken"))
     driver.hub.attach(driver.source)
     driver.publish(0.1)
-    assert driver.small.is_available
     assert driver.source.switched == [True, False, True]
