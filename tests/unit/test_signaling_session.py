@@ -260,14 +260,14 @@ class TestQuality:
         assert "quality" not in messages(driver.last)[0]["stream"]
         assert "quality" not in messages(driver.stream(StreamState.LIVE))[0]
 
-    def test_new_peer_connection_begins_with_the_full_rendition(self) -> None:
+    def test_next_peer_connection_begins_with_the_last_rendition(self) -> None:
         driver = SessionDriver(has_small=True)
         driver.connect()
         driver.quality(Quality.SMALL)
         driver.receive("restart", id=1, reason="decoder")
         driver.offered(2)
-        assert message_types(driver.last) == ["stream", "bye", "offer"]
-        assert messages(driver.last)[0]["quality"] == "full"
+        assert message_types(driver.last) == ["bye", "offer"]
+        assert driver.session.quality is Quality.SMALL
 
     def test_detached_session_sends_nothing_and_tells_the_rendition_when_resumed(self) -> None:
         driver = SessionDriver(has_small=True)
