@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from av.video.frame import VideoFrame
+
 from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.loudness import Loudness
+from broadcaster.devices.small import SmallEncoder
 from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
 from broadcaster.model.stream import AccessUnit, OpusFrame
@@ -18,19 +23,42 @@ from broadcaster.settings import VideoSettings
 
 def measure_encoding_speed(settings: VideoSettings, seconds: float) -> float:
     """Return the maximum fps of the software encoder at the configured size. Raises `SourceError`."""
-    encoder = Encoder(
+    return _measure_speed(settings, seconds, _new_encoder(settings).encode)
+
+
+def measure_encoding_speed_of_both(settings: VideoSettings, small_size: tuple[int, int], seconds: float) -> float:
+    """Return the maximum fps of the software encoder with both renditions. Raises `SourceError`."""
+    encoder, small = _new_encoder(settings), _VideoCounter()
+    second = SmallEncoder(small, settings.second_bitrate, small_size, settings.keyframe_interval)
+    second.turn(True)
+
+    def encode(picture: VideoFrame, captured: float) -> None:
+        encoder.encode(picture, captured)
+        second.feed(picture, captured, settings.fps, 0.0, lambda function, value: function(value))
+
+    speed = _measure_speed(settings, seconds, encode)
+    if small.error:
+        raise small.error
+    return speed
+
+
+def _new_encoder(settings: VideoSettings) -> Encoder:
+    return Encoder(
         width=settings.width,
         height=settings.height,
         fps=settings.fps,
         bitrate=settings.bitrate,
         keyframe_interval=settings.keyframe_interval,
     )
+
+
+def _measure_speed(settings: VideoSettings, seconds: float, encode: Callable[[VideoFrame, float], object]) -> float:
     pattern = Pattern(settings.width, settings.height, settings.fps)
     began, spent, count = time.perf_counter(), 0.0, 0
     while count == 0 or time.perf_counter() - began < seconds:
         picture = pattern.draw(count, time.time())
         before = time.perf_counter()
-        encoder.encode(picture, before)
+        encode(picture, before)
         spent += time.perf_counter() - before
         count += 1
     return count / spent
@@ -46,11 +74,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallTestResult:
+    """What the small rendition delivered in `fps`, and the full one meanwhile; `error` is why its encoder failed."""
+
+    fps: float
+    full_fps: float
+    error: SourceError | None
+
+
+@dataclass(frozen=True, slots=True)
 class VideoTestResult:
     """What a video source delivered.
 
     `startup` is the time to the first picture in seconds, None if none came; `fps` is measured after it; `error` is
-    what the source failed with; `closed` is false if it did not close in time.
+    what the source failed with; `closed` is false if it did not close in time; `small` is None without a small
+    rendition.
     """
 
     traits: VideoTraits
@@ -58,6 +96,7 @@ class VideoTestResult:
     fps: float
     error: SourceError | None
     closed: bool
+    small: SmallTestResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +112,18 @@ class AudioTestResult:
 
 
 async def run_video_test(source: VideoSource, limits: Limits) -> VideoTestResult:
-    """Open a video source, count its pictures, and close it."""
+    """Open a video source, count its pictures without and with the small rendition, and close it."""
     sink, began = _VideoCounter(), time.monotonic()
-    closed = await _run_test(source, sink, limits)
+    both = _BothRenditions(source, limits)
+    closed = await _run_test(both, sink, limits, both.measure)
     startup = sink.first_at - began if sink.count else None
-    fps = (sink.count - 1) / (sink.last_at - sink.first_at) if sink.count > 1 else 0.0
-    return VideoTestResult(source.traits, startup, fps, sink.error, closed)
+    return VideoTestResult(source.traits, startup, both.fps or sink.rate, sink.error, closed, both.small)
 
 
 async def run_audio_test(source: AudioSource, limits: Limits) -> AudioTestResult:
     """Open an audio source, measure its level, and close it."""
     sink = _AudioMeter()
-    closed = await _run_test(source, sink, limits)
+    closed = await _run_test(source, sink, limits, lambda _: asyncio.sleep(limits.measuring))
     return AudioTestResult(source.name, sink.count, sink.loudness.peak, sink.loudness.rms, sink.error, closed)
 
 
@@ -97,6 +136,11 @@ class _CountingSink:
         self.error: SourceError | None = None
         self.started = asyncio.Event()
         """Set by the first item or an error."""
+
+    @property
+    def rate(self) -> float:
+        """Items per second, from the first to the last one."""
+        return (self.count - 1) / (self.last_at - self.first_at) if self.count > 1 else 0.0
 
     def failed(self, error: SourceError) -> None:
         """See `ports.VideoSink` and `ports.AudioSink`."""
@@ -145,14 +189,64 @@ class _Source(Protocol[Sink_contra]):
     async def close(self) -> None: ...
 
 
-async def _run_test(source: _Source[Sink_contra], sink: Sink_contra, limits: Limits) -> bool:
-    """Run the source into `sink`, and store its error there; return whether it closed in time."""
+class _BothRenditions:
+    """A video source with its small rendition; `fps` is the full one's alone, 0 if it was not measured."""
+
+    def __init__(self, source: VideoSource, limits: Limits) -> None:
+        self._source = source
+        self._limits = limits
+        self._sink = _VideoCounter()
+        self.fps = 0.0
+        self.small: SmallTestResult | None = None
+
+    async def open(self, sink: _VideoCounter) -> None:
+        """Open the source."""
+        await self._source.open(sink, self._sink)
+
+    async def close(self) -> None:
+        """Close the source."""
+        await self._source.close()
+
+    async def measure(self, full: _VideoCounter) -> None:
+        """Count the pictures of the full rendition, and then those of both."""
+        await asyncio.sleep(self._limits.measuring)
+        self.fps = full.rate
+        if self._source.traits.small_size is None or full.error is not None:
+            return
+        self._source.encode_small(True)
+        rates = await self._measure_both(full)
+        self._source.encode_small(False)
+        self.small = SmallTestResult(*rates, self._sink.error)
+
+    async def _measure_both(self, full: _VideoCounter) -> tuple[float, float]:
+        """Return the fps of the small and of the full rendition while both are encoded."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.first_item):
+                await self._sink.started.wait()
+        if not self._sink.count:
+            return 0.0, 0.0
+        began, small_count, full_count = time.monotonic(), self._sink.count, full.count
+        await asyncio.sleep(self._limits.measuring)
+        seconds = time.monotonic() - began
+        return (self._sink.count - small_count) / seconds, (full.count - full_count) / seconds
+
+
+async def _run_test(
+    source: _Source[Sink_contra],
+    sink: Sink_contra,
+    limits: Limits,
+    measure: Callable[[Sink_contra], Awaitable[None]],
+) -> bool:
+    """Run the source into `sink`, and store its error there; return whether it closed in time.
+
+    `measure` returns when enough has been delivered.
+    """
     try:
         async with asyncio.timeout(limits.first_item):
             await source.open(sink)
             await sink.started.wait()
         if sink.error is None:
-            await asyncio.sleep(limits.measuring)
+            await measure(sink)
     except TimeoutError:
         pass  # nothing was delivered: `count` stays 0
     except SourceError as error:

@@ -8,7 +8,7 @@ GROUPS = {
     "settings": ("settings",),
     "service": ("service",),
     "permissions": ("permissions",),
-    "camera": ("camera", "encoder"),
+    "camera": ("camera", "encoder", "rendition"),
     "microphone": ("microphone",),
     "pins": ("pins",),
     "power": ("power", "heat"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
@@ -17,7 +16,7 @@ from broadcaster.devices.picamera.source import CsiCamera
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import Quality
 from tests.edges.devices_rig import Sink, decoded, times
-from tests.edges.picamera_rig import PI_4, PI_5, ZERO_2_W, new_camera, simulated_pi, until
+from tests.edges.picamera_rig import PI_4, ZERO_2_W, new_camera, simulated_pi, until
 from tests.rigs.codec import CodecContext
 from tests.rigs.picamera2 import SimulatedPi
 
@@ -214,27 +213,6 @@ async def test_failed_second_encoder_is_available_again_after_reopening(pi):
 # What is refused
 
 
-@pytest.mark.parametrize(
-    ("settings", "board", "size", "reason"),
-    [
-        ({"width": 1280, "height": 720}, PI_4, (640, 360), ""),
-        ({"width": 1280, "height": 720, "fps": 60}, PI_4, None, "it manages 245760"),
-        ({"width": 1920, "height": 1080}, PI_4, None, "no time for 640x360 besides 1920x1080 at 30 fps (272400"),
-        ({"width": 1920, "height": 1080, "fps": 25}, PI_4, (640, 360), ""),
-        ({"width": 1280, "height": 720}, ZERO_2_W, None, 'set video.second = "640x360" to have one nevertheless'),
-        ({"width": 1280, "height": 720, "second": "640x360"}, ZERO_2_W, (640, 360), ""),
-        ({"width": 1920, "height": 1080, "fps": 60}, PI_5, (640, 360), ""),
-        ({"width": 1280, "height": 720, "second": "off"}, PI_4, None, "video.second is off"),
-        ({}, PI_4, None, "too small for a second rendition"),
-    ],
-)
-def test_size_or_reason_by_board(settings, board, size, reason):
-    traits = new_camera(board, **settings).traits
-    assert traits.small_size == size
-    assert reason in traits.no_small
-    assert bool(traits.no_small) == (size is None)
-
-
 async def test_refusal_is_logged_once_and_nothing_is_opened(pi, caplog):
     caplog.set_level("INFO", "broadcaster")
     camera = new_camera(ZERO_2_W, second="auto", width=960, height=540)
@@ -300,6 +278,5 @@ async def test_failure_of_the_small_software_encoder_ends_only_the_small_renditi
         camera.encode_small(True)
         error = await small.failure()
         await goes_on(full)
-        await asyncio.sleep(0)
         assert (full.errors, len(small.errors)) == ([], 1)
     assert "no time for a second encoder" in error.detail

@@ -6,11 +6,20 @@ import math
 import pytest
 
 from broadcaster.devices.clock import SystemClock
+from broadcaster.devices.encoder import Encoder
 from broadcaster.devices.fakes.camera import FakeCamera, FakeMicrophone
 from broadcaster.devices.loudness import Loudness
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE, OpusEncoder
-from broadcaster.devices.self_test import Limits, measure_encoding_speed, run_audio_test, run_video_test
+from broadcaster.devices.self_test import (
+    Limits,
+    measure_encoding_speed,
+    measure_encoding_speed_of_both,
+    run_audio_test,
+    run_video_test,
+)
+from broadcaster.devices.small import SmallVideo
 from broadcaster.devices.testcard.beep import Beep
+from broadcaster.devices.testcard.source import TestCard
 from broadcaster.errors import DeviceHung, SourceError, StreamReason
 from broadcaster.settings import VideoSettings
 
@@ -54,6 +63,40 @@ def test_encoding_speed_is_measured():
     assert measure_encoding_speed(small, 0.2) > 20
 
 
+def test_encoding_speed_of_both_renditions_is_measured_with_both_encoders(monkeypatch):
+    encoded, encode = [], Encoder.encode
+
+    def count(encoder, picture, captured):
+        encoded.append((picture.width, picture.height))
+        return encode(encoder, picture, captured)
+
+    monkeypatch.setattr(Encoder, "encode", count)
+    assert measure_encoding_speed_of_both(VideoSettings(width=320, height=180, fps=10), (160, 90), 0.2) > 0
+    assert set(encoded) == {(320, 180), (160, 90)}
+    assert encoded.count((320, 180)) == encoded.count((160, 90))
+
+
+async def test_small_rendition_is_tried_beside_the_full_one():
+    small = SmallVideo((160, 90), 100_000)
+    card = TestCard(SystemClock(), width=320, height=180, fps=30, bitrate=300_000, keyframe_interval=2.0, small=small)
+    result = await run_video_test(card, LONG)
+    assert (result.error, result.closed) == (None, True)
+    assert result.small is not None
+    assert result.small.error is None
+    assert 0 < result.small.fps < 45
+    assert 0 < result.small.full_fps < 45
+
+
+async def test_failed_small_rendition_is_reported_with_its_error(monkeypatch):
+    monkeypatch.setattr("broadcaster.devices.small.MAX_LOAD", 0.0)
+    small = SmallVideo((160, 90), 100_000)
+    card = TestCard(SystemClock(), width=320, height=180, fps=30, bitrate=300_000, keyframe_interval=2.0, small=small)
+    result = await run_video_test(card, LONG)
+    assert result.error is None
+    assert result.small is not None
+    assert (result.small.fps, "no time for a second encoder" in result.small.error.detail) == (0.0, True)
+
+
 async def test_camera_is_measured_and_closed():
     camera = FakeCamera(SystemClock(), real_time=True)
     result = await run_video_test(camera, LONG)
@@ -62,7 +105,7 @@ async def test_camera_is_measured_and_closed():
     assert result.startup is not None
     assert result.startup < 5
     assert 0 < result.fps < 45
-    assert result.traits == camera.traits
+    assert (result.traits, result.small) == (camera.traits, None)
     assert (camera.opened, camera.closed, camera.is_open) == (1, 1, False)
 
 
@@ -82,7 +125,7 @@ async def test_camera_that_delivers_nothing_has_no_error():
 class HangingCamera(FakeCamera):
     """Is lost as soon as it is open, and hangs when it is closed."""
 
-    async def open(self, sink):
+    async def open(self, sink, small=None):
         await super().open(sink)
         sink.failed(SourceError(StreamReason.CAMERA_LOST, "gone"))
 

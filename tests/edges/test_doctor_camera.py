@@ -38,10 +38,10 @@ def rig(monkeypatch):
 
 @pytest.fixture
 def probe(rig, monkeypatch, tmp_path):
-    def probe_camera(fake: boards.FakeBoard, source: str = "picamera2"):
+    def probe_camera(fake: boards.FakeBoard, source: str = "picamera2", **values: object):
         board = read_board(boards.build(tmp_path, fake))
         monkeypatch.setattr(choose, "read_board", lambda: board)
-        video = VideoSettings(source=source, width=320, height=180, bitrate=510_000)
+        video = VideoSettings(source=source, width=320, height=180, bitrate=510_000, **values)
         settings = Settings(video=video, audio=AudioSettings(source="none"))
         return camera.probe(
             CheckContext(
@@ -70,8 +70,9 @@ def probe(rig, monkeypatch, tmp_path):
     ids=lambda value: getattr(value, "model", ""),
 )
 def test_camera_is_opened_and_encoder_measured(probe, fake, encoder):
-    found, speed = probe(fake, source="auto")
-    assert (found.what, speed.what) == ("camera", "encoder")
+    found, speed, small = probe(fake, source="auto")
+    assert [result.what for result in (found, speed, small)] == ["camera", "encoder", "rendition"]
+    assert small.found == "none: the video of 320x180 is too small for a second rendition of 320x180"
     assert found.level is not Level.BROKEN
     assert found.found.startswith("picamera2 (imx708), 320×180, first picture after ")
     assert "camera 0: imx708" in found.found
@@ -89,7 +90,8 @@ def test_camera_is_opened_and_encoder_measured(probe, fake, encoder):
 )
 def test_missing_configured_camera_is_broken(probe, rig, fake, encoder):
     rig.system.sensors = []
-    found, speed = probe(fake)
+    found, speed, small = probe(fake)
+    assert small.found == "not checked: there are no pictures to encode"
     assert found.level is Level.BROKEN
     assert "check the ribbon cable" in found.found
     assert "rpicam-hello --list-cameras" in found.fix
@@ -102,6 +104,42 @@ def test_missing_camera_of_a_pc_is_a_usb_camera(probe, rig):
     assert result.level is Level.WARNING
     assert "lsusb" in result.fix
     assert "rpicam-hello" not in result.fix
+
+
+def test_second_rendition_of_a_hardware_encoder_is_tried(probe, rig):
+    small = probe(boards.PI_4, second="160x90")[2]
+    assert small.found.startswith("160×90")
+    assert "libx264" not in small.found
+    assert [("format", 160, 90) in context.log for context in rig.codec.contexts] == [False, True]
+    assert rig.codec.closed
+
+
+def test_load_of_both_software_encoders_is_measured(probe, rig):
+    small = probe(boards.PI_5, second="160x90")[2]
+    assert small.found.startswith("160×90")
+    assert "libx264" in small.found or "too slow to encode both" in small.found  # on a loaded machine
+    assert not rig.codec.opened
+
+
+def test_second_encoder_that_does_not_start_is_a_warning(probe, rig, monkeypatch):
+    open_device = rig.codec.open
+
+    def open_second_with_fault(*arguments: object, **options: object):
+        context = open_device(*arguments, **options)
+        if rig.codec.opened == 2:
+            context.errors["VIDIOC_STREAMON"] = OSError(12, "Cannot allocate memory")
+        return context
+
+    monkeypatch.setattr(rig.modules["picamera2.encoders.v4l2_encoder"], "open", open_second_with_fault)
+    found, _, small = probe(boards.PI_4, second="160x90")
+    assert found.level is not Level.BROKEN
+    assert small.level is Level.WARNING
+    assert "160×90: cannot start the second encoder" in small.found
+
+
+def test_refused_second_rendition_is_fine_with_its_reason(probe):
+    small = probe(boards.PI_4, second="off")[2]
+    assert (small.level, small.found) == (Level.OK, "none: video.second is off")
 
 
 @pytest.mark.parametrize("source", ["camera", "auto", "v4l2"])

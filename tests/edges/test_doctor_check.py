@@ -77,7 +77,7 @@ async def everything(folder: Path) -> Completed:
 
 
 async def next_to_a_running_daemon(folder: Path) -> Completed:
-    names = ("port", "camera", "encoder", "microphone")
+    names = ("port", "camera", "encoder", "rendition", "microphone")
     async with Daemon(video__width=320, video__height=180, video__bitrate=200_000) as daemon:
         async with asyncio.timeout(20):
             while (await daemon.status())["stream"]["state"] != "live":
@@ -146,6 +146,7 @@ def test_all_results_are_complete_and_the_worst_is_the_exit_code(completed):
     assert not [result for result in results.values() if "could not be checked" in result["found"]]
     assert results["camera"]["found"].startswith("test, 320×180, first picture after ")
     assert "libx264 can encode" in results["encoder"]["found"]
+    assert results["rendition"]["found"].startswith("none: the video of 320x180 is too small")
     assert results["microphone"]["found"].startswith("test: level -")
     assert results["candidates"]["found"].startswith("direct: ")
     for result in results.values():
@@ -157,6 +158,7 @@ def test_running_daemon_is_recognised_and_left_alone(completed):
     results = completed[next_to_a_running_daemon].results
     assert results["port"]["found"].endswith(" is in use by the running broadcaster")
     assert results["camera"]["found"] == "in use by the running broadcaster (test, 320×180)"
+    assert results["rendition"]["found"].startswith("not checked: the camera is in use")
     assert results["microphone"]["found"].startswith("in use by the running broadcaster (")
     assert "fps live at 320×180" in results["encoder"]["found"]
 

@@ -1,17 +1,26 @@
-"""Camera and encoder: open the source that the daemon would open, and measure its frame rate."""
+"""Camera, encoder and second rendition: open the source that the daemon would open, and measure its frame rates."""
 
 from __future__ import annotations
 
 import importlib.util
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.holders import Process
-from broadcaster.devices.self_test import Limits, VideoTestResult, measure_encoding_speed, run_video_test
+from broadcaster.devices.self_test import (
+    Limits,
+    SmallTestResult,
+    VideoTestResult,
+    measure_encoding_speed,
+    measure_encoding_speed_of_both,
+    run_video_test,
+)
 from broadcaster.doctor.advice import LOWER_RESOLUTION, READ_LOG, copy_out_of_sandbox, source_fix
+from broadcaster.doctor.checks import rendition
 from broadcaster.doctor.checks.encoder import (
     MIN_RATE,
     SOFTWARE,
@@ -43,24 +52,25 @@ _ABOUT = Subject("camera", "The stream's video comes from the camera.")
 
 
 def probe(context: CheckContext) -> list[CheckResult]:
-    """Return the results for camera and encoder."""
+    """Return the results for camera, encoder and second rendition."""
     film = context.settings.video.file if context.settings.video.source == "file" else ""
     if hidden := context.hides(film):
-        return [_ABOUT.broken(f"{film}: {hidden}", copy_out_of_sandbox(film)), no_source()]
+        return [_ABOUT.broken(f"{film}: {hidden}", copy_out_of_sandbox(film)), no_source(), rendition.not_checked()]
     if context.device_owner is not None:
         running = context.device_owner
-        return [evaluate_running(running), evaluate_live(running, _live_rate(context, running))]
+        live = evaluate_live(running, _live_rate(context, running))
+        return [evaluate_running(running), live, rendition.running(context.settings.video.second)]
     with captured_logs("broadcaster.devices") as logs:
         try:
             video, _ = make_sources(context.settings.video, context.settings.audio, SystemClock())
         except BroadcasterError as error:
             fix = fix_for(context)(getattr(error, "reason", ""), context.settings.video)
-            return [_ABOUT.broken(str(error), fix), no_source()]
+            return [_ABOUT.broken(str(error), fix), no_source(), rendition.not_checked()]
         duration = SHORT_MEASUREMENT if video.traits.encoder == SOFTWARE else MEASUREMENT
         measured = run_coroutine(run_video_test(video, Limits(FIRST_PICTURE_TIMEOUT, duration, CLOSE_TIMEOUT)))
     holders = context.holders.of_devices("/dev/video", "/dev/media")
     camera = evaluate(measured, context.settings.video, logs, holders, fix_for(context))
-    return [camera, _probe_encoder(context, measured)]
+    return [camera, _probe_encoder(context, measured), _probe_rendition(context, measured)]
 
 
 def _probe_encoder(context: CheckContext, measured: VideoTestResult) -> CheckResult:
@@ -72,6 +82,17 @@ def _probe_encoder(context: CheckContext, measured: VideoTestResult) -> CheckRes
         return evaluate_speed(measure_encoding_speed(context.settings.video, MEASUREMENT), context.settings.video)
     except SourceError as error:
         return no_encoder(error.detail)
+
+
+def _probe_rendition(context: CheckContext, measured: VideoTestResult) -> CheckResult:
+    traits, speed = measured.traits, None
+    works = measured.small is not None and measured.small.fps > 0
+    if works and traits.small_size is not None and traits.encoder == SOFTWARE:
+        try:
+            speed = measure_encoding_speed_of_both(context.settings.video, traits.small_size, MEASUREMENT)
+        except SourceError as error:
+            measured = replace(measured, small=SmallTestResult(0.0, 0.0, error))
+    return rendition.evaluate(measured, speed)
 
 
 def fix_for(context: CheckContext) -> Fix:
