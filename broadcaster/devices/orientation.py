@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from av.filter import Graph
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
@@ -37,7 +37,9 @@ def display_matrix(picture: VideoFrame) -> DisplayMatrix | None:
     """Return the matrix attached to a picture by the container or the stream itself; None if it has none."""
     for _ in Type:
         try:
-            data = bytes(picture.side_data[Type.DISPLAYMATRIX])  # type: ignore[typeddict-item]  # stub
+            # Not `picture.side_data`: the picture and its container would refer to each other, so that each picture
+            # would stay in memory until the next full garbage collection, which the daemon delays for minutes.
+            data = bytes(SideDataContainer(picture)[Type.DISPLAYMATRIX])  # type: ignore[call-arg]  # stub
         except KeyError:
             return None
         except ValueError as error:

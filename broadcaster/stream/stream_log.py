@@ -32,7 +32,8 @@ class StreamLog:
     def status(self, status: StreamStatus) -> None:
         """Log a change of the state, or of the audio while live."""
         live = status.state is StreamState.LIVE
-        line = f"stream is {status.state}{f' ({status.reason})' if status.reason else ''}"
+        state = "has failed" if status.state is StreamState.FAILED else f"is {status.state}"
+        line = f"stream {state}{f' ({status.reason})' if status.reason else ''}"
         if line != self._last:
             self._last = line
             log.info("%s%s", line, f", {_AUDIO[status.sound]}" if live else "")

@@ -1,6 +1,7 @@
 """Each display matrix applied to a picture with four different quadrants, compared with the matrix's own mapping."""
 
 import struct
+import sys
 from fractions import Fraction
 
 import av
@@ -122,6 +123,13 @@ def test_picture_without_a_matrix(tmp_path):
         picture = next(container.decode(video=0))
     assert display_matrix(picture) is None
     assert shown_size(picture, Fraction(4, 3)) == (round(WIDTH * 4 / 3), HEIGHT)
+
+
+def test_reading_the_matrix_leaves_no_reference_to_the_picture():
+    picture = av.VideoFrame(64, 64, "yuv420p")
+    before = sys.getrefcount(picture)
+    assert display_matrix(picture) is None
+    assert sys.getrefcount(picture) == before
 
 
 def test_picture_of_another_aspect_ratio_gets_bars():

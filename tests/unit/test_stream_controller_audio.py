@@ -145,7 +145,9 @@ def test_common_failure_of_video_and_audio_is_logged_once(caplog):
             await asyncio.sleep(1)
             assert [audio for _, _, audio in driver.states] == ["on"] * len(driver.states)
 
+    caplog.set_level("INFO", "broadcaster.stream.stream_log")
     travel(scenario)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
         "video: film.mp4: Input/output error; retrying"
     ]
+    assert "stream has failed (file)" in caplog.messages
