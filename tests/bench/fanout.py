@@ -1,4 +1,4 @@
-"""CPU time per packet and viewer: our sender, aiortc's own, and pion's if the yardstick is built.
+"""CPU time per packet and viewer: our sender, aiortc's own, and pion's and Janus' where they are there.
 
 All engines send the same packets to the same viewers, one after the other within each round, so that other load on the
 machine affects all of them; ratios are computed within a round. CPU time is user and kernel time of the whole sending
@@ -7,14 +7,21 @@ process.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from tests.bench import yardstick
+from tests.bench import janus, yardstick
 from tests.bench.crowd import CrowdStats, PionCrowd, crowd
 from tests.bench.engine_process import EngineProcess, Kind
 from tests.bench.measurement import Options, Result, median
 from tests.bench.synthetic_source import CONSTANT
 
+JANUS = {"Janus": 0, "Janus, two event loops": 2}
+"""Janus by default and at its best, with the number of its event loops."""
+JANUS_MISSING = "not measured: needs the yardstick's programs and Debian's package janus"
+JOIN_INTERVAL = 0.01
+JANUS_JOIN = 1.0
+"""Seconds that the last viewer needs to connect."""
 SETTLE = 1.0
 MARGIN = 1.0
 """Seconds that viewers stay after the measured window."""
@@ -53,6 +60,9 @@ async def _round(viewers: int, seconds: int) -> Round:
     costs["ours"] = await _engine_cost("ours", viewers, seconds)
     if yardstick.is_built():
         costs["pion"] = await _pion_cost(viewers, seconds)
+    if yardstick.is_built() and janus.is_installed():
+        for name, event_loops in JANUS.items():
+            costs[name] = await _janus_cost(viewers, seconds, event_loops)
     return costs
 
 
@@ -77,6 +87,22 @@ async def _pion_cost(viewers: int, seconds: int) -> Cost:
     return Cost(result["us_per_packet_viewer"], stats)
 
 
+async def _janus_cost(viewers: int, seconds: int, event_loops: int) -> Cost:
+    stay = SETTLE + seconds + MARGIN
+    async with (
+        janus.Janus(CONSTANT, event_loops) as server,
+        PionCrowd(viewers, stay, JOIN_INTERVAL, janus=server.url) as watching,
+    ):
+        await asyncio.sleep(viewers * JOIN_INTERVAL + JANUS_JOIN + SETTLE)
+        before = server.cpu
+        await asyncio.sleep(seconds)
+        cpu = server.cpu - before
+        stats = await watching.summary()
+    sent = seconds * CONSTANT.fps * CONSTANT.packets * viewers
+    _check(stats, sent)
+    return Cost(cpu / sent * 1e6, stats)
+
+
 def _check(stats: CrowdStats, sent: int) -> None:
     """Make sure that the measured sender has really sent: otherwise its cost means nothing."""
     if stats.packets + stats.gaps < sent or stats.failures:
@@ -96,12 +122,17 @@ def _costs(rounds: list[Round], viewers: int) -> list[Result]:
 
 
 def _ratios(rounds: list[Round]) -> list[Result]:
-    targets = {"aiortc's sender": "at most 0.30, goal 0.25", "pion": "at most 0.60, goal 0.50"}
+    targets = {
+        "aiortc's sender": "at most 0.30, goal 0.25",
+        "pion": "at most 0.60, goal 0.50",
+        **dict.fromkeys(JANUS, ""),
+    }
     results = []
     for name, target in targets.items():
         label = f"  ours : {name}"
         ratios = [costs["ours"].microseconds / costs[name].microseconds for costs in rounds if name in costs]
-        results.append(median(label, ratios, "", target, 2) if ratios else Result(label, yardstick.MISSING, target))
+        missing = JANUS_MISSING if name in JANUS else yardstick.MISSING
+        results.append(median(label, ratios, "", target, 2) if ratios else Result(label, missing, target))
     return results
 
 
