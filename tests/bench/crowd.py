@@ -49,18 +49,22 @@ class Crowd(Protocol):
         """Wait until the viewers have left, and return what they received."""
 
 
-def crowd(port: int, viewers: int, seconds: float, interval: float = 0.01) -> Crowd:
-    """Let viewers join the engine on `port`, one every `interval` seconds, and stay `seconds` after the last join."""
+def crowd(port: int, viewers: int, seconds: float, interval: float = 0.01, *, light: bool = False) -> Crowd:
+    """Let viewers join the engine on `port`, one every `interval` seconds, and stay `seconds` after the last join.
+
+    Those of the yardstick can be `light`: they count packets by their headers, and report neither loss nor bandwidth.
+    """
     if yardstick.program("viewers") is None:
         return PythonCrowd(port, viewers)
-    return PionCrowd(viewers, seconds, interval, ws=f"ws://127.0.0.1:{port}/ws")
+    options = {"ws": f"ws://127.0.0.1:{port}/ws"} | ({"light": "127.0.0.1"} if light else {})
+    return PionCrowd(viewers, seconds, interval, **options)
 
 
 class PionCrowd(yardstick.Program):
     """The yardstick's viewers; they connect to the URL `ws`, or `whep` for the yardstick's own sender."""
 
-    def __init__(self, viewers: int, seconds: float, interval: float = 0.01, **url: str) -> None:
-        super().__init__("viewers", n=viewers, seconds=math.ceil(seconds), every=f"{interval * 1000:g}ms", **url)
+    def __init__(self, viewers: int, seconds: float, interval: float = 0.01, **options: str) -> None:
+        super().__init__("viewers", n=viewers, seconds=math.ceil(seconds), every=f"{interval * 1000:g}ms", **options)
 
     async def __aenter__(self) -> PionCrowd:
         self._overflows = udp_overflows()

@@ -22,10 +22,10 @@ from typing import Any
 
 from broadcaster import app
 from broadcaster.devices.clock import SystemClock
-from broadcaster.model.stats import Traffic
-from broadcaster.ports import Clock, Peer, PeerFactory, PeerListener
+from broadcaster.ports import Clock
 from broadcaster.settings import Settings, StreamSettings, WebSettings
 from tests.bench.aiortc_sender import AiortcPeers
+from tests.bench.counted_peers import CountedPeers
 from tests.bench.lag import LagMeter, PauseMeter
 from tests.bench.synthetic_source import Shape, SyntheticSource
 
@@ -33,45 +33,18 @@ TOP = 30
 """Number of functions in a profile."""
 
 
-class CountedPeers:
-    """`ports.PeerFactory` that wraps another one and keeps track of its open peer connections."""
-
-    def __init__(self, factory: PeerFactory) -> None:
-        self._factory = factory
-        self.open: set[CountedPeer] = set()
-
-    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> CountedPeer:
-        return CountedPeer(self._factory.create(viewer, listener, reached_at), self.open)
-
-    def traffic(self) -> Traffic:
-        return sum((peer.stats() for peer in self.open), Traffic())
-
-
-class CountedPeer:
-    """`ports.Peer` that wraps another one and is counted until it is closed."""
-
-    def __init__(self, peer: Peer, open_peers: set[CountedPeer]) -> None:
-        self._peer = peer
-        self._open_peers = open_peers
-        open_peers.add(self)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._peer, name)
-
-    async def close(self) -> None:
-        self._open_peers.discard(self)
-        await self._peer.close()
-
-
 class _MeasuredDaemon(app.Daemon):
     """The daemon with counted peer connections, optionally with aiortc's own sender."""
 
     def __init__(self, settings: Settings, sources: app.Sources, clock: Clock, *, aiortc_sender: bool) -> None:
         self._aiortc_peers = AiortcPeers(sources[0]) if aiortc_sender else None
+        self._source = sources[0]
         super().__init__(settings, sources, clock)
 
     def make_peers(self, *arguments: Any, **options: Any) -> CountedPeers:
-        self.counted = CountedPeers(self._aiortc_peers or super().make_peers(*arguments, **options))
+        self.counted = CountedPeers(
+            self._aiortc_peers or super().make_peers(*arguments, **options), lambda: self._source.pictures
+        )
         return self.counted
 
 
@@ -110,8 +83,13 @@ class Engine:
             "errors": sum(peer.send_errors for peer in stats),
             "peers": len(stats),
             "tasks": len(asyncio.all_tasks()),
+            "slow": sum(peer.health not in ("", "well") for peer in stats),
             "keyframes_requested": self._source.keyframes_requested,
         }
+
+    def shares(self) -> list[float]:
+        """Return for each viewer the fraction of the pictures that it was sent, from 3 s after its join on."""
+        return self._peers.shares() if self._peers else []
 
     def lags(self) -> list[float]:
         """Return the event loop's lags since the last call, in ms."""
@@ -158,6 +136,7 @@ async def _answer(engine: Engine) -> None:
         b"lags": engine.lags,
         b"pauses": engine.pauses,
         b"profile": engine.profile,
+        b"shares": engine.shares,
     }
     while line := await reader.readline():
         _print_json(methods[line.strip()]())

@@ -29,6 +29,7 @@ class Snapshot:
     errors: int
     peers: int
     tasks: int
+    slow: int
     keyframes_requested: list[float]
 
 
@@ -93,6 +94,11 @@ class EngineProcess:
         """Return the event loop's lags since the last call, in ms."""
         lags: list[float] = await self._call("lags")
         return lags
+
+    async def shares(self) -> list[float]:
+        """Return for each viewer the fraction of the pictures that it was sent, from 3 s after its join on."""
+        shares: list[float] = await self._call("shares")
+        return shares
 
     async def pauses(self) -> list[tuple[int, float]]:
         """Return generation and duration (ms) of each garbage collection since the last call."""

@@ -14,7 +14,8 @@ class Options:
     """Options of the command line; None means the default of each measurement.
 
     `seconds` is the length of the measured window, `minutes` that of `churn`; `publish` is for `hostile`. `camera`
-    makes keyframes as large as those of a camera.
+    makes keyframes as large as those of a camera; all viewers of `scale` join `within` so many seconds, and are `light`
+    ones that decrypt little.
     """
 
     viewers: int | None = None
@@ -24,6 +25,8 @@ class Options:
     seed: int = 1
     publish: bool = False
     camera: bool = False
+    within: float | None = None
+    light: bool = False
 
     @property
     def shape(self) -> Shape:

@@ -47,12 +47,14 @@ SMALL = Shape(packets=3, size=1000, keyframe_packets=10, keyframe_interval=60)
 class SyntheticSource:
     """`ports.VideoSource` that repeats two access units on a timer of the event loop.
 
-    `keyframes_requested` holds monotonic times; `watch` is for senders other than the fan-out.
+    `keyframes_requested` holds monotonic times, `pictures` counts all that were delivered; `watch` is for senders other
+    than the fan-out.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.traits = VideoTraits("synthetic", "none (synthetic)", 1280, 720, shape.fps, True, False)
         self.keyframes_requested: list[float] = []
+        self.pictures = 0
         self._shape = shape
         self._delta = _access_unit(SLICE, shape.packets, shape.size)
         self._keyframe = _access_unit(IDR, shape.keyframe_packets, shape.size, *PARAMETER_SETS)
@@ -92,6 +94,7 @@ class SyntheticSource:
         interval = self._shape.keyframe_interval
         keyframe = self._keyframe_due or (interval > 0 and index % interval == 0)
         self._keyframe_due = False
+        self.pictures += 1
         unit = AccessUnit(self._keyframe if keyframe else self._delta, time.monotonic(), keyframe)
         sink.picture(unit)
         for listener in self._listeners:
