@@ -16,7 +16,7 @@ from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
 
 LONGEST_BACKLOG = 0.2
-"""Seconds that the oldest picture may wait to be sent."""
+"""Seconds that the oldest picture may wait for a full socket."""
 
 LOW_SHARE = 0.8
 """A REMB below this fraction of the stream's rate means that the viewer's network carries less than is sent."""
@@ -137,11 +137,15 @@ class CongestionController:
         """Whether the bottleneck still has a queue from before its collapse."""
         return now < self._drained_at
 
-    def backlog(self, age: float, now: float) -> bool:
-        """The oldest waiting picture is `age` seconds old; True if the waiting pictures are to be skipped."""
+    def backlog(self, served: float, blocked: float, now: float) -> bool:
+        """The oldest picture waits although the viewer could be sent to for `served` seconds (`Pacer`).
+
+        For `blocked` seconds its socket was full: at the pace of a viewer that is well, nothing else is a sign of its
+        network. True if the waiting pictures are to be skipped.
+        """
         if self.health is ViewerHealth.PROBING:
-            return self._probe.is_late(age) and self._skip(now)
-        return self.health is ViewerHealth.WELL and age > LONGEST_BACKLOG and self._skip(now)
+            return self._probe.is_late(served) and self._skip(now)
+        return self.health is ViewerHealth.WELL and blocked > LONGEST_BACKLOG and self._skip(now)
 
     def report(self, report: ReceiverReport, rate: float, now: float) -> bool:
         """Take a report in a stream of `rate`; True if the waiting pictures are to be skipped."""

@@ -12,13 +12,18 @@ from functools import partial
 
 from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.feed import Feed
-from broadcaster.delivery.send_queue import TICK, SendQueue, pace_of
-from broadcaster.delivery.walks import Walks
+from broadcaster.delivery.pacer import burst_for, pace_of, tick_for
+from broadcaster.delivery.send_queue import SendQueue
+from broadcaster.delivery.walks import Walk, Walks
 from broadcaster.media.rtp import Packetizer, RtpFrame
 from broadcaster.model.stats import QueueStats, ReceiverReport
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import Clock, MediaSender
 from broadcaster.stream.hub import Hub
+
+LATE = 0.01
+"""Seconds after which a packet states its own send time instead of the one that all share: the viewer's browser must
+not take our delay for a queue of its network."""
 
 
 class Fanout:
@@ -32,8 +37,9 @@ class Fanout:
         self._viewers: dict[str, SendQueue] = {}
         self._walks = Walks(self._viewers, self._broke)
         self._had_small = False
+        self._delay = 0.0
         self._tick_timer: asyncio.TimerHandle | None = None
-        self._ticked_at = 0.0
+        self._tick_walk: Walk | None = None
 
     def open(self) -> None:
         """Subscribe to the hub."""
@@ -84,7 +90,7 @@ class Fanout:
     def expect(self, viewer: str) -> None:
         """Have a keyframe made while `viewer` connects; it waits in the cache."""
         now = self._clock.monotonic()
-        if not self._full.rendition.cache.is_fresh(now):
+        if not self._full.rendition.cache.is_fresh(now, len(self._viewers)):
             self._full.rendition.request_keyframe(viewer, now)
 
     def subscribe(
@@ -101,7 +107,7 @@ class Fanout:
             return
         rendition, now = self._full.rendition, self._clock.monotonic()
         forced = rendition.can_force_keyframe and rendition.gate.serves(viewer, now)
-        if self._full.frames and (rendition.cache.is_fresh(now) or not forced):
+        if self._full.frames and (rendition.cache.is_fresh(now, len(self._viewers)) or not forced):
             self._walks.visit(viewer, queue, partial(self._replay, now))
         else:
             self.request_keyframe(viewer)
@@ -177,9 +183,11 @@ class Fanout:
     def _replay(self, now: float, queue: SendQueue) -> None:
         queue.replay(self._full.frames, now)
         if queue:
-            self._tick_later(now)
+            self._tick_later()
 
     def _send_video(self, frame: RtpFrame, quality: Quality) -> None:
+        self.feed(quality).rendition.gate.sent_late(self._delay)
+        self._delay = 0.0
         if quality is Quality.FULL:
             self._watch_small(frame.send_time)
             viewers = None
@@ -194,10 +202,13 @@ class Fanout:
             self._walks.begin(lambda queue: queue.small_ended(now))
 
     def _send_picture(self, frame: RtpFrame, quality: Quality, queue: SendQueue) -> None:
-        """Add a picture at its publishing time, which its packets carry as their send time."""
-        queue.add(frame, quality, frame.send_time)
+        """Add a picture; unless it is late, at its publishing time, which its packets carry as their send time."""
+        now = self._clock.monotonic()
+        late = now - frame.send_time
+        self._delay = max(self._delay, late)
+        queue.add(frame, quality, now if late > LATE else frame.send_time)
         if queue:
-            self._tick_later(frame.send_time)
+            self._tick_later()
 
     def _send_audio(self, frame: RtpFrame) -> None:
         """Send to every viewer, ahead of every picture that waits."""
@@ -207,26 +218,32 @@ class Fanout:
         self.unsubscribe(viewer, queue.sender)
         queue.sender.sending_failed()
 
-    def _tick_later(self, now: float) -> None:
-        """Schedule the shared tick, which sends what pacing held back."""
+    def _tick_later(self) -> None:
+        """Somebody's backlog waits for the shared tick."""
         if self._tick_timer is None:
-            self._ticked_at = now
-            self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+            self._arm_tick()
+
+    def _arm_tick(self) -> None:
+        self._tick_timer = asyncio.get_running_loop().call_later(tick_for(len(self._viewers)), self._tick)
 
     def _tick(self) -> None:
-        """Send what the pace allows to each viewer with a backlog; if walks are unfinished, wait for the next tick."""
-        if self._walks:
-            self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        """Send what the pace allows to those whose pictures wait, unless the last tick has not reached them all."""
+        if self._tick_walk is not None and not self._tick_walk.is_finished:
+            self._arm_tick()
             return
-        now = self._clock.monotonic()
-        elapsed, self._ticked_at = now - self._ticked_at, now
         waiting = [(viewer, queue) for viewer, queue in self._viewers.items() if queue]
         if not waiting:
             self._tick_timer = None
             return
         paces = {feed.quality: pace_of(feed.rendition.meter) for feed in (self._full, self._small)}
-        self._walks.begin(lambda queue: queue.tick(paces[queue.quality], elapsed, self._clock.monotonic()), waiting)
-        self._tick_timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+        burst = burst_for(len(self._viewers))
+        self._tick_walk = self._walks.begin(partial(self._tick_viewer, paces, burst), waiting)
+        self._arm_tick()
+
+    def _tick_viewer(self, paces: dict[Quality, float], burst: int, queue: SendQueue) -> None:
+        now = self._clock.monotonic()
+        queue.tick(paces[queue.quality], now, burst)
+        self._delay = max(self._delay, queue.delay(now))
 
 
 class _ViewerRenditions:

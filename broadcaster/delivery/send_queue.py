@@ -1,59 +1,21 @@
-"""The send queue of one viewer: which pictures wait, which are skipped, and how they are paced.
-
-Pacing matters because an unpaced keyframe overruns Wi-Fi queues and freezes the picture.
-"""
+"""The send queue of one viewer: which pictures wait, and which are skipped."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from broadcaster.delivery.congestion import CongestionController, ViewerHealth
+from broadcaster.delivery.pacer import BURST, Pacer, WaitingFrame, packets_due
 from broadcaster.delivery.padding_probe import PaddingProbe, ProbeResult
 from broadcaster.delivery.rendition_choice import RenditionChoice, Renditions
 from broadcaster.delivery.rendition_switch import RenditionSwitch
-from broadcaster.media.rtp import MAX_PACKET, RtpFrame
+from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import MediaSender
-from broadcaster.stream.rendition import RateMeter
 
-BURST = 16
-"""Packets of a picture that are sent at once: an ordinary picture of a 4 Mbit/s stream is not paced at all."""
-
-TICK = 0.005
-"""Seconds between two steps of sending what was not sent at once."""
-
-HEADROOM = 4.0
-"""The pace as a multiple of the stream's rate: a keyframe ten times the ordinary size is sent within three frames."""
-
-SLOWEST = 1_000_000
-"""The lowest pace in bits per second, however low the stream's rate is."""
-
-SENT_WITHIN = 0.15
-"""Seconds within which even the largest picture is sent: our own pacing must not make a viewer look slow."""
-
-_LONGEST_STEP = 4 * TICK
-"""A late tick does not make up for all the time that it missed: the network would get a burst."""
-
-
-def packets_due(bits_per_second: float, elapsed: float) -> float:
-    """Return how many packets of full size a pace allows after `elapsed` seconds."""
-    return bits_per_second * min(elapsed, _LONGEST_STEP) / 8 / MAX_PACKET
-
-
-def pace_of(meter: RateMeter) -> float:
-    """Return the pace in bits per second at which a viewer without congestion gets what waits."""
-    return max(meter.rate * HEADROOM, meter.largest * 8 / SENT_WITHIN, SLOWEST)
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A picture of which the packets from `next` on are still to be sent."""
-
-    frame: RtpFrame
-    since: float
-    next: int = 0
+LONGEST_DELAY = 1.0
+"""Seconds that pictures may wait because this machine is too slow; then they are skipped up to the next keyframe."""
 
 
 class SendQueue:
@@ -73,8 +35,8 @@ class SendQueue:
         self._padding: PaddingProbe | None = None
         self._padding_allowance = 0.0
         self._waits_for_keyframe = True
-        self._queue: deque[_Waiting] = deque()
-        self._allowance = 0.0
+        self._queue: deque[WaitingFrame] = deque()
+        self._pacer = Pacer()
 
     def __bool__(self) -> bool:
         """Whether anything waits to be sent."""
@@ -107,6 +69,11 @@ class SendQueue:
     def backlog(self, now: float) -> float:
         """Seconds for which the oldest picture has been waiting."""
         return now - self._queue[0].since if self._queue else 0.0
+
+    def delay(self, now: float) -> float:
+        """Seconds for which the oldest picture has been waiting for this process, not for the viewer's network."""
+        is_ours = self._congestion.health is ViewerHealth.WELL and not self._pacer.is_blocked
+        return self.backlog(now) if is_ours else 0.0
 
     def restart(self) -> None:
         """Drop what waits, and wait for the next keyframe."""
@@ -144,14 +111,18 @@ class SendQueue:
         """Begin with the pictures since the last keyframe of the full rendition."""
         self._waits_for_keyframe = False
         for frame in frames:
-            self._queue.extend(_Waiting(selected, now) for selected in self._switch.select(frame, Quality.FULL))
+            for selected in self._switch.select(frame, Quality.FULL):
+                self._wait(selected, now)
         self._send(BURST, now)
 
-    def tick(self, pace: float, elapsed: float, now: float) -> None:
-        """Send what the pace allows after `elapsed` seconds."""
-        pace = self._congestion.pace(pace)
-        self._allowance = min(self._allowance + packets_due(pace, elapsed), BURST)
-        self._allowance -= self._send(int(self._allowance), now)
+    def tick(self, pace: float, now: float, burst: int = BURST) -> None:
+        """Send what `pace`, that of a viewer without congestion, allows since the last visit, up to `burst` packets."""
+        elapsed = self._pacer.elapsed(now)
+        if self._congestion.health is ViewerHealth.WELL:
+            limit = self._pacer.allow(pace, now, burst)
+        else:
+            limit = self._pacer.allow_slow(self._congestion.pace(pace), now)
+        self._visit(limit, now)
         if self._padding is not None:
             self._send_padding(self._padding, elapsed, now)
 
@@ -221,17 +192,38 @@ class SendQueue:
             self._apply_choice()
 
     def _add(self, frame: RtpFrame, now: float) -> None:
-        is_late = bool(self._queue) and self._congestion.backlog(self.backlog(now), now)
-        if (is_late and self._congested(now)) or not self._is_wanted(frame, now):
+        if (self._queue and self._is_congested(now)) or not self._is_wanted(frame, now):
             self.skipped += 1
             return
         taken = 0
         if not self._queue and self._congestion.health is ViewerHealth.WELL:
-            taken = self.sender.send_video(frame, 0, min(BURST, len(frame.payloads)), now)
+            limit = min(BURST, len(frame.payloads))
+            taken = self.sender.send_video(frame, 0, limit, now)
             self._congestion.sent(taken, now)
             if taken == len(frame.payloads):
                 return
-        self._queue.append(_Waiting(frame, now, taken))
+            self._pacer.begin(now, blocked=taken < limit)
+        self._wait(frame, now, taken)
+
+    def _wait(self, frame: RtpFrame, now: float, taken: int = 0) -> None:
+        if not self._queue and not taken:
+            self._pacer.begin(now, blocked=self._pacer.is_blocked)
+        self._queue.append(self._pacer.wait(frame, now, taken))
+
+    def _is_congested(self, now: float) -> bool:
+        """Judge by the pictures that wait; return whether the viewer is slow, and they have been skipped."""
+        if self._pacer.is_blocked:
+            self._visit(1, now)  # whether the socket is still full
+        if not self._queue:
+            return False
+        oldest = self._queue[0]
+        if self._congestion.backlog(*self._pacer.waited(oldest), now):
+            self._congested(now)
+            return True
+        untouched = self._queue[1 if oldest.next else 0].since if len(self._queue) > 1 else now
+        if self._congestion.health is ViewerHealth.WELL and now - untouched > LONGEST_DELAY:
+            self.restart()
+        return False
 
     def _is_wanted(self, frame: RtpFrame, now: float) -> bool:
         if not self.sender.is_listening(now):
@@ -239,6 +231,7 @@ class SendQueue:
             return False
         if self._congestion.health is ViewerHealth.SKIPPING:
             return self._begins_probe(frame, now)
+        self._waits_for_keyframe |= now - frame.send_time > LONGEST_DELAY
         if self._waits_for_keyframe and not frame.keyframe:
             self._renditions.need_keyframe(self.quality)
             return False
@@ -254,7 +247,7 @@ class SendQueue:
                 self._renditions.need_probe(self.quality)
             return False
         self._waits_for_keyframe = False
-        self._allowance = 0.0
+        self._pacer.reset()
         self._congestion.begin_probe(self._renditions.rate(self.quality), now)
         return True
 
@@ -263,6 +256,11 @@ class SendQueue:
         begun = [waiting for waiting in self._queue if waiting.next]
         self.skipped += len(self._queue) - len(begun)
         self._queue = deque(begun)
+
+    def _visit(self, limit: int, now: float) -> None:
+        sent = self._send(limit, now)
+        blocked = sent < limit and bool(self._queue) if limit else self._pacer.is_blocked
+        self._pacer.visited(sent, now, blocked=blocked)
 
     def _send(self, limit: int, now: float) -> int:
         """Send up to `limit` packets; returns how many the socket took."""
@@ -278,5 +276,6 @@ class SendQueue:
                 break
             if waiting.next == len(waiting.frame):
                 self._queue.popleft()
-                self._congestion.picture_sent(waiting.frame.keyframe, not self._queue, now - waiting.since)
+                served, _ = self._pacer.waited(waiting)
+                self._congestion.picture_sent(waiting.frame.keyframe, not self._queue, served)
         return sent

@@ -16,15 +16,23 @@ log = logging.getLogger(__name__)
 VIEWERS_AT_ONCE = 16
 """Viewers served before the event loop runs: about a millisecond of sending."""
 
+ON_TIME = 3
+"""Walks that may wait: a picture, audio and a tick can come together. For each one more,
+`VIEWERS_AT_ONCE` more viewers are served at once: new viewers that connect then wait, not all those that watch."""
+
+MOST_AT_ONCE = 8 * VIEWERS_AT_ONCE
+"""Viewers served at once at most: about ten milliseconds."""
+
 Visit = Callable[[SendQueue], None]
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
     """A visit to each of the viewers that were subscribed when it began."""
 
     visit: Visit
     viewers: Iterator[tuple[str, SendQueue]]
+    is_finished: bool = False
 
 
 class Walks:
@@ -37,18 +45,16 @@ class Walks:
     def __init__(self, viewers: dict[str, SendQueue], broke: Callable[[str, SendQueue], None]) -> None:
         self._viewers = viewers
         self._broke = broke
-        self._walks: deque[_Walk] = deque()
+        self._walks: deque[Walk] = deque()
         self._is_scheduled = False
 
-    def __bool__(self) -> bool:
-        """Whether a walk is unfinished."""
-        return bool(self._walks)
-
-    def begin(self, visit: Visit, viewers: Iterable[tuple[str, SendQueue]] | None = None) -> None:
+    def begin(self, visit: Visit, viewers: Iterable[tuple[str, SendQueue]] | None = None) -> Walk:
         """Visit all viewers, or these, as soon as the walks before are finished."""
-        self._walks.append(_Walk(visit, iter(tuple(self._viewers.items() if viewers is None else viewers))))
+        walk = Walk(visit, iter(tuple(self._viewers.items() if viewers is None else viewers)))
+        self._walks.append(walk)
         if not self._is_scheduled:
             self._go_on()
+        return walk
 
     def visit(self, viewer: str, queue: SendQueue, visit: Visit) -> None:
         """Visit one viewer, if it is still there; an exception ends that viewer only."""
@@ -64,10 +70,12 @@ class Walks:
         self._is_scheduled = False
         while self._walks:
             walk = self._walks[0]
-            batch = list(islice(walk.viewers, VIEWERS_AT_ONCE))
+            at_once = min(VIEWERS_AT_ONCE * max(1, len(self._walks) - ON_TIME + 1), MOST_AT_ONCE)
+            batch = list(islice(walk.viewers, at_once))
             for viewer, queue in batch:
                 self.visit(viewer, queue, walk.visit)
-            if len(batch) < VIEWERS_AT_ONCE:
+            if len(batch) < at_once:
+                walk.is_finished = True
                 self._walks.popleft()
             if self._walks:
                 self._is_scheduled = True

@@ -13,6 +13,15 @@ MAX_FRESH_AGE = 0.15
 Catching up from an older keyframe at the usual pace takes longer than waiting for a forced one.
 """
 
+CROWD = 50
+"""Viewers from which new ones are served from the cache for longer, in proportion.
+
+A keyframe forced for one of them costs as much as all those pictures for hundreds.
+"""
+
+MAX_FRESH_AGE_IN_CROWD = 1.0
+"""Maximum age in seconds at which the cached keyframe serves a new viewer, however many there are."""
+
 MAX_CACHE_DURATION = 2.0
 """Seconds of access units kept in the cache, for sources that cannot force keyframes."""
 
@@ -21,6 +30,19 @@ MAX_CACHE_SIZE = 2 * 1024 * 1024
 
 SHORTEST_INTERVAL = 0.5
 """Seconds between two forced keyframes."""
+
+LONGEST_INTERVAL = 2.0
+"""Seconds between two forced keyframes while pictures are sent late: more keyframes would make them later."""
+
+ON_TIME = 0.2
+"""Seconds that sending a picture to all viewers may take: pacing alone makes large ones take nearly as long."""
+
+INTERVAL_GROWTH = 5.0
+"""Seconds that `SHORTEST_INTERVAL` grows by for each second of delay beyond `ON_TIME`."""
+
+INTERVAL_DECAY = 0.02
+"""Seconds that the interval shrinks by with each picture that is sent on time: the delay is short right after pictures
+have been skipped."""
 
 SHORTEST_INTERVAL_PER_VIEWER = 2.0
 """Seconds between two keyframes forced for the same viewer, so that a single lossy connection cannot set the pace."""
@@ -36,6 +58,11 @@ _PROBES = ""
 
 _RATE_WINDOW = 2.0
 """Seconds over which the bit rate is measured: one default keyframe interval."""
+
+
+def max_fresh_age(viewers: int) -> float:
+    """Return the maximum age of a cached keyframe that serves a new viewer, with so many viewers."""
+    return min(MAX_FRESH_AGE * max(1.0, viewers / CROWD), MAX_FRESH_AGE_IN_CROWD)
 
 
 class KeyframeCache:
@@ -63,9 +90,9 @@ class KeyframeCache:
         self.units.clear()
         self._size = 0
 
-    def is_fresh(self, now: float) -> bool:
-        """Return whether the cached keyframe is recent enough to start a new viewer with."""
-        return bool(self.units) and now - self._started <= MAX_FRESH_AGE
+    def is_fresh(self, now: float, viewers: int = 1) -> bool:
+        """Return whether the cached keyframe is recent enough to start a new viewer with, of so many in all."""
+        return bool(self.units) and now - self._started <= max_fresh_age(viewers)
 
 
 class KeyframeGate:
@@ -77,30 +104,42 @@ class KeyframeGate:
 
     def __init__(self) -> None:
         self.forced = 0
+        self.interval = SHORTEST_INTERVAL
         self._waiting: set[str] = set()
+        self._first_due = float("inf")
         self._forced_at = float("-inf")
         self._pending = False
         self._served_at: dict[str, float] = {}
 
     def request(self, viewer: str) -> None:
         """Note that `viewer` needs a keyframe."""
-        self._waiting.add(viewer)
+        if viewer not in self._waiting:  # hundreds may ask at each picture
+            self._waiting.add(viewer)
+            self._first_due = min(self._first_due, self._allowed_at(viewer))
 
     def request_probe(self) -> None:
         """Note that the bandwidth of a slow viewer could be probed with a keyframe."""
-        self._waiting.add(_PROBES)
+        self.request(_PROBES)
 
     def serves(self, viewer: str, now: float) -> bool:
         """Return whether a request of `viewer` now would get a keyframe at once, or the one already pending."""
-        return self._pending or now >= self._allowed_at(viewer)
+        return self._pending or now >= max(self._forced_at + self.interval, self._allowed_at(viewer))
+
+    def sent_late(self, delay: float) -> None:
+        """Pictures are sent up to `delay` seconds late: force keyframes less often while they are."""
+        grown = min(SHORTEST_INTERVAL + max(0.0, delay - ON_TIME) * INTERVAL_GROWTH, LONGEST_INTERVAL)
+        self.interval = max(grown, self.interval - INTERVAL_DECAY)
 
     def forget(self, viewer: str) -> None:
         """Drop the request of a viewer that has left; its interval still counts should it return at once."""
-        self._waiting.discard(viewer)
+        if viewer in self._waiting:
+            self._waiting.remove(viewer)
+            self._find_first()
 
     def keyframe_published(self) -> None:
         """A keyframe is being published: all requests are served."""
         self._waiting.clear()
+        self._find_first()
         self._pending = False
 
     def poll(self, now: float) -> bool:
@@ -116,17 +155,20 @@ class KeyframeGate:
         self._served_at = recent | served
         self._forced_at, self._pending = now, True
         self.forced += 1
+        self._find_first()
         return True
 
     def next_deadline(self) -> float | None:
         """Return the earliest time at which `poll` may return true; None while there is no request."""
-        if not self._waiting:
-            return None
-        return min(map(self._allowed_at, self._waiting))
+        return max(self._forced_at + self.interval, self._first_due) if self._waiting else None
+
+    def _find_first(self) -> None:
+        self._first_due = min(map(self._allowed_at, self._waiting), default=float("inf"))
 
     def _allowed_at(self, viewer: str) -> float:
+        """Return when this viewer's own interval ends."""
         interval = SHORTEST_PROBE_INTERVAL if viewer == _PROBES else SHORTEST_INTERVAL_PER_VIEWER
-        return max(self._forced_at + SHORTEST_INTERVAL, self._served_at.get(viewer, float("-inf")) + interval)
+        return self._served_at.get(viewer, float("-inf")) + interval
 
 
 class RateMeter:

@@ -48,7 +48,9 @@ def _pictures(shares: list[float], window: Window) -> Result:
     few, middle = percentile(shares, 0.05), percentile(shares, 0.5)
     value = f"least {min(shares):.1%}, p5 {few:.1%}, median {middle:.1%}"
     value += f"; taken for slow at the beginning {window.begin.slow}, at the end {window.end.slow}"
-    return Result(f"  pictures per viewer, from {COUNTED_AFTER:g} s after its join", value, "least 97 %, 95 % with 500 viewers")
+    return Result(
+        f"  pictures per viewer, from {COUNTED_AFTER:g} s after its join", value, "least 97 %, 95 % with 500 viewers"
+    )
 
 
 def _lag(window: Window) -> Result:
@@ -64,7 +66,7 @@ def _cpu(window: Window) -> Result:
 
 
 def _children_cpu() -> float:
-    """Return the CPU time in seconds of all child processes that have exited: the engine has not when this is called."""
+    """Return the CPU time in seconds of all child processes that have exited: not yet that of the engine."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

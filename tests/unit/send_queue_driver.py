@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.delivery.send_queue import TICK, SendQueue
+from broadcaster.delivery.pacer import TICK
+from broadcaster.delivery.send_queue import SendQueue
 from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality
@@ -80,7 +81,7 @@ class SendQueueDriver:
         for _ in range(round(seconds / TICK)):
             self.now += TICK
             if self.queue:
-                self.queue.tick(pace, TICK, self.now)
+                self.queue.tick(pace, self.now)
 
     def probe(self) -> None:
         """Probe over a network without queue or loss until the viewer is healthy again."""

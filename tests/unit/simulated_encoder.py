@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from broadcaster.delivery.send_queue import TICK
+from broadcaster.delivery.pacer import TICK
 from broadcaster.media.rtp import MAX_PAYLOAD, RtpFrame, RtpStream
 from broadcaster.stream.rendition import KeyframeGate, RateMeter
 

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from dataclasses import dataclass, field
 
-from broadcaster.delivery.send_queue import TICK
+from broadcaster.delivery.pacer import TICK
 
 NACK_INTERVAL, NACK_TRIES = 0.1, 10
 """Seconds between two NACKs for a packet, and their maximum number, of a browser that does not know the round trip."""

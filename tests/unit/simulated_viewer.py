@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable
 
 from broadcaster.delivery.congestion import ViewerHealth
-from broadcaster.delivery.send_queue import TICK, SendQueue, pace_of
+from broadcaster.delivery.pacer import TICK, pace_of
+from broadcaster.delivery.send_queue import SendQueue
 from broadcaster.media.rtp import MAX_PACKET, RtpFrame
 from broadcaster.media.rtx import RtxBudget
 from broadcaster.model.stats import ReceiverReport
@@ -155,7 +156,7 @@ class Simulation:
             self._encode()
         self._adapt_small()
         if self.queue:
-            self.queue.tick(pace_of(self._encoder(self.queue.quality).meter), TICK, self.now)
+            self.queue.tick(pace_of(self._encoder(self.queue.quality).meter), self.now)
         self._send_nack()
         if self.now >= self._reports_at:
             self._reports_at = self.now + self._report_interval

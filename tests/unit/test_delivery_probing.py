@@ -8,7 +8,7 @@ from broadcaster.delivery.congestion import (
     LOW_FOR,
     ViewerHealth,
 )
-from broadcaster.delivery.send_queue import TICK, packets_due
+from broadcaster.delivery.pacer import TICK, packets_due
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import SHORTEST_PROBE_INTERVAL
 from tests.unit.send_queue_driver import RATE, SendQueueDriver

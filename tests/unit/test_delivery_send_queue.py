@@ -8,7 +8,7 @@ from broadcaster.delivery.congestion import (
     CongestionController,
     ViewerHealth,
 )
-from broadcaster.delivery.send_queue import BURST, SLOWEST, pace_of
+from broadcaster.delivery.pacer import BURST, SLOWEST, pace_of
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.stream.rendition import RateMeter
 from tests.unit.send_queue_driver import RATE, SendQueueDriver

@@ -142,3 +142,11 @@ def test_cache_holds_the_units_since_the_last_keyframe():
     for unit in (delta, key, delta, key, delta):
         cache.add(unit, unit.captured)
     assert cache.units == [key, delta]
+
+
+def test_cached_keyframe_serves_new_viewers_for_longer_in_a_crowd():
+    cache = KeyframeCache()
+    cache.add(AccessUnit(b"x", 0.0, True), 50.0)
+    assert not cache.is_fresh(50.5, viewers=20)
+    assert cache.is_fresh(50.5, viewers=300)
+    assert not cache.is_fresh(51.1, viewers=1000)
