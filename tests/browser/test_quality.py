@@ -63,6 +63,7 @@ async def test_twenty_switches_each_way_are_seamless(open_page, record_property)
         viewer = await open_page(daemon.url)
         await viewer.state("live")
         await viewer.until_size(*SIZES["full"])
+        freezes = (await viewer.inbound("video"))["freezeCount"]
         for quality in ("small", "full") * SWITCHES:
             await choose(viewer, quality)
         frames = await viewer.evaluate("window.testFrames")
@@ -76,7 +77,7 @@ async def test_twenty_switches_each_way_are_seamless(open_page, record_property)
     assert largest <= max(2.0, *(step.gap for step in ordinary))
     assert abs(lost_frames(frames)) <= 1, "one may be drawn between the callback and the reading of its strip"
     assert (video["pliCount"], video["packetsLost"]) == (0, 0)
-    assert video["freezeCount"] <= sum(step.milliseconds > STALL for step in ordinary), "those of the machine"
+    assert video["freezeCount"] - freezes <= sum(step.milliseconds > STALL for step in ordinary), "those of the machine"
 
 
 async def test_choice_is_shown_and_takes_effect(open_page):
