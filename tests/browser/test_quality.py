@@ -18,7 +18,7 @@ FPS = 15
 SIZES = {"full": (1280, 720), "small": (640, 360)}
 SWITCHES = 20
 STALL = 150
-"""Milliseconds between two frames, above the usual, that count as a freeze in webrtc-stats (`freezeCount`)."""
+"""Milliseconds from frame to frame; no shorter step is a freeze by the rule of webrtc-stats (`freezeCount`)."""
 
 
 @dataclass(frozen=True, slots=True)
