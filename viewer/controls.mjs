@@ -1,11 +1,11 @@
-/** The bar, the keys, and what they do to the picture. */
+/** The control bar and the keyboard shortcuts. */
 
-/** Which key does what. @type {Readonly<Record<string, Command>>} */
+/** Commands by key. @type {Readonly<Record<string, Command>>} */
 export const KEYS = {
   " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", q: "quality", "?": "help",
 };
 
-/** The command of a key press; null while typing, with a modifier, or for space on a button. @param {KeyPress} event */
+/** Returns the command of a key press; null while typing, with a modifier, or for space on a button. @param {KeyPress} event */
 export function command(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return null;
   const { tagName = "", type = "", isContentEditable = false } = event.target ?? {};
@@ -16,19 +16,19 @@ export function command(event) {
   return Object.hasOwn(KEYS, key) ? KEYS[key] : null;
 }
 
-/** The controls go after this long without movement, in ms. */
+/** Time in ms without pointer movement after which the controls are hidden. */
 const HIDE_DELAY = 3000;
 
 export class Controls {
   /**
    * @param {HTMLElement} view  the `<live-view>`
    * @param {import("./picture.mjs").LivePicture} picture
-   * @param {Pick<ControlActions, "pause" | "stats" | "quality">} actions  what is not done here
+   * @param {Pick<ControlActions, "pause" | "stats" | "quality">} actions  commands that are executed elsewhere
    */
   constructor(view, picture, actions) {
     this.view = view;
     this.picture = picture;
-    /** @type {any} Safari's own names live on it too */
+    /** @type {any} because of Safari's own methods */
     this.video = picture.video;
     this.part = (/** @type {string} */ selector) => /** @type {any} */ (view.querySelector(selector));
     this.volume = this.part(".volume");
@@ -46,7 +46,7 @@ export class Controls {
     this.#listen();
   }
 
-  /** Names everything, for eyes and for screen readers. @param {Words} words */
+  /** Sets all labels, also those for screen readers. @param {Words} words */
   label({ controls, tapForSound }) {
     this.part(".unmute span").textContent = tapForSound;
     this.part(".bar").ariaLabel = controls.bar;
@@ -61,7 +61,7 @@ export class Controls {
     }
   }
 
-  /** No button for what this device cannot do, as the volume on iPhones. */
+  /** Hides controls that this device does not support, such as the volume on iPhones. */
   #hideUnavailable() {
     this.part("[data-command=pip]").hidden = !document.pictureInPictureEnabled;
     this.part("[data-command=full]").hidden = !document.fullscreenEnabled && !this.video.webkitEnterFullscreen;
@@ -100,7 +100,7 @@ export class Controls {
     this.actions[action]();
   }
 
-  /** Shows the controls for a while. @param {boolean} [toggle]  a second touch hides */
+  /** Shows the controls for a while. @param {boolean} [toggle]  hide them if they are shown: a second touch */
   showControls(toggle = false) {
     clearTimeout(this.hideTimer);
     const { dataset } = this.view;
@@ -132,7 +132,7 @@ export class Controls {
     else help.showModal();
   }
 
-  /** Saves the picture on the screen as a PNG file named by the time. */
+  /** Saves the current frame as a PNG file named after the time. */
   save() {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (!width) return;
@@ -141,12 +141,12 @@ export class Controls {
     canvas.toBlob((blob) => blob && download(blob, `${new Date().toLocaleString("sv").replace(/\D/g, "-")}.png`));
   }
 
-  /** @param {string} stream  `on`, `none` or `lost` @param {Words | null} words */
+  /** @param {string} stream  the stream's audio: `on`, `none` or `lost` @param {Words | null} words */
   showSound(stream, words) {
     const off = this.video.muted || this.video.volume === 0;
     const sound = stream !== "on" ? stream : off ? "muted" : "on";
     const { dataset } = this.view;
-    if (sound === "on") dataset.heard = "";
+    if (sound === "on") dataset.unmutedOnce = "";
     dataset.sound = sound;
     this.volume.value = this.video.muted ? 0 : this.video.volume;
     const mute = this.part(".bar [data-command=mute]");

@@ -1,9 +1,9 @@
-/** What takes longest, begun while the other modules load: signaling, and a first peer connection. */
+/** Starts the slowest steps while the other modules load: the signaling connection and a first peer connection. */
 
 import { TokenStore } from "./token.mjs";
 import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
 
-/** When the page's script began, in ms. */
+/** When the page's script started, in ms. */
 export const began = performance.now();
 
 export const tokens = new TokenStore(() => sessionStorage, location.pathname);
@@ -18,9 +18,9 @@ function open(hello) {
   return new Signaling(signalingUrl(location.href), hello);
 }
 
-/** The connection under way, later a new one. @param {() => Outgoing} hello */
+/** Returns the connection already started, and a new one at later calls. @param {() => Outgoing} hello */
 export function signaling(hello) {
-  const found = first ?? open(hello);
+  const connection = first ?? open(hello);
   first = null;
-  return found;
+  return connection;
 }

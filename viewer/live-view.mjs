@@ -1,6 +1,6 @@
 /**
- * `<live-view>` owns the DOM, lets a `Viewer` decide, and shows its view: in words, and in attributes (`data-state`, …)
- * that drive the CSS.
+ * The element `<live-view>`: owns the DOM, and shows the view of its `Viewer` as text and as attributes (`data-state`, …)
+ * for the CSS.
  */
 
 import { Controls, cell } from "./controls.mjs";
@@ -13,11 +13,11 @@ import { Peer, refusal, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
 import { describe, fill, language, loadWords } from "./words.mjs";
 
-/** How often time is looked at, in ms. */
+/** Time between two calls of `Viewer.tick`, in ms. */
 const TICK = 200;
 
 export class LiveView extends HTMLElement {
-  /** @type {Words | null} null until they are there */
+  /** @type {Words | null} null until they are loaded */
   words = null;
   /** @type {LivePicture} */
   picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
@@ -45,7 +45,7 @@ export class LiveView extends HTMLElement {
     reload: () => location.reload(),
     log: (text) => console.info(text),
   });
-  /** the figures on the page @type {Stats | null} */
+  /** the statistics on the page @type {Stats | null} */
   shownStats = null;
 
   connectedCallback() {
@@ -93,11 +93,11 @@ export class LiveView extends HTMLElement {
     const token = field.value.trim();
     if (!token) return;
     field.value = "";
-    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // perhaps the whole link was pasted
+    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // also accepts a whole link
     this.viewer.fire("page:token");
   }
 
-  /** @param {QualityPreference} preference @param {boolean} aloud  for screen readers, where the choice has no focus */
+  /** @param {QualityPreference} preference @param {boolean} aloud  announce it to screen readers, because the control has no focus */
   #prefer(preference, aloud) {
     this.viewer.prefer(preference);
     this.controls.showControls();
@@ -126,7 +126,7 @@ export class LiveView extends HTMLElement {
     this.#showStats(view);
   }
 
-  /** Once a second, where they are wanted. @param {View} view */
+  /** Updates the statistics once per second while they are shown. @param {View} view */
   #showStats(view) {
     const { words } = this;
     if (!words || this.#part(".stats").hidden || (this.shownStats && this.shownStats === view.stats)) return;
@@ -135,7 +135,7 @@ export class LiveView extends HTMLElement {
     this.#part(".stats dl").replaceChildren(...rows.flat());
   }
 
-  /** Puts the view into words, where they changed: they are read out. @param {View} view */
+  /** Updates texts, only where they have changed, because screen readers announce each change. @param {View} view */
   #showText(view) {
     const { words } = this;
     if (!words) return;

@@ -1,6 +1,6 @@
 /**
- * The video element: plays the tracks of one peer connection after the other, and says when a new frame is on the screen.
- * In between a canvas keeps the last picture. It is one element for good: phones allow sound to the one that was tapped.
+ * The video element: plays the tracks of one peer connection after another, and reports each frame that is shown. In
+ * between, a canvas shows the last frame. There is only one element, because phones allow audio for the tapped one only.
  */
 
 export class LivePicture {
@@ -18,10 +18,10 @@ export class LivePicture {
     this.turn = 0;
     video.addEventListener("pause", () => this.#paused());
     video.addEventListener("volumechange", listener.sound);
-    video.addEventListener("webkitendfullscreen", () => this.play()); // iPhones pause when they leave full screen
+    video.addEventListener("webkitendfullscreen", () => this.play()); // iPhones pause the video when they leave full screen
   }
 
-  /** @param {MediaStreamTrack} track  the first one of a new connection clears the way */
+  /** @param {MediaStreamTrack} track  the first one of a new connection replaces the previous stream */
   show(track) {
     const stream = this.video.srcObject;
     if (stream instanceof MediaStream && this.showing) stream.addTrack(track);
@@ -36,7 +36,7 @@ export class LivePicture {
     this.play();
   }
 
-  /** Keeps the last picture on the screen until `show` brings a new one. */
+  /** Keeps the last frame on the screen until a new stream is shown. */
   hold() {
     this.turn += 1;
     this.showing = false;
@@ -48,7 +48,7 @@ export class LivePicture {
     this.canvas.hidden = false;
   }
 
-  /** No picture any more. */
+  /** Removes the picture. */
   drop() {
     this.turn += 1;
     this.showing = false;
@@ -57,7 +57,7 @@ export class LivePicture {
     this.idle = "";
   }
 
-  /** Sets the same tracks again: locked phones can stay on an old frame. */
+  /** Sets the same tracks again, because a phone that was locked may stay on an old frame. */
   revive() {
     const stream = this.video.srcObject;
     this.turn += 1;
@@ -65,7 +65,7 @@ export class LivePicture {
     if (stream instanceof MediaStream) this.#begin(stream);
   }
 
-  /** Plays, without sound if need be; if refused, `idle` says so. */
+  /** Plays, muted if the browser refuses audio; `idle` is set if it refuses to play at all. */
   async play() {
     const { turn } = this;
     try {
@@ -81,7 +81,7 @@ export class LivePicture {
     }
   }
 
-  /** The viewer pauses, or goes on. */
+  /** Pauses or resumes, as the viewer requests. */
   toggle() {
     if (this.idle) return void this.play();
     if (!this.showing) return;
@@ -89,14 +89,14 @@ export class LivePicture {
     this.video.pause();
   }
 
-  /** Sound on or off; to be called inside a tap. */
+  /** Mutes or unmutes; must be called in a user gesture. */
   async toggleMute() {
     this.video.muted = !this.video.muted;
     if (!this.video.muted && this.video.volume === 0) this.video.volume = 1;
     if (!this.video.muted && !this.idle) await this.play();
   }
 
-  /** Only `toggle` may pause; a background page or a phone's player did. */
+  /** Resumes playback that something other than `toggle` has paused, such as a phone's media controls. */
   #paused() {
     if (this.showing && this.idle === "" && !document.hidden) this.play();
   }

@@ -1,4 +1,4 @@
-/** Signaling protocol 1: names that are the daemon's too (more of them in `types.d.ts`), and from text to message. */
+/** Signaling protocol 1: names shared with the daemon (more of them in `types.d.ts`), and validation of messages. */
 
 export const SUBPROTOCOL = "broadcaster.v1";
 
@@ -7,7 +7,7 @@ export const SOUND = ["on", "none", "lost"];
 export const QUALITIES = ["full", "small"];
 
 /**
- * What a close code means, as an event of the connection table; any other (1006 above all) is `signal:lost`.
+ * Events of the connection table by close code; any other code, such as 1006, is `signal:lost`.
  * @type {Readonly<Record<number, ConnectionEvent>>}
  */
 export const CLOSE_CODES = {
@@ -49,15 +49,15 @@ const FIELDS = {
   error: { code: text, message: optional(text), field: optional(text), limit: optional(count) },
 };
 
-/** The first field of `value` that is missing or wrong, or null. @param {any} value @param {Record<string, Check>} fields */
+/** Returns the first field of `value` that is missing or invalid, or null. @param {any} value @param {Record<string, Check>} fields */
 function wrong(value, fields) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return "type";
   return Object.keys(fields).find((name) => !fields[name](value[name])) ?? null;
 }
 
 /**
- * A message of the daemon; or, as text, why it is none.
- * @param {unknown} data  what the WebSocket gave
+ * Returns a message of the daemon, or a text with the reason if it is invalid.
+ * @param {unknown} data  the data of a WebSocket message
  * @returns {Message | string}
  */
 export function parse(data) {
@@ -65,17 +65,17 @@ export function parse(data) {
   try {
     value = JSON.parse(/** @type {string} */ (data));
   } catch {
-    return "no JSON";
+    return "not JSON";
   }
   const type = value?.type;
   if (typeof type !== "string") return "a message without a type";
   if (!Object.hasOwn(FIELDS, type)) return `a message of type ${type}`;
   const field = wrong(value, FIELDS[type]);
-  return field === null ? value : `a bad ${type}.${field}`;
+  return field === null ? value : `invalid ${type}.${field}`;
 }
 
 /**
- * Whether the daemon can use a candidate: no `.local` names, no TCP.
+ * Returns whether the daemon accepts a candidate: UDP, and no `.local` name.
  * (RFC 8839 §5.1: `candidate:foundation component transport priority address …`)
  * @param {string} candidate
  */

@@ -1,16 +1,16 @@
-/** Which rendition the viewer wants. */
+/** The choice of the rendition: key, text and control. */
 
 import { QUALITIES } from "./protocol.mjs";
 
 const PREFERENCES = /** @type {QualityPreference[]} */ (["auto", ...QUALITIES]);
 
-/** The choice that the key makes next. @param {QualityPreference} preference */
+/** Returns the choice after `preference` when the key is pressed. @param {QualityPreference} preference */
 export function nextPreference(preference) {
   return PREFERENCES[(PREFERENCES.indexOf(preference) + 1) % PREFERENCES.length];
 }
 
 /**
- * A choice in words; `auto` says also what is received.
+ * Returns the text of a choice; for `auto`, with the rendition that is received.
  * @param {Words["qualities"]} words
  * @param {QualityPreference} preference
  * @param {Quality | null} quality
@@ -19,9 +19,9 @@ export function choiceText(words, preference, quality) {
   return words[preference === "auto" && quality ? `auto-${quality}` : preference];
 }
 
-/** A `<select>`, which every device has its own way to show; unseen, over a text that fits into the bar. */
+/** An invisible `<select>`, for which each device has its own dialog, over a text that fits into the control bar. */
 export class QualityControl {
-  /** what is chosen, for screen readers */
+  /** the current choice, for screen readers */
   text = "";
 
   /** @param {HTMLElement} box @param {(preference: QualityPreference) => void} choose */
@@ -44,7 +44,7 @@ export class QualityControl {
   }
 }
 
-/** Changes a text only where it differs: an open list would flicker. @param {HTMLElement} element @param {string} text */
+/** Sets a text only if it differs, because an open list would flicker. @param {HTMLElement} element @param {string} text */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

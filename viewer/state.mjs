@@ -1,4 +1,4 @@
-/** The connection table: state and event give the next state and the actions. An event not listed is ignored. */
+/** The connection table: maps state and event to the next state and actions. Events that are not listed are ignored. */
 
 /** The connection to the daemon ends. @type {Row} */
 const SIGNALING_ENDS = {
@@ -11,7 +11,7 @@ const SIGNALING_ENDS = {
   "page:start": ["connecting", "connect"],
 };
 
-/** What the daemon says about the stream, in `welcome` and in `stream`. @type {Row} */
+/** The state of the stream, from `welcome` and `stream` messages. @type {Row} */
 const STREAM_CHANGES = {
   "stream:offline": ["standby", "drop-picture"],
   "stream:stopping": ["standby", "drop-picture"],
@@ -20,10 +20,10 @@ const STREAM_CHANGES = {
   "stream:failed": ["failed"],
 };
 
-/** `live` again, because its sound changed, is no news. @type {Row} */
+/** A repeated `live`, for example because the audio has changed, has no effect. @type {Row} */
 const STREAM_CHANGES_WHILE_LIVE = { ...STREAM_CHANGES, "stream:live": undefined };
 
-/** Frames come, or are waited for. @type {Row} */
+/** Frames are shown or expected. @type {Row} */
 const PLAYBACK = {
   "peer:failed": ["reconnecting", "restart-ice"],
   "peer:failed-again": ["noroute", "retry-slowly"],
@@ -34,11 +34,11 @@ const PLAYBACK = {
   "play:paused": ["blocked"],
 };
 
-/** No connection yet. @param {State} state @returns {Row} */
+/** There is no connection yet. @param {State} state @returns {Row} */
 const connectionAttempts = (state) => ({
-  "page:wake": [state, "again"],
-  "page:try": [state, "again"],
-  "page:retry": [state, "again"],
+  "page:wake": [state, "retry-now"],
+  "page:try": [state, "retry-now"],
+  "page:retry": [state, "retry-now"],
   "signal:unanswered": [state, "retry-soon"],
   "signal:silent": ["unreachable"],
 });
@@ -63,7 +63,7 @@ export const TABLE = {
   },
   blocked: {
     ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE, ...PLAYBACK,
-    "play:refused": undefined, // it is known
+    "play:refused": undefined, // already blocked
     "play:paused": undefined,
     "peer:new": ["connecting"],
     "page:tap": ["blocked", "play"],
@@ -84,9 +84,9 @@ export const TABLE = {
   },
   noroute: {
     ...SIGNALING_ENDS, ...STREAM_CHANGES_WHILE_LIVE,
-    "page:wake": ["connecting", "again"],
-    "page:try": ["connecting", "again"],
-    "page:retry": ["noroute", "again", "retry-slowly"],
+    "page:wake": ["connecting", "retry-now"],
+    "page:try": ["connecting", "retry-now"],
+    "page:retry": ["noroute", "retry-now", "retry-slowly"],
     "frame:new": ["live"],
   },
   failed: { ...SIGNALING_ENDS, ...STREAM_CHANGES },
@@ -97,7 +97,7 @@ export const TABLE = {
   refused: { ...SIGNALING_ENDS, ...STREAM_CHANGES, ...connectionAttempts("refused") },
   full: {
     ...SIGNALING_ENDS, ...STREAM_CHANGES,
-    "page:retry": ["full", "again"],
+    "page:retry": ["full", "retry-now"],
     "signal:unanswered": ["reconnecting", "retry-soon"],
   },
   denied: {
@@ -111,7 +111,7 @@ export const TABLE = {
   unsupported: {},
 };
 
-/** One step; null: nothing happens. @param {State} state @param {ConnectionEvent} event */
+/** Returns next state and actions, or null if the event is ignored. @param {State} state @param {ConnectionEvent} event */
 export function step(state, event) {
   const row = TABLE[state][event];
   if (!row) return null;

@@ -1,10 +1,10 @@
-/** Stats for people, from `getStats()`, heartbeats and frames. Pure; ms, and bits a second. */
+/** Statistics for display, from `getStats()`, heartbeats and frames. Pure; in ms and bits per second. */
 
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
 const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
 
 /**
- * How the media travels: in the `same` network, `direct` through others, or `relayed`.
+ * Returns the route of the media: within the `same` network, `direct` to another one, or `relayed`.
  * @param {any} local  the candidates' reports
  * @param {any} remote
  * @returns {Route}
@@ -16,7 +16,7 @@ export function route(local, remote) {
 }
 
 /**
- * The reports that matter. Browsers differ in how they mark the candidate pair in use.
+ * Extracts the relevant reports. Browsers differ in how they mark the selected candidate pair.
  * @param {any[]} reports  the values of an `RTCStatsReport`
  * @param {number} at
  */
@@ -38,7 +38,7 @@ export function snapshot(reports, at) {
 }
 
 /**
- * The changes between two snapshots of one peer connection; rates are null without a first.
+ * Returns the statistics between two snapshots of one peer connection; rates are null without an earlier snapshot.
  * @param {Snapshot | null} before
  * @param {Snapshot} after
  */
@@ -66,31 +66,31 @@ export function statsBetween(before, after) {
   };
 }
 
-/** Heartbeats remembered: clocks drift. */
+/** Number of the latest heartbeats that count, because clocks drift. */
 const SAMPLES = 8;
-/** RTP timestamps of video count at 90 kHz (RFC 6184 §8.2.1) and wrap at 2^32. */
+/** RTP clock of video in ticks per ms (RFC 6184 §8.2.1); timestamps wrap at 2^32. */
 const TICKS = 90;
 const WRAP = 2 ** 32 / TICKS;
 
-/** The daemon's clock, seen from here. */
+/** Estimates the offset between the daemon's clock and the page's from heartbeats. */
 export class ClockOffset {
   /** @type {{trip: number, offset: number}[]} */
   samples = [];
 
   /**
-   * A heartbeat came back.
-   * @param {number | undefined} sent  the page's clock; none: it is no answer
-   * @param {number} there  the daemon's clock
+   * A heartbeat was received.
+   * @param {number | undefined} sent  the page's clock when its own heartbeat was sent; undefined if this is no answer
+   * @param {number} remote  the daemon's clock
    * @param {number} received  the page's clock
    */
-  add(sent, there, received) {
+  add(sent, remote, received) {
     if (sent == null) return;
     const trip = received - sent;
-    this.samples.push({ trip, offset: there - (sent + received) / 2 });
+    this.samples.push({ trip, offset: remote - (sent + received) / 2 });
     if (this.samples.length > SAMPLES) this.samples.shift();
   }
 
-  /** The daemon's clock minus the page's, from the quickest heartbeat; null before the first. */
+  /** The daemon's clock minus the page's, from the heartbeat with the shortest round trip; null before the first. */
   get offset() {
     if (this.samples.length === 0) return null;
     return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best)).offset;
@@ -98,9 +98,9 @@ export class ClockOffset {
 }
 
 /**
- * The time from capture to now; null if unknown. Of the capture times that fit (one each 13 hours) the nearest counts.
+ * Returns the time from capture to now, or null if unknown. Timestamps wrap every 13 hours; the nearest capture time counts.
  * @param {CaptureClock | null | undefined} clock
- * @param {number | undefined} rtpTimestamp  of the frame on the screen
+ * @param {number | undefined} rtpTimestamp  of the frame shown
  * @param {number | null} offset
  * @param {number} now  the page's clock
  */
@@ -111,20 +111,20 @@ export function latency(clock, rtpTimestamp, offset, now) {
   return late - WRAP * Math.round(late / WRAP);
 }
 
-/** The middle value; null of none. @param {readonly number[]} values */
+/** Returns the median, or null of no values. @param {readonly number[]} values */
 export function median(values) {
   if (values.length === 0) return null;
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
-/** The panel's lines: how many digits a number has, and its unit. @type {Record<string, [number?, string?]>} */
+/** The lines of the panel: number of decimals and unit. @type {Record<string, [number?, string?]>} */
 const LINES = {
   latency: [0, " ms"], join: [0, " ms"], size: [], quality: [], bitrate: [2, " Mbit/s"], codec: [], buffer: [1, " ms"], decode: [1, " ms"],
   trip: [1, " ms"], route: [], lost: [], repaired: [], freezes: [], keyframes: [], plis: [], nacks: [],
 };
 
 /**
- * The figures as text; null where one is not known.
+ * Returns the statistics as text; null where a value is unknown.
  * @param {View} view
  * @param {Words} words
  * @returns {[string, string | null][]}  label key and text

@@ -1,14 +1,14 @@
-/** The viewer's token: it comes behind the `#` of the link, which no server sees, and lives in `sessionStorage`. */
+/** The viewer's token: read from the link's fragment, which browsers do not send to servers, and kept in `sessionStorage`. */
 
-/** The token of a link's hash `#t=TOKEN`, or null. @param {string} hash */
+/** Returns the token in a fragment `#t=TOKEN`, or null. @param {string} hash */
 export function tokenOf(hash) {
   return new URLSearchParams(hash.replace(/^#/, "")).get("t") || null;
 }
 
 export class TokenStore {
   /**
-   * @param {() => Storage} storage  throws where it is forbidden: then the token lives as long as the page
-   * @param {string} key  the page's path: a proxy may serve several cameras
+   * @param {() => Storage} storage  throws where storage is disabled; the token is then kept in memory only
+   * @param {string} key  the page's path, because a proxy may serve several cameras on one origin
    */
   constructor(storage, key) {
     this.storage = storage;
@@ -17,7 +17,7 @@ export class TokenStore {
       /** @type {string | undefined} */
       this.token = storage().getItem(this.key) ?? undefined;
     } catch {
-      // As above.
+      // Storage is disabled.
     }
   }
 
@@ -27,12 +27,12 @@ export class TokenStore {
     try {
       this.storage().setItem(this.key, token);
     } catch {
-      // As above.
+      // Storage is disabled.
     }
   }
 
   /**
-   * Takes the token out of the address bar, so that no screenshot shows it. True: there was one.
+   * Moves the token from the address bar to the store, so that screenshots do not show it. Returns whether there was one.
    * @param {Location} location
    * @param {History} history
    */

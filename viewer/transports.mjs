@@ -1,10 +1,10 @@
-/** The two ways to the daemon, thin: a WebSocket and an RTCPeerConnection. */
+/** Thin wrappers around WebSocket and RTCPeerConnection. */
 
 import { SUBPROTOCOL, isUsefulCandidate } from "./protocol.mjs";
 
-/** One WebSocket. Messages wait for `listen`; after `drop` none is heard, nor its close. */
+/** One WebSocket. Messages are queued until `listen`; after `drop`, neither messages nor the close event are reported. */
 export class Signaling {
-  /** @param {string} url @param {() => Outgoing} hello  what to say first */
+  /** @param {string} url @param {() => Outgoing} hello  returns the first message */
   constructor(url, hello) {
     /** @type {any[]} */
     this.waiting = [];
@@ -13,50 +13,50 @@ export class Signaling {
     this.socket.onmessage = this.socket.onclose = (/** @type {Event} */ event) => void this.waiting.push(event);
   }
 
-  /** @param {SignalingListener} listener  hears also what came before */
+  /** @param {SignalingListener} listener  also receives earlier events */
   listen(listener) {
     this.socket.onmessage = (event) => listener.message(event.data);
     this.socket.onclose = (event) => listener.close(event.code);
     for (const event of this.waiting) this.socket[event.type === "close" ? "onclose" : "onmessage"]?.(event);
   }
 
-  /** Bytes that have not left this machine yet. */
+  /** Bytes in the send buffer (`WebSocket.bufferedAmount`). */
   get buffered() {
     return this.socket.bufferedAmount;
   }
 
-  /** False when the socket is not open. @param {Outgoing} message */
+  /** Sends a message; returns false if the socket is not open. @param {Outgoing} message */
   send(message) {
     if (this.socket.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(message)); // without fields that are undefined
+    this.socket.send(JSON.stringify(message)); // omits undefined fields
     return true;
   }
 
-  /** Closes and forgets it. @param {number} code  1000, or 3000 and above */
+  /** Closes the socket and removes all listeners. @param {number} code  1000, or 3000 and above */
   drop(code) {
     this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
     this.socket.close(code);
   }
 }
 
-/** The daemon's WebSocket address, beside the page. @param {string} page  its address */
+/** Returns the URL of the daemon's WebSocket. @param {string} page  URL of the page */
 export function signalingUrl(page) {
   return new URL("ws", page).href.replace("http", "ws");
 }
 
-/** Which setting keeps this page out, or "": a WebSocket does not say, but a POST carries `Origin` too. */
+/** Returns the setting because of which the daemon refuses this page, or "". A failed WebSocket gives no reason; a POST does. */
 export async function refusal() {
   const answer = await fetch("ws", { method: "POST" }).then((response) => response.text(), String);
   return answer.match(/web\.(hosts|origins)/)?.[0] ?? "";
 }
 
-/** `disconnected` often mends itself; after this, in ms, it is failed. */
+/** Time in ms after which ICE state `disconnected` counts as failed; it often recovers by itself. */
 export const DISCONNECTED = 2000;
 
 /** @type {RTCPeerConnection | null} */
 let spare = null;
 
-/** A page's first peer connection takes 20 ms: better while the WebSocket opens. */
+/** Creates the first peer connection in advance: that takes 20 ms, during which the WebSocket opens. */
 export function warmUp() {
   if (globalThis.RTCPeerConnection) spare = makeConnection([]);
 }
@@ -71,10 +71,10 @@ function makeConnection(iceServers) {
   return connection;
 }
 
-/** libwebrtc plays Opus in mono unless its own answer says otherwise (RFC 7587 §6.1). @param {string} sdp */
+/** libwebrtc plays Opus in mono unless the answer contains `stereo=1` (RFC 7587 §6.1). @param {string} sdp */
 export const withStereo = (sdp) => sdp.replace(/^a=fmtp:(?=.*useinbandfec)(?!.*[ ;]stereo=).*/gm, "$&;stereo=1");
 
-/** Answers one offer; the next offer makes a new one. */
+/** A peer connection for one offer. */
 export class Peer {
   /** @param {Offer} offer @param {PeerListener} listener */
   constructor(offer, listener) {
@@ -88,17 +88,17 @@ export class Peer {
     this.#answer(offer.sdp).catch((error) => this.connection.signalingState !== "closed" && listener.refused(error));
   }
 
-  /** Answers at once; candidates follow by themselves. @param {string} sdp */
+  /** Answers at once; candidates are sent as they are gathered. @param {string} sdp */
   async #answer(sdp) {
     await this.connection.setRemoteDescription({ type: "offer", sdp });
     const answer = await this.connection.createAnswer();
     const stereo = withStereo(answer.sdp ?? "");
-    // A browser that does not let answers be changed plays mono.
+    // Browsers that reject a modified answer play mono.
     await this.connection.setLocalDescription({ type: "answer", sdp: stereo }).catch(() => this.connection.setLocalDescription(answer));
     this.listener.answer(stereo);
   }
 
-  /** How long video is held back; a leap is a freeze. @param {number} ms */
+  /** Sets the playout delay of the video, in small steps, because a large one is a freeze. @param {number} ms */
   setPlayoutDelay(ms) {
     const video = this.connection.getReceivers().find(({ track }) => track.kind === "video");
     if (video) video.jitterBufferTarget = Math.min(ms, (video.jitterBufferTarget ?? 0) + 120);
@@ -110,7 +110,7 @@ export class Peer {
     else if (isUsefulCandidate(candidate.candidate)) this.listener.candidate(candidate.toJSON());
   }
 
-  /** `iceConnectionState` is the quicker one, but a failed DTLS handshake shows only in the other. */
+  /** `iceConnectionState` changes sooner, but a failed DTLS handshake is only visible in `connectionState`. */
   #network() {
     const { iceConnectionState: ice, connectionState } = this.connection;
     if (ice === "failed" || connectionState === "failed") this.listener.network("failed");
@@ -118,21 +118,21 @@ export class Peer {
     else if (ice === "connected" || ice === "completed") this.listener.network("connected");
   }
 
-  /** The values of `getStats()`. */
+  /** Returns the values of `getStats()`. */
   async stats() {
     const reports = /** @type {any} */ (await this.connection.getStats());
     return [...reports.values()];
   }
 
-  /** Fires no event. */
+  /** Closes the connection; no event is fired. */
   close() {
     this.connection.close();
   }
 }
 
 /**
- * Why this browser cannot play, or null. Without frame callbacks (Firefox before 132, Safari before 15.4) it could never
- * say LIVE; one that lists no codecs may try.
+ * Returns why this browser cannot play the stream, or null. Without frame callbacks (Firefox before 132, Safari before
+ * 15.4) the page could not detect live video. A browser that lists no codecs may try.
  * @param {any} browser  `window`
  */
 export function unplayable(browser) {

@@ -1,4 +1,4 @@
-/** The shapes that the page's modules hand to each other. For the type check only: no browser loads this file. */
+/** Types shared by the page's modules; only for the type checker. */
 
 /* The connection table */
 
@@ -14,11 +14,11 @@ type ConnectionEvent =
   | "play:refused" | "play:paused"
   | "frame:new" | Finding;
 
-/** What the watch over the frames finds. */
+/** Findings of `FrameWatch`. */
 type Finding = "frame:weak" | "frame:flat" | "frame:silent" | "frame:gone";
 
 type Action =
-  | "connect" | "retry-soon" | "retry-later" | "retry-slowly" | "again" | "leave" | "reload"
+  | "connect" | "retry-soon" | "retry-later" | "retry-slowly" | "retry-now" | "leave" | "reload"
   | "restart-ice" | "restart-frames" | "restart-decoder" | "keyframe" | "probe" | "play" | "drop-picture";
 
 type Row = Readonly<Partial<Record<ConnectionEvent, readonly [State, ...Action[]]>>>;
@@ -35,7 +35,7 @@ type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" 
 
 type Outgoing = { type: ViewerMessage } & Record<string, unknown>;
 
-/** A video RTP timestamp and the capture time that belongs to it, in ms of the daemon's clock. */
+/** A video RTP timestamp and its capture time, in ms of the daemon's clock. */
 type CaptureClock = { rtp: number; at: number };
 /** `quality` is absent where there is only one rendition. */
 type Stream = { state: string; reason?: StreamReason; since: number; sound: string; quality?: Quality };
@@ -76,8 +76,8 @@ type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | 
 type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "setPlayoutDelay" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
-/** What a link needs from outside; times in ms of one monotonic clock. */
-type LinkPorts = {
+/** What a signaling link needs; times in ms of one monotonic clock. */
+type SignalingLinkPorts = {
   now: () => number;
   random: () => number;
   signaling: OpenSignaling;
@@ -88,7 +88,18 @@ type LinkPorts = {
   log: (text: string) => void;
 };
 
-/** What a viewer needs from outside; `wall` is the wall clock in ms, which goes on while the machine sleeps. */
+/** What a peer link needs; `closing` is called before a peer connection is closed. */
+type PeerLinkPorts = {
+  now: () => number;
+  peer: (offer: Offer, listener: PeerListener) => Peer;
+  track: (track: MediaStreamTrack) => void;
+  send: (message: Outgoing) => void;
+  event: (event: ConnectionEvent, reason?: string) => void;
+  closing: () => void;
+  log: (text: string) => void;
+};
+
+/** What a viewer needs; `wall` is the wall clock in ms, which continues while the machine sleeps. */
 type ViewerPorts = {
   now: () => number;
   wall: () => number;
@@ -105,9 +116,9 @@ type ViewerPorts = {
   log: (text: string) => void;
 };
 
-/* Picture and figures */
+/* Picture and statistics */
 
-/** Why the picture does not play though it could: the viewer paused it, or the browser wants a tap first. */
+/** Why the video does not play: the viewer paused it, or the browser requires a user gesture. */
 type Idle = "" | "paused" | "refused";
 type Picture = {
   readonly idle: Idle;
@@ -121,15 +132,15 @@ type Picture = {
 type FrameListener = (now: number, rtpTimestamp?: number) => void;
 
 type Route = "same" | "direct" | "relayed" | "";
-/** `video` is the report `inbound-rtp` as browsers give it; `at` in ms. */
+/** `video` is the report `inbound-rtp` of the browser; `at` in ms. */
 type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
-/** `missed` is the share of packets lost since the figures before; `bitrate` in bits a second, `trip` in ms, `buffer` and `decode` in ms a picture. */
+/** `missed` is the fraction of packets lost since the last update; `bitrate` in bits per second, `trip` in ms, `buffer` and `decode` in ms per frame. */
 type Stats = {
   width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
   missed: number; lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
 };
 
-/** All that there is to show. `retryIn` in whole seconds. */
+/** Everything that the page shows. `retryIn` in whole seconds. */
 type View = {
   state: State; reason: string; limit: number; up: boolean; retryIn: number | null; sound: string; viewers: number | null;
   picture: "none" | "still" | "moving"; joinMs: number | null; latencyMs: number | null; freezes: number; stats: Stats | null;
@@ -138,7 +149,7 @@ type View = {
   preference: QualityPreference;
 };
 
-/* Words and keys */
+/* Texts and keys */
 
 type Command = "pause" | "mute" | "full" | "pip" | "snapshot" | "stats" | "quality" | "help";
 type ControlActions = Record<Command, () => void>;

@@ -1,31 +1,31 @@
-/** Watches that new frames are shown, and rests where none can be expected. Pure, times in ms. */
+/** Detection of missing frames while they are expected. Pure; times in ms. */
 
-/** LIVE is a frame younger than this. */
+/** Maximum age of the last frame while the video counts as live. */
 export const WEAK = 1000;
-/** Flat for this long while packets arrive, the picture is broken; without packets, perhaps the network. */
+/** Time without a frame after which the picture is broken if packets arrive, else perhaps the network. */
 export const FLAT = 2000;
-/** After this long a new peer connection is requested; the wait doubles, up to `MAX_RESTART_WAIT`. */
+/** Time without a frame after which a new peer connection is requested; it doubles, up to `MAX_RESTART_WAIT`. */
 export const GONE = 3000;
 const MAX_RESTART_WAIT = 24_000;
-/** While packets arrive pictures may be skipped for a slow network, which a new connection would flood. */
+/** The same while packets arrive: the daemon may skip frames for a slow network, which a new connection would overload. */
 export const SKIPPED = 12_000;
 
 export class FrameWatch {
-  /** @type {number | null} when the newest frame was shown, or waiting began; null at rest */
+  /** @type {number | null} when the last frame was shown, or waiting began; null while stopped */
   since = null;
-  /** @type {number | null} the newest frame since the last rest */
+  /** @type {number | null} the last frame since `start` */
   last = null;
-  /** mean time from frame to frame */
+  /** average time between frames */
   interval = 1000 / 30;
   freezes = 0;
   packets = 0;
   arriving = false;
   weak = false;
   flat = false;
-  /** the age at which a new peer connection is asked for next */
+  /** the age of the last frame at which a new peer connection is requested next */
   restartAge = GONE;
 
-  /** What is missing is found anew. */
+  /** Reports findings again from now on. */
   reset() {
     this.weak = false;
     this.flat = false;
@@ -48,7 +48,7 @@ export class FrameWatch {
     this.last = null;
   }
 
-  /** A new frame is on the screen. @param {number} now */
+  /** A frame was shown. @param {number} now */
   frame(now) {
     if (this.since === null) return;
     if (this.last !== null) this.#measure(now - this.last);
@@ -62,45 +62,45 @@ export class FrameWatch {
     this.interval += (gap - this.interval) / 30;
   }
 
-  /** How many video packets have come in all. @param {number} total */
+  /** Updates the number of video packets received. @param {number} total */
   received(total) {
     this.arriving = total > this.packets;
     this.packets = total;
   }
 
-  /** What is wrong by now, each thing said once. @param {number} now */
+  /** Returns new findings; each is reported once. @param {number} now */
   findings(now) {
     if (this.since === null) return [];
     const age = now - this.since;
     /** @type {Finding[]} */
-    const found = [];
+    const findings = [];
     if (age >= WEAK && !this.weak) {
       this.weak = true;
-      found.push("frame:weak");
+      findings.push("frame:weak");
     }
     if (age >= FLAT && !this.flat) {
       this.flat = true;
-      found.push(this.arriving ? "frame:flat" : "frame:silent");
+      findings.push(this.arriving ? "frame:flat" : "frame:silent");
     }
     if (age >= (this.arriving ? Math.max(this.restartAge, SKIPPED) : this.restartAge)) {
       this.restartAge = age + Math.min(age, MAX_RESTART_WAIT);
-      found.push("frame:gone");
+      findings.push("frame:gone");
     }
-    return found;
+    return findings;
   }
 }
 
-/** A larger share of packets lost is a lossy network, for so many ms. */
+/** Fraction of packets lost above which the network counts as lossy, for `LOSSY_MS`. */
 export const LOSSY = 0.02;
 export const LOSSY_MS = 8000;
-/** ms that pictures wait there for repeats; the daemon's playout-delay allows 400. */
+/** Playout delay on a lossy network, for retransmissions; the daemon's playout-delay extension allows 400. */
 export const LOSSY_DELAY = 350;
 
-/** A longer stretch without a tick: the machine slept. */
+/** Time without a tick after which the machine must have slept. */
 const SLEEP_GAP = 5000;
 
 /**
- * Whether the page slept between two ticks. In a hidden page timers are slow, and a gap proves nothing.
+ * Returns whether the machine slept between two ticks. In a hidden page timers are throttled, so a gap proves nothing.
  * @param {number} before
  * @param {number} now
  * @param {boolean} hidden  at either tick

@@ -1,12 +1,12 @@
-/** From a view to sentences; these are data, `words.*.json`. */
+/** Texts of the page, from `words.*.json`. */
 
 export const LANGUAGES = ["en", "zh"];
 
-/** States whose words depend on the reason. */
+/** States whose text depends on the reason. */
 const EXPLAINED = ["blocked", "reconnecting", "failed", "refused", "denied", "stopped", "unsupported"];
 
 /**
- * The first of the viewer's languages that the page speaks, else English.
+ * Returns the first of the viewer's languages that the page supports, else English.
  * @param {readonly string[] | undefined} languages  `navigator.languages`
  */
 export function language(languages) {
@@ -14,38 +14,38 @@ export function language(languages) {
   return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
 }
 
-/** Fetches a language, however often it takes. @param {string} locale */
+/** Loads the texts of a language; retries until that succeeds. @param {string} locale */
 export async function loadWords(locale) {
   try {
     const response = await fetch(new URL(`words.${locale}.json`, import.meta.url));
     if (response.ok) return await response.json();
   } catch {
-    // Not reachable: below.
+    // Not reachable: retry below.
   }
   await new Promise((done) => setTimeout(done, 1000));
   return loadWords(locale);
 }
 
-/** `{name}` replaced by `values.name`. @param {string} text @param {Record<string, string | number>} values */
+/** Replaces `{name}` by `values.name`. @param {string} text @param {Record<string, string | number>} values */
 export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
 /**
- * What to say in a state: the reason's words if it has any, else its own.
+ * Returns the text for a state: that of the reason if there is one, else that of the state.
  * @param {Words} words
  * @param {Pick<View, "state" | "reason" | "limit" | "up" | "retryIn">} view
  * @param {string} origin  of the page
  */
 export function describe(words, { state, reason, limit, up, retryIn }, origin) {
   const own = words.states[state];
-  const nameless = state === "full" && !limit;
-  const said = nameless ? words.reasons.full : ((EXPLAINED.includes(state) && words.reasons[reason]) || own);
-  const away = state === "reconnecting" && !up;
+  const isLimitUnknown = state === "full" && !limit;
+  const sentence = isLimitUnknown ? words.reasons.full : ((EXPLAINED.includes(state) && words.reasons[reason]) || own);
+  const isConnecting = state === "reconnecting" && !up;
   return {
-    title: fill(said.title, { limit }),
-    detail: away ? "" : fill(said.detail || (state === "reconnecting" && own.detail) || "", { origin }),
+    title: fill(sentence.title, { limit }),
+    detail: isConnecting ? "" : fill(sentence.detail || (state === "reconnecting" && own.detail) || "", { origin }),
     action: own.action ?? "",
-    retry: retryIn !== null ? fill(words.retryIn, { seconds: retryIn }) : away ? words.retrying : "",
+    retry: retryIn !== null ? fill(words.retryIn, { seconds: retryIn }) : isConnecting ? words.retrying : "",
   };
 }

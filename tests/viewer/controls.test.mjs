@@ -1,4 +1,4 @@
-/** Which key does what. */
+/** Keyboard shortcuts. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -8,26 +8,26 @@ import { command } from "../../viewer/controls.mjs";
 const page = { tagName: "BODY" };
 const press = (key, more = {}) => command({ key, target: page, ...more });
 
-test("the keys of VIEWER.md", () => {
+test("commands of the keys", () => {
   const keys = { " ": "pause", k: "pause", m: "mute", f: "full", p: "pip", s: "snapshot", i: "stats", q: "quality", "?": "help" };
   for (const [key, action] of Object.entries(keys)) assert.equal(press(key), action);
   assert.equal(press("M"), "mute");
   for (const key of ["x", "Escape", "Tab", "Enter", "constructor"]) assert.equal(press(key), null, key);
 });
 
-test("never while typing", () => {
+test("no command while typing", () => {
   for (const target of [
     { tagName: "INPUT", type: "text" }, { tagName: "TEXTAREA" }, { tagName: "SELECT" }, { tagName: "DIV", isContentEditable: true },
   ]) assert.equal(press("m", { target }), null, target.tagName);
   assert.equal(press("m", { target: { tagName: "INPUT", type: "range" } }), "mute");
 });
 
-test("space belongs to the button that has the focus", () => {
+test("space on a focused button is no command", () => {
   assert.equal(press(" ", { target: { tagName: "BUTTON" } }), null);
   assert.equal(press("k", { target: { tagName: "BUTTON" } }), "pause");
 });
 
-test("not with a modifier, not repeated, not when somebody else took it", () => {
+test("no command with a modifier, on repetition, or if already handled", () => {
   for (const more of [{ ctrlKey: true }, { metaKey: true }, { altKey: true }, { repeat: true }, { defaultPrevented: true }]) {
     assert.equal(press("s", more), null);
   }

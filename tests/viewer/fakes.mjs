@@ -1,4 +1,4 @@
-/** A viewer with nothing real around it: time stands until it is moved, sockets and peers do what the test says. */
+/** A viewer with simulated time and fake transports, which the test controls. */
 
 import { Viewer } from "../../viewer/viewer.mjs";
 
@@ -37,7 +37,7 @@ class FakePeer {
   closed = false;
   packets = 0;
   lost = 0;
-  held = 0;
+  playoutDelay = 0;
 
   constructor(offer, listener) {
     this.id = offer.id;
@@ -51,7 +51,7 @@ class FakePeer {
   }
 
   setPlayoutDelay(ms) {
-    this.held = ms;
+    this.playoutDelay = ms;
   }
 
   close() {
@@ -59,21 +59,19 @@ class FakePeer {
   }
 }
 
-export class Stage {
+export class ViewerDriver {
   time = 50_000;
   asleep = 0;
   hidden = false;
   token = undefined;
-  why = null;
+  unplayable = null;
   random = 1;
-  frames = false;
-  arriving = false;
   sockets = [];
   peers = [];
   states = [];
   log = [];
   reloads = 0;
-  setting = "";
+  refusedBy = "";
   picture = {
     idle: "", calls: [],
     show() { this.calls.push("show"); },
@@ -83,8 +81,8 @@ export class Stage {
     revive() { this.calls.push("revive"); },
   };
 
-  constructor(more = {}) {
-    Object.assign(this, more);
+  constructor(fields = {}) {
+    Object.assign(this, fields);
     this.viewer = new Viewer({
       now: () => this.time,
       wall: () => this.time + this.asleep,
@@ -92,10 +90,10 @@ export class Stage {
       hidden: () => this.hidden,
       token: () => this.token,
       signaling: (hello) => this.sockets[this.sockets.push(new FakeSignaling(hello)) - 1],
-      refusal: async () => this.setting,
+      refusal: async () => this.refusedBy,
       peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
       picture: this.picture,
-      unplayable: () => this.why,
+      unplayable: () => this.unplayable,
       changed: (view) => this.states.at(-1) !== view.state && this.states.push(view.state),
       reload: () => (this.reloads += 1),
       log: (text) => this.log.push(text),
@@ -108,12 +106,12 @@ export class Stage {
   get socket() { return this.sockets.at(-1); }
   get peer() { return this.peers.at(-1); }
 
-  /** The messages of one type that were sent on the newest socket. */
+  /** Returns the messages of one type that were sent on the newest socket. */
   sent(type) {
     return this.socket.sent.filter((message) => message.type === type);
   }
 
-  hear(type, fields = {}) {
+  receive(type, fields = {}) {
     this.socket.listener.message(JSON.stringify({ type, ...fields }));
   }
 
@@ -121,31 +119,31 @@ export class Stage {
     this.socket.listener.close(code);
   }
 
-  welcome(state = "live", more = {}) {
+  welcome(state = "live", fields = {}) {
     this.socket.open();
-    this.hear("welcome", {
-      session: "s", resume: "secret", resumed: false, heartbeat: HEARTBEAT, viewers: 1, stream: { state, since: 1, sound: "on" }, ...more,
+    this.receive("welcome", {
+      session: "s", resume: "secret", resumed: false, heartbeat: HEARTBEAT, viewers: 1, stream: { state, since: 1, sound: "on" }, ...fields,
     });
   }
 
-  stream(state, more = {}) {
-    this.hear("stream", { state, since: 1, sound: "on", ...more });
+  stream(state, fields = {}) {
+    this.receive("stream", { state, since: 1, sound: "on", ...fields });
   }
 
-  offer(id = 1, more = {}) {
-    this.hear("offer", { id, sdp: "v=0", ice_servers: [], ...more });
+  offer(id = 1, fields = {}) {
+    this.receive("offer", { id, sdp: "v=0", ice_servers: [], ...fields });
   }
 
-  /** From `welcome` to a moving picture. */
-  async play(id = 1, more = {}) {
+  /** Connects until frames are shown. */
+  async play(id = 1, fields = {}) {
     this.welcome();
-    this.offer(id, more);
+    this.offer(id, fields);
     this.peer.listener.network("connected");
     await this.run(400, { frames: true });
   }
 
   /**
-   * Lets time go on, with frames or without; the daemon answers heartbeats while `answers`.
+   * Advances the time, with frames if `frames`; with `answers`, the daemon answers heartbeats.
    * @param {number} ms
    */
   async run(ms, { frames = false, packets = frames, answers = true } = {}) {
@@ -163,7 +161,7 @@ export class Stage {
     const { socket } = this;
     this.viewer.tick();
     for (const message of socket.sent.slice(before)) {
-      if (message.type === "heartbeat" && answers && this.socket === socket) this.hear("heartbeat", { t: message.t, now: this.time + 1000 });
+      if (message.type === "heartbeat" && answers && this.socket === socket) this.receive("heartbeat", { t: message.t, now: this.time + 1000 });
     }
     await null; // getStats
     await null;

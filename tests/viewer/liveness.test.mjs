@@ -12,54 +12,54 @@ const IDLE = 5000;
 const T0 = 1_000_000;
 const started = () => new Heartbeat(IDLE, T0);
 
-test("a heartbeat is due after 5 s without sending, not before", () => {
+test("a heartbeat is due after 5 s without sending", () => {
   const heartbeat = started();
   assert.equal(heartbeat.due(T0 + 4999, 0), "wait");
   assert.equal(heartbeat.due(T0 + 5000, 0), "beat");
 });
 
-test("whatever is sent puts it off", () => {
+test("any sent message postpones the heartbeat", () => {
   const heartbeat = started();
   heartbeat.sent(T0 + 4000);
   assert.equal(heartbeat.due(T0 + 8999, 0), "wait");
   assert.equal(heartbeat.due(T0 + 9000, 0), "beat");
 });
 
-test("what comes does not put it off: the daemon counts what we send", () => {
+test("received messages do not postpone the heartbeat", () => {
   const heartbeat = started();
   heartbeat.received();
   assert.equal(heartbeat.due(T0 + 5000, 0), "beat");
 });
 
-test("the second heartbeat finds the first unanswered: dead", () => {
+test("dead if the first heartbeat is unanswered when the second is due", () => {
   const heartbeat = started();
   heartbeat.beat(T0 + 5000, 0);
   assert.equal(heartbeat.due(T0 + 9999, 0), "wait");
   assert.equal(heartbeat.due(T0 + 10_000, 0), "dead");
 });
 
-test("anything at all in between is life", () => {
+test("any received message counts as an answer", () => {
   const heartbeat = started();
   heartbeat.beat(T0 + 5000, 0);
   heartbeat.received();
   assert.equal(heartbeat.due(T0 + 10_000, 0), "beat");
 });
 
-test("bytes that never leave are death, though something comes", () => {
+test("dead if sent bytes stay in the buffer, even if messages are received", () => {
   const heartbeat = started();
   heartbeat.beat(T0 + 5000, 40);
   heartbeat.received();
   assert.equal(heartbeat.due(T0 + 10_000, 40), "dead");
 });
 
-test("bytes that left are not", () => {
+test("alive if the buffer has been sent", () => {
   const heartbeat = started();
   heartbeat.beat(T0 + 5000, 40);
   heartbeat.received();
   assert.equal(heartbeat.due(T0 + 10_000, 0), "beat");
 });
 
-test("a probe wants something within 1.5 s", () => {
+test("a probe must be answered within 1.5 s", () => {
   const heartbeat = started();
   heartbeat.beat(T0 + 100, 0);
   heartbeat.expectAnswer(T0 + 100);
@@ -67,21 +67,21 @@ test("a probe wants something within 1.5 s", () => {
   assert.equal(heartbeat.due(T0 + 1600, 0), "dead");
 });
 
-test("a probe is over with the first message", () => {
+test("any message answers a probe", () => {
   const heartbeat = started();
   heartbeat.expectAnswer(T0);
   heartbeat.received();
   assert.equal(heartbeat.due(T0 + 1600, 0), "wait");
 });
 
-test("probe upon probe does not push the deadline away", () => {
+test("repeated probes do not extend the deadline", () => {
   const heartbeat = started();
   heartbeat.expectAnswer(T0);
   heartbeat.expectAnswer(T0 + 1400);
   assert.equal(heartbeat.due(T0 + 1500, 0), "dead");
 });
 
-test("a hidden page whose timer comes once a minute, kept by the daemon's asking, stays", () => {
+test("a hidden page with throttled timers stays connected by answering the daemon's heartbeats", () => {
   const heartbeat = started();
   for (let now = T0; now < T0 + 60_000; now += 5500) {
     heartbeat.received(); // heartbeat with ask
@@ -91,21 +91,21 @@ test("a hidden page whose timer comes once a minute, kept by the daemon's asking
   assert.notEqual(heartbeat.due(T0 + 60_000, 0), "dead");
 });
 
-test("the steps", () => {
+test("delays double", () => {
   assert.deepEqual([0, 1, 2, 3, 4, 50].map((attempt) => retryDelay(attempt, 0, 1)), [500, 1000, 2000, 3000, 3000, 3000]);
 });
 
-test("the cap grows after a minute", () => {
+test("the maximum delay grows after a minute", () => {
   assert.equal(retryDelay(10, 59_999, 1), 3000);
   assert.equal(retryDelay(10, 60_000, 1), 10_000);
   assert.equal(retryDelay(1000, 1e9, 1), 10_000);
 });
 
-test("full jitter: from nothing to the whole step", () => {
+test("full jitter", () => {
   assert.equal(retryDelay(2, 0, 0), 0);
   assert.equal(retryDelay(2, 0, 0.5), 1000);
 });
 
-test("the waits of the protocol", () => {
+test("timeouts are those of the protocol", () => {
   assert.deepEqual([CONNECT_TIMEOUT, RETRY_LATER, SILENCE_TIMEOUT], [3000, 15_000, 30_000]);
 });

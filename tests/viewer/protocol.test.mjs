@@ -1,4 +1,4 @@
-/** The protocol's text: what is a message, what is not, and what is never sent. */
+/** Validation of messages, and of candidates before they are sent. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -43,7 +43,7 @@ test("every missing or wrong field is named", () => {
   for (const [type, fields] of Object.entries(GOOD)) {
     for (const name of Object.keys(fields)) {
       if (type === "candidate" && name === "candidate") continue; // reserved, not looked at
-      assert.equal(read(type, { ...fields, [name]: { wrong: true } }), `a bad ${type}.${name}`);
+      assert.equal(read(type, { ...fields, [name]: { wrong: true } }), `invalid ${type}.${name}`);
       const optional = ["clock", "t", "message", "limit"].includes(name);
       const { [name]: _, ...rest } = fields;
       assert.equal(typeof read(type, rest), optional ? "object" : "string", `${type} without ${name}`);
@@ -52,18 +52,18 @@ test("every missing or wrong field is named", () => {
 });
 
 test("states and sounds that do not exist are no message; new reasons are", () => {
-  assert.equal(read("stream", { ...STREAM, state: "paused" }), "a bad stream.state");
-  assert.equal(read("stream", { ...STREAM, sound: "loud" }), "a bad stream.sound");
-  assert.equal(read("stream", { ...STREAM, quality: "auto" }), "a bad stream.quality");
+  assert.equal(read("stream", { ...STREAM, state: "paused" }), "invalid stream.state");
+  assert.equal(read("stream", { ...STREAM, sound: "loud" }), "invalid stream.sound");
+  assert.equal(read("stream", { ...STREAM, quality: "auto" }), "invalid stream.quality");
   for (const quality of QUALITIES) assert.equal(read("stream", { ...STREAM, quality }).quality, quality);
   assert.equal(typeof read("stream", { ...STREAM, state: "failed", reason: "of a later version" }), "object");
 });
 
 test("numbers that are none", () => {
-  assert.equal(read("viewers", { count: -1 }), "a bad viewers.count");
-  assert.equal(read("viewers", { count: 1.5 }), "a bad viewers.count");
-  assert.equal(parse('{"type":"viewers","count":1e999}'), "a bad viewers.count");
-  assert.equal(read("welcome", { ...GOOD.welcome, heartbeat: { idle: 0 } }), "a bad welcome.heartbeat");
+  assert.equal(read("viewers", { count: -1 }), "invalid viewers.count");
+  assert.equal(read("viewers", { count: 1.5 }), "invalid viewers.count");
+  assert.equal(parse('{"type":"viewers","count":1e999}'), "invalid viewers.count");
+  assert.equal(read("welcome", { ...GOOD.welcome, heartbeat: { idle: 0 } }), "invalid welcome.heartbeat");
 });
 
 test("later versions add types and fields", () => {

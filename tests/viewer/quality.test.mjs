@@ -1,4 +1,4 @@
-/** The choice of a rendition: what the key does. */
+/** The choice of a rendition by key. */
 
 import assert from "node:assert/strict";
 import test from "node:test";

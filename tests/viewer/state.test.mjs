@@ -11,15 +11,15 @@ const STATES = [
   "denied", "stopped", "unsupported",
 ];
 const ACTIONS = [
-  "connect", "retry-soon", "retry-later", "retry-slowly", "again", "leave", "reload", "restart-ice", "restart-frames",
+  "connect", "retry-soon", "retry-later", "retry-slowly", "retry-now", "leave", "reload", "restart-ice", "restart-frames",
   "restart-decoder", "keyframe", "probe", "play", "drop-picture",
 ];
 
-/** All that happens, state by state, one line each: what a reader would check VIEWER.md and PROTOCOL.md against. */
+/** The whole table: state, event, next state and actions. */
 const EXPECTED = `
 connecting  page:start connecting connect
-connecting  page:wake connecting again
-connecting  page:retry connecting again
+connecting  page:wake connecting retry-now
+connecting  page:retry connecting retry-now
 connecting  page:unplayable unsupported
 connecting  signal:lost reconnecting retry-soon
 connecting  signal:unanswered connecting retry-soon
@@ -129,9 +129,9 @@ unstable  frame:gone reconnecting restart-frames
 unstable  play:refused blocked
 unstable  play:paused blocked
 reconnecting  page:start connecting connect
-reconnecting  page:wake reconnecting again
-reconnecting  page:try reconnecting again
-reconnecting  page:retry reconnecting again
+reconnecting  page:wake reconnecting retry-now
+reconnecting  page:try reconnecting retry-now
+reconnecting  page:retry reconnecting retry-now
 reconnecting  signal:lost reconnecting retry-soon
 reconnecting  signal:unanswered reconnecting retry-soon
 reconnecting  signal:silent unreachable
@@ -155,9 +155,9 @@ reconnecting  frame:gone reconnecting restart-frames
 reconnecting  play:refused blocked
 reconnecting  play:paused blocked
 noroute  page:start connecting connect
-noroute  page:wake connecting again
-noroute  page:try connecting again
-noroute  page:retry noroute again retry-slowly
+noroute  page:wake connecting retry-now
+noroute  page:try connecting retry-now
+noroute  page:retry noroute retry-now retry-slowly
 noroute  signal:lost reconnecting retry-soon
 noroute  signal:busy reconnecting retry-later
 noroute  signal:full full drop-picture retry-later
@@ -182,9 +182,9 @@ failed  stream:starting starting
 failed  stream:live connecting
 failed  stream:failed failed
 unreachable  page:start connecting connect
-unreachable  page:wake unreachable again
-unreachable  page:try unreachable again
-unreachable  page:retry unreachable again
+unreachable  page:wake unreachable retry-now
+unreachable  page:try unreachable retry-now
+unreachable  page:retry unreachable retry-now
 unreachable  signal:unanswered unreachable retry-soon
 unreachable  signal:lost reconnecting retry-soon
 unreachable  signal:busy reconnecting retry-later
@@ -198,9 +198,9 @@ unreachable  stream:starting starting
 unreachable  stream:live connecting
 unreachable  stream:failed failed
 refused  page:start connecting connect
-refused  page:wake refused again
-refused  page:try refused again
-refused  page:retry refused again
+refused  page:wake refused retry-now
+refused  page:try refused retry-now
+refused  page:retry refused retry-now
 refused  signal:unanswered refused retry-soon
 refused  signal:silent unreachable
 refused  signal:lost reconnecting retry-soon
@@ -215,7 +215,7 @@ refused  stream:starting starting
 refused  stream:live connecting
 refused  stream:failed failed
 full  page:start connecting connect
-full  page:retry full again
+full  page:retry full retry-now
 full  signal:unanswered reconnecting retry-soon
 full  signal:lost reconnecting retry-soon
 full  signal:busy reconnecting retry-later
@@ -238,7 +238,7 @@ const transitions = Object.entries(TABLE).flatMap(([state, row]) =>
   Object.entries(row).filter(([, found]) => found).map(([event, [next, ...actions]]) => ({ state, event, next, actions })),
 );
 
-test("the table has VIEWER.md's states", () => {
+test("the table has all states", () => {
   assert.deepEqual(Object.keys(TABLE), STATES);
 });
 
@@ -248,35 +248,35 @@ for (const [state, event, next, ...actions] of EXPECTED) {
   });
 }
 
-test("nothing else happens", () => {
+test("no other event has an effect", () => {
   const expected = EXPECTED.map(([state, event]) => `${state} ${event}`).sort();
   assert.deepEqual(transitions.map(({ state, event }) => `${state} ${event}`).sort(), expected);
 });
 
-test("every state can be reached from the first one", () => {
+test("every state is reachable from the first one", () => {
   const reached = new Set(["connecting"]);
   for (const state of reached) for (const found of transitions) if (found.state === state) reached.add(found.next);
   assert.deepEqual([...reached].sort(), [...STATES].sort());
 });
 
-test("every action is one that exists, and every one is used", () => {
+test("every action exists and is used", () => {
   assert.deepEqual([...new Set(transitions.flatMap(({ actions }) => actions))].sort(), [...ACTIONS].sort());
 });
 
-test("only a new frame makes it live", () => {
+test("only a frame leads to live", () => {
   const ways = transitions.filter(({ next, state }) => next === "live" && state !== "live");
   assert.ok(ways.length > 0);
   for (const { event } of ways) assert.equal(event, "frame:new");
 });
 
-test("no state is a dead end, but the one where only another browser helps", () => {
+test("no state except unsupported is a dead end", () => {
   for (const state of STATES) {
     const ways = transitions.filter((found) => found.state === state && (found.next !== state || found.actions.length > 0));
     assert.equal(ways.length === 0, state === "unsupported", state);
   }
 });
 
-test("a state with a peer connection knows every close code, and every stream state", () => {
+test("every state with a peer connection handles every close code and stream state", () => {
   const events = [...Object.values(CLOSE_CODES), ...STREAM_STATES.map((state) => `stream:${state}`)];
   for (const event of events) {
     if (event !== "stream:live") assert.ok(step("live", event), event);
@@ -284,7 +284,7 @@ test("a state with a peer connection knows every close code, and every stream st
   }
 });
 
-test("what a state does not list changes nothing", () => {
+test("events that a state does not list are ignored", () => {
   assert.equal(step("live", "frame:new"), null);
   assert.equal(step("live", "stream:live"), null);
   assert.equal(step("failed", "frame:new"), null);

@@ -1,4 +1,4 @@
-/** From getStats, heartbeats and frames to figures, and from figures to text. */
+/** Statistics from getStats, heartbeats and frames, and their text. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -26,7 +26,7 @@ const SECOND = {
   packetsLost: 5, retransmittedPacketsReceived: 3, keyFramesDecoded: 2, pliCount: 1, nackCount: 4,
 };
 
-test("rates are what happened in between, counts are totals", () => {
+test("rates are differences between snapshots, counts are totals", () => {
   const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
   assert.equal(found.fps, 30);
   assert.equal(found.bitrate, 2_500_000);
@@ -38,28 +38,28 @@ test("rates are what happened in between, counts are totals", () => {
   assert.equal(found.route, "same");
 });
 
-test("the pair in use is the transport's, where browsers say so; else the nominated one", () => {
+test("the candidate pair is the transport's, if reported, else the nominated one", () => {
   assert.equal(snapshot(reports(FIRST), 0).trip, 4.2);
   const without = reports(FIRST).filter(({ type }) => type !== "transport");
   assert.equal(snapshot(without, 0).trip, 9000);
 });
 
-test("one snapshot has no rates", () => {
+test("a single snapshot has no rates", () => {
   const found = statsBetween(null, snapshot(reports(FIRST), 10_000));
   assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [null, null, null, null]);
 });
 
-test("a second without a frame has no decode time, and is no division by zero", () => {
+test("without frames the decode time is unknown", () => {
   const found = statsBetween(snapshot(reports(FIRST), 0), snapshot(reports(FIRST), 1000));
   assert.deepEqual([found.fps, found.bitrate, found.buffer, found.decode], [0, 0, null, null]);
 });
 
-test("reports of a connection that has just begun", () => {
+test("reports of a new connection", () => {
   const found = statsBetween(null, snapshot([], 0));
   assert.deepEqual([found.width, found.trip, found.route, found.codec, found.lost], [0, null, "", "", 0]);
 });
 
-test("the route", () => {
+test("route of the media", () => {
   const to = (address, candidateType = "host") => route({ candidateType: "host" }, { candidateType, address });
   for (const address of ["10.1.2.3", "172.16.0.1", "172.31.9.9", "192.168.0.2", "169.254.1.1", "127.0.0.1", "::1", "fe80::1", "fd12::1"]) {
     assert.equal(to(address), "same", address);
@@ -70,7 +70,7 @@ test("the route", () => {
   assert.equal(route(undefined, undefined), "");
 });
 
-test("every figure of VIEWER.md as text", () => {
+test("all statistics as text", () => {
   const found = statsBetween(snapshot(reports(FIRST), 10_000), snapshot(reports(SECOND), 11_000));
   const words = { routes: { same: "same network" }, qualities: { full: "Full" } };
   const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1, quality: "full" }, words));
@@ -80,23 +80,23 @@ test("every figure of VIEWER.md as text", () => {
   });
 });
 
-test("what is not known is null, nought is nought", () => {
+test("unknown values are null, zero is zero", () => {
   const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, { routes: {}, qualities: {} }));
   assert.equal(text.freezes, "0");
   for (const [key, value] of Object.entries(text)) if (key !== "freezes") assert.equal(value, null, key);
 });
 
-test("no heartbeat, no offset", () => {
+test("the offset is unknown without a heartbeat", () => {
   assert.equal(new ClockOffset().offset, null);
 });
 
-test("the daemon's clock is taken for the middle of the round trip", () => {
+test("the daemon's clock is assumed to be read in the middle of the round trip", () => {
   const offset = new ClockOffset();
   offset.add(1000, 501_005, 1010);
   assert.equal(offset.offset, 500_000);
 });
 
-test("the quickest heartbeat counts, the asymmetric slow ones do not", () => {
+test("the heartbeat with the shortest round trip counts", () => {
   const offset = new ClockOffset();
   offset.add(1000, 501_190, 1200); // 200 ms, most of it on the way there
   offset.add(2000, 502_001, 2002);
@@ -104,14 +104,14 @@ test("the quickest heartbeat counts, the asymmetric slow ones do not", () => {
   assert.equal(offset.offset, 500_000);
 });
 
-test("old heartbeats are forgotten: clocks drift", () => {
+test("old heartbeats are forgotten", () => {
   const offset = new ClockOffset();
   offset.add(0, 900_001, 2);
   for (let i = 1; i <= 8; i += 1) offset.add(i * 5000, i * 5000 + 700_005, i * 5000 + 10);
   assert.equal(offset.offset, 700_000);
 });
 
-test("a heartbeat of the daemon's own gives no time back", () => {
+test("a heartbeat that is no answer is ignored", () => {
   const offset = new ClockOffset();
   offset.add(undefined, 5, 10);
   assert.equal(offset.offset, null);
@@ -119,32 +119,32 @@ test("a heartbeat of the daemon's own gives no time back", () => {
 
 const CLOCK = { rtp: 90_000, at: 700_000 };
 
-test("latency is now there minus capture there", () => {
+test("latency is the daemon's time minus the capture time", () => {
   // captured one second after the clock's moment, at 701 000 there; now is 701 050 there
   assert.equal(latency(CLOCK, 180_000, 500_000, 201_050), 50);
 });
 
-test("it works across the wrap of the timestamps, both ways", () => {
+test("latency is correct across a wrap of the timestamps", () => {
   const late = latency({ rtp: 2 ** 32 - 45_000, at: 0 }, 45_000, 0, 1040);
   assert.ok(Math.abs(late - 40) < 0.01, String(late));
   const early = latency({ rtp: 45_000, at: 1000 }, 2 ** 32 - 45_000, 0, 30);
   assert.ok(Math.abs(early - 30) < 0.01, String(early));
 });
 
-test("and for days, though the timestamps wrap every 13 hours", () => {
+test("latency is correct for days, although timestamps wrap every 13 hours", () => {
   const ms = 3 * 24 * 3_600_000;
   const late = latency({ rtp: 7, at: 100 }, (7 + ms * 90) % 2 ** 32, 0, 100 + ms + 35);
   assert.ok(Math.abs(late - 35) < 0.01, String(late));
 });
 
-test("what is not known is null", () => {
+test("latency is null if anything is unknown", () => {
   assert.equal(latency(null, 1, 0, 0), null);
   assert.equal(latency(undefined, 1, 0, 0), null);
   assert.equal(latency(CLOCK, undefined, 0, 0), null);
   assert.equal(latency(CLOCK, 1, null, 0), null);
 });
 
-test("the median", () => {
+test("median", () => {
   assert.equal(median([]), null);
   assert.equal(median([3]), 3);
   assert.equal(median([9, 1, 100, 2, 3]), 3);

@@ -1,17 +1,17 @@
-/** The thin transports: which browsers can, and where the daemon is. */
+/** Browser support, the daemon's URL, and the wrappers of WebSocket and RTCPeerConnection. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Signaling, refusal, signalingUrl, unplayable, withStereo } from "../../viewer/transports.mjs";
 
-test("the WebSocket is where the page came from", () => {
+test("the WebSocket URL is derived from the page's", () => {
   assert.equal(signalingUrl("http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
   assert.equal(signalingUrl("https://cam.example/#t=secret"), "wss://cam.example/ws");
   assert.equal(signalingUrl("https://cam.example/http/garden/?stats=1#t=secret"), "wss://cam.example/http/garden/ws");
 });
 
-test("why a WebSocket was refused is asked by a request whose answer can be read", async (context) => {
+test("the reason of a refused WebSocket is read from a POST response", async (context) => {
   const asked = [];
   const answers = (answer) => { globalThis.fetch = async (...call) => (asked.push(call), answer()); };
   const before = globalThis.fetch;
@@ -27,7 +27,7 @@ test("why a WebSocket was refused is asked by a request whose answer can be read
   assert.equal(await refusal(), "");
 });
 
-test("browsers that cannot play, and why", () => {
+test("browsers that cannot play, with the reason", () => {
   const frames = { prototype: { requestVideoFrameCallback() {} } };
   const playing = (...mimeTypes) => ({
     RTCPeerConnection: class {}, HTMLVideoElement: frames,
@@ -41,7 +41,7 @@ test("browsers that cannot play, and why", () => {
   assert.equal(unplayable({ RTCPeerConnection: class {}, HTMLVideoElement: frames, RTCRtpReceiver: { getCapabilities: () => null } }), null);
 });
 
-test("what comes before anybody listens is heard in its order, and after a drop nothing", (context) => {
+test("events before listen are delivered in order, and none after drop", (context) => {
   class FakeSocket {
     static OPEN = 1;
     readyState = 1;
@@ -56,26 +56,26 @@ test("what comes before anybody listens is heard in its order, and after a drop 
 
   const signaling = new Signaling("ws://pi/ws", () => ({ type: "hello", token: undefined }));
   const { socket } = signaling;
-  const heard = [];
-  const listener = { message: (data) => heard.push(data), close: (code) => heard.push(code) };
+  const received = [];
+  const listener = { message: (data) => received.push(data), close: (code) => received.push(code) };
   socket.onopen();
   assert.deepEqual(socket.sent, ['{"type":"hello"}']);
   socket.onmessage({ type: "message", data: "welcome" });
   socket.onclose({ type: "close", code: 4003 });
   signaling.listen(listener);
-  assert.deepEqual(heard, ["welcome", 4003]);
+  assert.deepEqual(received, ["welcome", 4003]);
   socket.onmessage({ type: "message", data: "late" });
-  assert.deepEqual(heard, ["welcome", 4003, "late"]);
+  assert.deepEqual(received, ["welcome", 4003, "late"]);
 
   const other = new Signaling("ws://pi/ws", () => ({ type: "hello" }));
   other.socket.onmessage({ type: "message", data: "first" });
   other.socket.onmessage({ type: "message", data: "second" });
   other.listen({ ...listener, message: () => other.drop(1000) });
-  assert.deepEqual(heard, ["welcome", 4003, "late"], "the drop came between");
+  assert.deepEqual(received, ["welcome", 4003, "late"], "dropped before");
   assert.equal(other.socket.onmessage, null);
 });
 
-test("an answer asks for both channels of the sound", () => {
+test("answers request stereo", () => {
   const answer = (...opus) => ["a=rtpmap:101 H264/90000", "a=fmtp:101 packetization-mode=1", "a=rtpmap:96 opus/48000/2", ...opus, "a=recvonly", ""].join("\r\n");
   assert.equal(withStereo(answer("a=fmtp:96 minptime=10;useinbandfec=1")), answer("a=fmtp:96 minptime=10;useinbandfec=1;stereo=1"));
   const firefox = answer("a=fmtp:96 maxplaybackrate=48000;stereo=1;useinbandfec=1");

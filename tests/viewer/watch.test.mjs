@@ -1,4 +1,4 @@
-/** The watch over the frames: 1 s weak, 2 s keyframe or probe, 3 s gone; it rests while nothing can be expected. */
+/** Detection of missing frames: findings after 1, 2 and 3 s, none while stopped. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -15,13 +15,13 @@ function playing(until = 3000) {
   return watch;
 }
 
-test("while frames come there is nothing to find", () => {
+test("no findings while frames are shown", () => {
   const watch = playing();
   assert.deepEqual(watch.findings(3999), []);
   assert.equal(watch.freezes, 0);
 });
 
-test("no frame for 1, 2 and 3 s, each said once", () => {
+test("missing frames are reported once after 1, 2 and 3 s", () => {
   const watch = playing();
   assert.deepEqual(watch.findings(4000), ["frame:weak"]);
   assert.deepEqual(watch.findings(4200), []);
@@ -31,28 +31,28 @@ test("no frame for 1, 2 and 3 s, each said once", () => {
   assert.deepEqual(watch.findings(6200), []);
 });
 
-test("packets arrive but no frame: the picture is broken, not the network", () => {
+test("packets without frames mean a broken picture, not a broken network", () => {
   const watch = playing();
   watch.received(100);
   watch.received(130);
   assert.deepEqual(watch.findings(5000), ["frame:weak", "frame:flat"]);
 });
 
-test("packets that stopped arriving are no packets", () => {
+test("packets that no longer arrive do not count", () => {
   const watch = playing();
   watch.received(100);
   watch.received(100);
   assert.ok(watch.findings(5000).includes("frame:silent"));
 });
 
-test("gone is said again after twice the wait, at last every 24 s", () => {
+test("gone is reported again after twice the time, finally every 24 s", () => {
   const watch = playing(0);
-  const said = [];
-  for (let now = 0; now < 130_000; now += 200) if (watch.findings(now).includes("frame:gone")) said.push(now / 1000);
-  assert.deepEqual(said, [3, 6, 12, 24, 48, 72, 96, 120]);
+  const reported = [];
+  for (let now = 0; now < 130_000; now += 200) if (watch.findings(now).includes("frame:gone")) reported.push(now / 1000);
+  assert.deepEqual(reported, [3, 6, 12, 24, 48, 72, 96, 120]);
 });
 
-test("a frame makes all good", () => {
+test("a frame resets the findings", () => {
   const watch = playing();
   watch.findings(7000);
   watch.frame(7100);
@@ -60,7 +60,7 @@ test("a frame makes all good", () => {
   assert.deepEqual(watch.findings(8100), ["frame:weak"]);
 });
 
-test("at rest nothing is missed, and afterwards counting begins anew", () => {
+test("while stopped no frames are missed, and times restart afterwards", () => {
   const watch = playing();
   watch.stop();
   assert.equal(watch.isStopped, true);
@@ -70,7 +70,7 @@ test("at rest nothing is missed, and afterwards counting begins anew", () => {
   assert.deepEqual(watch.findings(61_000), ["frame:weak"]);
 });
 
-test("a rest is no freeze", () => {
+test("the time while stopped is no freeze", () => {
   const watch = playing();
   watch.stop();
   watch.start(60_000);
@@ -78,14 +78,14 @@ test("a rest is no freeze", () => {
   assert.equal(watch.freezes, 0);
 });
 
-test("when the daemon can be told again, it is told again", () => {
+test("after reset findings are reported again", () => {
   const watch = playing();
   watch.findings(6000);
   watch.reset();
   assert.deepEqual(watch.findings(6200), ["frame:weak", "frame:silent", "frame:gone"]);
 });
 
-test("freezes are counted by the rule of webrtc-stats", () => {
+test("freezes are counted as in webrtc-stats", () => {
   const watch = playing();
   watch.frame(3000 + FRAME + 140); // late, but not 150 ms late
   assert.equal(watch.freezes, 0);
@@ -93,7 +93,7 @@ test("freezes are counted by the rule of webrtc-stats", () => {
   assert.equal(watch.freezes, 1);
 });
 
-test("a slow camera is no freezing one", () => {
+test("a low frame rate is no freeze", () => {
   const watch = new FrameWatch();
   watch.start(0);
   for (let now = 0; now < 20_000; now += 200) watch.frame(now);
@@ -102,7 +102,7 @@ test("a slow camera is no freezing one", () => {
   assert.equal(watch.freezes, settled);
 });
 
-test("sleep shows as a gap, in either direction of the wall clock; hidden pages sleep without it", () => {
+test("sleep is a gap in either direction of the wall clock; gaps of hidden pages do not count", () => {
   assert.equal(slept(0, 5000, false), false);
   assert.equal(slept(0, 5001, false), true);
   assert.equal(slept(3_600_000, 0, false), true);

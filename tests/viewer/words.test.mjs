@@ -1,4 +1,4 @@
-/** Words for every state, reason and code, in both languages. */
+/** Texts for every state, reason and code, in both languages. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -27,41 +27,41 @@ const STOPPED = ["1000", "1003", "1009", "4000", "4004"];
 for (const locale of LANGUAGES) {
   const words = load(locale);
 
-  test(`${locale}: words for every state`, () => {
+  test(`${locale}: text for every state`, () => {
     assert.deepEqual(Object.keys(words.states).sort(), Object.keys(TABLE).sort());
     for (const state of Object.keys(TABLE)) assert.ok(describe(words, view(state, { limit: 20 })).title, state);
   });
 
-  test(`${locale}: words for every reason and code`, () => {
+  test(`${locale}: text for every reason and code`, () => {
     const reasons = [...STREAM_REASONS, ...BYE_REASONS, ...ERROR_CODES, ...OWN, ...REFUSED, ...STOPPED, "4001", "4005"];
     for (const reason of reasons) assert.ok(words.reasons[reason]?.title, reason);
     assert.deepEqual(Object.keys(words.reasons).sort(), [...new Set(reasons)].sort());
     for (const sound of [...SOUND, "muted"]) assert.ok(words.sound[sound], sound);
   });
 
-  test(`${locale}: reasons of one state are told apart`, () => {
+  test(`${locale}: reasons of one state have different texts`, () => {
     for (const [state, reasons] of [
       ["failed", STREAM_REASONS], ["stopped", STOPPED], ["refused", REFUSED], ["denied", ["token-missing", "token-wrong", "token-expired"]],
       ["unsupported", ["no-webrtc", "too-old", "no-h264", "bad-answer"]],
     ]) {
-      const said = reasons.map((reason) => JSON.stringify(describe(words, view(state, { reason }))));
-      assert.equal(new Set(said).size, reasons.length, state);
+      const texts = reasons.map((reason) => JSON.stringify(describe(words, view(state, { reason }))));
+      assert.equal(new Set(texts).size, reasons.length, state);
     }
   });
 
-  test(`${locale}: the same keys as English, and nothing empty`, () => {
+  test(`${locale}: same keys as English, no empty text`, () => {
     const keys = (value, path = "") =>
       typeof value === "string" ? (assert.ok(value.trim(), path), [path]) : Object.keys(value).flatMap((key) => keys(value[key], `${path}.${key}`));
     assert.deepEqual(keys(words).sort(), keys(en).sort());
   });
 
-  test(`${locale}: labels for every command and figure`, () => {
+  test(`${locale}: label for every command and statistic`, () => {
     for (const command of Object.values(KEYS)) assert.ok(words.controls[command], command);
     const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, words).map(([key]) => key);
     assert.deepEqual(Object.keys(words.figures).sort(), [...figures].sort());
   });
 
-  test(`${locale}: every choice of quality, auto with what is received`, () => {
+  test(`${locale}: text for every choice of quality`, () => {
     const texts = [...QUALITIES, "auto"].map((preference) => choiceText(words.qualities, preference, null));
     texts.push(...QUALITIES.map((quality) => choiceText(words.qualities, "auto", quality)));
     assert.ok(texts.every(Boolean));
@@ -69,7 +69,7 @@ for (const locale of LANGUAGES) {
     for (const quality of QUALITIES) assert.equal(choiceText(words.qualities, "small", quality), words.qualities.small);
   });
 
-  test(`${locale}: what is to be filled in is filled in`, () => {
+  test(`${locale}: every placeholder is filled in`, () => {
     const full = describe(words, view("full", { limit: 20, up: false, retryIn: 15 }));
     assert.match(full.title, /20/);
     assert.match(full.retry, /15/);
@@ -78,48 +78,48 @@ for (const locale of LANGUAGES) {
   });
 }
 
-test("the words of VIEWER.md", () => {
-  const said = (...args) => {
+test("English texts of the states", () => {
+  const title = (...args) => {
     const { title, detail, retry } = describe(en, view(...args));
     return [title, detail, retry].filter(Boolean).join(" ");
   };
-  assert.equal(said("connecting"), "Connecting…");
-  assert.equal(said("standby"), "Not live right now. This page starts by itself.");
-  assert.match(said("starting"), /^Starting…/);
-  assert.equal(said("live"), "LIVE");
-  assert.equal(said("blocked", { reason: "refused" }), "Tap to play");
-  assert.equal(said("unstable"), "Weak connection");
-  assert.equal(said("reconnecting", { reason: "signal", up: false, retryIn: 3 }), "Connection lost. Trying again in 3 s");
-  assert.equal(said("failed"), "The camera stopped. Restarting it…");
-  assert.match(said("noroute"), /^The picture can't get through this network\. .{40}/);
-  assert.equal(said("unreachable"), "Can't reach the camera. Is it switched on, and are you on its network?");
-  assert.equal(said("full", { limit: 20 }), "All 20 places are taken. Waiting for one.");
-  assert.equal(said("denied", { reason: "token-expired" }), "This link has ended. Ask for a new one.");
-  assert.match(said("stopped", { reason: "4004" }), /^This page was opened elsewhere\./);
-  assert.match(said("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
+  assert.equal(title("connecting"), "Connecting…");
+  assert.equal(title("standby"), "Not live right now. This page starts by itself.");
+  assert.match(title("starting"), /^Starting…/);
+  assert.equal(title("live"), "LIVE");
+  assert.equal(title("blocked", { reason: "refused" }), "Tap to play");
+  assert.equal(title("unstable"), "Weak connection");
+  assert.equal(title("reconnecting", { reason: "signal", up: false, retryIn: 3 }), "Connection lost. Trying again in 3 s");
+  assert.equal(title("failed"), "The camera stopped. Restarting it…");
+  assert.match(title("noroute"), /^The picture can't get through this network\. .{40}/);
+  assert.equal(title("unreachable"), "Can't reach the camera. Is it switched on, and are you on its network?");
+  assert.equal(title("full", { limit: 20 }), "All 20 places are taken. Waiting for one.");
+  assert.equal(title("denied", { reason: "token-expired" }), "This link has ended. Ask for a new one.");
+  assert.match(title("stopped", { reason: "4004" }), /^This page was opened elsewhere\./);
+  assert.match(title("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
 });
 
-test("auto says what is received", () => {
+test("auto shows the received quality", () => {
   assert.equal(choiceText(en.qualities, "auto", "small"), "Auto (small)");
   assert.equal(choiceText(en.qualities, "auto", "full"), "Auto (full)");
 });
 
-test("a lost connection says what is being done", () => {
+test("text of a lost connection", () => {
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: false })).retry, "Trying again…");
   assert.equal(describe(en, view("reconnecting", { reason: "signal", up: true })).detail, "Getting the picture back…");
   assert.equal(describe(en, view("reconnecting", { reason: "4005", up: false, retryIn: 15 })).title, "Too many attempts.");
 });
 
-test("a reason of a later version falls back to the state's own words", () => {
+test("unknown reasons show the text of the state", () => {
   assert.equal(describe(en, view("failed", { reason: "meteor" })).title, "The camera stopped.");
 });
 
-test("the actions of VIEWER.md", () => {
+test("actions of the states", () => {
   const actions = Object.keys(TABLE).filter((state) => describe(en, view(state)).action);
   assert.deepEqual(actions.sort(), ["blocked", "noroute", "reconnecting", "refused", "stopped", "unreachable"]);
 });
 
-test("the viewer's languages, in their order", () => {
+test("first supported language of the viewer", () => {
   assert.equal(language(["zh-Hans-CN", "en"]), "zh");
   assert.equal(language(["de-DE", "zh"]), "zh");
   assert.equal(language(["en-GB", "zh"]), "en");

@@ -1,17 +1,17 @@
-/** The way to the daemon: connects, watches the heartbeat, comes back with back-off. */
+/** The signaling connection to the daemon: connects, sends heartbeats, and reconnects with back-off. */
 
 import { CONNECT_TIMEOUT, Heartbeat, RETRY_LATER, STABLE_AFTER, SILENCE_TIMEOUT, retryDelay } from "./liveness.mjs";
 import { CLOSE_CODES, parse } from "./protocol.mjs";
 
-/** Closes a connection that is given up: 1000 or 1001 would end the session. */
+/** Close code for an abandoned connection; 1000 and 1001 would end the session. */
 const ABANDONED = 4002;
-/** A burst of wake-ups makes one attempt, in ms. */
+/** Minimum age of an attempt, in ms, before another replaces it: several wake-up events may occur at once. */
 const MIN_ATTEMPT_AGE = 500;
 
-export class Link {
+export class SignalingLink {
   /** @type {Signaling | null} */
   signaling = null;
-  /** @type {Heartbeat | null} there from `welcome` on */
+  /** @type {Heartbeat | null} set from `welcome` on */
   heartbeat = null;
   attempt = 0;
   startedAt = 0;
@@ -22,20 +22,20 @@ export class Link {
   retryAt = null;
   /** @type {Set<string>} */
   logged = new Set();
-  /** what was wrong with the token */
+  /** the error code if the daemon rejected the token */
   tokenError = "";
 
-  /** @param {LinkPorts} ports */
+  /** @param {SignalingLinkPorts} ports */
   constructor(ports) {
     this.ports = ports;
   }
 
-  /** Whether a session is open on a living connection. */
+  /** Whether there is a connection with an open session. */
   get up() {
     return this.heartbeat !== null;
   }
 
-  /** Opens a new connection; the one before counts no more. */
+  /** Opens a new connection, and abandons the current one. */
   connect() {
     const now = this.ports.now();
     if (this.signaling && !this.up && now - this.startedAt < MIN_ATTEMPT_AGE) return;
@@ -57,13 +57,13 @@ export class Link {
     this.attempt += 1;
   }
 
-  /** The daemon answered, so this is no silence. @param {number} [times]  in vain so far; each doubles the wait */
+  /** Retries after a longer wait, because the daemon did answer. @param {number} [times]  failed retries; each doubles the wait */
   retryLater(times = 0) {
     this.retryAt = this.ports.now() + RETRY_LATER * 2 ** Math.min(times, 2);
     if (!this.up) this.lostAt = this.retryAt;
   }
 
-  /** Leaves for good: the session ends at once. */
+  /** Ends the session and closes the connection. */
   leave() {
     this.send({ type: "bye" });
     this.#drop(1000);
@@ -76,7 +76,7 @@ export class Link {
     this.heartbeat?.sent(this.ports.now());
   }
 
-  /** Sends a heartbeat; its answer also tells the daemon's clock. */
+  /** Sends a heartbeat; the answer contains the daemon's clock, too. */
   sendHeartbeat() {
     if (!this.signaling || !this.heartbeat) return;
     const now = this.ports.now();
@@ -84,7 +84,7 @@ export class Link {
     this.heartbeat.beat(now, this.signaling.buffered);
   }
 
-  /** The connection is in expectAnswer: an answer within 1.5 s, or it is given up. */
+  /** Tests a doubtful connection: it is abandoned if no answer arrives within 1.5 s. */
   probe() {
     this.sendHeartbeat();
     this.heartbeat?.expectAnswer(this.ports.now());
@@ -98,7 +98,7 @@ export class Link {
     this.lostAt = null;
   }
 
-  /** Call a few times a second. */
+  /** Must be called several times per second. */
   tick() {
     const now = this.ports.now();
     const due = this.signaling && this.heartbeat?.due(now, this.signaling.buffered);
@@ -113,14 +113,14 @@ export class Link {
   /** @param {unknown} data */
   #received(data) {
     this.heartbeat?.received();
-    const found = parse(data);
-    if (typeof found === "string") return this.#ignore(found);
-    if (found.type === "heartbeat" && found.ask) this.sendHeartbeat();
-    if (found.type === "error" && found.code.startsWith("token-")) this.tokenError = found.code;
-    this.ports.message(found);
+    const message = parse(data);
+    if (typeof message === "string") return this.#ignore(message);
+    if (message.type === "heartbeat" && message.ask) this.sendHeartbeat();
+    if (message.type === "error" && message.code.startsWith("token-")) this.tokenError = message.code;
+    this.ports.message(message);
   }
 
-  /** Says once what is not understood. @param {string} why */
+  /** Logs once why a message is ignored. @param {string} why */
   #ignore(why) {
     if (!this.logged.has(why)) this.ports.log(`ignored: ${why}`);
     this.logged.add(why);
@@ -135,7 +135,7 @@ export class Link {
     this.ports.event(event, (event === "signal:denied" && this.tokenError) || String(code));
   }
 
-  /** The connection is gone, or none came about. */
+  /** The connection was lost, or could not be established. */
   #lost() {
     const wasUp = this.up;
     const now = this.ports.now();
