@@ -1,6 +1,6 @@
 /**
- * The heartbeat: idle 5 s, dead at the second unanswered one, 1.5 s for a probe. The ladder of attempts: 0.5 s doubling to
- * 3 s in the first minute, to 10 s afterwards, full jitter.
+ * Heartbeats: due after 5 s, dead at the second unanswered one, 1.5 s for a probe. Back-off: 0.5 s, doubling to
+ * 3 s in the first minute, then to 10 s, with full jitter.
  */
 
 import assert from "node:assert/strict";
