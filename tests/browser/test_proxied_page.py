@@ -39,7 +39,7 @@ async def test_refused_address_is_shown_and_recovers(open_page):
         detail = await viewer.page.locator(".detail").inner_text()
         assert origin in detail
         assert "web.origins" in detail
-        assert "a proxy in front must pass Host on with its port" in daemon.log
+        assert "a reverse proxy must pass Host on with its port" in daemon.log
         proxy.host = None
         await viewer.page.get_by_role("button", name="Try now").click()
         await viewer.state("live")
