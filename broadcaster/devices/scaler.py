@@ -30,9 +30,10 @@ def fitted_size(width: int, height: int, box_width: int, box_height: int) -> tup
 class Scaler:
     """Rotates, scales and converts pictures to yuv420p of `width` x `height` in limited range."""
 
-    def __init__(self, width: int, height: int, *flips: str) -> None:
-        """`flips` are hflip and vflip, applied after the display matrix of a picture."""
+    def __init__(self, width: int, height: int, *flips: str, method: str = "bicubic") -> None:
+        """`flips` are hflip and vflip, applied after the display matrix of a picture; `method` is one of swscale's."""
         self._size = width, height
+        self._method = method
         self._flips = flips
         self._input: tuple[int, int, str, int, DisplayMatrix | None, Fraction | None] | None = None
         self._graph: Graph | None = None
@@ -68,7 +69,7 @@ class Scaler:
         fits = (picture.width, picture.height, picture.format.name) == (*self._size, _PIXELS)
         if fits and not turns and inner == self._size and picture.color_range != _FULL_RANGE:
             return None
-        steps = [*turns, f"scale={inner[0]}:{inner[1]}:out_range=tv", f"format={_PIXELS}"]
+        steps = [*turns, f"scale={inner[0]}:{inner[1]}:out_range=tv:flags={self._method}", f"format={_PIXELS}"]
         if inner != self._size:
             steps.append("pad={}:{}:-1:-1".format(*self._size))
         return _chain(picture, steps)
