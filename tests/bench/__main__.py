@@ -6,7 +6,21 @@ import argparse
 import asyncio
 import sys
 
-from tests.bench import churn, fanout, garbage, hostile, joining, narrow, panel, resources, scale, storm, timing, traces
+from tests.bench import (
+    churn,
+    encoder,
+    fanout,
+    garbage,
+    hostile,
+    joining,
+    narrow,
+    panel,
+    resources,
+    scale,
+    storm,
+    timing,
+    traces,
+)
 from tests.bench.measurement import Options, table
 
 QUICK = {
@@ -17,6 +31,7 @@ QUICK = {
     "lipsync": timing.measure_lipsync,
 }
 ONLY_WHEN_NAMED = {
+    "encoder": encoder.measure,
     "panel": panel.measure,
     "profile": fanout.measure_profile,
     "scale": scale.measure,
@@ -53,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds", type=int, help="length of the measurement (fanout, lipsync, narrow, profile, scale, traces)"
     )
-    parser.add_argument("--rounds", type=int, help="number of rounds (fanout, garbage)")
+    parser.add_argument("--rounds", type=int, help="number of rounds (encoder, fanout, garbage)")
     parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
     parser.add_argument("--seed", type=int, default=1, help="seed of joins (churn), input (hostile), traces")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")
