@@ -13,7 +13,7 @@ from typing import Any
 import av
 import pytest
 
-from broadcaster.delivery import fanout
+from broadcaster.delivery import feed
 from broadcaster.devices import choose
 from broadcaster.devices.board import Board
 from broadcaster.devices.encoder import Encoder
@@ -219,7 +219,7 @@ async def recover_for_viewer(
 
 
 async def test_bug_in_the_packetizer_interrupts_viewers_but_not_the_stream(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(fanout, "RESUBSCRIBE_AFTER", 0.05)
+    monkeypatch.setattr(feed, "RESUBSCRIBE_AFTER", 0.05)
     part = Breakable(monkeypatch, Packetizer, "packetize_video")
     async with served(tmp_path, "test") as daemon:
         status = await recover_for_viewer(
