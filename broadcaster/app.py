@@ -86,7 +86,7 @@ class Daemon:
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
         self._bugs = BugLog()
-        hub = self._hub = Hub(clock, self._bugs, settings.video.second_bitrate)
+        hub = self._hub = Hub(clock, self._bugs, settings.video.bitrate, settings.video.second_bitrate)
         packetizer = Packetizer(*make_streams())
         self._video = video
         self._fanout = Fanout(hub, packetizer, clock)
@@ -159,7 +159,8 @@ class Daemon:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
         lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_MIN_FRACTION)
         estimates = partial(self._fanout.bandwidth_estimates, quality)
-        return BitrateControl(estimates, self._video, lowest, highest, small=small, quality=quality)
+        rendition, proven = self._fanout.feed(quality).rendition, partial(self._fanout.is_proven, quality)
+        return BitrateControl(estimates, rendition, self._video, lowest, highest, small=small, proven=proven)
 
     def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
         panel = make_panel(settings.panel, clock)

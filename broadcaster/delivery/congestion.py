@@ -31,6 +31,9 @@ RISE = 1.05
 COLLAPSED = 0.5
 """Fraction of the rate below which a REMB that was high a moment ago means that a queue has built up already."""
 
+WAVERS = 0.7
+"""Fraction of the REMB before above which a lower one does not refute what a padding probe has proven."""
+
 NOTICED = 0.75
 """Seconds that browsers need to notice a collapse; what is sent meanwhile is in the queue."""
 
@@ -92,6 +95,7 @@ class CongestionController:
         self.health = ViewerHealth.WELL
         self._remb: int | None = None
         self._is_doubted = False
+        self._proven: int | None = None
         self._ramp_up = RampUp()
         self._loss = LossMeter()
         self._probe = BandwidthProbe(0, 0, 0)
@@ -108,8 +112,22 @@ class CongestionController:
 
     @property
     def bandwidth_estimate(self) -> int | None:
-        """REMB in bits per second; None if there is none, while it ramps up, or has not recovered from a pause."""
+        """REMB in bits per second; None if there is none, while it ramps up, or has not recovered from a pause.
+
+        Until it has recovered, what a padding probe has proven counts instead.
+        """
+        if self._proven is not None:
+            return max(self._proven, self._remb or 0)
         return self._remb if self._ramp_up.is_over and not self._is_doubted else None
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the estimate is what a padding probe has proven."""
+        return self._proven is not None
+
+    def prove(self, rate: float) -> None:
+        """A padding probe has shown that the network carries `rate`, to which REMB takes long to rise."""
+        self._proven, self._low_since = round(rate), None
 
     @property
     def small_estimate(self) -> int | None:
@@ -129,8 +147,11 @@ class CongestionController:
 
         True if the waiting pictures are to be skipped.
         """
-        self._remb, self._is_doubted = remb, False
+        before, self._remb = self._remb, remb
         self._ramp_up.take(remb, rate, now)
+        if self._proven is not None and before is not None and remb > WAVERS * before:
+            return False
+        self._is_doubted, self._proven = False, None
         return self._collapses(remb, rate, now)
 
     def is_draining(self, now: float) -> bool:
@@ -215,6 +236,9 @@ class CongestionController:
     def _is_low_long(self, remb: int | None, now: float) -> bool:
         """Whether REMB is low, and has not risen for long."""
         before, self._remb = self._remb, remb
+        if self._proven is not None and (remb or 0) < self._proven:
+            return False
+        self._proven = None
         if remb is None or remb >= LOW_SHARE * self._rate:
             self._low_since, self._is_doubted = None, False
             return False
@@ -242,5 +266,5 @@ class CongestionController:
     def _skip(self, now: float) -> bool:
         if self.health is ViewerHealth.WELL:  # a picture that was started is completed at this probe's pace
             self._probe = BandwidthProbe(self._rate, float("inf"), now)
-        self.health = ViewerHealth.SKIPPING
+        self.health, self._proven = ViewerHealth.SKIPPING, None
         return True

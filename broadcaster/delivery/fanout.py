@@ -150,6 +150,20 @@ class Fanout:
         return self._full if quality is Quality.FULL else self._small
 
     @property
+    def full_bitrate_goal(self) -> float:
+        """The full rendition's highest bit rate, if a single viewer keeps it lower; else 0.
+
+        Several viewers do not try for more at once: they may share a bottleneck.
+        """
+        full = self._full.rendition
+        return full.bitrate if full.is_lowered and len(self._viewers) == 1 else 0.0
+
+    def is_proven(self, quality: Quality) -> bool:
+        """Return whether padding probes have shown that the estimates of the rendition's viewers are right."""
+        queues = [queue for queue in self._viewers.values() if queue.quality is quality]
+        return bool(queues) and all(queue.is_proven for queue in queues)
+
+    @property
     def small_bitrate(self) -> float:
         """The highest bit rate of the small rendition."""
         return self._hub.small.bitrate
@@ -261,6 +275,10 @@ class _ViewerRenditions:
     @property
     def small_bitrate(self) -> float:
         return self._fanout.small_bitrate
+
+    @property
+    def full_bitrate_goal(self) -> float:
+        return self._fanout.full_bitrate_goal
 
     def rate(self, quality: Quality) -> float:
         return self._fanout.feed(quality).rendition.meter.rate

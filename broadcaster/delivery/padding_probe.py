@@ -35,8 +35,9 @@ class PaddingProbe:
 
     def __init__(self, start: float, full: float, now: float) -> None:
         self.result = ProbeResult.RUNNING
+        self.rate = max(full, start)
         self._start = start
-        self._target = max(full, start) * MARGIN
+        self._target = self.rate * MARGIN
         self._pace = min(max(start, 1.0) * GROWTH, self._target)
         self._began = now
         self._changed_at = now

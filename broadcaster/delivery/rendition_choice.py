@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+from broadcaster.delivery.attempts import Attempts
 from broadcaster.model.stream import Quality, QualityPreference
 
 FIRST_WAIT = 6.0
 """Seconds without congestion on the small rendition before the first attempt to return."""
-
-LONGEST_WAIT = 120.0
-"""Seconds between two attempts at most."""
 
 RELAPSE = 30.0
 """Congestion within this many seconds of a return means that the return has failed."""
@@ -45,6 +43,10 @@ class Renditions(Protocol):
     def small_bitrate(self) -> float:
         """The highest bit rate of the small rendition."""
 
+    @property
+    def full_bitrate_goal(self) -> float:
+        """The full rendition's highest bit rate, if this viewer alone keeps it lower; else 0."""
+
     def rate(self, quality: Quality) -> float:
         """Return the measured bit rate of a rendition."""
 
@@ -64,8 +66,7 @@ class RenditionChoice:
     def __init__(self) -> None:
         self.quality = Quality.FULL
         self.preference = QualityPreference.AUTO
-        self._wait = FIRST_WAIT
-        self._calm_since = float("inf")
+        self._attempts = Attempts(FIRST_WAIT)
         self._returned_at = float("-inf")
         self._changes: deque[float] = deque()
 
@@ -82,13 +83,13 @@ class RenditionChoice:
 
     def congested(self, now: float) -> bool:
         """The network cannot carry what is sent; return whether the viewer gets the small rendition instead."""
-        self._calm_since = float("inf")
+        self._attempts.interrupt()
         if self.quality is Quality.SMALL or self.preference is QualityPreference.FULL:
             return False
         if now - self._returned_at < RELAPSE:
-            self._attempt_failed()
+            self._attempts.failed(now)
         else:
-            self._wait = FIRST_WAIT
+            self._attempts.succeeded()
         self._change(Quality.SMALL, now)
         return True
 
@@ -103,23 +104,19 @@ class RenditionChoice:
         viewer keeps up with it.
         """
         if not is_well or self.quality is Quality.FULL or self.preference is not QualityPreference.AUTO:
-            self._calm_since = float("inf")
+            self._attempts.interrupt()
             return False
-        self._calm_since = min(self._calm_since, now)
         has_headroom = estimate is None or estimate >= HEADROOM * rate
-        return now - self._calm_since >= self._wait and has_headroom and self._recent_changes(now) <= MAX_CHANGES
+        return self._attempts.is_due(now) and has_headroom and self._recent_changes(now) <= MAX_CHANGES
 
     def attempt_ended(self, *, passed: bool, now: float) -> None:
         """The attempt has shown whether the network carries the full rendition."""
-        self._calm_since = now
         if not passed:
-            self._attempt_failed()
+            self._attempts.failed(now)
         elif self.quality is Quality.SMALL:
+            self._attempts.interrupt()
             self._returned_at = now
             self._change(Quality.FULL, now)
-
-    def _attempt_failed(self) -> None:
-        self._wait = min(self._wait * 2, LONGEST_WAIT)
 
     def _recent_changes(self, now: float) -> int:
         while self._changes and now - self._changes[0] >= CHANGES_WITHIN:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from broadcaster.delivery.congestion import CongestionController, ViewerHealth
-from broadcaster.delivery.pacer import BURST, Pacer, WaitingFrame, packets_due
-from broadcaster.delivery.padding_probe import PaddingProbe, ProbeResult
+from broadcaster.delivery.pacer import BURST, Pacer, WaitingFrame
 from broadcaster.delivery.rendition_choice import RenditionChoice, Renditions
 from broadcaster.delivery.rendition_switch import RenditionSwitch
+from broadcaster.delivery.upgrades import Upgrades
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality, QualityPreference
@@ -32,15 +32,14 @@ class SendQueue:
         self._congestion = CongestionController()
         self._choice = RenditionChoice()
         self._switch = RenditionSwitch()
-        self._padding: PaddingProbe | None = None
-        self._padding_allowance = 0.0
+        self._upgrades = Upgrades(renditions, self._choice)
         self._waits_for_keyframe = True
         self._queue: deque[WaitingFrame] = deque()
         self._pacer = Pacer()
 
     def __bool__(self) -> bool:
         """Whether anything waits to be sent."""
-        return bool(self._queue) or self._padding is not None
+        return bool(self._queue) or self._upgrades.is_probing
 
     @property
     def health(self) -> ViewerHealth:
@@ -56,6 +55,11 @@ class SendQueue:
     def bandwidth_estimate(self) -> int | None:
         """The viewer's bandwidth estimate in bits per second; None if there is none."""
         return self._congestion.bandwidth_estimate
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a padding probe has shown that the estimate is right."""
+        return self._congestion.is_proven
 
     @property
     def small_estimate(self) -> int | None:
@@ -96,7 +100,7 @@ class SendQueue:
     def small_ended(self, now: float) -> None:
         """There is no small rendition any more: go on with the full one."""
         if self._choice.quality is Quality.SMALL:
-            self._padding = None
+            self._upgrades.abort(now)
             self._choice.reset(now)
             self._jump(Quality.FULL)
 
@@ -123,31 +127,33 @@ class SendQueue:
         else:
             limit = self._pacer.allow_slow(self._congestion.pace(pace), now)
         self._visit(limit, now)
-        if self._padding is not None:
-            self._send_padding(self._padding, elapsed, now)
+        if self._upgrades.is_probing:
+            self._upgrades.send(self.sender, elapsed, now)
+            self._finish_probe(now)
 
     def report(self, report: ReceiverReport, now: float) -> None:
         """Take a receiver report."""
-        rate = self._renditions.rate(self.quality)
-        if self._padding is not None:
-            self._padding.report(report.lost, report.in_flight, self._congestion.round_trip, now)
+        if self._upgrades.is_probing:
+            self._upgrades.report(report.lost, report.in_flight, self._congestion.round_trip, now)
             self._congestion.disregard_padding(report.lost)
-            self._end_padding(self._padding, now)
-        elif self._congestion.report(report, rate, now):
+            self._finish_probe(now)
+        elif self._congestion.report(report, self._renditions.rate(self.quality), now):
             self._congested(now)
         else:
-            self._try_full(now)
+            is_well = self._congestion.health is ViewerHealth.WELL and not self._switch.is_pending
+            self._upgrades.poll(self.quality, self.bandwidth_estimate, now, is_well=is_well, is_proven=self.is_proven)
 
     def bandwidth_dropped(self, remb: int, now: float) -> None:
         """REMB is lower than a moment ago, in bits per second."""
-        if self._padding is not None:
-            self._padding.bandwidth_dropped(remb)
+        if self._upgrades.is_probing:
+            self._upgrades.bandwidth_dropped(remb)
         elif self._congestion.bandwidth_dropped(remb, self._renditions.rate(self.quality), now):
             self._congested(now)
 
     def _congested(self, now: float) -> bool:
         """Skip the waiting pictures; return whether to go on with the small rendition."""
         self.restart()
+        self._upgrades.abort(now)
         jumps = self._renditions.has_small and self._choice.congested(now)
         if jumps:
             self._jump(Quality.SMALL)
@@ -171,25 +177,11 @@ class SendQueue:
             self._renditions.chosen(quality)
             self._renditions.need_keyframe(quality)
 
-    def _try_full(self, now: float) -> None:
-        """Start a padding probe when it is time to try the full rendition again."""
-        rate = self._renditions.small_bitrate
-        is_well = self._congestion.health is ViewerHealth.WELL and not self._switch.is_pending
-        if self._choice.is_attempt_due(is_well=is_well, estimate=self.bandwidth_estimate, rate=rate, now=now):
-            self._padding = PaddingProbe(self._renditions.rate(Quality.SMALL), self._renditions.rate(Quality.FULL), now)
-
-    def _send_padding(self, probe: PaddingProbe, elapsed: float, now: float) -> None:
-        self._padding_allowance = min(self._padding_allowance + packets_due(probe.padding, elapsed), BURST)
-        self._padding_allowance -= self.sender.send_padding(int(self._padding_allowance), now)
-        probe.poll(now)
-        self._end_padding(probe, now)
-
-    def _end_padding(self, probe: PaddingProbe, now: float) -> None:
-        """Act on the result of the padding probe, if there is one."""
-        if probe.result is not ProbeResult.RUNNING:
-            self._padding = None
-            self._choice.attempt_ended(passed=probe.result is ProbeResult.PASSED, now=now)
-            self._apply_choice()
+    def _finish_probe(self, now: float) -> None:
+        """Act on the result of a padding probe, if there is one."""
+        if proven := self._upgrades.finish(now):
+            self._congestion.prove(proven)
+        self._apply_choice()
 
     def _add(self, frame: RtpFrame, now: float) -> None:
         if (self._queue and self._is_congested(now)) or not self._is_wanted(frame, now):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from broadcaster.model.stream import Quality, StreamState, StreamStatus
 from broadcaster.ports import VideoSource
+from broadcaster.stream.rendition import Rendition
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ _OVERLOAD_FACTOR = 0.8
 _MAX_GROWTH = 1.08
 """Maximum factor by which the rate grows in a second, like REMB's own: 40 s from a fifth of the rate to nearly all."""
 
+_PROVEN_GROWTH = 1.3
+"""Growth in a second where a padding probe has passed: 7 s from a fifth of the rate back to all of it."""
+
 _STEP = 0.05
 """Changes smaller than this fraction are not worth changing the encoder."""
 
@@ -62,17 +66,19 @@ class BitrateRule:
         self._highest = highest
         self._floor = small * _SMALL_FLOOR
 
-    def step(self, estimates: Sequence[int], *, overloaded: bool = False, has_small: bool = False) -> int | None:
+    def step(
+        self, estimates: Sequence[int], *, overloaded: bool = False, has_small: bool = False, proven: bool = False
+    ) -> int | None:
         """Return the new rate if it changes; call this every `INTERVAL`.
 
         `estimates` are the bandwidth estimates of the viewers that keep up, ascending; without any, the rate rises to
         the highest. If this machine is `overloaded`, the rate falls whatever the viewers can receive. `has_small`:
-        slow viewers can get the small rendition.
+        slow viewers can get the small rendition. `proven`: a padding probe has shown that the estimates are right.
         """
         limit = self._limit(estimates, has_small)
         if overloaded:
             limit = min(limit, round(self.rate * _OVERLOAD_FACTOR))
-        rising = max(self.rate, min(limit, self.rate * _MAX_GROWTH))
+        rising = max(self.rate, min(limit, self.rate * (_PROVEN_GROWTH if proven else _MAX_GROWTH)))
         return self._change(limit * _MARGIN if limit < self.rate * _SUFFICIENT else rising)
 
     def fall(self, estimates: Sequence[int], *, has_small: bool = False) -> int | None:
@@ -111,17 +117,20 @@ class BitrateControl:
     def __init__(
         self,
         estimates: Callable[[], list[int]],
+        rendition: Rendition,
         source: VideoSource,
         lowest: int,
         highest: int,
         *,
         small: int = 0,
-        quality: Quality = Quality.FULL,
+        proven: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`small` is as for `BitrateRule`."""
+        """`small` and `proven` are as for `BitrateRule`."""
         self._estimates = estimates
+        self._proven = proven
+        self._rendition = rendition
         self._source = source
-        self._quality = quality
+        self._quality = rendition.quality
         self._limits = (lowest, highest, small)
         self._rule = BitrateRule(lowest, highest, small)
         self._has_small = False
@@ -147,6 +156,7 @@ class BitrateControl:
         self._has_small = status.has_small and self._quality is Quality.FULL
         if self._timer is None and self._can_set:
             self._rule = BitrateRule(*self._limits)
+            self._rendition.target_bitrate = self._rule.rate
             self._checks = 0
             self._schedule()
 
@@ -170,10 +180,13 @@ class BitrateControl:
         before, estimates = self._rule.rate, self._estimates()
         is_step = self._checks % round(INTERVAL / FALL_INTERVAL) == 0
         if is_step:
-            rate = self._rule.step(estimates, overloaded=self.overloaded, has_small=self._has_small)
+            rate = self._rule.step(
+                estimates, overloaded=self.overloaded, has_small=self._has_small, proven=self._proven()
+            )
         else:
             rate = self._rule.fall(estimates, has_small=self._has_small)
         if rate is not None:
             self._checks = 0  # after a fall, wait a whole interval before rising
+            self._rendition.target_bitrate = rate
             self._source.set_bitrate(rate, self._quality)
             log.debug("bit rate (%s) %d → %d kbit/s", self._quality, before // 1000, rate // 1000)

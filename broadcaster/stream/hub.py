@@ -52,9 +52,11 @@ class Hub:
     both renditions, subscribe twice.
     """
 
-    def __init__(self, clock: Clock, bugs: BugLog | None = None, small_bitrate: float = 400_000.0) -> None:
-        """`small_bitrate` is the highest bit rate of the small rendition, in bits per second."""
-        self.full = Rendition()
+    def __init__(
+        self, clock: Clock, bugs: BugLog | None = None, bitrate: float = 0.0, small_bitrate: float = 400_000.0
+    ) -> None:
+        """`bitrate` and `small_bitrate` are the highest ones of the renditions, in bits per second."""
+        self.full = Rendition(bitrate=bitrate)
         self.small = SmallRendition(small_bitrate)
         self.access_units = 0
         self._clock = clock

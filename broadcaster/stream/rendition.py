@@ -47,6 +47,9 @@ have been skipped."""
 SHORTEST_INTERVAL_PER_VIEWER = 2.0
 """Seconds between two keyframes forced for the same viewer, so that a single lossy connection cannot set the pace."""
 
+LOWERED = 0.95
+"""Fraction of the highest bit rate below which the encoder's counts as lowered."""
+
 SHORTEST_PROBE_INTERVAL = 1.2
 """Seconds between two keyframes forced for bandwidth probes, all slow viewers together.
 
@@ -202,12 +205,19 @@ class RateMeter:
 class Rendition:
     """One encoding of the stream: takes the access units of its source, and forces keyframes when they are needed."""
 
-    def __init__(self, quality: Quality = Quality.FULL) -> None:
+    def __init__(self, quality: Quality = Quality.FULL, bitrate: float = 0.0) -> None:
+        """`bitrate` is the encoder's highest one, in bits per second; 0 if it is not known."""
         self.quality = quality
+        self.bitrate = self.target_bitrate = bitrate
         self.cache = KeyframeCache()
         self.gate = KeyframeGate()
         self.meter = RateMeter()
         self._source: VideoSource | None = None
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether the encoder's bit rate is much lower than it could be, because of the viewers."""
+        return self.target_bitrate < LOWERED * self.bitrate
 
     @property
     def can_force_keyframe(self) -> bool:

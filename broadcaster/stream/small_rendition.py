@@ -27,8 +27,7 @@ class SmallRendition(Rendition):
 
     def __init__(self, bitrate: float) -> None:
         """`bitrate` is the highest one, in bits per second."""
-        super().__init__(Quality.SMALL)
-        self.bitrate = bitrate
+        super().__init__(Quality.SMALL, bitrate)
         self._users: set[str] = set()
         self._unused_since = 0.0
         self._is_running = False

@@ -58,6 +58,7 @@ class SendQueueDriver:
         self._number = 0
 
     small_bitrate = 400_000.0
+    full_bitrate_goal = 0.0
 
     def rate(self, quality: Quality) -> float:
         return RATE

@@ -19,12 +19,15 @@ from broadcaster.media.rtx import RtxBudget
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality
 from broadcaster.stream.bitrate import INTERVAL, SMALL_MIN_FRACTION, BitrateRule
+from broadcaster.stream.rendition import LOWERED
 from tests.unit.simulated_encoder import SimulatedEncoder, Stream
 from tests.unit.simulated_network import Browser, Link, Network, Tally
 
 OVERHEAD = 70
 """Bytes of IP, UDP, RTP and SRTP in each packet."""
 
+LOWEST_BITRATE = 300_000
+"""The lowest bit rate of the full rendition."""
 AUDIO_PACKET, AUDIO_INTERVAL = 230, 0.02
 
 
@@ -39,6 +42,7 @@ class Simulation:
         small: Stream | None = None,
         report_interval: float = 0.1,
         audio: bool = True,
+        is_alone: bool = False,
         seed: int = 1,
     ) -> None:
         self.now = 0.0
@@ -49,9 +53,11 @@ class Simulation:
         self.small = SimulatedEncoder(small or Stream())
         self.small.turn(False)
         self.has_small = small is not None
-        self._rule = BitrateRule(
+        self._small_rule = BitrateRule(
             round(self.small.stream.bitrate * SMALL_MIN_FRACTION), round(self.small.stream.bitrate)
         )
+        self._full_rule = BitrateRule(LOWEST_BITRATE, round(stream.bitrate), small=round(self.small.stream.bitrate))
+        self._is_alone = is_alone
         self._rule_at = 0.0
         self.changes: list[tuple[float, Quality]] = []
         self.padding = 0
@@ -154,7 +160,7 @@ class Simulation:
             self._transmit(AUDIO_PACKET, lambda: None)
         if self.now >= self._pictures / self.full.stream.fps:
             self._encode()
-        self._adapt_small()
+        self._adapt_bitrates()
         if self.queue:
             self.queue.tick(pace_of(self._encoder(self.queue.quality).meter), self.now)
         self._send_nack()
@@ -163,16 +169,25 @@ class Simulation:
             self._report()
         self.network.wait(self.now)
 
-    def _adapt_small(self) -> None:
-        """Adapt the small encoder's bit rate to the viewer's bandwidth estimate."""
+    def _adapt_bitrates(self) -> None:
+        """Adapt the small encoder's bit rate to the viewer, and the full one's if it is the only one."""
         if self.now < self._rule_at:
             return
         self._rule_at = self.now + INTERVAL
-        estimate = self.queue.small_estimate
-        follows = self.queue.quality is Quality.SMALL and estimate is not None
-        rate = self._rule.step([estimate] if follows else [])
-        if rate is not None:
+        is_small, queue = self.queue.quality is Quality.SMALL, self.queue
+        small, full = (queue.small_estimate, None) if is_small else (None, queue.bandwidth_estimate)
+        if (rate := self._small_rule.step([] if small is None else [small])) is not None:
             self.small.set_bitrate(rate)
+        if self._is_alone:
+            estimates = [] if full is None else [full]
+            rate = self._full_rule.step(estimates, has_small=self.has_small, proven=queue.is_proven)
+            if rate is not None:
+                self.full.set_bitrate(rate)
+
+    @property
+    def full_bitrate_goal(self) -> float:
+        highest = self.full.stream.bitrate
+        return highest if self._is_alone and self._full_rule.rate < LOWERED * highest else 0.0
 
     def _encode(self) -> None:
         for quality in Quality:

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from broadcaster.delivery.rendition_choice import FIRST_WAIT, HEADROOM, LONGEST_WAIT, RELAPSE, RenditionChoice
+from broadcaster.delivery.attempts import LONGEST_WAIT
+from broadcaster.delivery.rendition_choice import FIRST_WAIT, HEADROOM, RELAPSE, RenditionChoice
 from broadcaster.model.stream import Quality, QualityPreference
 
 RATE = 400_000

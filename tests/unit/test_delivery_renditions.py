@@ -121,3 +121,29 @@ def test_viewer_of_the_small_rendition_gets_the_full_one_when_there_is_no_small_
     viewer.queue.small_ended(viewer.now)
     assert shown_fps(viewer, 5) > 28
     assert viewer.queue.quality is Quality.FULL
+
+
+@pytest.mark.parametrize("small", [None, SMALL])
+@pytest.mark.parametrize("report_interval", [0.1, 1.0])
+@pytest.mark.parametrize("queue", [0.5, 3.0])
+def test_single_viewer_has_the_highest_bit_rate_again_within_25_s(small, report_interval, queue):
+    wide, narrow = Link(rate=20e6, queue=queue), Link(rate=500_000, queue=queue)
+    viewer = Simulation(Stream(), wide, small=small, report_interval=report_interval, is_alone=True)
+    viewer.run(10)
+    viewer.network.link = narrow
+    viewer.run(11)
+    viewer.network.link = wide
+    viewer.run(25)
+    assert viewer.queue.quality is Quality.FULL
+    assert viewer.rate(Quality.FULL) > 0.8 * Stream().bitrate
+    viewer.run(20)
+    assert viewer.rate(Quality.FULL) > 0.8 * Stream().bitrate
+    assert viewer.queue.health is ViewerHealth.WELL
+
+
+def test_single_viewer_on_a_network_that_stays_narrow_gets_little_padding():
+    viewer = Simulation(Stream(), Link(rate=1_200_000, queue=0.5), small=None, report_interval=1.0, is_alone=True)
+    viewer.run(20)
+    tally, before = viewer.measure(), viewer.padding
+    viewer.run(120)
+    assert viewer.padding - before < 0.05 * tally.packets

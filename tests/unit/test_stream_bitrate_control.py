@@ -7,6 +7,7 @@ import asyncio
 from broadcaster.model.stream import AudioState, Quality, StreamState, StreamStatus
 from broadcaster.ports import VideoTraits
 from broadcaster.stream.bitrate import BitrateControl
+from broadcaster.stream.rendition import Rendition
 from tests.rigs.timetravel import TravelClock, travel
 
 LOWEST, HIGHEST = 300_000, 2_500_000
@@ -25,7 +26,9 @@ class BitrateDriver:
     def __init__(self, **traits: bool) -> None:
         self.estimates: dict[str, int] = {}
         self.encoder = Encoder(**traits)
-        self.control = BitrateControl(lambda: sorted(self.estimates.values()), self.encoder, LOWEST, HIGHEST)
+        self.control = BitrateControl(
+            lambda: sorted(self.estimates.values()), Rendition(), self.encoder, LOWEST, HIGHEST
+        )
 
     def viewer(self, name: str, estimate: int) -> None:
         self.estimates[name] = estimate

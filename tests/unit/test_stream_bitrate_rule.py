@@ -118,3 +118,11 @@ def test_overload_lowers_the_full_rendition_to_the_lowest_rate_although_there_is
     for _ in range(40):
         rule.step([10 * HIGHEST], overloaded=True, has_small=True)
     assert rule.rate == LOWEST
+
+
+def test_proven_estimates_raise_the_rate_within_ten_steps():
+    rule = BitrateRule(LOWEST, HIGHEST)
+    run(rule, [500_000])
+    for _ in range(10):
+        rule.step([HIGHEST], proven=True)
+    assert rule.rate == HIGHEST
