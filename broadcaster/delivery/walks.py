@@ -20,8 +20,8 @@ ON_TIME = 3
 """Walks that may wait: a picture, audio and a tick can come together. For each one more,
 `VIEWERS_AT_ONCE` more viewers are served at once: new viewers that connect then wait, not all those that watch."""
 
-MOST_AT_ONCE = 8 * VIEWERS_AT_ONCE
-"""Viewers served at once at most: about ten milliseconds."""
+MOST_AT_ONCE = 4 * VIEWERS_AT_ONCE
+"""Viewers served at once at most: about five milliseconds."""
 
 Visit = Callable[[SendQueue], None]
 

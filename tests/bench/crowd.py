@@ -49,22 +49,34 @@ class Crowd(Protocol):
         """Wait until the viewers have left, and return what they received."""
 
 
-def crowd(port: int, viewers: int, seconds: float, interval: float = 0.01, *, light: bool = False) -> Crowd:
+def crowd(
+    port: int, viewers: int, seconds: float, interval: float = 0.01, *, light: bool = False, niceness: int = 0
+) -> Crowd:
     """Let viewers join the engine on `port`, one every `interval` seconds, and stay `seconds` after the last join.
 
     Those of the yardstick can be `light`: they count packets by their headers, and report neither loss nor bandwidth.
+    Their `niceness` lets the engine go first where they need more than their share of the processors.
     """
     if yardstick.program("viewers") is None:
         return PythonCrowd(port, viewers)
     options = {"ws": f"ws://127.0.0.1:{port}/ws"} | ({"light": "127.0.0.1"} if light else {})
-    return PionCrowd(viewers, seconds, interval, **options)
+    return PionCrowd(viewers, seconds, interval, niceness=niceness, **options)
 
 
 class PionCrowd(yardstick.Program):
     """The yardstick's viewers; they connect to the URL `ws`, or `whep` for the yardstick's own sender."""
 
-    def __init__(self, viewers: int, seconds: float, interval: float = 0.01, **options: str) -> None:
-        super().__init__("viewers", n=viewers, seconds=math.ceil(seconds), every=f"{interval * 1000:g}ms", **options)
+    def __init__(
+        self, viewers: int, seconds: float, interval: float = 0.01, *, niceness: int = 0, **options: str
+    ) -> None:
+        super().__init__(
+            "viewers",
+            niceness=niceness,
+            n=viewers,
+            seconds=math.ceil(seconds),
+            every=f"{interval * 1000:g}ms",
+            **options,
+        )
 
     async def __aenter__(self) -> PionCrowd:
         self._overflows = udp_overflows()

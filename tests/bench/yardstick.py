@@ -34,8 +34,14 @@ def is_built() -> bool:
 class Program:
     """A program that prints one line of JSON and exits by itself; use it with `async with`."""
 
-    def __init__(self, name: str, **flags: object) -> None:
-        self._arguments = [str(program(name)), *(f"-{flag}={value}" for flag, value in flags.items())]
+    def __init__(self, name: str, *, niceness: int = 0, **flags: object) -> None:
+        self._arguments = [
+            "nice",
+            "-n",
+            str(niceness),
+            str(program(name)),
+            *(f"-{flag}={value}" for flag, value in flags.items()),
+        ]
         self._process: asyncio.subprocess.Process
 
     async def __aenter__(self) -> Program:
