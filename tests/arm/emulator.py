@@ -17,8 +17,8 @@ _VARIABLE = "QEMU_CPU"
 _CPU = "cortex-a72"
 """The Raspberry Pi 4's, which has no pointer authentication (FEAT_PAuth).
 
-qemu-user's default CPU has it, and computes its cipher in software at each call and return of programs that are built with
-it, as Debian's are since Trixie: Python takes six times as long.
+qemu-user's default CPU has it, and computes its cipher in software at each call and return of programs that are built
+with it, as Debian's are since Trixie: Python takes six times as long.
 """
 
 

@@ -74,17 +74,21 @@ def _archive(release: str, architecture: str, packages: Sequence[str]) -> Path:
 
 
 def run(command: Sequence[str], limit: float, folder: Path | None = None) -> str:
-    """Run a command for at most `limit` seconds. Raises `AssertionError` with its output if it fails."""
+    """Run a command that must succeed within `limit` seconds. Raises `AssertionError` with its output otherwise."""
     environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root"}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=limit,
-        env=os.environ | environment,
-        cwd=folder,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=limit,
+            env=os.environ | environment,
+            cwd=folder,
+        )
+    except subprocess.TimeoutExpired as error:  # its output is bytes, or None if there is none
+        output = "\n".join((part or b"").decode("utf-8", "replace") for part in (error.stdout, error.stderr))
+        raise AssertionError(f"{output}\n{' '.join(command)}: not finished after {limit:.0f} s") from error
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done.stdout
