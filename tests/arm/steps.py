@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.arm.tree import ENVIRONMENT, Tree
+from tests.edges import test_webrtc_peer
 from tests.house.project import ROOT, read
 from tests.system.container import Container
 from tests.system.trees import RELEASES
@@ -24,7 +26,7 @@ _REASON = "Linux opens each emulated program at the lowest free descriptor"
 """Why this unit test fails under emulation."""
 
 _SPAWN_ERROR = "Failed to spawn executor: Invalid argument"
-"""Error of systemd 254 and later for each service, because qemu-user refuses clone(2) with CLONE_PIDFD."""
+"""Error of systemd 254 and later for each service, because qemu-user before 8.0 refuses clone(2) with CLONE_PIDFD."""
 
 _VERSIONS = """
 import json, platform
@@ -64,8 +66,8 @@ def pip_install(tree: Tree) -> str:
 
 def unit_tests(tree: Tree) -> str:
     """Run tests/unit, except a test that fails because of the emulator."""
-    name = f"{Path(test_cli_streams.__file__).relative_to(ROOT)}::{_DESELECTED.__name__}"
-    return f"{_pytest(tree, 'tests/unit', f'--deselect={name}', limit=360)}; not {_DESELECTED.__name__}: {_REASON}"
+    result = _pytest(tree, "tests/unit", f"--deselect={_node(_DESELECTED)}", limit=360)
+    return f"{result}; not {_DESELECTED.__name__}: {_REASON}"
 
 
 def private_names(tree: Tree) -> str:
@@ -75,8 +77,8 @@ def private_names(tree: Tree) -> str:
 
 def srtp_and_offload(tree: Tree) -> str:
     """Test bursts encrypted by libsrtp and segmented by the kernel, then aiortc's peers over loopback."""
-    peers = "tests/edges/test_webrtc_peer.py::test_a_viewer_decrypts_and_decodes_everything"
-    return _pytest(tree, "tests/edges/test_webrtc_offload.py", peers, limit=60)
+    peers = test_webrtc_peer.test_viewer_decrypts_and_decodes_all_packets
+    return _pytest(tree, "tests/edges/test_webrtc_offload.py", _node(peers), limit=60)
 
 
 def make_install(tree: Tree) -> str:
@@ -86,7 +88,7 @@ def make_install(tree: Tree) -> str:
         container.boot()
         systemd = container.run("systemctl", "--version").split()[1]
         if _SPAWN_ERROR in container.console:
-            return f"NOT POSSIBLE: systemd {systemd} starts services by pidfd_spawn(3), which this qemu cannot do"
+            return f"NOT POSSIBLE: systemd {systemd} starts services by pidfd_spawn(3), which needs qemu 8.0 or later"
         container.make("install", "SOURCE=test")
         assert container.show("ActiveState") == "active"
         container.run("broadcaster", "live", "on")
@@ -101,6 +103,12 @@ def _pytest(tree: Tree, *arguments: str, limit: float) -> str:
     summary = output.strip().splitlines()[-1]
     assert re.search(r"\d+ passed", summary), summary
     return f"{re.sub(r' in .*', '', summary)} in {time.monotonic() - began:.0f} s"
+
+
+def _node(test: Callable[..., object]) -> str:
+    """Return pytest's name of a test function."""
+    file = Path(inspect.getfile(test)).relative_to(ROOT)
+    return f"{file}::{test.__name__}"
 
 
 Step = Callable[[Tree], str]
