@@ -109,6 +109,16 @@ class IceConnection(Connection):
         """Descriptions of what failed while gathering."""
         return tuple(self._problems)
 
+    async def gather_candidates(self) -> None:
+        """Gather candidates; without a free file descriptor, not even the addresses can be listed.
+
+        Raises `BroadcasterError`.
+        """
+        try:
+            await super().gather_candidates()
+        except OSError as error:
+            raise BroadcasterError(f"no candidates can be gathered: {error.strerror}") from error
+
     async def get_component_candidates(self, component: int, addresses: list[str], *_: object) -> list[Candidate]:
         """Open ports and query the servers; `addresses`, aioice's selection, is ignored.
 

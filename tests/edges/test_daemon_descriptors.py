@@ -64,3 +64,4 @@ async def test_with_few_descriptors_connected_viewers_get_every_packet():
         async with asyncio.timeout(15), LightViewer(daemon.port) as second:
             await second.keyframe()
         assert "refusing new viewers" not in daemon.log
+        assert "Traceback" not in daemon.log

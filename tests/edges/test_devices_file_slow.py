@@ -1,6 +1,7 @@
 """Playback when decoding, reading or encoding is too slow: pictures are skipped evenly, the audio continues."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,7 +35,7 @@ def clock():
 
 @pytest.fixture
 def slow_decoding(monkeypatch, clock):
-    """Makes decoding take a multiple of the frame interval per picture."""
+    """Makes decoding take a multiple of the frame interval per picture; encoding takes no time."""
 
     def slow(factor):
         frames = TrackReader.frames
@@ -45,6 +46,7 @@ def slow_decoding(monkeypatch, clock):
                 yield frame
 
         monkeypatch.setattr(TrackReader, "frames", slowed)
+        monkeypatch.setattr(pipelines, "time", SimpleNamespace(perf_counter=clock.monotonic))
 
     return slow
 

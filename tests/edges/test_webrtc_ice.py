@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -226,6 +227,17 @@ async def test_loopback_is_offered_without_a_network(monkeypatch):
     monkeypatch.setattr("ifaddr.get_adapters", list)
     peer = create(IceSettings())
     assert {host for host, _, _ in candidates((await peer.offer()).sdp)} == {"127.0.0.1"}
+    await peer.close()
+
+
+async def test_shortage_of_descriptors_is_reported_with_its_reason(monkeypatch):
+    def fail():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("ifaddr.get_adapters", fail)
+    peer = create(IceSettings())
+    with pytest.raises(BroadcasterError, match="gathered: Too many open files"):
+        await peer.offer()
     await peer.close()
 
 
