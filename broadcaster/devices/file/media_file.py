@@ -116,5 +116,6 @@ class MediaFile:
             prerolled.close()
             prerolled = None
         following = prerolled or self.open_reader(reader.kind, info)
+        following.expect_read_time(reader.read_time)
         following.set_position(reader.loop + 1, end, end, seek=False)
         return following

@@ -80,6 +80,18 @@ class TrackReader:
         """Whether reading takes most of the time, not decoding."""
         return self._demuxer.read_time > _SLOW_READING * self._default_duration
 
+    @property
+    def read_time(self) -> float:
+        """Average seconds to read a packet, over the last ones."""
+        return self._demuxer.read_time
+
+    def expect_read_time(self, seconds: float) -> None:
+        """Assume that reading a packet takes as long as in the previous loop, until measured.
+
+        The first packets were read when the file was opened, so slow storage would be taken for slow decoding.
+        """
+        self._demuxer.read_time = max(self._demuxer.read_time, seconds)
+
     def storage_error(self) -> SourceError | None:
         """Return why the file cannot be read any more; None if it can."""
         return self._demuxer.storage_error()

@@ -127,7 +127,8 @@ class VideoPlayer:
                 return False
         if not self._thread.pause(self._timeline.due(position) - self._clock.monotonic()):
             return False
-        skip = pipeline.should_skip(late)
+        # If the storage is slow, skipping pictures gains nothing: they have been read already.
+        skip = not reader.is_storage_slow and pipeline.should_skip(late)
         self._count_skipped(pipeline, position, skip, now)
         self._position = position
         if not skip:
