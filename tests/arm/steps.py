@@ -25,8 +25,11 @@ _DESELECTED = test_cli_streams.test_closed_descriptor_is_replaced_by_dev_null
 _REASON = "Linux opens each emulated program at the lowest free descriptor"
 """Why this unit test fails under emulation."""
 
-_SPAWN_ERROR = "Failed to spawn executor: Invalid argument"
-"""Error of systemd 254 and later for each service, because qemu-user before 8.0 refuses clone(2) with CLONE_PIDFD."""
+_EMULATOR_ERRORS = {
+    "Failed to spawn executor: Invalid argument": "qemu before 8.0 refuses clone(2) with CLONE_PIDFD",
+    "Failed to set up credentials: Invalid argument": "qemu refuses clone(2) with CLONE_NEWNS",
+}
+"""Errors of systemd 254 and later for its services, and the reasons: the first with qemu 7.2, the second with 10.0."""
 
 _VERSIONS = """
 import json, platform
@@ -87,8 +90,9 @@ def make_install(tree: Tree) -> str:
     try:
         container.boot()
         systemd = container.run("systemctl", "--version").split()[1]
-        if _SPAWN_ERROR in container.console:
-            return f"NOT POSSIBLE: systemd {systemd} starts services by pidfd_spawn(3), which needs qemu 8.0 or later"
+        for error, reason in _EMULATOR_ERRORS.items():
+            if error in container.console:
+                return f"NOT POSSIBLE: systemd {systemd} cannot start services, because {reason}"
         container.make("install", "SOURCE=test")
         assert container.show("ActiveState") == "active"
         container.run("broadcaster", "live", "on")

@@ -15,10 +15,6 @@ _ENTER = str(Path(__file__).with_name("enter.sh"))
 _EXTRA = ("python3-venv", "alsa-utils", "iproute2")
 """Debian packages that the project needs; `make install` would install them, which takes minutes here."""
 
-_WITHOUT_CREDENTIALS = "[Service]\nImportCredential=\n"
-"""For all services, since Trixie's systemd imports credentials in a mount namespace that it makes with clone(2), which
-qemu-user refuses with EINVAL."""
-
 _VARIABLES = {
     "PATH": f"{ENVIRONMENT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -38,9 +34,6 @@ class Tree:
     def make(self) -> None:
         """Unpack the system, or build it the first time, which takes minutes."""
         make_tree(self.root, self.release, "arm64", _EXTRA)
-        settings = self.root / "etc/systemd/system/service.d/emulator.conf"
-        settings.parent.mkdir(parents=True)
-        settings.write_text(_WITHOUT_CREDENTIALS, "ascii")
 
     def run(self, *command: str, limit: float = 60) -> str:
         """Run a command in the checkout, and return its output. Raises `AssertionError` if it fails."""
