@@ -27,7 +27,7 @@ _REASON = "Linux opens each emulated program at the lowest free descriptor"
 
 _EMULATOR_ERRORS = {
     "Failed to spawn executor: Invalid argument": "qemu before 8.0 refuses clone(2) with CLONE_PIDFD",
-    "Failed to set up credentials: Invalid argument": "qemu refuses clone(2) with CLONE_NEWNS",
+    "journald.service: Failed to set up credentials: Invalid argument": "qemu refuses clone(2) with CLONE_NEWNS",
 }
 """Errors of systemd 254 and later for its services, and the reasons: the first with qemu 7.2, the second with 10.0."""
 
