@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ async def measure(options: Options) -> list[Result]:
         return [Result("narrow network", f"not measured: {reason}")]
     results = []
     for second in ("auto", "off"):
+        # Threads stay in the network namespace in which they were made, and the scene makes another one.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
         async with scene(OTHERS, **HD, video__second=second) as here:
             for rate, target in RATES.items():
                 window = await _narrow(here, rate, options.seconds or WINDOW)
