@@ -8,13 +8,22 @@ from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 
-from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEND_TIME_OFFSET, PacketFormat, RtpFrame, send_time_element
+from broadcaster.media.rtp import (
+    MAX_PACKET,
+    RTP_HEADER,
+    SEND_TIME_OFFSET,
+    SEQUENCE_OFFSET,
+    Burst,
+    PacketFormat,
+    RtpFrame,
+    send_time_element,
+)
 
 HISTORY_SECONDS = 2.0
 """Seconds for which sent frames remain available: longer than a browser waits for a lost packet."""
 
-HISTORY_BYTES = 1 << 20
-"""Maximum bytes of protected packets stored for a viewer without RTX: two seconds of 4 Mbit/s."""
+HISTORY_PACKETS = 1000
+"""Packets that remain available without RTX: libsrtp protects a number again within aiortc's window of 1024 only."""
 
 MAX_FRACTION = 0.3
 """Maximum retransmitted bytes, as a fraction of the bytes sent for the first time."""
@@ -72,45 +81,49 @@ def _unwrap(sequence: int, next: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _SentBurst:
-    """Consecutive protected packets; `offsets` are their starts in `data`, and the end of the last one."""
+    """A burst that was sent: the unwrapped number of its first packet, and the abs-send-time that replaced its own."""
 
     first: int
     sent_at: float
-    data: bytes
-    offsets: tuple[int, ...]
+    burst: Burst
+    send_time: bytes | None
 
 
 class SentPackets:
-    """The protected packets recently sent to one viewer without RTX: the same bytes are sent again.
+    """The packets recently sent to one viewer without RTX: the same packets are sent again.
 
-    They are stored instead of being protected again, because their contents depend on when they were sent (send time,
-    extensions), and different plaintexts must never be protected under one sequence number (RFC 7714 §8.1).
+    Their plaintexts are shared with other viewers, and built again exactly as they were: protecting one under its old
+    number gives the same bytes. Different plaintexts must never be protected under one sequence number (RFC 7714 §8.1).
     """
 
     def __init__(self) -> None:
         self._bursts: deque[_SentBurst] = deque()
-        self._bytes = 0
         self._next = 0
 
-    def add(self, first: int, data: bytes, offsets: tuple[int, ...], now: float) -> None:
-        """Store the packets that start at `offsets` in `data`; `first` is the unwrapped number of the first one."""
-        self._bursts.append(_SentBurst(first, now, data, (*offsets, len(data))))
-        self._bytes += len(data)
-        self._next = first + len(offsets)
-        while self._bursts and (self._bytes > HISTORY_BYTES or self._bursts[0].sent_at < now - HISTORY_SECONDS):
-            self._bytes -= len(self._bursts.popleft().data)
+    def add(self, first: int, burst: Burst, send_time: bytes | None, now: float) -> None:
+        """Remember a burst; `first` is the unwrapped number of its first packet."""
+        bursts = self._bursts
+        bursts.append(_SentBurst(first, now, burst, send_time))
+        self._next = first + len(burst.offsets)
+        while bursts[0].sent_at < now - HISTORY_SECONDS or bursts[0].first < self._next - HISTORY_PACKETS:
+            bursts.popleft()
 
     def find(self, sequence: int) -> bytes | None:
-        """Return the packet that had this 16-bit number; None if it is no longer available."""
+        """Return the unprotected packet that had this 16-bit number; None if it is no longer available."""
         unwrapped = _unwrap(sequence, self._next)
         index = bisect_right(self._bursts, unwrapped, key=attrgetter("first")) - 1
         if index < 0:
             return None
-        burst = self._bursts[index]
-        packet = unwrapped - burst.first
-        if packet + 1 >= len(burst.offsets):
+        sent = self._bursts[index]
+        number = unwrapped - sent.first
+        if number >= len(sent.burst.offsets):
             return None
-        return burst.data[burst.offsets[packet] : burst.offsets[packet + 1]]
+        offset = sent.burst.offsets[number]
+        packet = bytearray(sent.burst.data[offset : offset + sent.burst.lengths[number]])
+        struct.pack_into("!H", packet, SEQUENCE_OFFSET, unwrapped & 0xFFFF)
+        if sent.send_time is not None:
+            packet[SEND_TIME_OFFSET : SEND_TIME_OFFSET + 4] = sent.send_time
+        return bytes(packet)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ class ViewerSender:
             if self._rtx is not None and found is not None:
                 self._send_rtx_packet(self._rtx, track, *found, number & 0xFFFF, now)
             elif self._sent_packets is not None and (packet := self._sent_packets.find(number)) is not None:
-                self.datagrams.send(packet)
+                self._send_protected(self._srtp.protect, packet)
         return packets
 
     def allow_playout_delay(self) -> None:
@@ -191,7 +191,7 @@ class ViewerSender:
         """Send the packet with the number `lost` again unchanged: one copy, because receivers drop duplicates."""
         packet = self._sent_packets.find(lost) if self._sent_packets is not None else None
         if packet is not None and self.budget.take(lost, len(packet), now, max_copies=1):
-            self.datagrams.send(packet)
+            self._send_protected(self._srtp.protect, packet)
 
     def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
         if first == 0:
@@ -209,7 +209,7 @@ class ViewerSender:
         errors = self.datagrams.errors
         self.datagrams.send_batches(_buffer.view, burst.batches)
         if track is self.video and self._sent_packets is not None:
-            self._sent_packets.add(sequence, bytes(_buffer.view[: len(burst.data)]), burst.offsets, now)
+            self._sent_packets.add(sequence, burst, send_time, now)
         accepted = end - first - (self.datagrams.errors - errors)
         octets = burst.octets * accepted // (end - first)
         track.next_sequence = sequence + end - first

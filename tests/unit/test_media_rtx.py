@@ -4,10 +4,10 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream, send_time_element
+from broadcaster.media.rtp import Burst, PacketFormat, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import (
     COPIES,
-    HISTORY_BYTES,
+    HISTORY_PACKETS,
     HISTORY_SECONDS,
     MAX_FRACTION,
     RtxBudget,
@@ -121,28 +121,40 @@ def test_budget_lasts_for_a_fifth_of_lost_packets():
     assert refused == 0
 
 
-@given(
-    st.integers(0, 70_000), st.lists(st.lists(st.binary(min_size=1, max_size=4), min_size=1, max_size=5), min_size=1)
-)
-def test_sent_packets_are_found_by_sequence_number_across_the_wrap(first, bursts):
+def sent_burst(packets: int) -> Burst:
+    payloads = [bytes([index]) * 20 for index in range(packets)]
+    return RtpFrame(VIDEO, payloads, 90_000, 1.0).serialize(FORMAT).burst(0, packets)
+
+
+@given(st.integers(0, 70_000), st.lists(st.integers(1, 5), min_size=1), st.booleans())
+def test_sent_packets_are_built_again_as_they_were_across_the_wrap(first, bursts, late):
     sent, expected, number = SentPackets(), {}, first
+    send_time = send_time_element(FORMAT.abs_send_time, 2.5) if late else None
     for packets in bursts:
-        offsets = tuple(sum(map(len, packets[:index])) for index in range(len(packets)))
-        sent.add(number, b"".join(packets), offsets, now=0.0)
-        expected |= {number + index & 0xFFFF: packet for index, packet in enumerate(packets)}
-        number += len(packets)
+        burst = sent_burst(packets)
+        sent.add(number, burst, send_time, now=0.0)
+        for offset, length in zip(burst.offsets, burst.lengths, strict=True):
+            packet = bytearray(burst.data[offset : offset + length])
+            packet[2:4] = (number & 0xFFFF).to_bytes(2, "big")
+            if send_time is not None:
+                packet[16:20] = send_time
+            expected[number & 0xFFFF] = bytes(packet)
+            number += 1
     for sequence, packet in expected.items():
         assert sent.find(sequence) == packet
     assert sent.find(number & 0xFFFF) is None
     assert sent.find(first - 1 & 0xFFFF) is None
 
 
-def test_sent_packets_are_limited_by_age_and_size():
+def test_sent_packets_are_limited_by_age_and_number():
     sent = SentPackets()
-    sent.add(1, b"old", (0,), now=0.0)
-    sent.add(2, b"new", (0,), now=HISTORY_SECONDS + 0.1)
-    assert (sent.find(1), sent.find(2)) == (None, b"new")
-    sent.add(3, bytes(HISTORY_BYTES), (0,), now=HISTORY_SECONDS + 0.1)
+    burst = sent_burst(1)
+    sent.add(1, burst, None, now=0.0)
+    sent.add(2, burst, None, now=HISTORY_SECONDS + 0.1)
+    assert sent.find(1) is None
+    assert sent.find(2) is not None
+    for number in range(3, 3 + HISTORY_PACKETS):
+        sent.add(number, burst, None, now=HISTORY_SECONDS + 0.1)
     assert sent.find(2) is None
     assert sent.find(3) is not None
     assert SentPackets().find(1) is None
