@@ -129,7 +129,7 @@ async def test_row_17_bit_rate_follows_the_bandwidth(record):
         record("17", f"{times}, round-trip time at most {round_trip * 1000:.0f} ms")
         assert round_trip < 0.8, monitor.round_trips
         assert down <= 3
-        assert up <= 40
+        assert up <= 30
 
 
 class SendMonitor:
