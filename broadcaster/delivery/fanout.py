@@ -131,7 +131,7 @@ class Fanout:
         """Force a keyframe as soon as the gate allows: `viewer` cannot go on without one."""
         queue = self._viewers.get(viewer)
         if queue is not None:
-            self.feed(queue.quality).rendition.request_keyframe(viewer, self._clock.monotonic())
+            self.need_keyframe(viewer, queue.quality)
 
     def report(self, viewer: str, report: ReceiverReport) -> None:
         """Take a receiver report of `viewer`."""
@@ -162,11 +162,6 @@ class Fanout:
         """Return whether padding probes have shown that the estimates of the rendition's viewers are right."""
         queues = [queue for queue in self._viewers.values() if queue.quality is quality]
         return bool(queues) and all(queue.is_proven for queue in queues)
-
-    @property
-    def small_bitrate(self) -> float:
-        """The highest bit rate of the small rendition."""
-        return self._hub.small.bitrate
 
     @property
     def small_is_available(self) -> bool:
@@ -274,7 +269,7 @@ class _ViewerRenditions:
 
     @property
     def small_bitrate(self) -> float:
-        return self._fanout.small_bitrate
+        return self._fanout.feed(Quality.SMALL).rendition.bitrate
 
     @property
     def full_bitrate_goal(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -17,8 +16,6 @@ from broadcaster.devices.libav import libav_errors
 from broadcaster.errors import SourceError, StreamReason
 from broadcaster.media.parameter_sets import ParameterSets
 from broadcaster.model.stream import AccessUnit
-
-log = logging.getLogger(__name__)
 
 WIDTH_STEP = 64
 """Widths must be a multiple of it. libav passes pictures with their own line size (v4l2_buffers.c); for yuv420p it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,6 @@ from broadcaster.errors import SourceError, StreamReason
 from broadcaster.model.stream import Quality
 from broadcaster.ports import VideoSink
 from broadcaster.settings import VideoSettings
-
-log = logging.getLogger(__name__)
 
 AUTO_SIZE = (640, 360)
 """The largest size with `video.second = "auto"`: legible on a phone at 400 kbit/s."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +30,6 @@ from broadcaster.webrtc.ice import IceConnection
 from broadcaster.webrtc.reports import CaptureClock, is_keyframe_request, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
 from broadcaster.webrtc.udp_port import DropReason
-
-log = logging.getLogger(__name__)
 
 SILENCE_LIMIT = Timings().alive
 """Seconds without an authenticated datagram after which no more video is sent."""

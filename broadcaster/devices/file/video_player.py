@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,8 +15,6 @@ from broadcaster.devices.thread import SourceThread
 from broadcaster.errors import SourceError
 from broadcaster.model.stream import AccessUnit
 from broadcaster.ports import Clock
-
-log = logging.getLogger(__name__)
 
 REPEAT = 0.2
 """Seconds after which the last picture is repeated while there is no other, or a pause would look like a stall."""
