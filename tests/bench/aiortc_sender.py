@@ -19,10 +19,10 @@ from aiortc import (
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 from broadcaster.media.timestamps import VIDEO_RATE
-from broadcaster.model.offers import IceCandidate
+from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import AccessUnit, Quality, QualityPreference
-from broadcaster.ports import Offer, PeerListener
+from broadcaster.ports import PeerListener
 from tests.bench.synthetic_source import SyntheticSource
 
 

@@ -14,10 +14,10 @@ import aiohttp
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import StreamReason
-from broadcaster.model.offers import IceCandidate
+from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
-from broadcaster.ports import Offer, PeerListener
+from broadcaster.ports import PeerListener
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.storage.secrets import SecretFile, StateSecrets

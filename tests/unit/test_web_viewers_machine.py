@@ -16,9 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from broadcaster.auth.links import OPEN_GRANT
 from broadcaster.errors import BadAnswer
+from broadcaster.model.offers import Offer
 from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.ports import Offer, PeerListener
+from broadcaster.ports import PeerListener
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import Refusal
 from broadcaster.signaling.protocol import CloseCode, Timings

@@ -1,0 +1,27 @@
+"""The interfaces between the layers.
+
+`devices`, `webrtc`, `storage` and `service` implement these protocols, `stream` and `web` use them, and only `app`
+knows which implementation is behind which protocol. Times named `now`, `captured` or `…_at` are monotonic seconds.
+"""
+
+from broadcaster.ports.control import Control, Panel, StoredFlag, StreamControl
+from broadcaster.ports.peers import MediaSender, Peer, PeerFactory, PeerListener, RtpDelivery
+from broadcaster.ports.sources import AudioSink, AudioSource, Clock, VideoSink, VideoSource, VideoTraits
+
+__all__ = [
+    "AudioSink",
+    "AudioSource",
+    "Clock",
+    "Control",
+    "MediaSender",
+    "Panel",
+    "Peer",
+    "PeerFactory",
+    "PeerListener",
+    "RtpDelivery",
+    "StoredFlag",
+    "StreamControl",
+    "VideoSink",
+    "VideoSource",
+    "VideoTraits",
+]

@@ -1,0 +1,132 @@
+"""The interfaces of RTP delivery and peer connections."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from broadcaster.media.rtp import RtpFrame
+from broadcaster.model.offers import IceCandidate, Offer
+from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, Traffic
+from broadcaster.model.stream import Quality, QualityPreference
+
+
+class MediaSender(Protocol):
+    """Sends RTP to one viewer, as the fan-out sees it."""
+
+    @property
+    def network(self) -> str:
+        """The viewer's IPv4 address or IPv6 network, from ICE; empty while it is unknown."""
+
+    def is_listening(self, now: float) -> bool:
+        """Return whether an authenticated datagram arrived from the viewer recently; otherwise nothing is sent."""
+
+    def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
+        """Send the packets `first` to `end` (exclusive) of a picture, without blocking.
+
+        Return how many were sent: fewer if the socket is full. Every picture starts with its packet 0 and is
+        completed before the next one starts.
+        """
+
+    def send_audio(self, frame: RtpFrame) -> None:
+        """Send 20 ms of audio, without blocking."""
+
+    def send_padding(self, packets: int, now: float) -> int:
+        """Send up to `packets` packets that the viewer already has, to probe what its network carries.
+
+        Return how many were sent.
+        """
+
+    def quality_chosen(self, quality: Quality) -> None:
+        """The viewer is about to get this rendition."""
+
+    def sending_failed(self) -> None:
+        """End this viewer's connection, because sending to it raised an unexpected exception."""
+
+
+class RtpDelivery(Protocol):
+    """The RTP fan-out, as peer connections see it; `viewer` is the id of a viewer."""
+
+    @property
+    def reference(self) -> tuple[int, float] | None:
+        """An RTP timestamp of the video, and its capture time in ms of the monotonic clock; None before a picture."""
+
+    def expect(self, viewer: str) -> None:
+        """Prepare a keyframe: `viewer` is about to connect."""
+
+    def subscribe(
+        self,
+        viewer: str,
+        sender: MediaSender,
+        preference: QualityPreference = QualityPreference.AUTO,
+        last: Quality = Quality.FULL,
+    ) -> None:
+        """Start sending to `viewer`, beginning with a keyframe of the rendition that it chose, or else got last."""
+
+    def prefer(self, viewer: str, preference: QualityPreference) -> None:
+        """Take the viewer's choice of the rendition."""
+
+    def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
+        """Stop sending through `sender` (None: the viewer was expected, but has not subscribed)."""
+
+    def request_keyframe(self, viewer: str) -> None:
+        """Force a keyframe, as soon as the gate allows: `viewer` cannot decode without one."""
+
+    def report(self, viewer: str, report: ReceiverReport) -> None:
+        """Take a receiver report of `viewer`."""
+
+    def bandwidth_dropped(self, viewer: str, estimate: int) -> None:
+        """Take a bandwidth estimate, in bits per second, that arrived between reports and is lower than before."""
+
+    def queue_stats(self, viewer: str) -> QueueStats | None:
+        """Return the state of the viewer's send queue; None when it is not subscribed."""
+
+
+class PeerListener(Protocol):
+    """Receives the events of a peer connection."""
+
+    def peer_connected(self) -> None:
+        """ICE and DTLS are established; media is being sent."""
+
+    def peer_quality(self, quality: Quality) -> None:
+        """The viewer is about to get this rendition."""
+
+    def peer_lost(self) -> None:
+        """The peer connection failed, or the viewer closed it; nothing more is sent."""
+
+
+class Peer(Protocol):
+    """One viewer's RTCPeerConnection, always the offering side."""
+
+    async def offer(self) -> Offer:
+        """Gather candidates, and return the offer; may be called once."""
+
+    async def answer(self, sdp: str) -> None:
+        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        """Add a filtered remote candidate; after `answer` only."""
+
+    def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
+        """Take the viewer's choice, and until it is connected `last`, the rendition to begin with otherwise."""
+
+    def request_keyframe(self) -> None:
+        """Request a keyframe, because the viewer cannot decode the video."""
+
+    def last_activity(self) -> float | None:
+        """Return the monotonic time of the last authenticated datagram (STUN check or SRTCP), or None."""
+
+    def stats(self) -> PeerStats:
+        """Return statistics for the operator."""
+
+    async def close(self) -> None:
+        """Close the peer connection and all its resources; idempotent, never raises."""
+
+
+class PeerFactory(Protocol):
+    """Creates peer connections that carry the stream."""
+
+    def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
+        """Return a new peer connection; `reached_at` is the local address that the viewer's HTTP connection uses."""
+
+    def traffic(self) -> Traffic:
+        """Return what all peer connections have sent so far, including the closed ones."""
