@@ -59,16 +59,16 @@ class Fanout:
     @property
     def viewers_by_quality(self) -> Counter[Quality]:
         """How many viewers get each rendition."""
-        return Counter(queue.quality for queue in self._viewers.values())
+        return Counter(queue.quality for queue in self._viewers.values() if queue.sender.is_viewer)
 
     def bandwidth_estimates(self, quality: Quality = Quality.FULL) -> list[int]:
         """Return what the viewers of a rendition can receive in bits per second, ascending.
 
         Those of the full one that keep up decide, else all of them; below the small one there is nothing, so all of its
         viewers do. Each network has one vote, its highest: a viewer that lies about its bandwidth decides neither by
-        many sessions, nor for others in the same household.
+        many sessions, nor for others in the same household. Push targets decide only when there are no viewers.
         """
-        queues = [queue for queue in self._viewers.values() if queue.quality is quality]
+        queues = self._deciding(quality)
         if quality is Quality.FULL:
             deciding = [queue for queue in queues if queue.health is ViewerHealth.WELL] or queues
             estimates = [(queue.sender.network, queue.bandwidth_estimate) for queue in deciding]
@@ -149,18 +149,19 @@ class Fanout:
         """Return the feed of a rendition."""
         return self._full if quality is Quality.FULL else self._small
 
-    @property
-    def full_bitrate_goal(self) -> float:
-        """The full rendition's highest bit rate, if a single viewer keeps it lower; else 0.
+    def full_bitrate_goal(self, sender: MediaSender) -> float:
+        """Return the full rendition's highest bit rate, if this viewer alone keeps it lower; else 0.
 
-        Several viewers do not try for more at once: they may share a bottleneck.
+        Several viewers do not try for more at once: they may share a bottleneck. Push targets count for each other.
         """
-        full = self._full.rendition
-        return full.bitrate if full.is_lowered and len(self._viewers) == 1 else 0.0
+        full, others = self._full.rendition, (queue.sender for queue in self._viewers.values())
+        if not full.is_lowered or any(other is not sender and other.is_viewer >= sender.is_viewer for other in others):
+            return 0.0
+        return full.bitrate
 
     def is_proven(self, quality: Quality) -> bool:
         """Return whether padding probes have shown that the estimates of the rendition's viewers are right."""
-        queues = [queue for queue in self._viewers.values() if queue.quality is quality]
+        queues = self._deciding(quality)
         return bool(queues) and all(queue.is_proven for queue in queues)
 
     @property
@@ -183,6 +184,12 @@ class Fanout:
     def need_probe(self, quality: Quality) -> None:
         """Force a keyframe of a rendition for the bandwidth probes of slow viewers, as soon as the gate allows."""
         self.feed(quality).rendition.request_probe(self._clock.monotonic())
+
+    def _deciding(self, quality: Quality) -> list[SendQueue]:
+        """Return the queues that decide about a rendition's bit rate: the viewers'; push targets' if there are none."""
+        queues = list(self._viewers.values())
+        viewers = [queue for queue in queues if queue.sender.is_viewer]
+        return [queue for queue in viewers or queues if queue.quality is quality]
 
     def _restart(self, quality: Quality) -> None:
         for queue in self._viewers.values():
@@ -273,7 +280,7 @@ class _ViewerRenditions:
 
     @property
     def full_bitrate_goal(self) -> float:
-        return self._fanout.full_bitrate_goal
+        return self._fanout.full_bitrate_goal(self._sender)
 
     def rate(self, quality: Quality) -> float:
         return self._fanout.feed(quality).rendition.meter.rate

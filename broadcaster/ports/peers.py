@@ -17,6 +17,10 @@ class MediaSender(Protocol):
     def network(self) -> str:
         """The viewer's IPv4 address or IPv6 network, from ICE; empty while it is unknown."""
 
+    @property
+    def is_viewer(self) -> bool:
+        """Whether it sends to a viewer; a push target does not count as one, and never lowers the viewers' bit rate."""
+
     def is_listening(self, now: float) -> bool:
         """Return whether an authenticated datagram arrived from the viewer recently; otherwise nothing is sent."""
 

@@ -23,6 +23,7 @@ _CANDIDATE = re.compile(
 FIRST_OPEN_PORT = 1024
 """Ports below are for system services; browsers never use them for media."""
 _UNSPECIFIED = ip_network("0.0.0.0/8")  # "this network", RFC 6890
+_LOOPBACK = "loopback"
 _RESERVED = ip_network("240.0.0.0/4")  # with the broadcast address, RFC 6890
 
 
@@ -31,7 +32,29 @@ class Dropped(Exception):
 
 
 def filter_candidate(text: str, own: frozenset[str]) -> IceCandidate:
-    """Read one candidate line; `own` are our addresses. Raises `Dropped`."""
+    """Read one candidate line of a viewer; `own` are our addresses. Raises `Dropped`."""
+    candidate = _read(text, FIRST_OPEN_PORT)
+    if reason := _refused(ip_address(candidate.address)):
+        raise Dropped(reason)
+    if candidate.address in own:
+        raise Dropped("our own address")
+    return candidate
+
+
+def filter_server_candidate(text: str, *, loopback: bool) -> IceCandidate:
+    """Read one candidate line of a media server that the owner has chosen. Raises `Dropped`.
+
+    It may run on this machine, so our own addresses are allowed, and with `loopback` those, too. Some servers use a
+    port below 1024 that firewalls let through (443).
+    """
+    candidate = _read(text, 1)
+    reason = _refused(ip_address(candidate.address))
+    if reason and not (loopback and reason == _LOOPBACK):
+        raise Dropped(reason)
+    return candidate
+
+
+def _read(text: str, lowest_port: int) -> IceCandidate:
     match = _CANDIDATE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
     if match is None:
         raise Dropped("unparsable")
@@ -39,27 +62,21 @@ def filter_candidate(text: str, own: frozenset[str]) -> IceCandidate:
         raise Dropped("not UDP")
     if match["component"] != "1":
         raise Dropped("not component 1")  # RTCP is multiplexed
-    address = _check_address(match["address"], own)
+    address = _address(match["address"])
     port = int(match["port"])
-    if not FIRST_OPEN_PORT <= port < 65536:
-        raise Dropped("port below 1024 or above 65535")
+    if not lowest_port <= port < 65536:
+        raise Dropped(f"port below {lowest_port} or above 65535")
     related = _related(match["rest"].split())
     return IceCandidate(
         match["foundation"], 1, "udp", _priority(match["priority"]), address, port, match["type"], *related
     )
 
 
-def _check_address(text: str, own: frozenset[str]) -> str:
+def _address(text: str) -> str:
     try:
-        address = ip_address(text)
+        return str(ip_address(text))
     except ValueError:
         raise Dropped("a host name") from None
-    reason = _refused(address)
-    if reason is not None:
-        raise Dropped(reason)
-    if str(address) in own:
-        raise Dropped("our own address")
-    return str(address)
 
 
 def _refused(address: IPv4Address | IPv6Address) -> str | None:
@@ -67,7 +84,7 @@ def _refused(address: IPv4Address | IPv6Address) -> str | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return "an IPv4-mapped address"
     if address.is_loopback:
-        return "loopback"
+        return _LOOPBACK
     if address.is_multicast:
         return "multicast"
     if address.is_unspecified or address in _UNSPECIFIED:

@@ -17,6 +17,9 @@ OPUS_PARAMETERS = "useinbandfec=1"
 STEREO = "sprop-stereo=1"
 """RFC 7587 §6.1: the receiver may lose packets; the sender is likely to send two channels."""
 
+SERVER_STEREO = "stereo=1;sprop-stereo=1"
+"""Media servers pass `stereo` on to their viewers, whose browsers decode mono without it."""
+
 MAX_BYTES = 16 * 1024
 MAX_LINES = 300
 MAX_RTPMAPS = 32
@@ -71,31 +74,35 @@ class _Media:
     extensions: dict[str, str]
 
 
-def complete_offer(sdp: str, *, stereo: bool) -> str:
+def complete_offer(sdp: str, *, stereo: bool, to_server: bool = False) -> str:
     """Return `sdp` with sha-256 fingerprints only, and with parameters for Opus, which aiortc leaves out.
 
     Some clients warn about several fingerprints of one certificate, and one is enough (RFC 8122 §5).
     """
     lines: list[str] = []
+    channels = f"{SERVER_STEREO if to_server else STEREO};" if stereo else ""
     for line in sdp.splitlines():
         if line.startswith("a=fingerprint:") and not line.startswith("a=fingerprint:sha-256 "):
             continue
         lines.append(line)
         if line.startswith("a=rtpmap:") and " opus/" in line:
             number = line.removeprefix("a=rtpmap:").split()[0]
-            lines.append(f"a=fmtp:{number} {f'{STEREO};' if stereo else ''}{OPUS_PARAMETERS}")
+            lines.append(f"a=fmtp:{number} {channels}{OPUS_PARAMETERS}")
     return "\r\n".join([*lines, ""])
 
 
-def filter_answer(offer: str, answer: str) -> FilteredAnswer:
-    """Filter an answer. Raises `BadAnswer`."""
+def filter_answer(offer: str, answer: str, *, of_server: bool = False) -> FilteredAnswer:
+    """Filter an answer. Raises `BadAnswer`.
+
+    That of a media server may let us be the DTLS client (`setup:passive`), and implement ICE lite.
+    """
     _count(answer)
     offered, answered = _sections(offer), _sections(answer)
     _count_codecs(answered)
     _require(len(offered) == len(answered), "other m-lines than offered")
     media = [_check_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
     _check_bundle(answered[0], media)
-    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", *_transport(answered, media)]
+    lines = ["v=0", "o=- 0 0 IN IP4 0.0.0.0", "s=-", "t=0 0", *_transport(answered, media, of_server=of_server)]
     for section, parsed in zip(answered[1:], media, strict=True):
         lines += _rebuild(section, parsed)
     candidates = [value for section in answered for value in section.all("candidate")]
@@ -182,18 +189,20 @@ def _check_bundle(session: _Section, media: list[_Media]) -> None:
     _require(groups == [["BUNDLE", *mids]], "all m-lines must be bundled on one transport, in their order")
 
 
-def _transport(sections: list[_Section], media: list[_Media]) -> list[str]:
+def _transport(sections: list[_Section], media: list[_Media], *, of_server: bool) -> list[str]:
     """Return the lines of the shared transport, for the session level."""
     setup = _same(sections, "setup", "a=setup")
-    _require(setup == "active", "a setup that is not active")
+    _require(setup == "active" or (of_server and setup == "passive"), "a setup that is not active")
+    is_lite = of_server and bool(sections[0].all("ice-lite"))  # RFC 8839 §5.3
     ufrag, pwd = _same(sections, "ice-ufrag", "ICE credentials"), _same(sections, "ice-pwd", "ICE credentials")
     _require(_UFRAG.fullmatch(ufrag) is not None and _PWD.fullmatch(pwd) is not None, "invalid ICE credentials")
     return [
+        *(["a=ice-lite"] if is_lite else []),
         f"a=group:BUNDLE {' '.join(one.mid for one in media)}",
         f"a=ice-ufrag:{ufrag}",
         f"a=ice-pwd:{pwd}",
         f"a=fingerprint:{_fingerprint(sections)}",
-        "a=setup:active",
+        f"a=setup:{setup}",
     ]
 
 

@@ -56,7 +56,9 @@ class OfferingPeer(PeerConnection):
         """Gather candidates and return the offer."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return Offer(
-            sdp=complete_offer(self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo),
+            sdp=complete_offer(
+                self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo, to_server=not self.is_viewer
+            ),
             ice_servers=self.context.ice_servers,
             clock=self.context.delivery.reference,
             addresses=self.ice.own_addresses,

@@ -69,6 +69,9 @@ class PeerConnection:
     `closed` is called when it has stopped sending for good.
     """
 
+    is_viewer = True
+    """Whether the other side is a viewer, not a push target."""
+
     def __init__(
         self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
     ) -> None:
@@ -172,6 +175,7 @@ class PeerConnection:
             self.is_listening,
             self._connection_lost,
             self._listener.peer_quality,
+            is_viewer=self.is_viewer,
         )
         accepts_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
         packet_format = _packet_format(parameters, self._sender.tag)

@@ -11,7 +11,7 @@ from aiortc import RTCDtlsTransport
 
 from broadcaster.auth.rate_limits import networks
 from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
-from broadcaster.media.rtx import RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
+from broadcaster.media.rtx import COPIES, RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
 from broadcaster.model.stream import Quality
 from broadcaster.webrtc.datagrams import DatagramSender
@@ -70,7 +70,11 @@ class ViewerSender:
         is_listening: Callable[[float], bool],
         sending_failed: Callable[[], None],
         quality_chosen: Callable[[Quality], None],
+        *,
+        is_viewer: bool = True,
     ) -> None:
+        """`is_viewer` is false for a push target: media servers want a single copy of each retransmitted packet."""
+        self.is_viewer = is_viewer
         self.is_listening = is_listening
         self.sending_failed = sending_failed
         self.quality_chosen = quality_chosen
@@ -177,7 +181,8 @@ class ViewerSender:
         if found is None:
             return
         frame, index = found
-        for _ in range(self.budget.take(lost, len(frame.payloads[index]), now)):
+        copies = self.budget.take(lost, len(frame.payloads[index]), now, COPIES if self.is_viewer else 1)
+        for _ in range(copies):
             self._send_rtx_packet(rtx, track, frame, index, lost, now)
 
     def _send_rtx_packet(

@@ -21,6 +21,7 @@ class RecordingSender:
     """A viewer's media sender that records the number of every frame that was sent to its end."""
 
     listening: bool = True
+    is_viewer: bool = True
     frames: list[int] = field(default_factory=list)
     audio_frames: int = 0
     broken: bool = False

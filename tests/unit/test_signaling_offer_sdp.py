@@ -27,6 +27,14 @@ def test_stereo_is_announced_for_two_channels(stereo, parameters):
     assert lines[-1] == ""
 
 
+@pytest.mark.parametrize(
+    ("stereo", "parameters"),
+    [(True, "a=fmtp:96 stereo=1;sprop-stereo=1;useinbandfec=1"), (False, "a=fmtp:96 useinbandfec=1")],
+)
+def test_media_server_is_asked_to_pass_stereo_on(stereo, parameters):
+    assert parameters in complete_offer(OFFER, stereo=stereo, to_server=True).split("\r\n")
+
+
 def test_other_lines_are_unchanged():
     changed = complete_offer(OFFER, stereo=True).splitlines()
     assert [line for line in OFFER.splitlines() if "sha-384" not in line and "sha-512" not in line] == [
