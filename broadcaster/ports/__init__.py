@@ -5,7 +5,7 @@ knows which implementation is behind which protocol. Times named `now`, `capture
 """
 
 from broadcaster.ports.control import Control, Panel, StoredFlag, StreamControl
-from broadcaster.ports.peers import MediaSender, Peer, PeerFactory, PeerListener, RtpDelivery
+from broadcaster.ports.peers import MediaSender, Peer, PeerFactory, PeerListener, PushPeer, RtpDelivery
 from broadcaster.ports.sources import AudioSink, AudioSource, Clock, VideoSink, VideoSource, VideoTraits
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Peer",
     "PeerFactory",
     "PeerListener",
+    "PushPeer",
     "RtpDelivery",
     "StoredFlag",
     "StreamControl",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.offers import IceCandidate, Offer
@@ -126,11 +127,27 @@ class Peer(Protocol):
         """Close the peer connection and all its resources; idempotent, never raises."""
 
 
+class PushPeer(Peer, Protocol):
+    """The peer connection to a media server, to which the stream is pushed."""
+
+    async def check_consent(self) -> None:
+        """Send a connectivity check, because the server has been silent; its response counts as activity."""
+
+
 class PeerFactory(Protocol):
     """Creates peer connections that carry the stream."""
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         """Return a new peer connection; `reached_at` is the local address that the viewer's HTTP connection uses."""
 
+    def create_push(
+        self, target: str, listener: PeerListener, ice_servers: Sequence[Mapping[str, Any]] = ()
+    ) -> PushPeer:
+        """Return a new peer connection to a media server.
+
+        `ice_servers` are its own STUN and TURN servers, in the form of `RTCConfiguration.iceServers`; they are
+        preferred to those in the settings.
+        """
+
     def traffic(self) -> Traffic:
-        """Return what all peer connections have sent so far, including the closed ones."""
+        """Return what all viewers' peer connections have sent so far, including the closed ones."""

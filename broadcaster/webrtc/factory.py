@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from aiortc import RTCIceCandidate, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidStateError, OperationError
@@ -16,14 +17,14 @@ from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import Traffic
-from broadcaster.ports import Clock, Peer, PeerListener, RtpDelivery
+from broadcaster.ports import Clock, Peer, PeerListener, PushPeer, RtpDelivery
 from broadcaster.settings import IceSettings
 from broadcaster.signaling.sdp import complete_offer
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
-from broadcaster.webrtc.servers import Servers, aioice_arguments, rtc_ice_server
+from broadcaster.webrtc.servers import Servers, aioice_arguments, ice_server, rtc_ice_server
 
 _PLAYOUT_DELAY_ID = 4
 """Header extension id; aiortc uses 1 to 3."""
@@ -91,6 +92,16 @@ class OfferingPeer(PeerConnection):
         )
 
 
+class OfferingPushPeer(OfferingPeer):
+    """Offers the stream to a media server (`ports.PushPeer`)."""
+
+    is_viewer = False
+
+    async def check_consent(self) -> None:
+        """Send a connectivity check, because the server has been silent; its response counts as activity."""
+        await self.ice.check_consent()
+
+
 class AiortcPeerFactory:
     """Creates peer connections by aiortc (`ports.PeerFactory`).
 
@@ -131,6 +142,14 @@ class AiortcPeerFactory:
             peer = OfferingPeer(viewer, listener, context, self._closed)
         self._open.add(peer)
         return peer
+
+    def create_push(
+        self, target: str, listener: PeerListener, ice_servers: Sequence[Mapping[str, Any]] = ()
+    ) -> PushPeer:
+        """See `ports.PeerFactory`."""
+        servers = (*map(ice_server, ice_servers), *self._servers.for_offer(target))
+        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers))):
+            return OfferingPushPeer(target, listener, self._context, self._closed)
 
     def traffic(self) -> Traffic:
         """Return what all peer connections have sent so far, including closed ones."""

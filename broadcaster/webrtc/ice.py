@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import ifaddr
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol, relayed_candidate, server_reflexive_candidate
+from aioice.stun import TransactionError
 
 from broadcaster.auth.rate_limits import Rate, SlidingWindow
 from broadcaster.errors import BroadcasterError
@@ -98,6 +100,15 @@ class IceConnection(Connection):
     def note_activity(self) -> None:
         """Record that an authenticated datagram other than STUN arrived now."""
         self._reception.note_activity()
+
+    async def check_consent(self) -> None:
+        """Send a connectivity check on the nominated pair; a response is activity (RFC 7675 §5.1). Never raises."""
+        pair = internals.nominated_pair(self)
+        if pair is None or self.remote_password is None:
+            return
+        request, key = self.build_request(pair, nominate=False), self.remote_password.encode()
+        with contextlib.suppress(TransactionError, OSError):
+            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
 
     @property
     def dropped(self) -> Counter[DropReason]:

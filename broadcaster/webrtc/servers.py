@@ -6,7 +6,7 @@ import base64
 import hmac
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +64,11 @@ def rtc_ice_server(server: IceServer) -> dict[str, Any]:
     """Return the server as an `RTCIceServer` of the W3C API, for the browser's `RTCConfiguration.iceServers`."""
     fields = {"urls": list(server.urls), "username": server.username, "credential": server.credential}
     return {name: value for name, value in fields.items() if value}
+
+
+def ice_server(server: Mapping[str, Any]) -> IceServer:
+    """Return the server that an `RTCIceServer` describes."""
+    return IceServer(tuple(server["urls"]), server.get("username", ""), server.get("credential", ""))
 
 
 def aioice_arguments(servers: Iterable[IceServer]) -> dict[str, Any]:
