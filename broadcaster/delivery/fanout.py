@@ -14,6 +14,7 @@ from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.feed import Feed
 from broadcaster.delivery.pacer import burst_for, pace_of, tick_for
 from broadcaster.delivery.send_queue import SendQueue
+from broadcaster.delivery.viewer_renditions import ViewerRenditions
 from broadcaster.delivery.walks import Walk, Walks
 from broadcaster.media.rtp import Packetizer, RtpFrame
 from broadcaster.model.stats import QueueStats, ReceiverReport
@@ -101,7 +102,8 @@ class Fanout:
         last: Quality = Quality.FULL,
     ) -> None:
         """Send everything from now on to `viewer`, beginning with a keyframe as soon as there is one."""
-        queue = self._viewers[viewer] = SendQueue(sender, _ViewerRenditions(self, viewer, sender))
+        queue = self._viewers[viewer] = SendQueue(sender, ViewerRenditions(self, viewer, sender))
+        self._sort()
         queue.start(preference, last)
         if queue.quality is Quality.SMALL:
             return
@@ -111,6 +113,10 @@ class Fanout:
             self._walks.visit(viewer, queue, partial(self._replay, now))
         else:
             self.request_keyframe(viewer)
+
+    def packet_format_changed(self, viewer: str) -> None:
+        """Keep the viewer beside those whose packets have the same layout."""
+        self._sort()
 
     def prefer(self, viewer: str, preference: QualityPreference) -> None:
         """Take the viewer's choice of the rendition."""
@@ -191,6 +197,12 @@ class Fanout:
         viewers = [queue for queue in queues if queue.sender.is_viewer]
         return [queue for queue in viewers or queues if queue.quality is quality]
 
+    def _sort(self) -> None:
+        """Keep viewers with equal packet formats together: what must be prepared for a format is prepared once."""
+        viewers = sorted(self._viewers.items(), key=lambda item: item[1].sender.packet_format)
+        self._viewers.clear()
+        self._viewers.update(viewers)
+
     def _restart(self, quality: Quality) -> None:
         for queue in self._viewers.values():
             if queue.quality is quality:
@@ -260,37 +272,3 @@ class Fanout:
         now = self._clock.monotonic()
         queue.tick(paces[queue.quality], now, burst)
         self._delay = max(self._delay, queue.delay(now))
-
-
-class _ViewerRenditions:
-    """The renditions as one viewer's send queue sees them (`rendition_choice.Renditions`)."""
-
-    def __init__(self, fanout: Fanout, viewer: str, sender: MediaSender) -> None:
-        self._fanout = fanout
-        self._viewer = viewer
-        self._sender = sender
-
-    @property
-    def has_small(self) -> bool:
-        return self._fanout.small_is_available
-
-    @property
-    def small_bitrate(self) -> float:
-        return self._fanout.feed(Quality.SMALL).rendition.bitrate
-
-    @property
-    def full_bitrate_goal(self) -> float:
-        return self._fanout.full_bitrate_goal(self._sender)
-
-    def rate(self, quality: Quality) -> float:
-        return self._fanout.feed(quality).rendition.meter.rate
-
-    def need_keyframe(self, quality: Quality) -> None:
-        self._fanout.need_keyframe(self._viewer, quality)
-
-    def need_probe(self, quality: Quality) -> None:
-        self._fanout.need_probe(quality)
-
-    def chosen(self, quality: Quality) -> None:
-        self._fanout.quality_chosen(self._viewer, quality)
-        self._sender.quality_chosen(quality)

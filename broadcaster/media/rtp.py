@@ -1,8 +1,8 @@
 """RTP frames: the packets of one video or audio frame, built once and shared by all viewers.
 
-All viewers share SSRC, payload type and timestamp. Viewers that negotiated different packet formats (size of the
-SRTP tag, header extensions) get different serializations of a frame, one for each `PacketFormat`. What differs
-between viewers with the same format (sequence number, key) is written by each viewer's sender into its own copy.
+All viewers share SSRC and timestamp. Viewers whose packets have another layout (size of the SRTP tag, header
+extensions) get another serialization of a frame, one for each `PacketLayout`. What differs between viewers with the
+same layout (payload type, extension ids, sequence number, key) is written by each viewer's sender into its own copy.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import random
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from broadcaster.media.h264 import payloads
 from broadcaster.media.opus import is_stereo
+from broadcaster.media.packet_format import MARKER, PAYLOAD_TYPE_OFFSET, PacketFormat, PacketLayout
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE, AudioTimeline, RtpClock, absolute_send_time
 from broadcaster.model.stream import AccessUnit, OpusFrame
 
@@ -23,9 +23,6 @@ RTP_HEADER = struct.Struct("!BBHLL")
 
 SEQUENCE_OFFSET = 2
 """Byte offset of the sequence number in a packet."""
-
-SEND_TIME_OFFSET = 16
-"""Byte offset of the abs-send-time element, where negotiated: directly after the header of the extension block."""
 
 MAX_PACKET = 1200
 """Maximum size of an SRTP packet in bytes: passes through VPNs and IPv6 tunnels unfragmented."""
@@ -44,7 +41,8 @@ MAX_PAYLOAD = MAX_PACKET - RTP_HEADER.size - _MAX_EXTENSIONS - _RTX_SEQUENCE - _
 
 _VERSION = 0x80
 _EXTENSION_FLAG = 0x10
-_MARKER = 0x80
+_EXTENSION_HEADER = struct.Struct("!HH")
+"""RFC 3550 §5.3.1: profile, and length in 32-bit words."""
 _ONE_BYTE_PROFILE = 0xBEDE
 _NO_DELAY = bytes(3)
 """playout-delay: minimum and maximum, 12 bits each, in units of 10 ms. With 0, browsers render each frame at once."""
@@ -55,28 +53,10 @@ _DELAY_ALLOWED = round(0.4 * 100).to_bytes(3, "big")
 
 @dataclass(frozen=True, slots=True)
 class RtpStream:
-    """The identity of one media stream, the same for every viewer."""
+    """The identity of one media stream, the same for every viewer; `mid` is that of our own offers."""
 
     ssrc: int
-    payload_type: int
     mid: str
-
-
-class PacketFormat(NamedTuple):
-    """The packet layout negotiated with a viewer: bytes of the SRTP tag, and extension ids (0 = not negotiated).
-
-    With `delay_allowed`, for networks that lose packets, the browser may delay frames until lost packets are
-    retransmitted.
-
-    Viewers with equal formats share a frame's serialization. This is a tuple because it is hashed for each burst, which
-    costs only 10 ns more than hashing by identity; interned objects would need a table, which clients could fill.
-    """
-
-    tag: int
-    mid: int = 0
-    abs_send_time: int = 0
-    playout_delay: int = 0
-    delay_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +76,9 @@ class Batch:
 class Burst:
     """Consecutive packets of a frame that are sent together; offsets are relative to the burst's first byte.
 
-    `lengths` are without the tags; `octets` counts only payload bytes.
+    `lengths` are without the tags; `octets` counts only payload bytes. `packet_format` is what `data` has, and
+    `delay_offset` where each packet has its playout-delay element (0: nowhere). `ends_frame`: the last packet has the
+    marker bit.
     """
 
     data: memoryview
@@ -104,6 +86,25 @@ class Burst:
     lengths: tuple[int, ...]
     batches: tuple[Batch, ...]
     octets: int
+    packet_format: PacketFormat
+    delay_offset: int
+    ends_frame: bool
+
+    def renumber(self, view: memoryview, packet_format: PacketFormat) -> None:
+        """Make a copy of `data` at the start of `view` one of another format with the same layout."""
+        patches = packet_format.patches(self.delay_offset)
+        for batch in self.batches:
+            for offset, byte in patches:
+                view[batch.start + offset : batch.end : batch.stride] = bytes((byte,)) * batch.packets
+        if self.ends_frame:
+            view[self.offsets[-1] + PAYLOAD_TYPE_OFFSET] |= MARKER
+
+    def packet(self, index: int, packet_format: PacketFormat) -> bytearray:
+        """Return a copy of one packet in a format with the same layout."""
+        offset = self.offsets[index]
+        packet = bytearray(self.data[offset : offset + self.lengths[index]])
+        packet_format.renumber(packet, self.delay_offset)
+        return packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,14 @@ class SerializedFrame:
     """The packets of a frame in one buffer, each followed by space for its SRTP tag.
 
     `packets` holds offset and length (without tag) of each packet, `header` the number of bytes before each
-    payload. Sequence numbers in `data` are zero.
+    payload. Sequence numbers in `data` are zero; its other numbers are those of `packet_format`, see `Burst`.
     """
 
     data: bytes
     packets: tuple[tuple[int, int], ...]
     header: int
-    tag: int
+    packet_format: PacketFormat
+    delay_offset: int
     _bursts: dict[tuple[int, int], Burst] = field(default_factory=dict, repr=False)
 
     def burst(self, first: int, end: int) -> Burst:
@@ -127,20 +129,34 @@ class SerializedFrame:
             burst = self._bursts[first, end] = self._cut(first, end)
         return burst
 
+    def packet(self, index: int, packet_format: PacketFormat) -> bytearray:
+        """Return a copy of one packet in a format with the same layout."""
+        offset, length = self.packets[index]
+        packet = bytearray(self.data[offset : offset + length])
+        packet_format.renumber(packet, self.delay_offset)
+        return packet
+
     def _cut(self, first: int, end: int) -> Burst:
-        packets = self.packets[first:end]
+        packets, tag = self.packets[first:end], self.packet_format.layout.tag
         start = packets[0][0]
-        stop = packets[-1][0] + packets[-1][1] + self.tag
+        stop = packets[-1][0] + packets[-1][1] + tag
         offsets = tuple(offset - start for offset, _ in packets)
         lengths = tuple(length for _, length in packets)
-        octets = sum(lengths) - self.header * len(lengths)
-        batches = tuple(_batches(offsets, lengths, self.tag))
-        return Burst(memoryview(self.data)[start:stop], offsets, lengths, batches, octets)
+        return Burst(
+            memoryview(self.data)[start:stop],
+            offsets,
+            lengths,
+            tuple(_batches(offsets, lengths, tag)),
+            sum(lengths) - self.header * len(lengths),
+            self.packet_format,
+            self.delay_offset,
+            ends_frame=end == len(self.packets),
+        )
 
 
 @dataclass(slots=True)
 class RtpFrame:
-    """The packets of one access unit or Opus frame: payloads, timestamp, and a serialization for each packet format.
+    """The packets of one access unit or Opus frame: payloads, timestamp, and a serialization for each layout.
 
     `send_time` is what abs-send-time carries: seconds of any clock, as long as it is always the same one.
     """
@@ -150,7 +166,7 @@ class RtpFrame:
     timestamp: int
     send_time: float
     keyframe: bool = False
-    _serialized: dict[PacketFormat, SerializedFrame] = field(default_factory=dict, repr=False)
+    _serialized: dict[PacketLayout, SerializedFrame] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -162,48 +178,51 @@ class RtpFrame:
         return len(self.payloads)
 
     def serialize(self, packet_format: PacketFormat) -> SerializedFrame:
-        """Return the packets of the frame in this format; cached, because viewers share them."""
-        serialized = self._serialized.get(packet_format)
+        """Return the packets of the frame in this format, or in another one with the same layout; cached."""
+        serialized = self._serialized.get(packet_format.layout)
         if serialized is None:
-            serialized = self._serialized[packet_format] = self._build(packet_format)
+            serialized = self._serialized[packet_format.layout] = self._build(packet_format)
         return serialized
 
     def _build(self, packet_format: PacketFormat) -> SerializedFrame:
-        extensions = self._extensions(packet_format)
+        extensions, delay_offset = self._extensions(packet_format)
         flags = _VERSION | (_EXTENSION_FLAG if extensions else 0)
-        tag = bytes(packet_format.tag)
+        tag = packet_format.layout.tag
         parts: list[bytes] = []
         packets: list[tuple[int, int]] = []
         offset = 0
         last = len(self.payloads) - 1
         for index, payload in enumerate(self.payloads):
-            marker = _MARKER if index == last else 0
-            header = RTP_HEADER.pack(flags, self.stream.payload_type | marker, 0, self.timestamp, self.stream.ssrc)
+            marker = MARKER if index == last else 0
+            header = RTP_HEADER.pack(flags, packet_format.payload_type | marker, 0, self.timestamp, self.stream.ssrc)
             length = len(header) + len(extensions) + len(payload)
-            parts += (header, extensions, payload, tag)
+            parts += (header, extensions, payload, bytes(tag))
             packets.append((offset, length))
-            offset += length + packet_format.tag
-        return SerializedFrame(b"".join(parts), tuple(packets), RTP_HEADER.size + len(extensions), packet_format.tag)
+            offset += length + tag
+        header_size = RTP_HEADER.size + len(extensions)
+        return SerializedFrame(b"".join(parts), tuple(packets), header_size, packet_format, delay_offset)
 
-    def _extensions(self, packet_format: PacketFormat) -> bytes:
-        """Return the header extension block (RFC 8285 §4.2); empty when none is negotiated.
+    def _extensions(self, packet_format: PacketFormat) -> tuple[bytes, int]:
+        """Return the header extension block (RFC 8285 §4.2) and the offset of playout-delay in a packet, or 0.
 
-        playout-delay stays valid until changed, and every viewer starts with a keyframe, so keyframes carry it.
-        Where a delay is allowed, which is decided in mid-stream, every frame carries it.
+        The block is empty when no extension is negotiated. playout-delay stays valid until changed, and every viewer
+        starts with a keyframe, so keyframes carry it. Where a delay is allowed, which is decided in mid-stream, every
+        frame carries it.
         """
-        elements = b""
-        if packet_format.abs_send_time:
+        layout, elements, delay_offset = packet_format.layout, b"", 0
+        if layout.abs_send_time:
             elements += send_time_element(packet_format.abs_send_time, self.send_time)
-        if packet_format.mid:
+        if layout.mid:
             mid = self.stream.mid.encode()
-            elements += bytes([packet_format.mid << 4 | len(mid) - 1]) + mid
-        if packet_format.playout_delay and (self.keyframe or packet_format.delay_allowed):
-            delay = _DELAY_ALLOWED if packet_format.delay_allowed else _NO_DELAY
+            elements += bytes([layout.mid << 4 | len(mid) - 1]) + mid
+        if layout.playout_delay and (self.keyframe or layout.delay_allowed):
+            delay_offset = RTP_HEADER.size + _EXTENSION_HEADER.size + len(elements)
+            delay = _DELAY_ALLOWED if layout.delay_allowed else _NO_DELAY
             elements += bytes([packet_format.playout_delay << 4 | 2]) + delay
         if not elements:
-            return b""
+            return b"", 0
         elements += bytes(-len(elements) % 4)
-        return struct.pack("!HH", _ONE_BYTE_PROFILE, len(elements) // 4) + elements
+        return _EXTENSION_HEADER.pack(_ONE_BYTE_PROFILE, len(elements) // 4) + elements, delay_offset
 
 
 def send_time_element(id: int, send_time: float) -> bytes:

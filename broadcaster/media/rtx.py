@@ -8,16 +8,8 @@ from collections import deque
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 
-from broadcaster.media.rtp import (
-    MAX_PACKET,
-    RTP_HEADER,
-    SEND_TIME_OFFSET,
-    SEQUENCE_OFFSET,
-    Burst,
-    PacketFormat,
-    RtpFrame,
-    send_time_element,
-)
+from broadcaster.media.packet_format import MARKER, SEND_TIME_OFFSET, PacketFormat
+from broadcaster.media.rtp import MAX_PACKET, RTP_HEADER, SEQUENCE_OFFSET, Burst, RtpFrame, send_time_element
 
 HISTORY_SECONDS = 2.0
 """Seconds for which sent frames remain available: longer than a browser waits for a lost packet."""
@@ -40,7 +32,6 @@ _MAX_BUDGET = 100_000
 _INITIAL_ROUND_TRIP = 0.02
 """Round-trip time in seconds until RTCP reports give the measured one."""
 
-_MARKER = 0x80
 _EXTENSION_FLAG = 0x10
 _EXTENSION_HEADER = 4
 
@@ -86,6 +77,7 @@ class _SentBurst:
     first: int
     sent_at: float
     burst: Burst
+    packet_format: PacketFormat
     send_time: bytes | None
 
 
@@ -100,10 +92,10 @@ class SentPackets:
         self._bursts: deque[_SentBurst] = deque()
         self._next = 0
 
-    def add(self, first: int, burst: Burst, send_time: bytes | None, now: float) -> None:
-        """Remember a burst; `first` is the unwrapped number of its first packet."""
+    def add(self, first: int, burst: Burst, packet_format: PacketFormat, send_time: bytes | None, now: float) -> None:
+        """Remember a burst sent in this format; `first` is the unwrapped number of its first packet."""
         bursts = self._bursts
-        bursts.append(_SentBurst(first, now, burst, send_time))
+        bursts.append(_SentBurst(first, now, burst, packet_format, send_time))
         self._next = first + len(burst.offsets)
         while bursts[0].sent_at < now - HISTORY_SECONDS or bursts[0].first < self._next - HISTORY_PACKETS:
             bursts.popleft()
@@ -118,8 +110,7 @@ class SentPackets:
         number = unwrapped - sent.first
         if number >= len(sent.burst.offsets):
             return None
-        offset = sent.burst.offsets[number]
-        packet = bytearray(sent.burst.data[offset : offset + sent.burst.lengths[number]])
+        packet = sent.burst.packet(number, sent.packet_format)
         struct.pack_into("!H", packet, SEQUENCE_OFFSET, unwrapped & 0xFFFF)
         if sent.send_time is not None:
             packet[SEND_TIME_OFFSET : SEND_TIME_OFFSET + 4] = sent.send_time
@@ -141,12 +132,10 @@ def retransmission(
 
     Header and extensions are copied, except that abs-send-time is `now`; the payload begins with the lost number.
     """
-    serialized = frame.serialize(packet_format)
-    offset, length = serialized.packets[index]
-    packet = serialized.data[offset : offset + length]
+    packet = frame.serialize(packet_format).packet(index, packet_format)
     flags, type_and_marker, _, timestamp, _ = RTP_HEADER.unpack_from(packet)
     header = RTP_HEADER.pack(
-        flags, stream.payload_type | type_and_marker & _MARKER, sequence & 0xFFFF, timestamp, stream.ssrc
+        flags, stream.payload_type | type_and_marker & MARKER, sequence & 0xFFFF, timestamp, stream.ssrc
     )
     extensions = packet[RTP_HEADER.size : _payload_offset(packet)]
     if packet_format.abs_send_time:
@@ -156,7 +145,7 @@ def retransmission(
     return b"".join((header, extensions, struct.pack("!H", lost), packet[_payload_offset(packet) :]))
 
 
-def _payload_offset(packet: bytes) -> int:
+def _payload_offset(packet: bytes | bytearray) -> int:
     """Return the offset of the payload: after the fixed header and, if there is one, the extension block."""
     if not packet[0] & _EXTENSION_FLAG:
         return RTP_HEADER.size

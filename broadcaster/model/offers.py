@@ -1,4 +1,4 @@
-"""SDP offers and ICE candidates, as signaling and peer connections exchange them."""
+"""SDP offers, ICE candidates and what they negotiate, as signaling and peer connections exchange them."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ class IceCandidate:
     type: str
     related_address: str | None = None
     related_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedMedia:
+    """Payload types and header extension ids of one m-line, as offer and answer agree on them; 0: not negotiated."""
+
+    payload_type: int
+    rtx_payload_type: int = 0
+    mid: int = 0
+    abs_send_time: int = 0
+    playout_delay: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from broadcaster.media.packet_format import PacketFormat
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, Traffic
@@ -21,6 +22,10 @@ class MediaSender(Protocol):
     @property
     def is_viewer(self) -> bool:
         """Whether it sends to a viewer; a push target does not count as one, and never lowers the viewers' bit rate."""
+
+    @property
+    def packet_format(self) -> PacketFormat:
+        """The packet format of the video, or of the audio if there is no video: equal ones are served together."""
 
     def is_listening(self, now: float) -> bool:
         """Return whether an authenticated datagram arrived from the viewer recently; otherwise nothing is sent."""
@@ -72,6 +77,9 @@ class RtpDelivery(Protocol):
 
     def unsubscribe(self, viewer: str, sender: MediaSender | None) -> None:
         """Stop sending through `sender` (None: the viewer was expected, but has not subscribed)."""
+
+    def packet_format_changed(self, viewer: str) -> None:
+        """The viewer's packets have another layout from now on."""
 
     def request_keyframe(self, viewer: str) -> None:
         """Force a keyframe, as soon as the gate allows: `viewer` cannot decode without one."""

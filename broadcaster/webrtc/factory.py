@@ -1,27 +1,22 @@
-"""Peer connections that offer the stream, their factory, and the order of SRTP profiles."""
+"""The factory of peer connections, and the order of SRTP profiles."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aiortc import RTCIceCandidate, RTCSessionDescription
-from aiortc.exceptions import InternalError, InvalidStateError, OperationError
-
-from broadcaster.errors import BadAnswer
 from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.media.rtx import RtxStream
-from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerListener, PushPeer, RtpDelivery
 from broadcaster.settings import IceSettings
-from broadcaster.signaling.sdp import complete_offer
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import IceConnection, IceContext
+from broadcaster.webrtc.offering import OfferingPeer
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, aioice_arguments, ice_server, rtc_ice_server
@@ -29,10 +24,8 @@ from broadcaster.webrtc.servers import Servers, aioice_arguments, ice_server, rt
 _PLAYOUT_DELAY_ID = 4
 """Header extension id; aiortc uses 1 to 3."""
 
-_H264_PAYLOAD_TYPE = 101
 _RTX_PAYLOAD_TYPE = 102
-_OPUS_PAYLOAD_TYPE = 96
-"""The payload types that aiortc assigns, as a test verifies; the SDP filter rejects answers that change them."""
+"""The payload type that aiortc assigns, as a test verifies; the SDP filter rejects answers that change it."""
 
 _DEFAULT_ICE = IceSettings()
 """No servers, all interfaces, any port."""
@@ -41,55 +34,7 @@ _DEFAULT_ICE = IceSettings()
 def make_streams() -> tuple[RtpStream, RtpStream]:
     """Return the identities of the video and audio streams, the same for every viewer while the daemon runs."""
     video_ssrc, audio_ssrc = random.sample(range(1, 1 << 32), 2)
-    return RtpStream(video_ssrc, _H264_PAYLOAD_TYPE, "0"), RtpStream(audio_ssrc, _OPUS_PAYLOAD_TYPE, "1")
-
-
-class OfferingPeer(PeerConnection):
-    """Offers the stream, and connects when it has the answer (`ports.Peer`)."""
-
-    def __init__(
-        self, viewer: str, listener: PeerListener, context: PeerContext, closed: Callable[[PeerConnection], None]
-    ) -> None:
-        super().__init__(viewer, listener, context, closed)
-        self.add_media()
-
-    async def offer(self) -> Offer:
-        """Gather candidates and return the offer."""
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        return Offer(
-            sdp=complete_offer(
-                self.pc.localDescription.sdp, stereo=self.context.packetizer.stereo, to_server=not self.is_viewer
-            ),
-            ice_servers=self.context.ice_servers,
-            clock=self.context.delivery.reference,
-            addresses=self.ice.own_addresses,
-        )
-
-    async def answer(self, sdp: str) -> None:
-        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
-        try:
-            await self.pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        except (ValueError, InternalError, InvalidStateError, OperationError) as error:
-            raise BadAnswer(str(error)) from error
-        if not self.is_closed:
-            self.context.delivery.expect(self.viewer)
-
-    async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a filtered remote candidate; all media is bundled with the first m-line."""
-        await self.pc.addIceCandidate(
-            RTCIceCandidate(
-                component=candidate.component,
-                foundation=candidate.foundation,
-                ip=candidate.address,
-                port=candidate.port,
-                priority=candidate.priority,
-                protocol=candidate.protocol,
-                type=candidate.type,
-                relatedAddress=candidate.related_address,
-                relatedPort=candidate.related_port,
-                sdpMLineIndex=0,
-            )
-        )
+    return RtpStream(video_ssrc, "0"), RtpStream(audio_ssrc, "1")
 
 
 class OfferingPushPeer(OfferingPeer):

@@ -20,7 +20,8 @@ from aiortc.rtp import (
 )
 
 from broadcaster.media.timestamps import VIDEO_RATE
-from broadcaster.model.stats import ReceiverReport
+from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
+from broadcaster.webrtc.sender import ViewerSender
 
 _SMOOTHING = 0.15
 """Weight of a new round-trip time in the average, as in aiortc; TCP uses 1/8 (RFC 6298 §2)."""
@@ -89,3 +90,30 @@ def nacked_packets(packet: AnyRtcpPacket, ssrc: int) -> Sequence[int]:
         lost: Sequence[int] = packet.lost
         return lost
     return ()
+
+
+def peer_stats(
+    sender: ViewerSender, queue: QueueStats, feedback: Feedback, *, keyframe_requests: int, dropped: int
+) -> PeerStats:
+    """Return the statistics of a connected peer; `dropped` counts the incoming datagrams that were dropped."""
+    return PeerStats(
+        connected=True,
+        route=sender.datagrams.route,
+        video_packets=sender.video.sent.packets if sender.video else 0,
+        audio_packets=sender.audio.sent.packets if sender.audio else 0,
+        bytes_sent=sender.datagrams.bytes_sent,
+        send_errors=sender.datagrams.errors,
+        packets_held=sender.datagrams.held,
+        keyframe_requests=keyframe_requests,
+        retransmitted=sender.budget.packets,
+        nacks=feedback.nacks,
+        skipped=queue.skipped,
+        health=queue.health,
+        quality=queue.quality,
+        backlog=queue.backlog,
+        loss=feedback.loss,
+        jitter=feedback.jitter,
+        round_trip=feedback.round_trip,
+        remb=feedback.remb,
+        datagrams_dropped=dropped,
+    )

@@ -25,7 +25,8 @@ from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
 
 from broadcaster.errors import BroadcasterError
-from broadcaster.media.rtp import SEND_TIME_OFFSET, SEQUENCE_OFFSET, Burst
+from broadcaster.media.packet_format import SEND_TIME_OFFSET, PacketFormat
+from broadcaster.media.rtp import SEQUENCE_OFFSET, Burst
 
 __all__ = ["SrtpError"]
 
@@ -172,10 +173,13 @@ class PacketBuffer:
         self._packets: list[Any] = []
         self._pointers: list[Any] = []
 
-    def protect(self, srtp: Srtp, burst: Burst, sequence: int, send_time: bytes | None) -> None:
+    def protect(
+        self, srtp: Srtp, burst: Burst, packet_format: PacketFormat, sequence: int, send_time: bytes | None
+    ) -> None:
         """Copy a burst to the start of `view`, number its packets from `sequence`, and encrypt them in place.
 
-        `send_time` is an abs-send-time element that replaces the burst's own, if given. Raises `SrtpError`.
+        `packet_format` has the burst's layout, and possibly other numbers. `send_time` is an abs-send-time element that
+        replaces the burst's own, if given. Raises `SrtpError`.
         This is the innermost loop of the daemon: it runs for each packet and viewer.
         """
         if burst is not self._burst:
@@ -183,6 +187,8 @@ class PacketBuffer:
         view, handle = self.view, srtp.handle
         view[: len(burst.data)] = burst.data
         self._lengths[0 : len(burst.lengths)] = self._initial_lengths
+        if packet_format != burst.packet_format:
+            burst.renumber(view, packet_format)
         self._number(burst, sequence & 0xFFFF)
         if send_time is not None:
             for offset in burst.offsets:

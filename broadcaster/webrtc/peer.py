@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
+    RTCIceCandidate,
     RTCPeerConnection,
     RTCRtpSender,
-    RTCRtpTransceiver,
 )
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability, RTCRtpSendParameters
 from aiortc.rtp import AnyRtcpPacket
 
 from broadcaster.auth.rate_limits import TokenBucket
-from broadcaster.media.rtp import PacketFormat, Packetizer
+from broadcaster.media.rtp import Packetizer
 from broadcaster.media.rtx import RtxStream
-from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport
+from broadcaster.model.offers import IceCandidate, NegotiatedMedia
+from broadcaster.model.stats import PeerStats, ReceiverReport
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import Clock, PeerListener, RtpDelivery
 from broadcaster.signaling.protocol import Timings
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.feedback import Feedback, nacked_packets
+from broadcaster.webrtc.feedback import Feedback, nacked_packets, peer_stats
 from broadcaster.webrtc.ice import IceConnection
 from broadcaster.webrtc.reports import CaptureClock, is_keyframe_request, parse_rtcp
 from broadcaster.webrtc.sender import ViewerSender
@@ -90,21 +91,39 @@ class PeerConnection:
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("connectionstatechange", self._connection_state_changed)
 
-    def add_media(self) -> None:
+    def add_media(self, kinds: Sequence[str]) -> None:
         """Add the transceivers in the order of the m-lines, and set up their transport; to be called once."""
         context = self.context
-        transceiver = self._add("video", self._start_video)
-        internals.set_ssrcs(transceiver.sender, context.packetizer.video.ssrc, context.rtx.ssrc)
-        if context.with_audio:
-            audio = self._add("audio", self._start_audio)
-            internals.set_ssrcs(audio.sender, context.packetizer.audio.ssrc, 0)
-        self._transport = transceiver.sender.transport
+        self._kinds = kinds
+        senders = [self._add(kind) for kind in kinds]
+        self._transport = senders[0].transport
         connection = internals.ice_connection(self._transport)
         if not isinstance(connection, IceConnection):
             raise TypeError("create peer connections within `internals.use_ice_connection`")
         self.ice = connection
         internals.set_profile_order(self._transport, context.profile_order)
         connection.set_rtcp_handler(self._rtcp_received)
+
+    def negotiated(self, kind: str, parameters: RTCRtpSendParameters) -> NegotiatedMedia:
+        """Return what was negotiated for the m-line of that kind; `parameters` is how aiortc understood it."""
+        raise NotImplementedError
+
+    async def add_candidate(self, candidate: IceCandidate) -> None:
+        """Add a filtered remote candidate; all media is bundled with the first m-line."""
+        await self.pc.addIceCandidate(
+            RTCIceCandidate(
+                component=candidate.component,
+                foundation=candidate.foundation,
+                ip=candidate.address,
+                port=candidate.port,
+                priority=candidate.priority,
+                protocol=candidate.protocol,
+                type=candidate.type,
+                relatedAddress=candidate.related_address,
+                relatedPort=candidate.related_port,
+                sdpMLineIndex=0,
+            )
+        )
 
     def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
         """Take the viewer's choice of the rendition, now or when it is connected, and what to begin with."""
@@ -153,39 +172,56 @@ class PeerConnection:
         await self.pc.close()
         internals.break_cycles(self._transport)
 
-    def _add(self, kind: str, started: Callable[[RTCRtpSendParameters], None]) -> RTCRtpTransceiver:
+    def _add(self, kind: str) -> RTCRtpSender:
+        context = self.context
         transceiver = self.pc.addTransceiver(kind, direction="sendonly")
         transceiver.setCodecPreferences(_codecs(kind))
-        internals.replace_sender(transceiver.sender, started)
         if kind == "video":
+            internals.replace_sender(transceiver.sender, self._start_video)
+            internals.set_ssrcs(transceiver.sender, context.packetizer.video.ssrc, context.rtx.ssrc)
             internals.drop_bandwidth_estimator(transceiver.receiver)
-        return transceiver
+        else:
+            internals.replace_sender(transceiver.sender, self._start_audio)
+            internals.set_ssrcs(transceiver.sender, context.packetizer.audio.ssrc, 0)
+        return transceiver.sender
 
     def _start_video(self, parameters: RTCRtpSendParameters) -> None:
-        """Start sending: DTLS is connected, and the viewer has accepted the video."""
+        """Start sending video: DTLS is connected, and the viewer has accepted it."""
         if self.is_closed:
             return
-        context = self.context
-        self.ice.note_activity()
-        self._sender = ViewerSender(
-            self.viewer,
-            self._transport,
-            context.packetizer,
-            context.capture_clock,
-            self.is_listening,
-            self._connection_lost,
-            self._listener.peer_quality,
-            is_viewer=self.is_viewer,
-        )
-        accepts_rtx = any(codec.payloadType == context.rtx.payload_type for codec in parameters.codecs)
-        packet_format = _packet_format(parameters, self._sender.tag)
-        self._sender.start_video(packet_format, str(parameters.rtcp.cname), context.rtx if accepts_rtx else None)
-        context.delivery.subscribe(self.viewer, self._sender, self._preference, self._last_quality)
-        self._listener.peer_connected()
+        media, sender = self.negotiated("video", parameters), self._open_sender()
+        number = media.rtx_payload_type
+        rtx = RtxStream(self.context.rtx.ssrc, number) if number else None
+        sender.start_video(media, str(parameters.rtcp.cname), rtx)
+        self._subscribe(sender)
 
     def _start_audio(self, parameters: RTCRtpSendParameters) -> None:
-        if self._sender is not None:
-            self._sender.start_audio(_packet_format(parameters, self._sender.tag), str(parameters.rtcp.cname))
+        if self.is_closed:
+            return
+        media, sender = self.negotiated("audio", parameters), self._open_sender()
+        sender.start_audio(media, str(parameters.rtcp.cname))
+        if "video" not in self._kinds:
+            self._subscribe(sender)
+
+    def _open_sender(self) -> ViewerSender:
+        """Return the sender, which is opened for the first m-line that is started."""
+        if self._sender is None:
+            self.ice.note_activity()
+            self._sender = ViewerSender(
+                self.viewer,
+                self._transport,
+                self.context.packetizer,
+                self.context.capture_clock,
+                self.is_listening,
+                self._connection_lost,
+                self._listener.peer_quality,
+                is_viewer=self.is_viewer,
+            )
+        return self._sender
+
+    def _subscribe(self, sender: ViewerSender) -> None:
+        self.context.delivery.subscribe(self.viewer, sender, self._preference, self._last_quality)
+        self._listener.peer_connected()
 
     def _rtcp_received(self, data: bytes) -> DropReason | None:
         """Handle an SRTCP datagram; return why it was dropped, or None."""
@@ -221,8 +257,8 @@ class PeerConnection:
             self.context.delivery.bandwidth_dropped(self.viewer, remb)
 
     def _apply_report(self, report: ReceiverReport, sender: ViewerSender) -> None:
-        if report.loss > PLAYOUT_DELAY_LOSS:
-            sender.allow_playout_delay()
+        if report.loss > PLAYOUT_DELAY_LOSS and sender.allow_playout_delay():
+            self.context.delivery.packet_format_changed(self.viewer)
         if self._feedback.round_trip is not None:
             sender.budget.round_trip = self._feedback.round_trip
 
@@ -254,36 +290,3 @@ def _codecs(kind: str) -> list[RTCRtpCodecCapability]:
     }
     codecs = RTCRtpSender.getCapabilities(kind).codecs
     return [codec for codec in codecs if (accepts := offered.get(codec.mimeType.lower())) and accepts(codec)]
-
-
-def _packet_format(parameters: RTCRtpSendParameters, tag: int) -> PacketFormat:
-    """Return the packet format that the answer negotiates for this m-line."""
-    ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
-    return PacketFormat(tag, ids.get(MID, 0), ids.get(ABS_SEND_TIME, 0), ids.get(PLAYOUT_DELAY, 0))
-
-
-def peer_stats(
-    sender: ViewerSender, queue: QueueStats, feedback: Feedback, *, keyframe_requests: int, dropped: int
-) -> PeerStats:
-    """Return the statistics of a connected peer; `dropped` counts the incoming datagrams that were dropped."""
-    return PeerStats(
-        connected=True,
-        route=sender.datagrams.route,
-        video_packets=sender.video.sent.packets if sender.video else 0,
-        audio_packets=sender.audio.sent.packets if sender.audio else 0,
-        bytes_sent=sender.datagrams.bytes_sent,
-        send_errors=sender.datagrams.errors,
-        packets_held=sender.datagrams.held,
-        keyframe_requests=keyframe_requests,
-        retransmitted=sender.budget.packets,
-        nacks=feedback.nacks,
-        skipped=queue.skipped,
-        health=queue.health,
-        quality=queue.quality,
-        backlog=queue.backlog,
-        loss=feedback.loss,
-        jitter=feedback.jitter,
-        round_trip=feedback.round_trip,
-        remb=feedback.remb,
-        datagrams_dropped=dropped,
-    )

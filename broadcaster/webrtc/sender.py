@@ -10,9 +10,11 @@ from random import randrange
 from aiortc import RTCDtlsTransport
 
 from broadcaster.auth.rate_limits import networks
-from broadcaster.media.rtp import PacketFormat, Packetizer, RtpFrame, RtpStream, send_time_element
+from broadcaster.media.packet_format import PacketFormat
+from broadcaster.media.rtp import Packetizer, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import COPIES, RtxBudget, RtxStream, SentFrames, SentPackets, retransmission
 from broadcaster.media.timestamps import RtpClock
+from broadcaster.model.offers import NegotiatedMedia
 from broadcaster.model.stream import Quality
 from broadcaster.webrtc.datagrams import DatagramSender
 from broadcaster.webrtc.internals import PacketBuffer, Srtp, SrtpError, ice_connection
@@ -84,6 +86,7 @@ class ViewerSender:
         self.audio: Track | None = None
         self._viewer = viewer
         self._srtp = Srtp(transport)
+        self.packet_format = PacketFormat.of(self._srtp.tag, 0)
         self._packetizer = packetizer
         self._capture_clock = capture_clock
         self._rtx: RtxStream | None = None
@@ -91,28 +94,32 @@ class ViewerSender:
         self._rtx_sequence = first_sequence()
 
     @property
-    def tag(self) -> int:
-        """Bytes that SRTP appends to each packet."""
-        return self._srtp.tag
-
-    @property
     def network(self) -> str:
         """The viewer's IPv4 address or IPv6 network; empty without a nominated pair."""
         return networks(self.datagrams.remote_address)[0]
 
-    def start_video(self, packet_format: PacketFormat, cname: str, rtx: RtxStream | None) -> None:
+    def start_video(self, media: NegotiatedMedia, cname: str, rtx: RtxStream | None) -> None:
         """Start sending video; lost packets are retransmitted on the RTX stream, or unchanged if there is none."""
+        packet_format = self.packet_format = self._format(media)
         self.video = Track(self._packetizer.video, self._packetizer.video_clock, packet_format, cname)
         self._rtx = rtx
         self._sent_packets = SentPackets() if rtx is None else None
 
-    def start_audio(self, packet_format: PacketFormat, cname: str) -> None:
+    def start_audio(self, media: NegotiatedMedia, cname: str) -> None:
         """Start sending audio."""
+        packet_format = self._format(media)
+        if self.video is None:
+            self.packet_format = packet_format
         self.audio = Track(self._packetizer.audio, self._packetizer.audio_clock, packet_format, cname)
 
     def send_video(self, frame: RtpFrame, first: int, end: int, now: float) -> int:
-        """Send packets of a video frame; return how many were accepted, 0 while the socket is full."""
-        if self.video is None or not self.datagrams.flush():
+        """Send packets of a video frame; return how many were accepted, 0 while the socket is full.
+
+        Without video, pictures are accepted and discarded.
+        """
+        if self.video is None:
+            return end - first
+        if not self.datagrams.flush():
             return 0
         self._send(self.video, frame, first, end, now)
         return end - first
@@ -158,11 +165,16 @@ class ViewerSender:
                 self._send_protected(self._srtp.protect, packet)
         return packets
 
-    def allow_playout_delay(self) -> None:
-        """Allow the browser to delay frames until lost packets are retransmitted, because its network loses some."""
-        if self.video is not None and not self.video.packet_format.delay_allowed:
-            tag, mid, abs_send_time, playout_delay, _ = self.video.packet_format
-            self.video.packet_format = PacketFormat(tag, mid, abs_send_time, playout_delay, delay_allowed=True)
+    def allow_playout_delay(self) -> bool:
+        """Allow the browser to delay frames until lost packets are retransmitted, because its network loses some.
+
+        Return whether that has changed the packet format.
+        """
+        track = self.video
+        if track is None or track.packet_format.layout.delay_allowed:
+            return False
+        self.packet_format = track.packet_format = track.packet_format.with_delay_allowed()
+        return True
 
     def send_bye(self) -> None:
         """Tell the viewer that the streams have ended."""
@@ -174,6 +186,15 @@ class ViewerSender:
         """Stop sending and close the socket; idempotent."""
         self.video = self.audio = None
         self.datagrams.close()
+
+    def _format(self, media: NegotiatedMedia) -> PacketFormat:
+        return PacketFormat.of(
+            self._srtp.tag,
+            media.payload_type,
+            mid=media.mid,
+            abs_send_time=media.abs_send_time,
+            playout_delay=media.playout_delay,
+        )
 
     def _send_rtx(self, rtx: RtxStream, track: Track, lost: int, now: float) -> None:
         """Send the packet with the number `lost` on the RTX stream."""
@@ -201,12 +222,13 @@ class ViewerSender:
     def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
         if first == 0:
             track.frames.begin(frame)
-        burst = frame.serialize(track.packet_format).burst(first, end)
-        extension = track.packet_format.abs_send_time
+        packet_format = track.packet_format
+        burst = frame.serialize(packet_format).burst(first, end)
+        extension = packet_format.abs_send_time
         send_time = send_time_element(extension, now) if extension and now != frame.send_time else None
         sequence = track.frames.next - len(frame.payloads) + first
         try:
-            _buffer.protect(self._srtp, burst, sequence, send_time)
+            _buffer.protect(self._srtp, burst, packet_format, sequence, send_time)
         except SrtpError as error:
             self.datagrams.errors += end - first
             log.warning("%s: %s", self._viewer, error)
@@ -214,7 +236,7 @@ class ViewerSender:
         errors = self.datagrams.errors
         self.datagrams.send_batches(_buffer.view, burst.batches)
         if track is self.video and self._sent_packets is not None:
-            self._sent_packets.add(sequence, burst, send_time, now)
+            self._sent_packets.add(sequence, burst, packet_format, send_time, now)
         accepted = end - first - (self.datagrams.errors - errors)
         octets = burst.octets * accepted // (end - first)
         track.next_sequence = sequence + end - first

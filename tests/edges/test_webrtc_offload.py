@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from pylibsrtp import Policy, Session
 
-from broadcaster.media.rtp import PacketFormat, RtpFrame, RtpStream
+from broadcaster.media.packet_format import PacketFormat
+from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.webrtc.datagrams import DatagramSender
 from broadcaster.webrtc.internals import PacketBuffer, Srtp
 
@@ -57,10 +58,11 @@ def loopback():
 @pytest.mark.parametrize("name", PROFILES, ids=bytes.decode)
 def test_packets_of_a_burst_arrive_separately_and_decrypt(name):
     srtp, incoming = sessions(name)
-    frame = RtpFrame(RtpStream(SSRC, 101, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
-    burst = frame.serialize(PacketFormat(tag=srtp.tag)).burst(0, len(PAYLOADS))
+    frame = RtpFrame(RtpStream(SSRC, "0"), PAYLOADS, timestamp=90_000, send_time=1.0)
+    packet_format = PacketFormat.of(srtp.tag, 101)
+    burst = frame.serialize(packet_format).burst(0, len(PAYLOADS))
     buffer = PacketBuffer()
-    buffer.protect(srtp, burst, 65_520, None)
+    buffer.protect(srtp, burst, packet_format, 65_520, None)
     with loopback() as (datagrams, receiving):
         datagrams.send_batches(buffer.view, burst.batches)
         received = [incoming.unprotect(receiving.recv(65_536)) for _ in PAYLOADS]

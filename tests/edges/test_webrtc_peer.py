@@ -45,8 +45,8 @@ async def test_offer_has_what_browsers_need_and_our_stream_identities(driver):
     for line in (
         f"a=ssrc:{video.ssrc} cname:",
         f"a=ssrc:{audio.ssrc} cname:",
-        f"a=rtpmap:{video.payload_type} H264/90000",
-        f"a=rtpmap:{audio.payload_type} opus/48000/2",
+        "a=rtpmap:101 H264/90000",
+        "a=rtpmap:96 opus/48000/2",
         f"a=mid:{video.mid}",
         f"a=mid:{audio.mid}",
         "profile-level-id=42e01f",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.fakes.clock import FakeClock
+from broadcaster.media.packet_format import PacketFormat
 from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.model.stream import AccessUnit, Quality
 from broadcaster.ports import VideoTraits
@@ -16,12 +17,16 @@ SPS_PPS = b"\0\0\0\1\x67\x42\0\0\0\1\x68\xce"
 _host_numbers = itertools.count(1)
 
 
+OURS = PacketFormat.of(16, 101)
+
+
 @dataclass
 class RecordingSender:
     """A viewer's media sender that records the number of every frame that was sent to its end."""
 
     listening: bool = True
     is_viewer: bool = True
+    packet_format: PacketFormat = OURS
     frames: list[int] = field(default_factory=list)
     audio_frames: int = 0
     broken: bool = False
@@ -69,7 +74,7 @@ class FanoutDriver:
 
     def __post_init__(self) -> None:
         self.hub = Hub(self.clock)
-        self.fanout = Fanout(self.hub, Packetizer(RtpStream(1, 101, "0"), RtpStream(2, 96, "1")), self.clock)
+        self.fanout = Fanout(self.hub, Packetizer(RtpStream(1, "0"), RtpStream(2, "1")), self.clock)
         self.fanout.open()
         self.hub.attach(self.source)
 

@@ -9,7 +9,7 @@ from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality
 
-VIDEO = RtpStream(1, 101, "0")
+VIDEO = RtpStream(1, "0")
 RATE = 2_500_000.0
 
 

@@ -9,7 +9,7 @@ from broadcaster.delivery.pacer import TICK
 from broadcaster.media.rtp import MAX_PAYLOAD, RtpFrame, RtpStream
 from broadcaster.stream.rendition import KeyframeGate, RateMeter
 
-VIDEO = RtpStream(1, 101, "0")
+VIDEO = RtpStream(1, "0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 from broadcaster.delivery.congestion import ViewerHealth
 from broadcaster.delivery.ramp_up import GROWS_WITHIN
 from broadcaster.delivery.walks import VIEWERS_AT_ONCE
+from broadcaster.media.packet_format import PacketFormat
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import OpusFrame
 from tests.unit.fanout_driver import FanoutDriver, RecordingSender, Source
@@ -255,3 +256,18 @@ async def test_fanout_resubscribes_after_an_error_of_its_own(driver, monkeypatch
     second = driver.publish(key=True)
     assert viewer.frames == [first, second]
     assert lost not in viewer.frames
+
+
+async def test_viewers_with_equal_packet_formats_are_served_one_after_the_other():
+    """What a format needs is prepared once for all of them (see `webrtc.internals.PacketBuffer`)."""
+    driver, served = FanoutDriver(), []
+    formats = [PacketFormat.of(tag, number) for tag in (16, 10) for number in (101, 96)]
+    senders = [driver.join(f"v{index}", packet_format=formats[index % 4]) for index in range(8)]
+    for sender in senders:
+        sender.send_audio = lambda frame, sender=sender: served.append(sender.packet_format)
+    driver.hub.publish_audio(OpusFrame(b"x", 0.0))
+    assert served == sorted(formats * 2)
+    senders[0].packet_format, served[:] = formats[0].with_delay_allowed(), []
+    driver.fanout.packet_format_changed("v0")
+    driver.hub.publish_audio(OpusFrame(b"x", 0.0))
+    assert served == sorted(sender.packet_format for sender in senders)

@@ -9,7 +9,7 @@ from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.model.stream import Quality
 
 FULL, SMALL = Quality.FULL, Quality.SMALL
-VIDEO = RtpStream(1, 101, "0")
+VIDEO = RtpStream(1, "0")
 NAMES = {FULL: "F", SMALL: "s"}
 
 

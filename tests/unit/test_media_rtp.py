@@ -4,12 +4,13 @@ import struct
 
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
+from hypothesis import given
+from hypothesis import strategies as st
 
+from broadcaster.media.packet_format import SEND_TIME_OFFSET, PacketFormat
 from broadcaster.media.rtp import (
     MAX_PACKET,
     MAX_PAYLOAD,
-    SEND_TIME_OFFSET,
-    PacketFormat,
     Packetizer,
     RtpFrame,
     RtpStream,
@@ -18,9 +19,9 @@ from broadcaster.media.rtp import (
 from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock, absolute_send_time, ntp_time
 from broadcaster.model.stream import AccessUnit, OpusFrame
 
-VIDEO = RtpStream(ssrc=0x01020304, payload_type=101, mid="0")
-AUDIO = RtpStream(ssrc=0x05060708, payload_type=96, mid="1")
-FULL = PacketFormat(16, 1, 3, 4)
+VIDEO = RtpStream(ssrc=0x01020304, mid="0")
+AUDIO = RtpStream(ssrc=0x05060708, mid="1")
+FULL = PacketFormat.of(16, 101, mid=1, abs_send_time=3, playout_delay=4)
 
 
 def packets(frame, packet_format):
@@ -50,7 +51,7 @@ def test_packets_are_parsed_by_aiortc():
 def test_packets_are_followed_by_space_for_the_tag():
     frame = RtpFrame(VIDEO, [b"a" * 50, b"b" * 20], 0, 0.0)
     for tag in (10, 16):
-        serialized = frame.serialize(PacketFormat(tag))
+        serialized = frame.serialize(PacketFormat.of(tag, 101))
         (first, first_length), (second, second_length) = serialized.packets
         assert (first, first_length, second_length) == (0, 12 + 50, 12 + 20)
         assert second == first_length + tag
@@ -58,12 +59,12 @@ def test_packets_are_followed_by_space_for_the_tag():
 
 
 def test_packet_without_extensions_has_only_the_fixed_header():
-    (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), PacketFormat(tag=10))
+    (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), PacketFormat.of(10, 101))
     assert packet == struct.pack("!BBHLL", 0x80, 101 | 0x80, 0, 0, VIDEO.ssrc) + b"x"
 
 
 def test_playout_delay_is_on_keyframes_only():
-    packet_format = PacketFormat(tag=16, playout_delay=4)
+    packet_format = PacketFormat.of(16, 101, playout_delay=4)
     (key,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=True), packet_format)
     (delta,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0), packet_format)
     assert key[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x00"  # 0 to 0 ms
@@ -71,7 +72,7 @@ def test_playout_delay_is_on_keyframes_only():
 
 
 def test_allowed_delay_is_on_every_frame():
-    packet_format = PacketFormat(tag=16, playout_delay=4, delay_allowed=True)
+    packet_format = PacketFormat.of(16, 101, playout_delay=4).with_delay_allowed()
     for keyframe in (True, False):
         (packet,) = packets(RtpFrame(VIDEO, [b"x"], 0, 0.0, keyframe=keyframe), packet_format)
         assert packet[12:20] == b"\xbe\xde\x00\x01\x42\x00\x00\x28"  # 0 to 400 ms
@@ -79,19 +80,73 @@ def test_allowed_delay_is_on_every_frame():
 
 def test_largest_packet_has_the_maximum_size():
     (packet,) = packets(RtpFrame(VIDEO, [b"x" * MAX_PAYLOAD], 0, 0.0, keyframe=True), FULL)
-    assert len(packet) + FULL.tag + 2 == MAX_PACKET  # a retransmission is two bytes longer
+    assert len(packet) + FULL.layout.tag + 2 == MAX_PACKET  # a retransmission is two bytes longer
 
 
-def test_serialization_is_cached_for_each_format():
+def test_serialization_is_cached_for_each_layout():
     frame = RtpFrame(VIDEO, [b"x"], 0, 0.0)
-    assert frame.serialize(FULL) is frame.serialize(PacketFormat(16, 1, 3, 4))
-    assert frame.serialize(FULL) is not frame.serialize(PacketFormat(10, 1, 3, 4))
+    assert frame.serialize(FULL) is frame.serialize(PacketFormat.of(16, 101, mid=1, abs_send_time=3, playout_delay=4))
+    assert frame.serialize(FULL) is not frame.serialize(
+        PacketFormat.of(10, 101, mid=1, abs_send_time=3, playout_delay=4)
+    )
+
+
+def as_sent(frame, packet_format):
+    """Return the packets that a viewer with this format gets."""
+    burst = frame.serialize(packet_format).burst(0, len(frame))
+    view = memoryview(bytearray(burst.data))
+    burst.renumber(view, packet_format)
+    return [bytes(view[offset : offset + length]) for offset, length in zip(burst.offsets, burst.lengths, strict=True)]
+
+
+numbers = st.integers(1, 14)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=12),
+    keyframe=st.booleans(),
+    payload_type=st.integers(35, 127),
+    ids=st.tuples(numbers, numbers, numbers),
+    present=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    delay_allowed=st.booleans(),
+)
+def test_viewers_with_equal_layouts_share_a_serialization_and_get_their_own_numbers(
+    sizes, keyframe, payload_type, ids, present, delay_allowed
+):
+    """The same packets as if the frame had been built for this viewer alone."""
+
+    def make(payload_type, ids):
+        made = PacketFormat.of(
+            16,
+            payload_type,
+            mid=present[0],
+            abs_send_time=ids[1] * present[1],
+            playout_delay=ids[2] * present[2],
+        )
+        return made.with_delay_allowed() if delay_allowed else made
+
+    def frame():
+        return RtpFrame(VIDEO, [bytes(size) for size in sizes], 90_000, 1.0, keyframe=keyframe)
+
+    first, second = make(101, (1, 3, 4)), make(payload_type, ids)
+    shared = frame()
+    assert shared.serialize(first) is shared.serialize(second)
+    assert as_sent(shared, second) == packets(frame(), second)
+    assert as_sent(shared, first) == packets(frame(), first)
+    assert [bytes(shared.serialize(second).packet(index, second)) for index in range(len(sizes))] == packets(
+        frame(), second
+    )
+
+
+def test_formats_with_equal_layouts_are_neighbours_in_order():
+    formats = [PacketFormat.of(tag, number) for tag in (16, 10) for number in (102, 96)]
+    assert [made.layout.tag for made in sorted(formats)] == [10, 10, 16, 16]
 
 
 def test_burst_is_split_into_batches_for_one_system_call_each():
     sizes = [30, 100, 100, 100, 40, 100, 20]
     frame = RtpFrame(VIDEO, [bytes(size) for size in sizes], 0, 0.0)
-    serialized = frame.serialize(PacketFormat(tag=16))
+    serialized = frame.serialize(PacketFormat.of(16, 101))
     whole = serialized.burst(0, len(frame))
     assert bytes(whole.data) == serialized.data
     assert [((batch.end - batch.start), batch.stride) for batch in whole.batches] == [
@@ -105,7 +160,7 @@ def test_burst_is_split_into_batches_for_one_system_call_each():
 
 def test_burst_offsets_are_relative_to_its_first_byte():
     frame = RtpFrame(VIDEO, [b"a" * 10, b"b" * 10, b"c" * 10], 0, 0.0)
-    serialized = frame.serialize(PacketFormat(tag=10))
+    serialized = frame.serialize(PacketFormat.of(10, 101))
     burst = serialized.burst(1, 3)
     assert (burst.offsets, burst.lengths) == ((0, 32), (22, 22))
     assert bytes(burst.data[12:22]) == b"b" * 10

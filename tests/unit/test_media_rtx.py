@@ -4,7 +4,8 @@ from aiortc.rtp import RtpPacket, unwrap_rtx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.media.rtp import Burst, PacketFormat, RtpFrame, RtpStream, send_time_element
+from broadcaster.media.packet_format import PacketFormat
+from broadcaster.media.rtp import Burst, RtpFrame, RtpStream, send_time_element
 from broadcaster.media.rtx import (
     COPIES,
     HISTORY_PACKETS,
@@ -17,8 +18,10 @@ from broadcaster.media.rtx import (
     retransmission,
 )
 
-VIDEO = RtpStream(ssrc=7, payload_type=101, mid="0")
-FORMAT = PacketFormat(tag=16, mid=1, abs_send_time=3, playout_delay=4)
+VIDEO = RtpStream(ssrc=7, mid="0")
+FORMAT = PacketFormat.of(16, 101, mid=1, abs_send_time=3, playout_delay=4)
+OTHER = PacketFormat.of(16, 96, mid=1, abs_send_time=2, playout_delay=5)
+"""A viewer that shares the layout, not the numbers."""
 RTX = RtxStream(ssrc=9, payload_type=102)
 
 
@@ -37,7 +40,7 @@ def test_retransmission_is_unwrapped_by_aiortc():
 
 
 def test_retransmission_without_extensions():
-    data = retransmission(RTX, frame(5), PacketFormat(tag=10), index=0, lost=1, sequence=0, now=0.0)
+    data = retransmission(RTX, frame(5), PacketFormat.of(10, 101), index=0, lost=1, sequence=0, now=0.0)
     assert data[12:] == b"\x00\x01" + bytes([5, 0])
 
 
@@ -129,12 +132,13 @@ def sent_burst(packets: int) -> Burst:
 @given(st.integers(0, 70_000), st.lists(st.integers(1, 5), min_size=1), st.booleans())
 def test_sent_packets_are_built_again_as_they_were_across_the_wrap(first, bursts, late):
     sent, expected, number = SentPackets(), {}, first
-    send_time = send_time_element(FORMAT.abs_send_time, 2.5) if late else None
+    send_time = send_time_element(OTHER.abs_send_time, 2.5) if late else None
     for packets in bursts:
         burst = sent_burst(packets)
-        sent.add(number, burst, send_time, now=0.0)
+        sent.add(number, burst, OTHER, send_time, now=0.0)
         for offset, length in zip(burst.offsets, burst.lengths, strict=True):
             packet = bytearray(burst.data[offset : offset + length])
+            OTHER.renumber(packet, burst.delay_offset)
             packet[2:4] = (number & 0xFFFF).to_bytes(2, "big")
             if send_time is not None:
                 packet[16:20] = send_time
@@ -149,12 +153,12 @@ def test_sent_packets_are_built_again_as_they_were_across_the_wrap(first, bursts
 def test_sent_packets_are_limited_by_age_and_number():
     sent = SentPackets()
     burst = sent_burst(1)
-    sent.add(1, burst, None, now=0.0)
-    sent.add(2, burst, None, now=HISTORY_SECONDS + 0.1)
+    sent.add(1, burst, FORMAT, None, now=0.0)
+    sent.add(2, burst, FORMAT, None, now=HISTORY_SECONDS + 0.1)
     assert sent.find(1) is None
     assert sent.find(2) is not None
     for number in range(3, 3 + HISTORY_PACKETS):
-        sent.add(number, burst, None, now=HISTORY_SECONDS + 0.1)
+        sent.add(number, burst, FORMAT, None, now=HISTORY_SECONDS + 0.1)
     assert sent.find(2) is None
     assert sent.find(3) is not None
     assert SentPackets().find(1) is None
