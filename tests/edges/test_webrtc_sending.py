@@ -107,10 +107,10 @@ async def test_playout_delay_is_allowed_only_after_packet_loss():
     async with live(Camera(noise=True)) as driver:
         ours, theirs, _ = await driver.join()
         await decode(theirs, 30)
-        before = ours._sender.video.packet_format.delay_allowed
+        before = ours._sender.video.packet_format.layout.delay_allowed
         drop_video(theirs, lambda count: count % 5 == 0, driver.packetizer.video.ssrc)
         async with asyncio.timeout(20):
-            while not ours._sender.video.packet_format.delay_allowed:
+            while not ours._sender.video.packet_format.layout.delay_allowed:
                 await decode(theirs, 1)
         await theirs.close()
         await ours.close()
