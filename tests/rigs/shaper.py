@@ -25,9 +25,9 @@ from dataclasses import asdict, dataclass
 from tests.rigs.namespaces import Namespace
 
 NEAR, FAR = "10.98.0.1", "10.98.0.2"
-"""Addresses of the two ends."""
+"""Addresses of the two ends of the first link; those of further ones differ in the third number."""
 
-_DEVICE = "shaped0"
+_DEVICE = "shaped"
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _MAX_READ = 65536
@@ -48,11 +48,13 @@ class Link:
 
 
 class Shaper:
-    """The two namespaces with the link between them."""
+    """The two namespaces with the link between them; `host` is the address of the near end."""
 
-    def __init__(self, near: Namespace, far: Namespace, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, near: Namespace, far: Namespace, process: asyncio.subprocess.Process, index: int = 0) -> None:
         self.near = near
         self.far = far
+        self.host = _addresses(index)[0]
+        self._device = f"{_DEVICE}{index}"
         self._process = process
 
     def set(self, link: Link) -> None:
@@ -63,18 +65,32 @@ class Shaper:
     def move(self, address: str) -> None:
         """Change the address of the far end, as after a change of network."""
         with self.far.inside():
-            self.far.ip(f"addr flush dev {_DEVICE} scope global")
-            self.far.ip(f"addr add {address} peer {NEAR} dev {_DEVICE}")
-            self.far.ip(f"route replace default dev {_DEVICE}")
+            self.far.ip(f"addr flush dev {self._device} scope global")
+            self.far.ip(f"addr add {address} peer {self.host} dev {self._device}")
+            self.far.ip(f"route replace default dev {self._device}")
 
 
 @contextlib.asynccontextmanager
 async def shaped() -> AsyncIterator[Shaper]:
     """Build the network inside the `async with` block. Raises `OSError` without root."""
-    with contextlib.ExitStack() as stack:
-        near, far = (stack.enter_context(contextlib.closing(Namespace())) for _ in range(2))
+    async with shaped_links(1) as links:
+        yield links[0]
+
+
+@contextlib.asynccontextmanager
+async def shaped_links(number: int) -> AsyncIterator[list[Shaper]]:
+    """Build `number` links, from the same near namespace to a far one each. Raises `OSError` without root."""
+    async with contextlib.AsyncExitStack() as stack:
+        near = stack.enter_context(contextlib.closing(Namespace()))
+        yield [await stack.enter_async_context(_link(near, index)) for index in range(number)]
+
+
+@contextlib.asynccontextmanager
+async def _link(near: Namespace, index: int) -> AsyncIterator[Shaper]:
+    with contextlib.closing(Namespace()) as far:
+        near_address, far_address = _addresses(index)
         with contextlib.ExitStack() as ends:
-            devices = [_device(near, NEAR, FAR), _device(far, FAR, NEAR)]
+            devices = [_device(near, index, near_address, far_address), _device(far, index, far_address, near_address)]
             for device in devices:
                 ends.callback(os.close, device)
             process = await asyncio.create_subprocess_exec(
@@ -83,20 +99,26 @@ async def shaped() -> AsyncIterator[Shaper]:
                 pass_fds=devices,
             )
         try:
-            yield Shaper(near, far, process)
+            yield Shaper(near, far, process, index)
         finally:
             process.kill()
             await process.wait()
 
 
-def _device(namespace: Namespace, address: str, other: str) -> int:
-    """Create a TUN device in the namespace as the route to `other` and the default route; return its descriptor."""
+def _addresses(index: int) -> tuple[str, str]:
+    """Return the addresses of the near and the far end of a link."""
+    return tuple(address.replace(".0.", f".{index}.") for address in (NEAR, FAR))  # type: ignore[return-value]
+
+
+def _device(namespace: Namespace, index: int, address: str, other: str) -> int:
+    """Create a TUN device as the route to `other`, and as the default route if there is none; return its descriptor."""
+    name = f"{_DEVICE}{index}"
     with namespace.inside():
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
-        namespace.ip(f"link set {_DEVICE} up mtu 1500 addrgenmode none")
-        namespace.ip(f"addr add {address} peer {other} dev {_DEVICE}")
-        namespace.ip(f"route add default dev {_DEVICE}")
+        fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH", name.encode(), _IFF_TUN | _IFF_NO_PI))
+        namespace.ip(f"link set {name} up mtu 1500 addrgenmode none")
+        namespace.ip(f"addr add {address} peer {other} dev {name}")
+        namespace.ip(f"route append default dev {name}")
     return device
 
 

@@ -14,26 +14,39 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-MIN_FRAMES = 15
-"""Minimum frames of a live second; the fake camera delivers 30."""
+FPS = 30
+"""Frames per second of the camera."""
+MIN_FRAMES = FPS // 2
+"""Minimum frames of a live second."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Numbers of viewer-seconds, and the (viewer, second) pairs that were missed."""
+    """Numbers of viewer-seconds, the (viewer, second) pairs that were missed, and the frames of both."""
 
     live: int = 0
     excused: int = 0
     unscheduled: int = 0
+    frames: int = 0
     missed: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def live_fraction(self) -> float:
         """Live seconds as a fraction of live and missed ones; 0 if there are none."""
-        return self.live / counted if (counted := self.live + len(self.missed)) else 0.0
+        return self.live / self.counted if self.counted else 0.0
+
+    @property
+    def counted(self) -> int:
+        """The number of live and missed seconds."""
+        return self.live + len(self.missed)
+
+    @property
+    def frame_fraction(self) -> float:
+        """The frames as a fraction of those that the camera delivered in live and missed seconds; 0 without any."""
+        return self.frames / (self.counted * FPS) if self.counted else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +83,10 @@ class Availability:
         """Excuse the viewer, or all viewers (`None`); partial seconds count as whole ones."""
         self.windows.append(Window(name, viewer, math.floor(begin), math.ceil(end)))
 
-    def tally(self, viewers: int, begin: int, end: int) -> Tally:
-        """Count all viewer-seconds from `begin` to before `end`."""
+    def tally(self, viewers: Iterable[int], begin: int, end: int) -> Tally:
+        """Count the seconds of these viewers from `begin` to before `end`."""
         tally = Tally()
-        for viewer in range(viewers):
+        for viewer in viewers:
             for second in range(begin, end):
                 self._count(tally, viewer, second)
         return tally
@@ -88,10 +101,12 @@ class Availability:
             tally.excused += 1
         elif second in self._unscheduled[viewer] or second in self._unscheduled[None]:
             tally.unscheduled += 1
-        elif self._is_live(viewer, second):
-            tally.live += 1
         else:
-            tally.missed.append((viewer, second))
+            tally.frames += self._frames[viewer].get(second, 0)
+            if self._is_live(viewer, second):
+                tally.live += 1
+            else:
+                tally.missed.append((viewer, second))
 
     def _silences(self, viewer: int, window: Window) -> Iterator[int]:
         silent = 0

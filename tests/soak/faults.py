@@ -113,10 +113,10 @@ class FaultInjector:
 
     def _link(self, link: Link) -> Callable[[Fault], Awaitable[None]]:
         async def inject(fault: Fault) -> None:
-            assert self._processes.network is not None
-            self._processes.network.set(link)
+            (network,) = self._processes.links
+            network.set(link)
             await asyncio.sleep(fault.lasts)
-            self._processes.network.set(Link())
+            network.set(Link())
 
         return inject
 

@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -44,9 +45,6 @@ SETTLED = 5.0
 LONG_DELAY_CODES = (4003, 4005)
 FINAL_CODES = (1003, 1009, 4000, 4001, 4004)
 
-Address = tuple[int] | tuple[int, str]
-"""Port, and the host if it is not this one."""
-
 
 def retry_delay(attempt: int, lost: float) -> float:
     """Return a random delay in seconds: up to 0.5 s, doubling to 3 s in the first minute and to 10 s afterwards."""
@@ -56,7 +54,7 @@ def retry_delay(attempt: int, lost: float) -> float:
 class PageLikeViewer(LightViewer):
     """Watches forever: reconnects, resumes, sends heartbeats, and requests a restart when no video arrives."""
 
-    def __init__(self, address: Address, seconds: Counter[int]) -> None:
+    def __init__(self, address: tuple[int, str], seconds: Counter[int]) -> None:
         super().__init__(*address)
         self._seconds = seconds
         self._offer = 0
@@ -154,8 +152,9 @@ class PageLikeViewer(LightViewer):
 class ViewerSlot:
     """One viewer after another, and the frames received in each second."""
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
+    def __init__(self, viewer: type[PageLikeViewer], port: int, host: str = "127.0.0.1") -> None:
+        self._class = viewer
+        self._address = port, host
         self._seconds: Counter[int] = Counter()
         self._start()
 
@@ -204,7 +203,7 @@ class ViewerSlot:
         self._start()
 
     def _start(self) -> None:
-        self._viewer = PageLikeViewer(self._address, self._seconds)
+        self._viewer = self._class(self._address, self._seconds)
         self.watching = asyncio.create_task(self._viewer.watch())
 
     async def _storm(self, seconds: float) -> None:
@@ -222,11 +221,12 @@ def _print_json(**line: object) -> None:
     print(json.dumps(line), flush=True)
 
 
-async def _main(address: Address) -> None:
+async def main(viewer: type[PageLikeViewer], arguments: Sequence[str]) -> None:
+    """Let a viewer of this class watch until standard input ends; `arguments` are port and host."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _print_json(ready=time.monotonic())
-    slot = ViewerSlot(address)
+    slot = ViewerSlot(viewer, int(arguments[0]), *arguments[1:])
     reporting = asyncio.create_task(slot.report_seconds())
     while line := await reader.readline():
         try:
@@ -238,4 +238,4 @@ async def _main(address: Address) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main((int(sys.argv[1]), *sys.argv[2:])))
+    asyncio.run(main(PageLikeViewer, sys.argv[1:]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
+
+from tests.rigs.shaper import Link
 
 MIN_INTERVAL, MAX_INTERVAL = 20.0, 60.0
 """Seconds between two faults."""
@@ -67,6 +70,16 @@ NETWORK_KINDS = (
 )
 """Kinds that need network namespaces."""
 
+KINDS_BESIDE_BAD_LINKS = tuple(kind for kind in KINDS if not kind.name.startswith(("camera", "microphone")))
+"""Kinds for a run with bad links, whose camera is the test picture, which does not fail."""
+
+RATES = 400_000, 1_600_000
+"""Bandwidths of bad links in bits per second: the small rendition fits, the full one of 2.5 Mbit/s does not."""
+LOSSES, DELAYS = (0.0, 0.03), (0.005, 0.08)
+"""Fractions of lost packets, and delays in seconds in each direction."""
+MIN_STATE, MAX_STATE = 15.0, 45.0
+"""Seconds between two changes of a link."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -76,6 +89,18 @@ class Fault:
     kind: Kind
     viewer: int
     lasts: float
+
+
+def link_states(seed: int, index: int, seconds: float) -> list[tuple[float, Link]]:
+    """Return the states of a bad link during a run, each with its start; the rates are spread evenly by ratio."""
+    random = Random(f"{seed} {index}")
+    states: list[tuple[float, Link]] = []
+    at = 0.0
+    while at < seconds:
+        rate = math.exp(random.uniform(*map(math.log, RATES)))
+        states.append((at, Link(random.uniform(*LOSSES), round(rate), random.uniform(*DELAYS))))
+        at += random.uniform(MIN_STATE, MAX_STATE)
+    return states
 
 
 def plan(seed: int, seconds: float, viewers: int, kinds: Sequence[Kind] = KINDS) -> list[Fault]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from tests.faults.table import Row, with_results
 from tests.soak.availability import Tally, Window
@@ -22,14 +23,16 @@ ROWS = {
 """The rows in tests/README.md."""
 
 
-def verdict(run: SoakRun, viewers: int, seed: int) -> tuple[str, bool]:
+def verdict(run: SoakRun) -> tuple[str, bool]:
     """Return the report in Markdown, and whether the run passed."""
-    tally = run.availability.tally(viewers, math.ceil(run.began), math.floor(run.ended))
+    viewers = run.options.viewers
+    tally = _tally(run, range(viewers))
     leaked = leaks(run.samples, viewers) + left_behind(run.idle, run.after)
     problems = run.faults.problems + run.processes.problems
     passed = tally.live_fraction >= REQUIRED and not leaked and not problems
     parts = [
-        _summary(run, tally, viewers, seed),
+        _summary(run, tally),
+        _groups(run),
         _faults(run, viewers),
         _samples(run.idle, run.samples, run.after),
         _lines("Leaks", leaked),
@@ -40,14 +43,15 @@ def verdict(run: SoakRun, viewers: int, seed: int) -> tuple[str, bool]:
     return "\n\n".join(parts), passed
 
 
-def with_report(text: str, run: SoakRun, viewers: int, seed: int) -> str:
+def with_report(text: str, run: SoakRun) -> str:
     """Return the README `text` with the results of this run."""
-    tally = run.availability.tally(viewers, math.ceil(run.began), math.floor(run.ended))
+    viewers, seed = run.options.viewers, run.options.seed
+    tally = _tally(run, range(viewers))
     leaked = leaks(run.samples, viewers) + left_behind(run.idle, run.after)
     last = [sample for sample in run.samples if sample.instance == run.samples[-1].instance]
     results = {
         "live": [
-            f"{tally.live_fraction:.3%} of {tally.live + len(tally.missed)}",
+            f"{tally.live_fraction:.3%} of {tally.counted}",
             f"{(run.ended - run.began) / 60:.0f} min, {viewers} viewers,"
             f" {len(run.processes.behind_link)} behind a bad link",
             f"{len(run.injected)} faults of {len({fault.kind for fault, _ in run.injected})} kinds (seed {seed})",
@@ -66,18 +70,36 @@ def _minutes(samples: Sequence[Sample]) -> str:
     return f"{(samples[-1].at - samples[0].at) / 60:.0f}"
 
 
-def _summary(run: SoakRun, tally: Tally, viewers: int, seed: int) -> str:
-    counted = tally.live + len(tally.missed)
+def _tally(run: SoakRun, viewers: Iterable[int]) -> Tally:
+    return run.availability.tally(viewers, math.ceil(run.began), math.floor(run.ended))
+
+
+def _summary(run: SoakRun, tally: Tally) -> str:
     behind_link = f"none: {run.network_problem}" if run.network_problem else f"{len(run.processes.behind_link)} viewers"
     rows = [
-        ("length", f"{(run.ended - run.began) / 60:.1f} min, {viewers} viewers, seed {seed}"),
+        ("length", f"{(run.ended - run.began) / 60:.1f} min, {run.options.viewers} viewers, seed {run.options.seed}"),
         ("behind a bad link", behind_link),
         ("faults", f"{len(run.injected)}, the daemon was restarted {run.faults.restarts} times"),
-        ("live outside faults", f"{tally.live_fraction:.3%} of {counted} viewer-seconds (required: {REQUIRED:.1%})"),
+        (
+            "live outside faults",
+            f"{tally.live_fraction:.3%} of {tally.counted} viewer-seconds (required: {REQUIRED:.1%})",
+        ),
         ("excused by faults", f"{tally.excused} viewer-seconds"),
         ("unscheduled by the machine", f"{tally.unscheduled} viewer-seconds"),
     ]
     return _table(("soak", ""), rows)
+
+
+def _groups(run: SoakRun) -> str:
+    """Return what the viewers behind links and the others got, except in excused and unscheduled seconds."""
+    behind_link = run.processes.behind_link
+    groups = {"good": [v for v in range(run.options.viewers) if v not in behind_link], "bad": behind_link}
+    rows = []
+    for name, viewers in groups.items():
+        tally = _tally(run, viewers)
+        each = ", ".join(f"{_tally(run, [viewer]).frame_fraction:.1%}" for viewer in viewers)
+        rows.append((name, len(viewers), f"{tally.live_fraction:.3%}", f"{tally.frame_fraction:.1%}", each))
+    return _table(("link", "viewers", "live", "share of the pictures", "each viewer"), rows)
 
 
 def _faults(run: SoakRun, viewers: int) -> str:
@@ -108,7 +130,12 @@ def _missed(run: SoakRun, tally: Tally) -> list[str]:
         fault, began = before[-1] if before else (None, run.began)
         name = f"{fault.kind.name} (viewer {fault.viewer})" if fault else "the start"
         groups[viewer, f"{name} at {began - run.began:.0f} s"].append(round(second - began))
-    return [f"viewer {viewer}, seconds {seconds} after {name}" for (viewer, name), seconds in groups.items()]
+    return [f"viewer {viewer}, seconds {_ranges(seconds)} after {name}" for (viewer, name), seconds in groups.items()]
+
+
+def _ranges(seconds: Sequence[int]) -> str:
+    runs = [[item for _, item in run] for _, run in groupby(enumerate(seconds), lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def _lines(title: str, lines: Sequence[str]) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from tests.rigs.namespaces import unavailable
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
-from tests.rigs.shaper import shaped
+from tests.rigs.shaper import Link, shaped_links
 from tests.soak.availability import Availability
 from tests.soak.faults import FaultInjector
 from tests.soak.leaks import Sample, left_behind
 from tests.soak.page_like import TICK, UNSCHEDULED
-from tests.soak.plan import KINDS, NETWORK_KINDS, Fault, plan
+from tests.soak.plan import KINDS, KINDS_BESIDE_BAD_LINKS, NETWORK_KINDS, Fault, Kind, link_states, plan
 from tests.soak.viewers import ViewerProcesses
 
 SETTLE_AFTER_FAULT = 13.0
@@ -29,28 +30,46 @@ CLEANUP_LIMIT = 40.0
 JOIN_LIMIT = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to run: with `bad_links`, half of the viewers have bad links that change, and the camera does not fail.
+
+    `settings` are the daemon's, as for `--set`; `tree` is the folder of its source code if it is not this one.
+    """
+
+    seed: int
+    minutes: float
+    viewers: int
+    bad_links: bool = False
+    settings: Sequence[str] = ()
+    tree: str = ""
+
+
 class SoakRun:
     """Run `play` once; the results are in the attributes afterwards. Times are those of the monotonic clock.
 
     `network_problem` says why there is no bad link, if so.
     """
 
-    def __init__(self, seed: int, minutes: float, viewers: int, print_line: Callable[[str], None]) -> None:
+    def __init__(self, options: Options, print_line: Callable[[str], None]) -> None:
+        self.options = options
         self.availability = Availability()
-        self.daemon = ScriptedDaemon(live=False, stream__start="last")
-        self.processes = ViewerProcesses(self.daemon.port, viewers, self.availability)
+        self.daemon = _daemon(options)
+        module = "tests.soak.browser_like" if options.bad_links else "tests.soak.page_like"
+        self.processes = ViewerProcesses(self.daemon.port, options.viewers, self.availability, module)
         self.faults = FaultInjector(self.daemon, self.processes)
         self.network_problem = unavailable()
-        kinds = KINDS if self.network_problem else KINDS + NETWORK_KINDS
-        self.plan = plan(seed, minutes * 60, viewers, kinds)
+        kinds: Sequence[Kind] = KINDS if self.network_problem else KINDS + NETWORK_KINDS
+        if options.bad_links:
+            kinds = KINDS_BESIDE_BAD_LINKS
+        self.plan = plan(options.seed, options.minutes * 60, options.viewers, kinds)
         self.injected: list[tuple[Fault, float]] = []
         self.samples: list[Sample] = []
         self.idle: Sample
         self.after: Sample
         self.began = self.ended = 0.0
         self.log = ""
-        self._seconds = minutes * 60
-        self._viewers = viewers
+        self._seconds = options.minutes * 60
         self._print_line = print_line
         self._quiet_from = self._sampled_at = 0.0
 
@@ -58,8 +77,9 @@ class SoakRun:
         """Run everything, in network namespaces if they can be created."""
         async with AsyncExitStack() as stack:
             if not self.network_problem:
-                self.processes.network = await stack.enter_async_context(shaped())
-                stack.enter_context(self.processes.network.near.inside())
+                number = self.options.viewers // 2 if self.options.bad_links else 1
+                links = self.processes.links = await stack.enter_async_context(shaped_links(number))
+                stack.enter_context(links[0].near.inside())
             await stack.enter_async_context(self.daemon)
             try:
                 await self._play()
@@ -70,6 +90,9 @@ class SoakRun:
         await self.daemon.set_live(True)
         await asyncio.sleep(SETTLE)
         self.idle = await self._sample()
+        if self.options.bad_links:
+            for index, link in enumerate(self.processes.links):
+                link.set(self._link_states(index)[0][1])
         async with self.processes:
             await self._until_joined()
             self.began = self._sampled_at = time.monotonic()
@@ -82,6 +105,8 @@ class SoakRun:
 
     async def _with_monitors(self, playing: Any) -> None:
         others = [asyncio.create_task(self._record_stalls()), asyncio.create_task(self._restart_after_crash())]
+        if self.options.bad_links:
+            others += [asyncio.create_task(self._change_link(index)) for index in range(len(self.processes.links))]
         try:
             await playing
         finally:
@@ -109,6 +134,14 @@ class SoakRun:
             self._quiet_from = max(end + fault.kind.recovery, time.monotonic()) + SETTLE_AFTER_FAULT
             self.injected.append((fault, began))
         await self._wait(self.began + self._seconds)
+
+    async def _change_link(self, index: int) -> None:
+        for at, state in self._link_states(index):
+            await asyncio.sleep(self.began + at - time.monotonic())
+            self.processes.links[index].set(state)
+
+    def _link_states(self, index: int) -> list[tuple[float, Link]]:
+        return link_states(self.options.seed, index, self._seconds)
 
     def _excuse(self, fault: Fault, begin: float, end: float) -> None:
         affected = {"all": [None], "behind_link": self.processes.behind_link, "one": [fault.viewer], "none": []}
@@ -152,7 +185,7 @@ class SoakRun:
 
     async def _until_joined(self) -> None:
         async with asyncio.timeout(JOIN_LIMIT):
-            while (await self.daemon.status())["viewers"] != self._viewers:
+            while (await self.daemon.status())["viewers"] != self.options.viewers:
                 await asyncio.sleep(0.2)
         await asyncio.sleep(SETTLE)
 
@@ -180,3 +213,13 @@ class SoakRun:
                 self.faults.problems.append(f"the daemon exited unexpectedly with code {process.returncode}")
                 with suppress(AssertionError):  # if it does not start, the next iteration reports it again
                     await self.faults.restart()
+
+
+def _daemon(options: Options) -> ScriptedDaemon:
+    """Return the daemon: with scripted sources, or camera-like video of 2.5 Mbit/s if there are bad links."""
+    arguments = [argument for setting in options.settings for argument in ("--set", setting)]
+    video = {"video__source": "test", "video__test_pattern": "camera"} if options.bad_links else {}
+    daemon = ScriptedDaemon(*arguments, live=False, stream__start="last", **video)
+    if options.tree:
+        daemon.environment["PYTHONPATH"] = options.tree
+    return daemon

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from tests.rigs.shaper import NEAR, Shaper
+from tests.rigs.shaper import Shaper
 from tests.soak.availability import Availability
 
 START_LIMIT = 60.0
@@ -16,25 +16,28 @@ START_LIMIT = 60.0
 
 
 class ViewerProcesses:
-    """Processes with one viewer each; use it with `async with`.
+    """Processes with one viewer each, which run `module`; use it with `async with`.
 
-    With a `network`, every other viewer is behind its link. Received frames are added to `availability`; `notes` are
+    With `links`, every other viewer is behind one of them. Received frames are added to `availability`; `notes` are
     remarkable events, `problems` what must not happen.
     """
 
-    def __init__(self, port: int, number: int, availability: Availability) -> None:
-        self.network: Shaper | None = None
+    def __init__(
+        self, port: int, number: int, availability: Availability, module: str = "tests.soak.page_like"
+    ) -> None:
+        self.links: list[Shaper] = []
         self.notes: list[str] = []
         self.problems: list[str] = []
         self._port = port
+        self._module = module
         self._availability = availability
         self._processes: list[asyncio.subprocess.Process] = [None] * number  # type: ignore[list-item]
         self._readers: set[asyncio.Task[None]] = set()
 
     @property
     def behind_link(self) -> range:
-        """The indices of the viewers behind the link."""
-        return range(1, len(self._processes), 2) if self.network else range(0)
+        """The indices of the viewers behind a link."""
+        return range(1, len(self._processes), 2) if self.links else range(0)
 
     async def __aenter__(self) -> ViewerProcesses:
         for index in range(len(self._processes)):
@@ -86,10 +89,11 @@ class ViewerProcesses:
         await asyncio.wait_for(ready.wait(), START_LIMIT)
 
     def _command(self, index: int) -> list[str]:
-        command = [sys.executable, "-m", "tests.soak.page_like", str(self._port)]
-        if self.network is None or index not in self.behind_link:
+        command = [sys.executable, "-m", self._module, str(self._port)]
+        if index not in self.behind_link:
             return command
-        return self.network.far.command(*command, NEAR)
+        link = self.links[index // 2 % len(self.links)]
+        return link.far.command(*command, link.host)
 
     async def _read(self, index: int, process: asyncio.subprocess.Process, ready: asyncio.Event) -> None:
         assert process.stdout is not None

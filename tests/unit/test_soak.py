@@ -9,7 +9,21 @@ from tests.soak.availability import MIN_FRAMES, Availability
 from tests.soak.faults import FaultInjector
 from tests.soak.leaks import Sample, leaks, left_behind
 from tests.soak.page_like import retry_delay
-from tests.soak.plan import KINDS, MAX_INTERVAL, MIN_INTERVAL, NETWORK_KINDS, QUIET_END, plan
+from tests.soak.plan import (
+    DELAYS,
+    KINDS,
+    KINDS_BESIDE_BAD_LINKS,
+    LOSSES,
+    MAX_INTERVAL,
+    MAX_STATE,
+    MIN_INTERVAL,
+    MIN_STATE,
+    NETWORK_KINDS,
+    QUIET_END,
+    RATES,
+    link_states,
+    plan,
+)
 
 HOUR = 3600.0
 SAMPLE = Sample(0, 0, viewers=10, peers=10, tasks=80, timers=29, descriptors=51, threads=2, memory=97.0)
@@ -43,6 +57,25 @@ def test_an_hour_contains_every_kind_of_fault_and_restarts_are_rare(seed):
     assert 1 <= names.count("kill -9, restarted") < names.count("WebSocket cut")
 
 
+def test_bad_links_change_within_limits_by_seed_and_viewer():
+    states = link_states(1, 0, HOUR)
+    assert link_states(1, 0, HOUR) == states
+    assert link_states(1, 0, HOUR / 6) == states[: len(link_states(1, 0, HOUR / 6))]
+    assert states not in (link_states(1, 1, HOUR), link_states(2, 0, HOUR))
+    assert states[0][0] == 0
+    assert all(MIN_STATE <= later - at <= MAX_STATE for (at, _), (later, _) in pairwise(states))
+    for _, link in states:
+        assert RATES[0] <= link.rate <= RATES[1]
+        assert LOSSES[0] <= link.loss <= LOSSES[1]
+        assert DELAYS[0] <= link.delay <= DELAYS[1]
+
+
+def test_camera_and_microphone_do_not_fail_beside_bad_links():
+    names = {kind.name for kind in KINDS_BESIDE_BAD_LINKS}
+    assert "kill -9, restarted" in names
+    assert not any("camera" in name or "microphone" in name for name in names)
+
+
 def test_every_kind_of_fault_has_a_handler():
     assert set(FaultInjector(None, None)._handlers) == {kind.name for kind in KINDS + NETWORK_KINDS}
 
@@ -52,7 +85,7 @@ def test_second_with_half_of_its_frames_is_live_and_with_fewer_is_missed():
     for second in (100, 101, 103):
         availability.add_frames(0, second, MIN_FRAMES)
     availability.add_frames(0, 102, MIN_FRAMES - 1)
-    tally = availability.tally(1, 100, 105)
+    tally = availability.tally(range(1), 100, 105)
     assert tally.live == 3
     assert tally.missed == [(0, 102), (0, 104)]
     assert tally.live_fraction == 0.6
@@ -62,14 +95,14 @@ def test_frames_of_two_viewers_in_one_slot_are_added():
     availability = Availability()
     availability.add_frames(0, 100, MIN_FRAMES - 5)
     availability.add_frames(0, 100, 5)
-    assert availability.tally(1, 100, 101).live == 1
+    assert availability.tally(range(1), 100, 101).live == 1
 
 
 def test_fault_excuses_affected_viewers_within_its_window():
     availability = Availability()
     availability.excuse("frozen", 1, 10.9, 13.1)
     availability.excuse("restart", None, 20.0, 22.0)
-    tally = availability.tally(2, 10, 24)
+    tally = availability.tally(range(2), 10, 24)
     assert tally.excused == 4 + 2 * 2
     assert (1, 14) in tally.missed
     assert (0, 10) in tally.missed
@@ -81,20 +114,29 @@ def test_live_seconds_in_a_window_do_not_compensate_for_missed_ones():
     availability.excuse("frozen", 0, 0, 5)
     for second in range(5):
         availability.add_frames(0, second, 30)
-    assert availability.tally(1, 0, 6).live_fraction == 0
+    assert availability.tally(range(1), 0, 6).live_fraction == 0
 
 
 def test_unscheduled_seconds_are_neither_live_nor_missed():
     availability = Availability()
     availability.add_unscheduled(0, 10.8, 11.5)
     availability.add_unscheduled(None, 13.2, 13.9)
-    tally = availability.tally(2, 10, 14)
+    tally = availability.tally(range(2), 10, 14)
     assert tally.unscheduled == 2 + 2
     assert tally.missed == [(0, 12), (1, 10), (1, 11), (1, 12)]
 
 
+def test_frame_fraction_counts_live_and_missed_seconds_only():
+    availability = Availability()
+    for second, frames in enumerate([30, 15, 0, 30]):
+        availability.add_frames(1, second, frames)
+    availability.excuse("frozen", 1, 3, 4)
+    assert availability.tally([1], 0, 4).frame_fraction == 45 / 90
+    assert availability.tally([], 0, 4).frame_fraction == 0
+
+
 def test_live_fraction_without_seconds_is_zero():
-    assert Availability().tally(0, 0, 0).live_fraction == 0
+    assert Availability().tally(range(0), 0, 0).live_fraction == 0
 
 
 def test_longest_silence_is_that_of_the_most_affected_viewer():
