@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="seed of joins (churn), input (hostile), traces")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")
     parser.add_argument("--within", type=float, help="seconds within which all viewers join (scale)")
-    parser.add_argument("--light", action="store_true", help="viewers that decrypt little, and report no loss (scale)")
+    parser.add_argument("--light", action="store_true", help="viewers that only count packets (scale)")
     parser.add_argument("--publish", action="store_true", help="write the results into tests/README.md (hostile)")
     return parser
 

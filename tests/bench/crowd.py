@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
 from tests.bench import yardstick
+from tests.bench.counting_crowd import CountingCrowd
+from tests.bench.crowd_stats import CrowdStats
 from tests.rigs.light_process import LightProcess
 from tests.rigs.process import udp_overflows
-
-
-@dataclass(frozen=True, slots=True)
-class CrowdStats:
-    """What all viewers of a crowd received; `fewest` is the lowest packet count of one viewer, times are in ms.
-
-    `overflows` counts packets that the kernel dropped meanwhile at full sockets of any receiver on the machine: viewers
-    that get too little CPU time have gaps that the sender did not cause.
-    """
-
-    packets: int
-    fewest: int
-    gaps: int
-    overflows: int
-    keyframe_p50: float
-    keyframe_p95: float
-    failures: dict[str, int]
-
-    @property
-    def gap_summary(self) -> str:
-        """The gaps as text."""
-        text = f"{self.gaps} in {self.packets} packets"
-        text += f" ({self.overflows} dropped at full sockets of receivers)" if self.overflows else ""
-        return text + (f", failures {self.failures}" if self.failures else "")
 
 
 class Crowd(Protocol):
@@ -54,13 +31,14 @@ def crowd(
 ) -> Crowd:
     """Let viewers join the engine on `port`, one every `interval` seconds, and stay `seconds` after the last join.
 
-    Those of the yardstick can be `light`: they count packets by their headers, and report neither loss nor bandwidth.
-    Their `niceness` lets the engine go first where they need more than their share of the processors.
+    `light` viewers only count (`counting_crowd`). Their `niceness` lets the engine go first where they need more than
+    their share of the processors.
     """
+    if light:
+        return CountingCrowd(port, viewers, seconds, interval, niceness=niceness)
     if yardstick.program("viewers") is None:
         return PythonCrowd(port, viewers)
-    options = {"ws": f"ws://127.0.0.1:{port}/ws"} | ({"light": "127.0.0.1"} if light else {})
-    return PionCrowd(viewers, seconds, interval, niceness=niceness, **options)
+    return PionCrowd(viewers, seconds, interval, niceness=niceness, ws=f"ws://127.0.0.1:{port}/ws")
 
 
 class PionCrowd(yardstick.Program):

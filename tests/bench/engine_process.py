@@ -35,11 +35,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Two snapshots and the lags between them, in ms; no lags unless the engine was started with `lag`."""
+    """Two snapshots and the lags between them, in ms; no lags unless the engine was started with `lag`.
+
+    `joining` are the lags before: while the viewers joined, and settled.
+    """
 
     begin: Snapshot
     end: Snapshot
     lags: list[float]
+    joining: list[float]
 
     @property
     def packets(self) -> int:
@@ -122,10 +126,10 @@ class EngineProcess:
         """Wait until `viewers` watch and for `settle` seconds, then measure; all must be connected until the end."""
         await self.until(lambda snapshot: snapshot.watching >= viewers, 30)
         await asyncio.sleep(settle)
-        await self.lags()
+        joining = await self.lags()
         begin = await self.snapshot()
         await asyncio.sleep(seconds)
-        window = Window(begin, await self.snapshot(), await self.lags())
+        window = Window(begin, await self.snapshot(), await self.lags(), joining)
         if {begin.connected, window.end.connected} != {viewers}:
             raise AssertionError(f"{begin.connected} viewers, then {window.end.connected}, instead of {viewers}")
         return window

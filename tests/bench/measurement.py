@@ -15,7 +15,7 @@ class Options:
 
     `seconds` is the length of the measured window, `minutes` that of `churn`; `publish` is for `hostile`. `camera`
     makes keyframes as large as those of a camera; all viewers of `scale` join `within` so many seconds, and are `light`
-    ones that decrypt little.
+    ones that only count.
     """
 
     viewers: int | None = None
