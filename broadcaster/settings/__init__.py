@@ -17,6 +17,7 @@ from broadcaster.settings.model import (
     every_setting,
     secret_values,
 )
+from broadcaster.settings.push import PushTarget
 from broadcaster.settings.reading import read
 from broadcaster.settings.rendering import render, template
 
@@ -28,6 +29,7 @@ __all__ = [
     "IceSettings",
     "LogSettings",
     "PanelSettings",
+    "PushTarget",
     "Settings",
     "StreamSettings",
     "VideoSettings",

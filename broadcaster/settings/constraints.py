@@ -77,9 +77,9 @@ CONSTRAINTS = (
         "or remove the secret",
     ),
     Constraint(
-        ("ice.ports", "web.max_viewers"),
-        lambda settings: 0 < len(settings.ice.ports) < settings.web.max_viewers,
-        "ice.ports: has fewer ports than web.max_viewers, but each viewer needs its own; "
+        ("ice.ports", "web.max_viewers", "push"),
+        lambda settings: 0 < len(settings.ice.ports) < settings.web.max_viewers + len(settings.push),
+        "ice.ports: has fewer ports than web.max_viewers, but each viewer and each push target needs its own; "
         "widen the range, or lower web.max_viewers",
     ),
 )

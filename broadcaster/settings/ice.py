@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from broadcaster.settings.fields import read_fields
 from broadcaster.settings.kinds import (
     MASKED,
     PRINTABLE,
@@ -17,7 +18,6 @@ from broadcaster.settings.kinds import (
     Text,
     Texts,
     read_items,
-    read_parts,
 )
 from broadcaster.settings.toml import to_toml
 
@@ -112,23 +112,8 @@ class _ServerTable(PublicKind):
     allowed = 'a table such as {urls = ["stun:stun.example.org"]}'
 
     def read(self, value: object) -> IceServer:
-        if not isinstance(value, dict):
-            raise InvalidValue(Problem("", "", f"must be {self.allowed}"))
-        table = {"urls": [], **value}
-        fields = read_parts((f".{name}", _FIELDS.get(name, _UNKNOWN_FIELD), part) for name, part in table.items())
-        return _check_server(IceServer(**dict(zip(table, fields, strict=True))))
-
-
-class _UnknownField(PublicKind):
-    """A field that does not exist. Its value is not shown: the name may be a misspelled `credential`."""
-
-    allowed = ""
-
-    def read(self, value: object) -> None:
-        raise InvalidValue(Problem("", "", f"no such field; the fields are {', '.join(_FIELDS)}"))
-
-
-_UNKNOWN_FIELD = _UnknownField()
+        table = {"urls": [], **value} if isinstance(value, dict) else value
+        return _check_server(IceServer(**read_fields(_FIELDS, self.allowed, table)))
 
 
 def _check_server(server: IceServer) -> IceServer:

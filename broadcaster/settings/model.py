@@ -27,6 +27,7 @@ from broadcaster.settings.kinds import (
     Text,
     Texts,
 )
+from broadcaster.settings.push import PushTarget, PushTargets
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
@@ -232,11 +233,14 @@ class Settings:
     ice: IceSettings = IceSettings()
     panel: PanelSettings = PanelSettings()
     log: LogSettings = LogSettings()
+    push: tuple[PushTarget, ...] = _setting(
+        (), PushTargets(), "Media servers that get the stream while it is live (WHIP), as [[push]] tables or a list."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The declaration of a setting."""
+    """The declaration of a setting; `table` is empty for one outside tables."""
 
     table: str
     name: str
@@ -246,16 +250,19 @@ class Setting:
     @property
     def path(self) -> str:
         """The full name, such as `video.width`."""
-        return f"{self.table}.{self.name}"
+        return f"{self.table}.{self.name}" if self.table else self.name
 
     def of(self, settings: Settings) -> Any:
         """Return its value in `settings`."""
-        return getattr(getattr(settings, self.table), self.name)
+        return getattr(getattr(settings, self.table) if self.table else settings, self.name)
 
 
 def every_setting() -> Iterator[Setting]:
     """Yield every setting, in the order of this file."""
     for table in fields(Settings):
+        if "about" in table.metadata:
+            yield Setting("", table.name, table.default, table.metadata["about"])
+            continue
         for item in fields(table.default):  # type: ignore[arg-type]
             yield Setting(table.name, item.name, item.default, item.metadata["about"])
 
@@ -263,4 +270,5 @@ def every_setting() -> Iterator[Setting]:
 def secret_values(settings: Settings) -> frozenset[str]:
     """Return all secrets in `settings`, which must not appear in the log."""
     values = [item.of(settings) for item in every_setting() if isinstance(item.about.kind, Secret)]
-    return frozenset([*values, *(server.credential for server in settings.ice.servers)]) - {""}
+    credentials = [server.credential for server in settings.ice.servers]
+    return frozenset([*values, *credentials]).union(*(target.secrets for target in settings.push)) - {""}

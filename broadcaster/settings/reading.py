@@ -14,7 +14,7 @@ from broadcaster.settings.model import Settings, every_setting
 
 _SETTINGS = {setting.path: setting for setting in every_setting()}
 _PATHS = {setting.name: setting.path for setting in reversed(_SETTINGS.values())}
-_TABLES = [table.name for table in fields(Settings)]
+_TABLES = [table.name for table in fields(Settings) if table.name not in _SETTINGS]
 _DEFAULTS = Settings()
 _MAX_SHOWN = 120
 """Characters of an invalid value that an error message shows."""
@@ -61,7 +61,7 @@ class _Reader:
 
     def settings(self, values: Mapping[str, object]) -> Settings:
         """Return settings with `values`, and with the default instead of each invalid value."""
-        tables: dict[str, dict[str, Any]] = {table: {} for table in _TABLES}
+        tables: dict[str, dict[str, Any]] = {table: {} for table in ("", *_TABLES)}
         invalid = set()
         for path, value in values.items():
             item = _SETTINGS[path]
@@ -70,13 +70,18 @@ class _Reader:
             except InvalidValue as error:
                 invalid.add(path)
                 self.problems += [_describe(path, problem) for problem in error.problems]
-        settings = Settings(**{name: type(getattr(_DEFAULTS, name))(**table) for name, table in tables.items()})
+        outside = tables.pop("")
+        settings = Settings(
+            **{name: type(getattr(_DEFAULTS, name))(**table) for name, table in tables.items()}, **outside
+        )
         self._check_constraints(settings, invalid)
         return settings
 
     def _table(self, name: str, table: object) -> Iterable[tuple[str, object]]:
         """Yield the known settings in one table of a file."""
-        if name not in _TABLES:
+        if name in _SETTINGS:
+            yield name, table
+        elif name not in _TABLES:
             self.problems.append(f"{name}: no such table or setting{_suggest(name)}")
         elif not isinstance(table, dict):
             self.problems.append(f"{name}: must be a table, [{name}]")

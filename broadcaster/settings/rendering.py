@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from broadcaster.settings.model import Setting, Settings, every_setting
@@ -20,18 +20,25 @@ def render(settings: Settings, *, changed: bool = False) -> str:
     A secret is masked and commented out, so that reading the text back does not set a token to `(set)`.
     """
     shown = [item for item in every_setting() if not changed or item.of(settings) != item.default]
-    return "\n".join(_table(name, items, settings) for name, items in groupby(shown, key=lambda item: item.table))
+    return "\n".join(_table(name, items, settings) for name, items in _tables(shown))
 
 
 def template() -> str:
     """Return the initial settings file: each setting at its default, commented out."""
     defaults = Settings()
-    tables = groupby(every_setting(), key=lambda item: item.table)
-    return "\n".join([_HEADER, *(_table(name, items, defaults, prefix="#") for name, items in tables)])
+    tables = [_table(name, items, defaults, prefix="#") for name, items in _tables(every_setting())]
+    return "\n".join([_HEADER, *tables])
+
+
+def _tables(items: Iterable[Setting]) -> Iterator[tuple[str, Iterator[Setting]]]:
+    """Group settings by their tables, those outside tables first, as TOML requires."""
+    return groupby(sorted(items, key=lambda item: item.table != ""), key=lambda item: item.table)
 
 
 def _table(name: str, items: Iterable[Setting], settings: Settings, prefix: str = "") -> str:
     lines = [_setting(item, item.of(settings), prefix) for item in items]
+    if not name:
+        return "".join(lines)
     return f"# {type(getattr(settings, name)).__doc__}\n[{name}]\n" + "".join(lines)
 
 
