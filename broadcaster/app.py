@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broadcaster import __version__
 from broadcaster.components import Background, Component, component, running
@@ -28,7 +28,7 @@ from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import ServiceNotifier
 from broadcaster.service.uncaught import uncaught_errors
-from broadcaster.settings import AudioSettings, Settings, VideoSettings, every_setting
+from broadcaster.settings import AudioSettings, PushTarget, Settings, VideoSettings, every_setting
 from broadcaster.storage.secrets import state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.bitrate import SMALL_MIN_FRACTION, BitrateControl
@@ -38,6 +38,9 @@ from broadcaster.stream.hub import Hub
 from broadcaster.stream.load import LoadShedder, LoopLag
 from broadcaster.web.server import WebServer
 from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
+
+if TYPE_CHECKING:
+    from broadcaster.web.push.targets import PushTargets
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ ReadSettings = Callable[[], Settings]
 Sources = tuple[VideoSource, AudioSource | None]
 MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
 
-RELOADED = ("log.level", "web.hosts", "web.origins")
+RELOADED = ("log.level", "web.hosts", "web.origins", "push")
 """Settings that SIGHUP applies; others need a restart. Token and certificate files are reloaded when they change."""
 
 
@@ -81,6 +84,7 @@ class Daemon:
     ) -> None:
         video, audio = sources
         self._settings = settings
+        self._clock = clock
         self._read_settings = read_settings
         folder = state_folder(settings.stream.state_dir)
         self._start = settings.stream.start
@@ -106,6 +110,8 @@ class Daemon:
         self._garbage = GarbageCollection()
         self._power = PowerSwitch()
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
+        self._push: PushTargets | None = None
+        self._server.add_report("push", lambda: [] if self._push is None else self._push.stats())
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
@@ -141,6 +147,7 @@ class Daemon:
             stream,
             arrivals,
             Component("web server", self._server.start, self._server.close),
+            Component("push targets", self._start_push, self._close_push),
             service,
             component("garbage collection", self._start_garbage_collection, self._garbage.close),
             component("service manager", close=self._notifier.stopping),
@@ -150,6 +157,23 @@ class Daemon:
         self._garbage.start()
         self._stream.watch(self._garbage.stream_changed)
         self._server.watch_viewers(self._garbage.viewers_changed)
+
+    async def _start_push(self) -> None:
+        self._apply_push(self._settings.push)
+
+    def _apply_push(self, targets: tuple[PushTarget, ...]) -> None:
+        """Send the stream to these media servers; nothing of it is loaded before there is one."""
+        if self._push is None and targets:
+            from broadcaster.web.push.targets import PushTargets  # noqa: PLC0415
+
+            folder = state_folder(self._settings.stream.state_dir)
+            self._push = PushTargets(self.peers, self._stream, self._clock, folder)
+        if self._push is not None:
+            self._push.apply(targets)
+
+    async def _close_push(self) -> None:
+        if self._push is not None:
+            await self._push.close()
 
     def make_peers(self, settings: Settings, packetizer: Packetizer, clock: Clock, *, with_audio: bool) -> PeerFactory:
         """Return the factory of peer connections; a benchmark overrides this."""
@@ -188,6 +212,7 @@ class Daemon:
             return
         changed = [item.path for item in every_setting() if item.of(settings) != item.of(self._settings)]
         self._server.reload(settings.web)
+        self._apply_push(settings.push)
         applied = [path for path in changed if path in RELOADED]
         pending = [path for path in changed if path not in RELOADED]
         log.info("SIGHUP: settings reloaded; changed: %s", ", ".join(applied) or "none")

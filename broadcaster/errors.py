@@ -82,3 +82,11 @@ class BadMessage(BroadcasterError):
 
 class BadAnswer(BroadcasterError):
     """An SDP answer that does not match the offer, or that no browser would send."""
+
+
+class PushError(BroadcasterError):
+    """A push target cannot be reached, or does not take the stream; `http_status` is its answer, 0 if there is none."""
+
+    def __init__(self, message: str, http_status: int = 0) -> None:
+        super().__init__(message)
+        self.http_status = http_status

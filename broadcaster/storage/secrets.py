@@ -11,6 +11,7 @@ from pathlib import Path
 
 from broadcaster.auth.tokens import MIN_LENGTH
 from broadcaster.errors import BroadcasterError
+from broadcaster.settings.paths import absolute
 
 _BYTES = 32
 """Random bytes of a secret."""
@@ -69,6 +70,18 @@ class SecretFile:
             opened.write(text)
             opened.flush()
             os.fsync(descriptor)
+
+
+def read_token(path: str) -> str:
+    """Return the token of another service in a file: one line, of any length. Raises `BroadcasterError`."""
+    try:
+        with open(absolute(path), "rb") as file:
+            text = file.read(_MAX_FILE + 1).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise BroadcasterError(f"{path} cannot be read: {error.strerror}") from error
+    if not text or len(text) > _MAX_FILE or not all("!" <= letter <= "~" for letter in text):
+        raise BroadcasterError(f"{path} must hold one line of visible ASCII characters, at most {_MAX_FILE}")
+    return text
 
 
 class WatchedSecret:

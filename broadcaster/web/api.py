@@ -40,6 +40,7 @@ class Api:
         private: bool,
     ) -> None:
         """`private`: viewers need a token or a link."""
+        self.reports: dict[str, Callable[[], object]] = {}
         self._private = private
         self._capacity = capacity
         self._viewers = viewers
@@ -73,6 +74,7 @@ class Api:
         }
         if is_operator:
             answer["viewer_figures"] = self._viewers.stats()
+            answer |= {name: to_builtins(report()) for name, report in self.reports.items()}
         return _json(answer)
 
     async def live(self, request: web.Request) -> web.Response:

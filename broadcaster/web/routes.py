@@ -56,7 +56,7 @@ class Routes:
         token_file = None if secrets is None else secrets.operator_token
         self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log)
         private = not self._viewer_auth.is_open
-        self._api = Api(self.viewers, stream, self._operator, clock, version, capacity, request_log, private=private)
+        self.api = Api(self.viewers, stream, self._operator, clock, version, capacity, request_log, private=private)
         self._closing = False
 
     def application(self) -> web.Application:
@@ -66,9 +66,9 @@ class Routes:
         app.router.add_get("/", page.index)
         app.router.add_get("/viewer/{path:.+}", page.file)
         app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
-        app.router.add_get("/api/status", self._api.status)
-        app.router.add_post("/api/live", self._api.live)
-        app.router.add_get("/healthz", self._api.health)
+        app.router.add_get("/api/status", self.api.status)
+        app.router.add_post("/api/live", self.api.live)
+        app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
         return app
 

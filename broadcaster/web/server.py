@@ -80,6 +80,10 @@ class WebServer:
         """Call `listener` with the number of open sessions when it changes, at most once per second."""
         self._routes.viewers.watch(listener)
 
+    def add_report(self, name: str, report: Callable[[], object]) -> None:
+        """Add a field of this name to the operator's status; what `report` returns is dataclasses, lists, values."""
+        self._routes.api.reports[name] = report
+
     def refuse_new_viewers(self, refused: bool) -> None:
         """Admit no new viewers while `refused`, regardless of the limit."""
         self._routes.viewers.sessions.refuses_new_viewers = refused

@@ -23,9 +23,10 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",
+    "broadcaster/web/push/target.py",
     "broadcaster/web/viewer.py",
 ]
-"""Files that may catch `Exception`: around one viewer, one subscriber, a source (its threads, opening and closing it),
+"""Files that may catch `Exception`: around one viewer, push target or subscriber, a source (its threads, opening, closing),
 a second encoder, or the whole daemon, or to hand an exception over to the caller."""
 
 BROAD = {"Exception", "BaseException"}
