@@ -26,8 +26,8 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/web/push/target.py",
     "broadcaster/web/viewer.py",
 ]
-"""Files that may catch `Exception`: around one viewer, push target or subscriber, a source (its threads, opening, closing),
-a second encoder, or the whole daemon, or to hand an exception over to the caller."""
+"""Files that may catch `Exception`: around one viewer, one push target, one subscriber, a source (its threads, opening
+and closing it), a second encoder, or the whole daemon, or to hand an exception over to the caller."""
 
 BROAD = {"Exception", "BaseException"}
 

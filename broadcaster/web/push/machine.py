@@ -73,6 +73,7 @@ class PushMachine:
         self._loopback = loopback
         self._ice_servers: IceServers = ()
         self._offer: Offer | None = None
+        self._began_at = float("-inf")
         self._deadline = float("inf")
         self._checked_at = float("-inf")
         self._backoff = BackOff()
@@ -86,7 +87,7 @@ class PushMachine:
             return self._disconnect()
         if self.state is PushState.IDLE:
             self.state, self.retry_at = PushState.WAITING, now
-        return self.step(now, None)
+        return self.step(now, None) if self.state is PushState.WAITING else []
 
     def end(self) -> list[Action]:
         """Disconnect for good."""
@@ -121,7 +122,7 @@ class PushMachine:
         self.state, self.reason, self.connected_at, self._deadline = PushState.CONNECTED, "", now, float("inf")
         self.connections += 1
         self._logged = ""
-        return [Log("connected", "connected")]
+        return [Log("connected", f"connected after {now - self._began_at:.2f} s")]
 
     def lost(self, id: int, now: float) -> list[Action]:
         """The peer connection of that attempt has failed, or the server has closed it."""
@@ -142,7 +143,7 @@ class PushMachine:
         """Do what is due; `last_activity` is when the last authenticated datagram arrived on the peer connection."""
         match self.state:
             case PushState.WAITING if self._stream is StreamState.LIVE and now >= self.retry_at:
-                return self._begin()
+                return self._begin(now)
             case PushState.CONNECTING if now >= self._deadline:
                 return self._fail(_UNREACHABLE, self.http_status, now)
             case PushState.CONNECTED if now - self._heard_at(last_activity) >= SILENCE_LIMIT:
@@ -175,9 +176,9 @@ class PushMachine:
             raise IllegalEvent(f"attempt {id} was never begun")
         return id == self.attempts and self.state in (PushState.CONNECTING, PushState.CONNECTED)
 
-    def _begin(self) -> list[Action]:
+    def _begin(self, now: float) -> list[Action]:
         self.attempts += 1
-        self.state, self._deadline, self._offer = PushState.CONNECTING, float("inf"), None
+        self.state, self._began_at, self._deadline, self._offer = PushState.CONNECTING, now, float("inf"), None
         return [*self._delete(), Prepare(self.attempts, self._ice_servers)]
 
     def _candidates(self, id: int, texts: tuple[str, ...]) -> list[Action]:
