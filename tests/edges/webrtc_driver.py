@@ -83,6 +83,7 @@ class WebRtcDriver:
     """Publishes a camera's video and silence, and connects aiortc peers as viewers."""
 
     def __init__(self, camera: Camera) -> None:
+        self.silence = b"\xf8\xff\xfe"
         self.packetizer = Packetizer(*make_streams())
         self.hub = Hub(SystemClock())
         self.fanout = Fanout(self.hub, self.packetizer, SystemClock())
@@ -94,7 +95,7 @@ class WebRtcDriver:
     async def publish(self) -> None:
         while True:
             self.hub.publish_video(self.camera.next())
-            self.hub.publish_audio(OpusFrame(b"\xf8\xff\xfe", time.monotonic()))
+            self.hub.publish_audio(OpusFrame(self.silence, time.monotonic()))
             await asyncio.sleep(1 / 30)
 
     async def join(self, viewer: str = "v1", *, rtx: bool = True):

@@ -29,7 +29,8 @@ class Publication:
 class WhipServer:
     """Accepts publishers at `/whip`; use it with `async with`. `port` 0 is any free one.
 
-    `post` and `options`, if set, replace the handlers. `requests` lists method, path and `Authorization`.
+    `is_passive`: be the DTLS server. `post` and `options`, if set, replace the handlers. `requests` lists method, path
+    and `Authorization`.
     """
 
     def __init__(self, port: int = 0, token: str = "") -> None:
@@ -37,6 +38,7 @@ class WhipServer:
         self.token = token
         self.location = "session/{number}"
         self.links: list[str] = []
+        self.is_passive = False
         self.post: Handler | None = None
         self.options: Handler | None = None
         self.publications: list[Publication] = []
@@ -125,6 +127,8 @@ class WhipServer:
             publication.tasks.append(asyncio.create_task(self._consume(publication, track)))
 
         await pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        if self.is_passive:
+            pc.getReceivers()[0].transport._set_role("server")
         await pc.setLocalDescription(await pc.createAnswer())
         self.publications.append(publication)
         location = self.location.format(number=len(self.publications) - 1, port=self.port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from types import TracebackType
 
@@ -137,7 +138,9 @@ def _explain(error: aiohttp.ClientError) -> str:
         case aiohttp.ClientConnectorDNSError():
             return f"the server's name {error.host} cannot be resolved"
         case aiohttp.ClientConnectorError():
-            return f"cannot connect to {error.host} port {error.port}: {error.strerror or error.os_error}"
+            number = error.os_error.errno
+            why = os.strerror(number) if number else str(error.os_error)
+            return f"cannot connect to {error.host} port {error.port}: {why}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "the server closed the connection without an answer"
     return f"the server does not speak HTTP as it should ({type(error).__name__})"

@@ -61,6 +61,7 @@ class PushRunner:
         loopback = host == "localhost" or is_loopback(host)
         self._machine = PushMachine(context.sessions.get(target.name), loopback=loopback)
         self._client = WhipClient(target.url)
+        self._deleted = ""
         self._peers: dict[int, PushPeer] = {}
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._attempt: asyncio.Task[None] | None = None
@@ -183,11 +184,14 @@ class PushRunner:
                     self._attempt = None
 
     async def _delete(self, url: str) -> None:
+        if url == self._deleted:  # meanwhile, by an earlier job
+            return
         try:
             token = await self._token()
         except BroadcasterError:  # the next attempt reports it
             return
         if await self._client.delete(url, token):
+            self._deleted = url
             self._input(lambda now: self._machine.deleted(url))
 
     async def _try(self, job: Attempt) -> None:
