@@ -18,8 +18,9 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
-from broadcaster.model.stats import Capacity, RenditionStats, StreamReport
-from broadcaster.model.stream import Quality
+from broadcaster.model.stats import Capacity, MediaTotals, RenditionStats, StreamReport
+from broadcaster.model.stream import AudioState, Quality
+from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.garbage import GarbageCollection
 from broadcaster.service.notify import NotifySocket, watchdog_interval
@@ -101,8 +102,16 @@ class Daemon:
         self._lag = LoopLag()
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         secrets = state_secrets(folder)
+        self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = WebServer(
-            settings.web, self.peers, self._stream, clock, __version__, self._capacity, secrets=secrets
+            settings.web,
+            self.peers,
+            self._stream,
+            clock,
+            __version__,
+            self._capacity,
+            secrets=secrets,
+            media=self._media,
         )
         self._shedding = LoadShedder(
             self._lag, self.peers.traffic, self._bitrates[Quality.FULL], self._server.refuse_new_viewers
@@ -223,6 +232,12 @@ class Daemon:
         log.info("SIGUSR1: toggling live")
         self._stream.toggle()
 
+    def _has_audio(self) -> bool:
+        return self._stream.status.sound is AudioState.ON
+
+    def _media_viewers(self, quality: Quality) -> int:
+        return 0 if self._media is None else self._media.viewers_by_quality[quality]
+
     def _capacity(self) -> Capacity:
         return Capacity(
             bitrate=round(self._hub.full.meter.rate),
@@ -232,6 +247,7 @@ class Daemon:
             overloaded=self._shedding.refuses,
             traffic=self.peers.traffic(),
             renditions={str(quality): self._rendition_stats(quality) for quality in Quality},
+            media=MediaTotals() if self._media is None else self._media.totals(),
         )
 
     def _rendition_stats(self, quality: Quality) -> RenditionStats:
@@ -239,7 +255,7 @@ class Daemon:
         width, height = (traits.width, traits.height) if is_full else traits.small_size or (0, 0)
         running = is_full or small.is_running
         return RenditionStats(
-            viewers=self._fanout.viewers_by_quality[quality],
+            viewers=self._fanout.viewers_by_quality[quality] + self._media_viewers(quality),
             width=width,
             height=height,
             bitrate=round(self._fanout.feed(quality).rendition.meter.rate) if running else 0,

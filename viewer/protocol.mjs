@@ -33,17 +33,19 @@ export const CLOSE_CODES = {
 /** @type {(fields: Record<string, Check>) => Check} */ const object = (fields) => (value) => wrong(value, fields) === null;
 
 const STREAM = { state: oneOf(STREAM_STATES), reason: optional(text), since: number, sound: oneOf(SOUND), quality: optional(oneOf(QUALITIES)) };
+const MEDIA = { url: text, ticket: text };
 
 /** @type {Record<string, Record<string, Check>>} */
 const FIELDS = {
   welcome: {
     session: text, resume: text, resumed: truth, stream: object(STREAM), viewers: count,
-    heartbeat: object({ idle: (value) => number(value) && value > 0 }),
+    heartbeat: object({ idle: (value) => number(value) && value > 0 }), media: optional(object(MEDIA)),
   },
   offer: { id: count, sdp: text, ice_servers: Array.isArray, clock: optional(object({ rtp: count, at: number })) },
   candidate: { id: count },
   stream: STREAM,
   viewers: { count },
+  media: MEDIA,
   heartbeat: { t: optional(number), now: number, ask: optional(truth) },
   bye: { id: count, reason: text },
   error: { code: text, message: optional(text), field: optional(text), limit: optional(count) },

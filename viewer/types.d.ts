@@ -31,7 +31,7 @@ type ErrorCode =
   | "bad-message" | "bad-answer" | "no-hello" | "token-missing" | "token-wrong" | "token-expired" | "full" | "too-many"
   | "internal";
 type RestartReason = "ice-failed" | "no-frames" | "decoder";
-type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" | "keyframe" | "quality" | "bye";
+type ViewerMessage = "hello" | "answer" | "candidate" | "heartbeat" | "restart" | "keyframe" | "quality" | "media" | "bye";
 
 type Outgoing = { type: ViewerMessage } & Record<string, unknown>;
 
@@ -42,10 +42,14 @@ type Stream = { state: string; reason?: StreamReason; since: number; sound: stri
 type Quality = "full" | "small";
 type QualityPreference = "auto" | Quality;
 
+/** The way without UDP. */
+type Media = { url: string; ticket: string };
+
 type Welcome = {
   type: "welcome"; session: string; resume: string; resumed: boolean; stream: Stream; viewers: number;
   /** seconds */
   heartbeat: { idle: number };
+  media?: Media;
 };
 type Offer = { type: "offer"; id: number; sdp: string; ice_servers: RTCIceServer[]; clock?: CaptureClock };
 type Heartbeat = { type: "heartbeat"; t?: number; now: number; ask?: boolean };
@@ -54,6 +58,7 @@ type Refusal = { type: "error"; code: ErrorCode; message?: string; field?: strin
 type Message =
   | Welcome | Offer | Heartbeat | Bye | Refusal
   | ({ type: "stream" } & Stream)
+  | ({ type: "media" } & Media)
   | { type: "viewers"; count: number }
   | { type: "candidate"; id: number };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broadcaster.media.bits import BitReader
 from broadcaster.media.h264 import START_CODE, NalType, nal_type, split_nal_units
 
 _BASELINE = 66
@@ -72,7 +73,7 @@ def _exceeds_constrained_baseline(pps: bytes) -> bool:
     Many cameras announce plain baseline and use neither (PPS syntax: §7.3.2.2). The third difference, arbitrary slice
     order, is not signalled; no camera is known to use it.
     """
-    bits = _BitReader(pps[1:])
+    bits = BitReader(pps[1:])
     try:
         bits.read_ue()  # pic_parameter_set_id
         bits.read_ue()  # seq_parameter_set_id
@@ -88,28 +89,3 @@ def _exceeds_constrained_baseline(pps: bytes) -> bool:
         return bits.read(1) == 1  # redundant_pic_cnt_present_flag
     except EOFError:
         return True
-
-
-class _BitReader:
-    """Reads the bits of a raw byte sequence payload (H.264 §7.2, §9.1)."""
-
-    def __init__(self, payload: bytes) -> None:
-        data = payload.replace(b"\0\0\3", b"\0\0")  # emulation prevention (§7.4.1.1)
-        self._bits = "".join(f"{byte:08b}" for byte in data)
-        self._position = 0
-
-    def read(self, count: int) -> int:
-        """Return the next `count` bits as a number. Raises EOFError."""
-        digits = self._bits[self._position : self._position + count]
-        if len(digits) < count:
-            raise EOFError
-        self._position += count
-        return int(digits, 2) if digits else 0
-
-    def read_ue(self) -> int:
-        """Return the next Exp-Golomb number, ue(v). Raises EOFError."""
-        zeros = self._bits[self._position :].find("1")
-        if zeros < 0:
-            raise EOFError
-        self._position += zeros
-        return self.read(zeros + 1) - 1

@@ -86,6 +86,35 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaStats:
+    """Statistics of one connection to `/media`, the way without UDP; `backlog` in seconds.
+
+    `messages` counts init segments and fragments, `unacknowledged` those that the viewer has not confirmed yet.
+    """
+
+    quality: Quality = Quality.FULL
+    bytes_sent: int = 0
+    messages: int = 0
+    unacknowledged: int = 0
+    skipped: int = 0
+    backlog: float = 0.0
+    route: str = "over the web (TCP)"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTotals:
+    """Totals of all connections to `/media` since the daemon started, and how many there are now."""
+
+    viewers: int = 0
+    bytes_sent: int = 0
+    pictures_skipped: int = 0
+
+    def __add__(self, stats: MediaStats) -> MediaTotals:
+        """Add the statistics of one connection."""
+        return MediaTotals(self.viewers, self.bytes_sent + stats.bytes_sent, self.pictures_skipped + stats.skipped)
+
+
+@dataclass(frozen=True, slots=True)
 class RenditionStats:
     """Statistics of one rendition: its viewers, its size in pixels, and its bit rate, measured and requested.
 
@@ -116,6 +145,7 @@ class Capacity:
     overloaded: bool
     traffic: Traffic
     renditions: dict[str, RenditionStats] = field(default_factory=dict)
+    media: MediaTotals = MediaTotals()
 
 
 @dataclass(frozen=True, slots=True)

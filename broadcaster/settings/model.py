@@ -110,6 +110,9 @@ class WebSettings:
         _TOKEN,
         "Token for starting and stopping over HTTP; empty: one is generated, not needed on this machine itself.",
     )
+    media: bool = _setting(
+        True, Bool(), "Whether the page may play over its TCP connection where UDP is blocked, or without WebRTC."
+    )
     max_viewers: int = _setting(20, Int(1, 1000), "Maximum number of viewers at the same time.")
 
 

@@ -63,8 +63,25 @@ class RequestKeyframe:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestMediaKeyframe:
+    """Request a keyframe for the connection to `/media`, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendTicket:
+    """Send a new ticket for `/media`, if that is on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseMedia:
+    """Close the connection to `/media`."""
+
+    code: CloseCode
+
+
+@dataclass(frozen=True, slots=True)
 class Prefer:
-    """Let every peer connection of the viewer send the rendition that it chose."""
+    """Let every peer connection of the viewer, and its connection to `/media`, send the rendition that it chose."""
 
     preference: QualityPreference
 
@@ -92,6 +109,6 @@ class End:
     seconds: float
 
 
-Action = (
-    Send | Ping | CloseSocket | OpenPeer | ApplyAnswer | AddCandidate | RequestKeyframe | Prefer | ClosePeer | Log | End
-)
+PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
+MediaAction = RequestMediaKeyframe | SendTicket | CloseMedia
+Action = Send | Ping | CloseSocket | PeerAction | MediaAction | RequestKeyframe | Prefer | Log | End

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage
-from broadcaster.signaling.actions import Action, Log, Prefer, Send
+from broadcaster.signaling.actions import Action, Log, Prefer, RequestMediaKeyframe, Send, SendTicket
+from broadcaster.signaling.media import Media
 from broadcaster.signaling.messages import (
     Answer,
     Bye,
@@ -80,9 +81,11 @@ class Dispatcher:
             case Restart():
                 return self._negotiation.restart(message, now)
             case Keyframe():
-                return self._negotiation.keyframe()
+                return [*self._negotiation.keyframe(), RequestMediaKeyframe()]
             case QualityMessage(want):
                 return [Prefer(want)]
+            case Media():
+                return [SendTicket()]
             case Bye():
                 return EndSession("sent bye")
             case Hello():

@@ -12,6 +12,7 @@ from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, Validation
 
 from broadcaster.errors import BadMessage, BroadcasterError, StreamReason
 from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
+from broadcaster.signaling.media import Media, MediaMessage, MediaObject
 from broadcaster.signaling.protocol import ByeReason, CloseCode, ErrorCode, RestartReason, Timings
 
 _MAX_SAFE_INTEGER = 2**53
@@ -88,7 +89,7 @@ class Unknown(Struct, frozen=True):
     type: str
 
 
-ViewerMessage = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | QualityMessage | Bye
+ViewerMessage = Hello | Answer | Candidate | Heartbeat | Restart | Keyframe | QualityMessage | Media | Bye
 
 
 class HeartbeatTimings(Struct, frozen=True):
@@ -117,7 +118,7 @@ class StreamMessage(StreamObject, frozen=True, omit_defaults=True, tag="stream")
     """The stream has changed."""
 
 
-class Welcome(Struct, frozen=True, tag="welcome"):
+class Welcome(Struct, frozen=True, omit_defaults=True, tag="welcome"):
     """The session is open; `viewers` counts this one too."""
 
     session: str
@@ -126,6 +127,7 @@ class Welcome(Struct, frozen=True, tag="welcome"):
     heartbeat: HeartbeatTimings
     stream: StreamObject
     viewers: int
+    media: MediaObject | None = None
 
 
 class MediaClock(Struct, frozen=True):
@@ -175,7 +177,15 @@ class ErrorMessage(Struct, frozen=True, omit_defaults=True, tag="error"):
 
 
 DaemonMessage = (
-    Welcome | OfferMessage | Candidate | StreamMessage | ViewersMessage | HeartbeatReply | ByeMessage | ErrorMessage
+    Welcome
+    | OfferMessage
+    | Candidate
+    | StreamMessage
+    | ViewersMessage
+    | HeartbeatReply
+    | MediaMessage
+    | ByeMessage
+    | ErrorMessage
 )
 """`candidate` is reserved: today all candidates of the daemon are in the offer."""
 

@@ -13,9 +13,10 @@ from broadcaster.auth.rate_limits import RESUME_COST
 from broadcaster.errors import IllegalEvent
 from broadcaster.model.offers import Offer
 from broadcaster.model.stream import Quality, StreamState, StreamStatus
-from broadcaster.signaling.actions import Action, CloseSocket, End, Log, Ping, Send
+from broadcaster.signaling.actions import Action, CloseMedia, CloseSocket, End, Log, Ping, Send
 from broadcaster.signaling.dispatch import Dispatcher, EndSession, too_many_messages
 from broadcaster.signaling.heartbeat import HeartbeatMissed, HeartbeatMonitor, RequestHeartbeat, SendPing
+from broadcaster.signaling.media import MediaObject
 from broadcaster.signaling.messages import (
     ErrorMessage,
     ViewersMessage,
@@ -58,6 +59,7 @@ class Session:
         self._alive_until = math.inf
         self._unconnected_since = math.inf
         self._viewers_sent = 0
+        self._plays_media = False
         self._heartbeat = HeartbeatMonitor(now, timings)
         self._negotiation = Negotiation(timings)
         self._dispatcher = Dispatcher(self._negotiation)
@@ -89,18 +91,20 @@ class Session:
 
     @property
     def is_connected(self) -> bool:
-        """Whether its peer connection is connected."""
-        return self._negotiation.is_connected
+        """Whether its peer connection is connected, or it plays over `/media`."""
+        return self._negotiation.is_connected or self._plays_media
 
     @property
     def candidates_dropped(self) -> int:
         """How many candidates were filtered out."""
         return self._negotiation.candidates_dropped
 
-    def attach(self, socket: int, viewers: int, now: float, ends_at: float = math.inf) -> list[Action]:
+    def attach(
+        self, socket: int, viewers: int, now: float, ends_at: float = math.inf, media: MediaObject | None = None
+    ) -> list[Action]:
         """Use this WebSocket from now on: the first one, or one that resumes the session.
 
-        `ends_at` is when the viewer's link expires. Raises `IllegalEvent`.
+        `ends_at` is when the viewer's link expires, `media` its way without UDP. Raises `IllegalEvent`.
         """
         if self.is_over or socket <= self._socket:
             raise IllegalEvent(f"WebSocket {socket} cannot be attached to a session that is {self.state.value}")
@@ -115,7 +119,7 @@ class Session:
             return [*replaced, *self._end_by(too_many_messages(), now)]
         negotiated = self._negotiation.resumed() if resumed else self._negotiation.stream_changed(self._status.state)
         self._watch_connection(now)
-        return [*replaced, Send(self._welcome(resumed, viewers)), *negotiated]
+        return [*replaced, Send(self._welcome(resumed, viewers, media)), *negotiated]
 
     def receive(self, socket: int, text: str, now: float) -> list[Action]:
         """Take a text message."""
@@ -172,6 +176,20 @@ class Session:
         """That peer connection is connected. Raises `IllegalEvent`."""
         return [] if self.is_over else self._finish(self._negotiation.connected(id), now)
 
+    def media_opened(self, now: float) -> list[Action]:
+        """The viewer has opened a connection to `/media`, which counts as a peer connection that is alive."""
+        if self.is_over:
+            return [CloseMedia(CloseCode.NORMAL)]
+        self._plays_media = True
+        return self._finish([Log("media", "plays over the web (TCP)")], now)
+
+    def media_closed(self, now: float) -> list[Action]:
+        """The viewer's connection to `/media` is closed."""
+        if self.is_over:
+            return []
+        self._plays_media = False
+        return self._finish([Log("media", "plays over the web (TCP) no longer")], now)
+
     def quality_changed(self, quality: Quality) -> list[Action]:
         """The viewer's peer connection is about to send another rendition."""
         if quality is self._quality:
@@ -213,9 +231,9 @@ class Session:
         """End the session: send `error`, and close its WebSocket with `code`."""
         return [] if self.is_over else self._end_by(EndSession(reason, code, error), now)
 
-    def _welcome(self, resumed: bool, viewers: int) -> Welcome:
+    def _welcome(self, resumed: bool, viewers: int, media: MediaObject | None) -> Welcome:
         timings, stream = heartbeat_timings(self._timings), stream_object(self._status, self._quality)
-        return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers)
+        return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers, media)
 
     def _is_current(self, socket: int) -> bool:
         return self.state is SessionState.ATTACHED and socket == self._socket
@@ -244,19 +262,24 @@ class Session:
     def _is_alive(self, now: float, last_activity: float | None) -> bool:
         """Whether an authenticated datagram arrived lately; notes when to check again."""
         self._alive_until = -math.inf if last_activity is None else last_activity + self._timings.alive
-        return self._negotiation.has_peer and now < self._alive_until
+        return self._has_media and now < self._alive_until
+
+    @property
+    def _has_media(self) -> bool:
+        """Whether it has a peer connection, or plays over `/media`."""
+        return self._negotiation.has_peer or self._plays_media
 
     def _finish(self, actions: list[Action], now: float) -> list[Action]:
-        """A detached session depends on its peer connection: without one it ends, and nothing can be sent."""
+        """A detached session depends on what it plays: without that it ends, and nothing can be sent."""
         self._watch_connection(now)
         if not self.is_detached:
             return actions
-        if not self._negotiation.has_peer:
+        if not self._has_media:
             actions = [*actions, *self._end("peer connection ended while detached", now)]
         return [action for action in actions if not isinstance(action, Send | Ping)]
 
     def _watch_connection(self, now: float) -> None:
-        if self._status.state is not StreamState.LIVE or self._negotiation.is_connected:
+        if self._status.state is not StreamState.LIVE or self.is_connected:
             self._unconnected_since = math.inf
         else:
             self._unconnected_since = min(self._unconnected_since, now)
@@ -270,4 +293,6 @@ class Session:
     def _end(self, reason: str, now: float, code: CloseCode = CloseCode.NORMAL) -> list[Action]:
         closed: list[Action] = [CloseSocket(self._socket, code)] if self.state is SessionState.ATTACHED else []
         self.state = SessionState.OVER
+        if self._plays_media:
+            closed.append(CloseMedia(code if code is CloseCode.GOING_AWAY else CloseCode.NORMAL))
         return [*self._negotiation.end(), *closed, End(reason, now - self._opened_at)]

@@ -17,11 +17,13 @@ class Connection(asyncio.Protocol):
     """Wraps a protocol, and calls `ended` once, when the connection is lost or could not be established.
 
     `is_websocket` is set when the connection has become a WebSocket, which lasts as long as its viewer watches.
+    `drained` is called when all that has been written has gone to the kernel, after `notify_when_drained`.
     """
 
     def __init__(self, inner: asyncio.Protocol, address: str, ended: Callable[[Connection], None]) -> None:
         self.address = address
         self.is_websocket = False
+        self.drained: Callable[[], None] = lambda: None
         self._inner = inner
         self._ended: Callable[[Connection], None] | None = ended
         self._transports: list[asyncio.Transport] = []
@@ -36,9 +38,16 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transports.append(transport)
 
+    def notify_when_drained(self, drained: Callable[[], None]) -> None:
+        """Call `drained` from now on whenever the lowest write buffer has become empty."""
+        self.drained = drained
+        for transport in self._transports[:1]:
+            transport.set_write_buffer_limits(high=0)
+
     def end(self) -> None:
         """Report the end of the connection; idempotent."""
         self._transports.clear()
+        self.drained = lambda: None
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(self)
@@ -74,6 +83,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
         self._inner.resume_writing()
+        self.drained()
 
 
 class TlsProtocol(SSLProtocol):
@@ -99,6 +109,11 @@ class TlsProtocol(SSLProtocol):
         """See `asyncio.Protocol`. The connection itself is only notified of the transport above TLS."""
         self._connection.add_transport(transport)
         super().connection_made(transport)
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`. The write buffer below TLS is empty."""
+        super().resume_writing()
+        self._connection.drained()
 
     def connection_lost(self, error: BaseException | None) -> None:
         """See `asyncio.Protocol`."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import Counter
 
-from aiohttp import WSMessage, WSMsgType, hdrs, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admission_limiter, networks
 from broadcaster.errors import BadMessage
@@ -22,18 +20,11 @@ from broadcaster.signaling.messages import (
     too_many,
 )
 from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode, ErrorCode, Timings
-from broadcaster.web import access
-from broadcaster.web.proxies import CALLER
+from broadcaster.web.pending import Sockets, is_own
 from broadcaster.web.viewer import Viewer
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
-from broadcaster.web.websocket import WebSocket, is_end, open_websocket
-
-PENDING_LIMITS = (16, 48)
-"""WebSockets without a session per address, and per IPv6 site (RFC 6177); no limit for this machine and its proxies."""
-
-SPARE_SOCKETS = 64
-"""WebSockets besides one per viewer: those before `hello`, resuming ones, and refused ones."""
+from broadcaster.web.websocket import WebSocket, is_end
 
 
 class HelloPhase:
@@ -76,71 +67,42 @@ class Endpoint:
         self._clock = clock
         self._timings = timings
         self._log = log
-        self._numbers = itertools.count(1)
-        self._sockets: dict[int, WebSocket] = {}
-        self._pending: dict[int, WebSocket] = {}
-        self._pending_by_network: Counter[str] = Counter()
+        self._sockets = Sockets(viewers.sessions.limit)
         self._admissions = admission_limiter(viewers.sessions.limit)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket from handshake to end; `RequestGuard` has checked Host and Origin."""
-        offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
-        if SUBPROTOCOL not in map(str.strip, offered):
-            raise web.HTTPBadRequest(text=f"This needs a WebSocket client with the subprotocol {SUBPROTOCOL}.\n")
-        try:
-            socket = await open_websocket(request, next(self._numbers), request[CALLER], self._timings.close_timeout)
-        except ValueError:  # a key that is not ASCII; aiohttp only handles invalid base64
-            raise web.HTTPBadRequest(text="The WebSocket handshake is invalid.\n") from None
-        self._sockets[socket.number] = socket
+        socket = await self._sockets.open(request, SUBPROTOCOL, self._timings.close_timeout)
         try:
             await self._serve(socket)
         finally:
-            del self._sockets[socket.number]
-            socket.abandon()
+            self._sockets.forget(socket)
         return socket.response
 
     def close(self) -> None:
         """Close all WebSockets."""
-        for socket in self._sockets.values():
-            socket.close(CloseCode.GOING_AWAY)
+        self._sockets.close()
 
     async def _serve(self, socket: WebSocket) -> None:
         viewer = await self._open(socket)
         if viewer is not None:
             await self._feed(viewer, socket)
-        await self._discard(socket)
+        await socket.discard()
         await socket.finish()
 
     async def _open(self, socket: WebSocket) -> Viewer | None:
         """Wait for `hello` and return the viewer, or None if the WebSocket is refused or closed."""
-        sources = networks(socket.address)
-        self._pending_by_network.update(sources)
-        self._pending[socket.number] = socket
         try:
-            self._check_limits(socket, sources)
-            hello = await self._wait_for_hello(socket)
-            return None if hello is None else self._welcome(hello, socket)
+            with self._sockets.pending(socket, self._evict):
+                hello = await self._wait_for_hello(socket)
+                return None if hello is None else self._welcome(hello, socket)
         except Refusal as refusal:
             self._refuse(socket, refusal)
             return None
-        finally:
-            del self._pending[socket.number]
-            self._pending_by_network -= Counter(sources)
 
-    def _check_limits(self, socket: WebSocket, sources: tuple[str, ...]) -> None:
-        """Check the limits of WebSockets without a session per address and in total. Raises `Refusal`.
-
-        Above the total, the oldest of them is closed: viewers send `hello` at once, so silent clients cannot keep them
-        out.
-        """
-        counts = [self._pending_by_network[source] for source in sources]
-        exceeded = any(count > limit for count, limit in zip(counts, PENDING_LIMITS, strict=False))
-        if exceeded and not _is_own(socket):
-            raise too_many("connections")
-        open_sockets = sum(not other.is_closing for other in self._sockets.values())
-        if open_sockets > self._viewers.sessions.limit + SPARE_SOCKETS:
-            oldest = next(other for other in self._pending.values() if not other.is_closing)
-            self._refuse(oldest, self._viewers.sessions.full(self._clock.monotonic()) or too_many("connections"))
+    def _evict(self, socket: WebSocket) -> None:
+        """Refuse a WebSocket that sends no `hello`, because there are too many."""
+        self._refuse(socket, self._viewers.sessions.full(self._clock.monotonic()) or too_many("connections"))
 
     def _refuse(self, socket: WebSocket, refusal: Refusal) -> None:
         self._log.info("refused", f"refused {socket.address}: {refusal}")
@@ -183,7 +145,7 @@ class Endpoint:
         grant = self._auth.admit(hello.token, socket.address)
         sources, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
-        if is_new and not _is_own(socket) and self._admissions.is_exhausted(sources, now):
+        if is_new and not is_own(socket) and self._admissions.is_exhausted(sources, now):
             raise too_many("new viewers")
         viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:
@@ -202,16 +164,6 @@ class Endpoint:
                     viewer.receive(socket, message)
         finally:
             viewer.detach(socket, end)
-
-    async def _discard(self, socket: WebSocket) -> None:
-        """Read until the viewer closes, too: closing with unread data resets TCP, which may discard our close frame."""
-        while not is_end(await socket.receive()):
-            pass
-
-
-def _is_own(socket: WebSocket) -> bool:
-    """Whether it comes from this machine or a trusted proxy, which have no limit per address."""
-    return access.is_loopback(socket.address) or socket.caller.by_proxy
 
 
 def no_hello() -> Refusal:

@@ -17,7 +17,7 @@ from broadcaster.web.proxies import CALLER, Caller, Proxies
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
-_ORIGIN_CHECKED = ("/ws", "/api/live")
+_ORIGIN_CHECKED = ("/ws", "/media", "/api/live")
 _HOSTNAME_FILE = Path("/etc/hostname")
 _MAX_NAME = 255
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from broadcaster.model.stats import Capacity
+from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
@@ -16,6 +17,7 @@ from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.api import Api
 from broadcaster.web.endpoint import Endpoint
+from broadcaster.web.media import MediaEndpoint
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.proxies import Proxies
@@ -45,14 +47,18 @@ class Routes:
         secrets: StateSecrets | None,
         certificate_names: Callable[[], tuple[str, ...]],
         request_log: RateLimitedLogger,
+        media: MuxedStream | None,
     ) -> None:
-        """`certificate_names` returns the host names in the TLS certificate."""
+        """`certificate_names` returns the host names in the TLS certificate; `media` is what `/media` sends."""
         self.proxies = Proxies(settings.trusted_proxies)
         self.guard = RequestGuard(settings, self.proxies, request_log, certificate_names)
-        self.viewers = Viewers(settings.max_viewers, peers, stream, clock, timings, request_log)
+        self.viewers = Viewers(
+            settings.max_viewers, peers, stream, clock, timings, request_log, media=media is not None
+        )
         link_key = secrets.link_key if secrets is not None and settings.links else None
         self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log)
         self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, request_log)
+        self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
         token_file = None if secrets is None else secrets.operator_token
         self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log)
         private = not self._viewer_auth.is_open
@@ -66,6 +72,8 @@ class Routes:
         app.router.add_get("/", page.index)
         app.router.add_get("/viewer/{path:.+}", page.file)
         app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
+        if self._media is not None:
+            app.router.add_get("/media", self._media.handle, allow_head=False)
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
         app.router.add_get("/healthz", self.api.health)
@@ -87,6 +95,8 @@ class Routes:
         """Refuse requests and end all sessions, within a second; idempotent."""
         self._closing = True
         self._endpoint.close()
+        if self._media is not None:
+            self._media.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self.viewers.close()

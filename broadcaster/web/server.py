@@ -11,6 +11,7 @@ from aiohttp import http_exceptions, web
 
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import Capacity
+from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
@@ -45,7 +46,9 @@ class WebServer:
         capacity: Callable[[], Capacity],
         timings: Timings | None = None,
         secrets: StateSecrets | None = None,
+        media: MuxedStream | None = None,
     ) -> None:
+        """`media` is what `/media` sends to viewers whom UDP does not reach; None: there is no such endpoint."""
         self._settings = settings
         self._certificate = Certificate(settings.certificate, settings.key) if settings.certificate else None
         self._log = RateLimitedLogger(log, clock)
@@ -60,6 +63,7 @@ class WebServer:
             secrets,
             self._certificate_names,
             self._log,
+            media,
         )
         self._runner: web.AppRunner | None = None
         self._acceptor: Acceptor | None = None

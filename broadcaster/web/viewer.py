@@ -12,14 +12,17 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType
 
 from broadcaster.auth.links import OPEN_GRANT, Grant
-from broadcaster.errors import BadAnswer, BroadcasterError, IllegalEvent
+from broadcaster.auth.tickets import Tickets
+from broadcaster.errors import BroadcasterError, IllegalEvent
+from broadcaster.model.offers import Offer
 from broadcaster.model.stream import Quality, QualityPreference, StreamStatus
-from broadcaster.ports import Clock, Peer, PeerFactory
+from broadcaster.ports import Clock, PeerFactory
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
     ApplyAnswer,
+    CloseMedia,
     ClosePeer,
     CloseSocket,
     End,
@@ -28,25 +31,32 @@ from broadcaster.signaling.actions import (
     Ping,
     Prefer,
     RequestKeyframe,
+    RequestMediaKeyframe,
     Send,
+    SendTicket,
 )
+from broadcaster.signaling.media import MEDIA_URL, MediaMessage, MediaObject
 from broadcaster.signaling.messages import ErrorMessage, serialize
 from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
+from broadcaster.web.media_connection import MediaConnection
+from broadcaster.web.viewer_peers import ViewerPeers
 from broadcaster.web.websocket import WebSocket, close_code, is_too_big
-
-PeerAction = OpenPeer | ApplyAnswer | AddCandidate | ClosePeer
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
-    """What all viewers share; `ended` is called with each session that has ended."""
+    """What all viewers share; `ended` is called with each session that has ended.
+
+    `tickets` are those for `/media`, None if that is off.
+    """
 
     peers: PeerFactory
     clock: Clock
     timings: Timings
     log: RateLimitedLogger
     ended: Callable[[Session], None]
+    tickets: Tickets | None = None
 
 
 class Viewer:
@@ -55,17 +65,17 @@ class Viewer:
     def __init__(self, session: Session, context: ViewerContext) -> None:
         self.session = session
         self.address = ""
-        self._reached_at = ""
+        self.reached_at = ""
         self.grant = OPEN_GRANT
         self.secure = False
         self._context = context
         self._socket: WebSocket | None = None
         self._sockets: dict[int, WebSocket] = {}
-        self._peers: dict[int, Peer] = {}
+        self._peers = ViewerPeers(context.peers, context.timings.peer_timeout)
+        self._media: MediaConnection | None = None
         self._preference = QualityPreference.AUTO
-        self._jobs: asyncio.Queue[PeerAction] = asyncio.Queue()
         self._timer: asyncio.TimerHandle | None = None
-        self.task = asyncio.create_task(self._run(), name=f"viewer {session.viewer}")
+        self.task = asyncio.create_task(self._peers.run(self), name=f"viewer {session.viewer}")
 
     def attach(self, socket: WebSocket, viewers: int, grant: Grant) -> None:
         """Use this WebSocket from now on, until `grant` expires."""
@@ -73,8 +83,10 @@ class Viewer:
         self.address, self.grant, self.secure = socket.address, grant, socket.caller.secure
         self._log(event, f"{event} with the link of {grant.name or 'an unnamed viewer'}" if grant.by_link else event)
         self._socket = self._sockets[socket.number] = socket
-        self._reached_at = socket.reached_at
-        self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at))
+        self.reached_at = socket.reached_at
+        ticket = self._make_ticket()
+        media = MediaObject(MEDIA_URL, ticket) if ticket else None
+        self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at, media))
 
     def receive(self, socket: WebSocket, message: WSMessage) -> None:
         """Process one frame of that WebSocket, other than its end."""
@@ -97,6 +109,22 @@ class Viewer:
         self._input(lambda now: self.session.closed(socket.number, code, now, self._last_activity()))
         self._sockets.pop(socket.number, None)
 
+    def open_media(self, connection: MediaConnection) -> None:
+        """Send the stream over this connection to `/media`, instead of the one before, if there is one."""
+        if self._media is not None:
+            self._media.close(CloseCode.RESUMED_ELSEWHERE)
+        self._media = connection
+        with self.guard():
+            connection.start(self.session.viewer, self, self._preference, self.session.quality)
+        self._input(self.session.media_opened)
+
+    def close_media(self, connection: MediaConnection) -> None:
+        """Process that a connection to `/media` has ended."""
+        connection.close(CloseCode.NORMAL)
+        if self._media is connection:
+            self._media = None
+            self._input(self.session.media_closed)
+
     def stream_changed(self, status: StreamStatus) -> None:
         """Process a change of the stream."""
         self._input(lambda now: self.session.stream_changed(status, now))
@@ -104,6 +132,14 @@ class Viewer:
     def viewers_changed(self, count: int) -> None:
         """Process a change of the number of open sessions."""
         self._input(lambda now: self.session.viewers_changed(count))
+
+    def offered(self, id: int, offer: Offer) -> None:
+        """Process that the offer of a peer connection is made."""
+        self._input(lambda now: self.session.offered(id, offer, now))
+
+    def refused(self, id: int, why: str) -> None:
+        """Process that an answer cannot be used."""
+        self._input(lambda now: self.session.refused(id, why, now))
 
     def peer_connected(self, id: int) -> None:
         """Process that a peer connection is connected."""
@@ -123,7 +159,6 @@ class Viewer:
 
     def stats(self) -> dict[str, Any]:
         """Return stats for the operator."""
-        peers = {id: peer.stats() for id, peer in self._peers.items()}
         return {
             "viewer": self.session.viewer,
             "address": self.address,
@@ -132,7 +167,8 @@ class Viewer:
             "connected": self.session.is_connected,
             "kept": self.session.is_detached,
             "candidates_dropped": self.session.candidates_dropped,
-            "peers": [{"id": id, **asdict(stats)} for id, stats in peers.items()],
+            "media": None if self._media is None else asdict(self._media.stats()),
+            "peers": self._peers.stats(),
         }
 
     def _link_stats(self) -> dict[str, Any] | None:
@@ -144,12 +180,12 @@ class Viewer:
 
     def _input(self, step: Callable[[float], list[Action]]) -> None:
         """Pass one event to the session, and execute its actions."""
-        with self._guard():
+        with self.guard():
             self._apply(step(self._context.clock.monotonic()))
         self._set_timer()
 
     @contextlib.contextmanager
-    def _guard(self) -> Iterator[None]:
+    def guard(self) -> Iterator[None]:
         """Let an exception end only this viewer; log and ignore an illegal event, which is a bug."""
         try:
             yield
@@ -178,15 +214,27 @@ class Viewer:
                 case CloseSocket(socket, code) if socket in self._sockets:
                     self._sockets[socket].close(code)
                 case Prefer(preference):
-                    self._prefer(preference)
-                case RequestKeyframe(id) if id in self._peers:
-                    self._peers[id].request_keyframe()
+                    self._preference = preference
+                    self._peers.prefer(preference)
+                case SendTicket() if self._socket is not None and (ticket := self._make_ticket()):
+                    self._socket.send(serialize(MediaMessage(MEDIA_URL, ticket)))
+                case RequestMediaKeyframe() if self._media is not None:
+                    self._media.request_keyframe()
+                case CloseMedia(code) if self._media is not None:
+                    self._media.close(code)
+                case RequestKeyframe(id):
+                    self._peers.request_keyframe(id)
                 case OpenPeer() | ApplyAnswer() | AddCandidate() | ClosePeer():
-                    self._jobs.put_nowait(action)
+                    self._peers.put(action)
                 case Log(kind, text):
                     self._log(kind, text)
                 case End(reason, seconds):
                     self._end(reason, seconds)
+
+    def _make_ticket(self) -> str:
+        """Return a new ticket for `/media`; empty if that is off."""
+        tickets = self._context.tickets
+        return "" if tickets is None else tickets.issue(self.session.viewer, self._context.clock.monotonic())
 
     def _end(self, reason: str, seconds: float) -> None:
         self._log("left", f"left after {seconds:.1f} s: {reason}")
@@ -207,73 +255,12 @@ class Viewer:
         self._input(lambda now: self.session.step(now, self._last_activity()))
 
     def _last_activity(self) -> float | None:
-        """Return when the last authenticated datagram arrived on any of the peer connections; None if none has."""
-        times = (peer.last_activity() for peer in self._peers.values())
+        """Return when the viewer last gave a sign of life over what it plays; None if it never did."""
+        times = (self._peers.last_activity(), None if self._media is None else self._media.last_activity)
         return max((time for time in times if time is not None), default=None)
-
-    async def _run(self) -> None:
-        """Operate the peer connections, one operation at a time, and close them in the end."""
-        try:
-            while not self.session.is_over:
-                job = await self._jobs.get()
-                with self._guard():
-                    await self._do(job)
-        finally:
-            for id in list(self._peers):
-                with self._guard():
-                    await self._do(ClosePeer(id))
-
-    async def _do(self, job: PeerAction) -> None:
-        async with asyncio.timeout(self._context.timings.peer_timeout):
-            match job:
-                case OpenPeer(id):
-                    await self._open_peer(id)
-                case ApplyAnswer(id, sdp) if id in self._peers:
-                    await self._apply_answer(id, sdp)
-                case AddCandidate(id, candidate) if id in self._peers:
-                    await self._peers[id].add_candidate(candidate)
-                case ClosePeer(id) if id in self._peers:
-                    await self._peers[id].close()
-                    del self._peers[id]
-
-    async def _open_peer(self, id: int) -> None:
-        peer = self._context.peers.create(self.session.viewer, _Listener(self, id), self._reached_at)
-        self._peers[id] = peer
-        peer.prefer(self._preference, self.session.quality)
-        offer = await peer.offer()
-        self._input(lambda now: self.session.offered(id, offer, now))
-
-    async def _apply_answer(self, id: int, sdp: str) -> None:
-        try:
-            await self._peers[id].answer(sdp)
-        except BadAnswer as error:
-            reason = str(error)
-            self._input(lambda now: self.session.refused(id, reason, now))
-
-    def _prefer(self, preference: QualityPreference) -> None:
-        self._preference = preference
-        for peer in self._peers.values():
-            peer.prefer(preference)
 
     def _violated(self, socket: int, code: CloseCode, reason: str) -> None:
         self._input(lambda now: self.session.violated(socket, code, reason, now))
 
     def _log(self, kind: str, text: str) -> None:
         self._context.log.info(kind, f"viewer {self.session.viewer} ({self.address}) {text}")
-
-
-class _Listener:
-    """Passes the events of one peer connection to its viewer (`ports.PeerListener`)."""
-
-    def __init__(self, viewer: Viewer, id: int) -> None:
-        self._viewer = viewer
-        self._id = id
-
-    def peer_quality(self, quality: Quality) -> None:
-        self._viewer.quality_changed(quality)
-
-    def peer_connected(self) -> None:
-        self._viewer.peer_connected(self._id)
-
-    def peer_lost(self) -> None:
-        self._viewer.peer_lost(self._id)

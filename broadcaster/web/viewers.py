@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from broadcaster.auth.links import Grant
+from broadcaster.auth.tickets import Tickets
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -125,11 +126,15 @@ class Viewers:
         clock: Clock,
         timings: Timings,
         log: RateLimitedLogger,
+        *,
+        media: bool = False,
     ) -> None:
+        """`media`: viewers may play over `/media`."""
+        self._tickets = Tickets(lambda: secrets.token_urlsafe(16)) if media else None
         self.sessions = Sessions(limit, lambda: secrets.token_urlsafe(24), timings)
         self._stream = stream
         self._clock = clock
-        self._context = ViewerContext(peers, clock, timings, log, self._ended)
+        self._context = ViewerContext(peers, clock, timings, log, self._ended, self._tickets)
         self._viewers: dict[str, Viewer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -168,6 +173,11 @@ class Viewers:
         self._announce_count()
         return viewer
 
+    def redeem(self, ticket: str) -> Viewer | None:
+        """Return the viewer to whom a ticket for `/media` was given; None if the ticket is not valid."""
+        viewer = None if self._tickets is None else self._tickets.redeem(ticket, self._clock.monotonic())
+        return None if viewer is None else self._viewers.get(viewer)
+
     def end_links(self) -> None:
         """End the sessions of viewers who were admitted by a link, because all links are revoked."""
         error = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link is no longer valid")
@@ -195,6 +205,8 @@ class Viewers:
 
     def _ended(self, session: Session) -> None:
         self.sessions.forget(session)
+        if self._tickets is not None:
+            self._tickets.revoke(session.viewer)
         self._announce_count()
 
     def _stream_changed(self, status: StreamStatus) -> None:

@@ -10,18 +10,28 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 
-from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, hdrs, web
 
-from broadcaster.signaling.protocol import NO_STATUS, SUBPROTOCOL, CloseCode
+from broadcaster.signaling.protocol import NO_STATUS, CloseCode
 from broadcaster.web.access import plain_address
 from broadcaster.web.connection import Connection
-from broadcaster.web.proxies import Caller
+from broadcaster.web.proxies import CALLER, Caller
 
 MAX_MESSAGE = 64 * 1024
 """Bytes of a message from a viewer."""
 MAX_BUFFERED = 64 * 1024
 """Bytes that wait to be sent; when there are more, the viewer has stopped reading, and the connection is aborted."""
+
+MAX_MEDIA_BUFFERED = 4 * 1024 * 1024
+"""The same where media is written: a control frame must fit behind the largest fragment."""
+MEDIA_NOT_SENT = 16 * 1024
+"""Bytes of media that the kernel may hold besides what is under way: what it holds can no longer be skipped."""
+MEDIA_UNDER_WAY = 512 * 1024
+"""Bytes that may be under way on a long path: 2.5 Mbit/s for 1.6 s."""
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+"""tcp(7); Python knows the name from 3.12 on."""
 
 _GONE = WSMessage(WSMsgType.CLOSED, None, None)
 
@@ -59,9 +69,12 @@ class WebSocket:
         self._transport = transport
         self._connection = connection
         self._close_timeout = close_timeout
+        self._max_buffered = MAX_BUFFERED
         self._queue: asyncio.Queue[tuple[WSMsgType, bytes]] = asyncio.Queue()
         self._queued = 0
         self._closing = False
+        kernel_socket = transport.get_extra_info("socket")
+        kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_BUFFERED)
         self._writer = asyncio.create_task(self._write(), name=f"websocket {number}")
 
     @property
@@ -79,6 +92,24 @@ class WebSocket:
     def is_closing(self) -> bool:
         """Whether our close frame has been sent or queued; later frames of the viewer are ignored."""
         return self._closing
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes of media that wait to be passed on to the kernel."""
+        return self._connection.unsent_bytes
+
+    def carry_media(self, drained: Callable[[], None]) -> None:
+        """Prepare for `write`; `drained` is called when all that was written has been passed on to the kernel."""
+        self._max_buffered = MAX_MEDIA_BUFFERED
+        kernel_socket = self._transport.get_extra_info("socket")
+        kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MEDIA_UNDER_WAY)
+        kernel_socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, MEDIA_NOT_SENT)
+        self._connection.notify_when_drained(drained)
+
+    def write(self, frames: bytes) -> None:
+        """Write complete frames at once, ahead of what is queued; not after `close`."""
+        if not self._closing:
+            self._transport.write(frames)
 
     def send(self, text: bytes) -> None:
         """Send a text message, encoded in UTF-8."""
@@ -112,6 +143,11 @@ class WebSocket:
             if not self._closing:
                 return message
 
+    async def discard(self) -> None:
+        """Read until the viewer closes, too: closing with unread data resets TCP, which may discard our close frame."""
+        while not is_end(await self.receive()):
+            pass
+
     async def finish(self) -> None:
         """Let the last frames go out, for at most `close_timeout`, then end the connection."""
         self.close(CloseCode.NORMAL)
@@ -129,7 +165,7 @@ class WebSocket:
     def _put(self, type: WSMsgType, payload: bytes) -> None:
         if self._closing:
             return
-        if self._queued + self._connection.unsent_bytes + len(payload) > MAX_BUFFERED:
+        if self._queued + self._connection.unsent_bytes + len(payload) > self._max_buffered:
             self._transport.abort()
             return
         self._queued += len(payload)
@@ -147,10 +183,13 @@ class WebSocket:
                 return
 
 
-async def open_websocket(request: web.Request, number: int, caller: Caller, close_timeout: float) -> WebSocket:
+async def open_websocket(request: web.Request, number: int, subprotocol: str, close_timeout: float) -> WebSocket:
     """Complete the handshake (RFC 6455 §4.2). Raises `HTTPBadRequest`, and `ConnectionResetError` if it was closed."""
+    offered = request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",")
+    if subprotocol not in map(str.strip, offered):
+        raise web.HTTPBadRequest(text=f"This needs a WebSocket client with the subprotocol {subprotocol}.\n")
     response = _Response(
-        protocols=(SUBPROTOCOL,),
+        protocols=(subprotocol,),
         timeout=close_timeout,
         autoping=False,
         autoclose=False,
@@ -158,15 +197,16 @@ async def open_websocket(request: web.Request, number: int, caller: Caller, clos
         compress=False,
         max_msg_size=MAX_MESSAGE + 1,  # aiohttp rejects messages that reach its limit
     )
-    await response.prepare(request)
+    try:
+        await response.prepare(request)
+    except ValueError:  # a key that is not ASCII; aiohttp only handles invalid base64
+        raise web.HTTPBadRequest(text="The WebSocket handshake is invalid.\n") from None
     if request.transport is None:
         raise ConnectionResetError
     connection = request.transport.get_protocol()
     assert isinstance(connection, Connection)
     connection.is_websocket = True
-    kernel_socket = request.transport.get_extra_info("socket")
-    kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_BUFFERED)
-    return WebSocket(number, caller, response, request.transport, connection, close_timeout)
+    return WebSocket(number, request[CALLER], response, request.transport, connection, close_timeout)
 
 
 def is_end(message: WSMessage) -> bool:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from broadcaster.signaling.protocol import SUBPROTOCOL
-from broadcaster.web import endpoint
+from broadcaster.web import access
 from tests.edges.web_rig import CANDIDATE, FAST, served
 
 
@@ -219,7 +219,7 @@ async def test_the_token_is_checked_at_every_hello() -> None:
 
 
 async def test_pending_websockets_are_limited_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint.access, "is_loopback", lambda address: False)
+    monkeypatch.setattr(access, "is_loopback", lambda address: False)
     async with served() as rig:
         pending = [await rig.connect() for _ in range(16)]
         assert await hello(rig) == ("too-many", 4005)

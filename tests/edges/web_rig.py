@@ -17,6 +17,7 @@ from broadcaster.errors import StreamReason
 from broadcaster.model.offers import IceCandidate, Offer
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
+from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import PeerListener
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
@@ -190,6 +191,7 @@ class WebServerRig:
         timings: Timings,
         link_key: SecretFile | None = None,
         operator_token_file: SecretFile | None = None,
+        media: MuxedStream | None = None,
         **settings: Any,
     ) -> None:
         self.stream = ControlledStream(state)
@@ -198,7 +200,9 @@ class WebServerRig:
         nothing = SecretFile(Path("/dev/null/nothing"))
         has_secrets = link_key is not None or operator_token_file is not None
         secrets = StateSecrets(link_key or nothing, operator_token_file or nothing) if has_secrets else None
-        self.server = WebServer(web, self.peers, self.stream, SystemClock(), "1.2.3", idle_capacity, timings, secrets)
+        self.server = WebServer(
+            web, self.peers, self.stream, SystemClock(), "1.2.3", idle_capacity, timings, secrets, media
+        )
         self.client = aiohttp.ClientSession()
 
     @property

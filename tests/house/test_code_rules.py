@@ -20,6 +20,7 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/devices/blocking.py",
     "broadcaster/devices/loop_bridge.py",
     "broadcaster/devices/picamera/isolated_encoder.py",
+    "broadcaster/outputs/muxed.py",
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",

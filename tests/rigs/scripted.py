@@ -24,7 +24,7 @@ from aiortc import RTCPeerConnection
 from broadcaster import app, cli
 from broadcaster.devices import arrivals
 from broadcaster.devices.fakes import FakeCamera, FakeMicrophone
-from broadcaster.web import endpoint
+from broadcaster.web import pending
 from broadcaster.web.websocket import WebSocket, open_websocket
 from tests.rigs.daemon import Daemon
 
@@ -145,7 +145,7 @@ def _main() -> int:
 
     with (
         patch.object(arrivals, "FOLDER", folder),
-        patch.object(endpoint, "open_websocket", process.open_websocket),
+        patch.object(pending, "open_websocket", process.open_websocket),
     ):
         code = cli.main(make_sources=make_sources)
     sources = [name for name in ("camera", "microphone") if name in objects]

@@ -12,6 +12,7 @@ from broadcaster.signaling.actions import (
     OpenPeer,
     Prefer,
     RequestKeyframe,
+    RequestMediaKeyframe,
 )
 from tests.unit.session_driver import CANDIDATE, SessionDriver, effects, message_types, messages, status
 from tests.unit.signaling_samples import CHROMIUM, OFFER, PION
@@ -145,10 +146,10 @@ class TestOffersAndAnswers:
     def test_keyframe_needs_a_connected_peer_connection(self) -> None:
         driver = SessionDriver()
         driver.offered()
-        assert driver.receive("keyframe") == []
+        assert driver.receive("keyframe") == [RequestMediaKeyframe()]
         driver.receive("answer", id=1, sdp=CHROMIUM)
         driver.session.connected(1, driver.now)
-        assert driver.receive("keyframe") == [RequestKeyframe(1)]
+        assert driver.receive("keyframe") == [RequestKeyframe(1), RequestMediaKeyframe()]
 
 
 class TestRestart:

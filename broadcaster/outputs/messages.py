@@ -1,0 +1,56 @@
+"""The messages of `/media` as bytes on the wire, made once and shared by all viewers, WebSocket header included."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from broadcaster.media.mp4 import Fragment, Tracks, fragment, init_segment
+from broadcaster.model.stream import Quality
+from broadcaster.signaling.media import InitMessage, serialize_init
+
+_TEXT, _BINARY = 0x81, 0x82
+"""First byte of an unfragmented message (RFC 6455 §5.2)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InitMessages:
+    """The text that announces an init segment, and the init segment, one behind the other."""
+
+    frames: bytes
+    tracks: Tracks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FragmentMessage:
+    """One fragment; `init` is the init segment that its picture needs, None for audio. `time` in seconds of media."""
+
+    frame: bytes
+    init: InitMessages | None = None
+    keyframe: bool = False
+    time: float = 0.0
+
+
+def init_messages(tracks: Tracks, base: float, quality: Quality) -> InitMessages:
+    """Return the messages before the first keyframe of these tracks; `base` is the time zero in monotonic seconds."""
+    announcement = serialize_init(InitMessage(tracks.mime_type, round(base * 1000, 3), quality))
+    return InitMessages(_frame(_TEXT, announcement) + _frame(_BINARY, init_segment(tracks)), tracks)
+
+
+def fragment_message(
+    content: Fragment, init: InitMessages | None = None, *, keyframe: bool = False, time: float = 0.0
+) -> FragmentMessage:
+    """Return the message of a fragment."""
+    return FragmentMessage(_frame(_BINARY, fragment(content)), init, keyframe, time)
+
+
+def _frame(first: int, payload: bytes) -> bytes:
+    """Return a WebSocket frame from the server, which is not masked (RFC 6455 §5.1, §5.2)."""
+    size = len(payload)
+    if size < 126:
+        header = bytes([first, size])
+    elif size < 1 << 16:
+        header = struct.pack("!BBH", first, 126, size)
+    else:
+        header = struct.pack("!BBQ", first, 127, size)
+    return header + payload

@@ -1,0 +1,204 @@
+"""The stream as fragments: one muxer for the video of each rendition, and one for the audio that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from broadcaster.media.mp4 import Fragment, Sample, tracks_of
+from broadcaster.media.mp4_timing import STALL, AudioTiming, VideoTiming
+from broadcaster.media.timestamps import VIDEO_RATE
+from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
+from broadcaster.outputs.messages import FragmentMessage, InitMessages, fragment_message, init_messages
+from broadcaster.stream.hub import Hub, Subscription
+
+log = logging.getLogger(__name__)
+
+RESUBSCRIBE_AFTER = 1.0
+"""Seconds from a failure of a muxer to its next subscription."""
+
+AUDIO_LATE = 0.4
+"""Seconds by which audio may come after the video of the same time before silence takes its place: players show
+nothing for which they have no audio."""
+
+
+class Receiver(Protocol):
+    """Takes the fragments for the viewers."""
+
+    def publish_video(self, message: FragmentMessage, quality: Quality, now: float) -> None:
+        """Take the next picture of a rendition."""
+
+    def publish_audio(self, message: FragmentMessage, now: float) -> None:
+        """Take the next Opus frames."""
+
+    def picture_captured(self, captured: float, now: float) -> None:
+        """A picture of the full rendition with this capture time has come."""
+
+    def restart(self, quality: Quality) -> None:
+        """What follows in this rendition has no connection with what came before."""
+
+
+class _Subscriber:
+    """Keeps a subscription of the hub: when it ends by an error, it begins again in a moment."""
+
+    def __init__(self, hub: Hub, name: str, quality: Quality) -> None:
+        self.rendition = hub.full if quality is Quality.FULL else hub.small
+        self._hub = hub
+        self._name = name
+        self._quality = quality
+        self._subscription: Subscription | None = None
+        self._retry: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Subscribe to the hub."""
+        self._subscription = self._hub.subscribe(self._name, self, self._quality)
+
+    def close(self) -> None:
+        """Unsubscribe from the hub; idempotent."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._subscription is not None:
+            self._hub.unsubscribe(self._subscription)
+            self._subscription = None
+
+    def source_changed(self) -> None:
+        """What follows is of another source (`hub.Subscriber`)."""
+
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Take the next access unit (`hub.Subscriber`)."""
+        return True
+
+    def audio(self, frame: OpusFrame, now: float) -> None:
+        """Take the next Opus frame (`hub.Subscriber`)."""
+
+    def ended(self, error: Exception) -> None:
+        """Subscribe again in a moment (`hub.Subscriber`)."""
+        self._subscription = None
+        self.source_changed()
+        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self.open)
+
+
+class AudioMuxer(_Subscriber):
+    """Makes a fragment of each Opus frame, and of silence where frames are missing."""
+
+    def __init__(self, hub: Hub, base: float, numbers: Iterator[int], receiver: Receiver) -> None:
+        super().__init__(hub, "media audio", Quality.FULL)
+        self._base = base
+        self._numbers = numbers
+        self._receiver = receiver
+        self._timing = AudioTiming(base)
+
+    def audio(self, frame: OpusFrame, now: float) -> None:
+        """Publish an Opus frame at once (`hub.Subscriber`)."""
+        self._publish(self._timing.add(frame), now)
+
+    def fill(self, captured: float, now: float) -> None:
+        """Publish silence if the audio is late, compared with a picture of this capture time."""
+        self._publish(self._timing.fill(captured - AUDIO_LATE), now)
+
+    def _publish(self, samples: list[Sample], now: float) -> None:
+        if samples:
+            content = Fragment(next(self._numbers), audio=tuple(samples))
+            self._receiver.publish_audio(fragment_message(content), now)
+
+
+class VideoMuxer(_Subscriber):
+    """Makes a fragment of each picture of a rendition, as soon as the next one shows its duration.
+
+    `messages` are those since the last keyframe, as far as the rendition's keyframe cache holds them.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        quality: Quality,
+        base: float,
+        numbers: Iterator[int],
+        receiver: Receiver,
+        has_audio: Callable[[], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        """`has_audio` returns whether the stream is supposed to have audio now."""
+        super().__init__(hub, f"media {quality}", quality)
+        self.quality = quality
+        self.messages: list[FragmentMessage] = []
+        self._base = base
+        self._numbers = numbers
+        self._receiver = receiver
+        self._has_audio = has_audio
+        self._clock = clock
+        self._timing = VideoTiming(base)
+        self._init: InitMessages | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Unsubscribe from the hub; idempotent."""
+        super().close()
+        self._set_timer(on=False)
+
+    def source_changed(self) -> None:
+        """Let the viewers wait for the first keyframe of what follows (`hub.Subscriber`)."""
+        self._set_timer(on=False)
+        self._timing.flush()
+        self._init = None
+        self.messages.clear()
+        self._receiver.restart(self.quality)
+
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Publish the picture before this one (`hub.Subscriber`)."""
+        if not unit.keyframe and not self._timing.follows(unit):
+            return False
+        init = self._init
+        sample = self._timing.add(unit)
+        if sample is not None and init is not None:
+            self._publish(sample, init, now)
+        if unit.keyframe:
+            self.messages.clear()
+            self._init = self._init_of(unit)
+        self._set_timer(on=True)
+        self._receiver.picture_captured(unit.captured, now)
+        return True
+
+    def remember(self, message: FragmentMessage) -> None:
+        """Keep a message for new viewers, if they could begin with the keyframe before it."""
+        if not self.rendition.cache.units:
+            self.messages.clear()
+        elif self.messages or message.keyframe:
+            self.messages.append(message)
+
+    def _init_of(self, keyframe: AccessUnit) -> InitMessages | None:
+        """Return the init segment that this keyframe needs; None if players could not use it."""
+        try:
+            tracks = tracks_of(keyframe.data, audio=self._has_audio())
+        except ValueError as error:
+            if self._init is not None or not self.messages:
+                log.warning("no video over /media: %s", error)
+            return None
+        if self._init is not None and self._init.tracks == tracks:
+            return self._init
+        return init_messages(tracks, self._base, self.quality)
+
+    def _publish(self, sample: Sample, init: InitMessages, now: float) -> None:
+        content = Fragment(next(self._numbers), video=(sample,))
+        time = sample.time / VIDEO_RATE
+        message = fragment_message(content, init, keyframe=sample.keyframe, time=time)
+        if sample.keyframe:
+            self.messages.clear()
+        self.remember(message)
+        self._receiver.publish_video(message, self.quality, now)
+
+    def _set_timer(self, *, on: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if on:
+            self._timer = asyncio.get_running_loop().call_later(STALL, self._stalled)
+
+    def _stalled(self) -> None:
+        """The next picture does not come: publish the last one."""
+        self._timer = None
+        sample = self._timing.flush()
+        if sample is not None and self._init is not None:
+            self._publish(sample, self._init, self._clock())

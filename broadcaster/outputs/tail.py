@@ -1,0 +1,92 @@
+"""What one viewer of `/media` is to get next: little waits for it, and little is under way to it. Time is an argument.
+
+TCP delivers everything, however late, so what a slow network cannot carry must not be handed to it. Two limits hold the
+delay down: fragments wait here for at most `MAX_AGE`, then pictures are skipped up to the next keyframe; and nothing
+more is sent while a message has been under way for `MAX_UNDER_WAY` without an acknowledgement by the page, because a
+proxy on the way may buffer megabytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from broadcaster.outputs.messages import FragmentMessage, InitMessages
+
+MAX_AGE = 0.5
+"""Seconds for which a fragment may wait."""
+
+MAX_UNDER_WAY = 0.7
+"""Seconds for which a message may be under way before nothing more is sent."""
+
+
+class Tail:
+    """The queue of one viewer; messages count from 1, init segments and fragments alike."""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        self.sent = 0
+        self.acknowledged = 0
+        self.waits_for_keyframe = True
+        self._init: InitMessages | None = None
+        self._queue: deque[tuple[FragmentMessage, float]] = deque()
+        self._under_way: deque[tuple[int, float, int]] = deque()
+
+    def add(self, message: FragmentMessage, now: float) -> None:
+        """Take the next fragment, or skip it; what has waited for too long is skipped before."""
+        if self._queue and now - self._queue[0][1] > MAX_AGE:
+            self.restart()
+        if message.init is not None:
+            if self.waits_for_keyframe and not message.keyframe:
+                self.skipped += self._init is not None
+                return
+            self.waits_for_keyframe = False
+        self._queue.append((message, now))
+
+    def restart(self) -> None:
+        """Drop what waits, and wait for the next keyframe."""
+        self.skipped += sum(message.init is not None for message, _ in self._queue)
+        self._queue.clear()
+        self.waits_for_keyframe = True
+
+    def may_send(self, now: float) -> bool:
+        """Return whether the network keeps up, so that another message may be sent."""
+        return not self._under_way or now - self._under_way[0][1] < MAX_UNDER_WAY
+
+    def next(self, now: float) -> bytes | None:
+        """Return the bytes to send next, or None."""
+        while self._queue and self.may_send(now):
+            message, _ = self._queue.popleft()
+            data = self._bytes(message)
+            if data:
+                self._under_way.append((self.sent, now, len(data)))
+                return data
+        return None
+
+    def ack(self, count: int) -> int:
+        """The viewer has got so many messages; return how many of them are new: none if the number cannot be right."""
+        if not self.acknowledged < count <= self.sent:
+            return 0
+        new, self.acknowledged = count - self.acknowledged, count
+        while self._under_way and self._under_way[0][0] <= count:
+            self._under_way.popleft()
+        return new
+
+    def silence(self, now: float) -> float:
+        """Return for how many seconds the oldest message under way has not been acknowledged."""
+        return now - self._under_way[0][1] if self._under_way else 0.0
+
+    def backlog(self, now: float) -> float:
+        """Return for how many seconds the oldest fragment has been waiting."""
+        return now - self._queue[0][1] if self._queue else 0.0
+
+    def _bytes(self, message: FragmentMessage) -> bytes:
+        """Return a message, behind its init segment if that is new; nothing for audio that the viewer does not play."""
+        if message.init is None:
+            if self._init is None or not self._init.tracks.audio:
+                return b""
+        elif message.init is not self._init:
+            self._init = message.init
+            self.sent += 2
+            return message.init.frames + message.frame
+        self.sent += 1
+        return message.frame

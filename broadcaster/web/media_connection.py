@@ -1,0 +1,106 @@
+"""One viewer's connection to `/media`, which sends the muxed stream."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiohttp import WSMessage, WSMsgType
+
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
+from broadcaster.errors import BadMessage
+from broadcaster.model.stats import MediaStats
+from broadcaster.model.stream import Quality, QualityPreference
+from broadcaster.outputs.muxed import MuxedStream, MuxedViewer
+from broadcaster.ports import Clock
+from broadcaster.signaling.media import Ack, parse_media_message
+from broadcaster.signaling.protocol import CloseCode
+from broadcaster.web.websocket import WebSocket
+
+
+class MediaListener(Protocol):
+    """The viewer to which a connection belongs."""
+
+    def quality_changed(self, quality: Quality) -> None:
+        """The viewer is about to get another rendition."""
+
+
+class MediaConnection:
+    """One viewer's connection to `/media` (`muxed.Outlet`)."""
+
+    def __init__(self, socket: WebSocket, stream: MuxedStream, clock: Clock) -> None:
+        self.last_activity = clock.monotonic()
+        self._socket = socket
+        self._stream = stream
+        self._clock = clock
+        self._budget = SlidingWindow()
+        self._muxed: MuxedViewer | None = None
+        self._listener: MediaListener | None = None
+
+    def start(self, viewer: str, listener: MediaListener, preference: QualityPreference, last: Quality) -> None:
+        """Send the stream to this viewer, beginning with the rendition that it chose, or else got last."""
+        self._listener = listener
+        self._socket.carry_media(self._drained)
+        self._muxed = self._stream.subscribe(viewer, self, preference, last)
+
+    def close(self, code: CloseCode) -> None:
+        """Send nothing more, and close the WebSocket; idempotent."""
+        if self._muxed is not None:
+            self._stream.unsubscribe(self._muxed)
+        self._socket.close(code)
+
+    def request_keyframe(self) -> None:
+        """Request a keyframe, because the viewer cannot decode the video."""
+        if self._muxed is not None:
+            self._stream.request_keyframe(self._muxed)
+
+    def stats(self) -> MediaStats:
+        """Return statistics for the operator."""
+        return MediaStats() if self._muxed is None else self._muxed.stats()
+
+    def receive(self, message: WSMessage) -> None:
+        """Process one frame other than the end."""
+        self.last_activity = now = self._clock.monotonic()
+        if message.type is WSMsgType.BINARY:
+            self.close(CloseCode.UNSUPPORTED_DATA)
+        elif not self._is_progress(message) and not self._budget.spend(now, self._cost(message)):
+            self.close(CloseCode.TOO_MANY)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether everything that was written has been passed on to the kernel."""
+        return not self._socket.is_closing and not self._socket.unsent_bytes
+
+    def write(self, data: bytes) -> None:
+        """Write complete WebSocket frames."""
+        self._socket.write(data)
+
+    def quality_chosen(self, quality: Quality) -> None:
+        """The viewer is about to get this rendition."""
+        if self._listener is not None:
+            self._listener.quality_changed(quality)
+
+    def timed_out(self) -> None:
+        """Close the connection, because the viewer acknowledges nothing."""
+        self.close(CloseCode.HEARTBEAT_MISSED)
+
+    def sending_failed(self) -> None:
+        """Close the connection after an unexpected exception."""
+        self.close(CloseCode.RESTART)
+
+    def _drained(self) -> None:
+        if self._muxed is not None and not self._socket.is_closing:
+            self._muxed.flush()
+
+    def _is_progress(self, message: WSMessage) -> bool:
+        """Process a text message; return whether it acknowledges something that was not acknowledged before."""
+        if message.type is not WSMsgType.TEXT or self._muxed is None:
+            return False
+        try:
+            received = parse_media_message(message.data)
+        except BadMessage:
+            return False
+        return isinstance(received, Ack) and self._muxed.ack(received.count)
+
+    def _cost(self, message: WSMessage) -> int:
+        """Return what a message costs that is no progress; pings are harmless, everything else is an error."""
+        return BAD_MESSAGE_COST if message.type is WSMsgType.TEXT else 1
