@@ -18,7 +18,7 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
-from broadcaster.model.stats import Capacity, MediaTotals, RenditionStats, StreamReport
+from broadcaster.model.stats import Capacity, RenditionStats, StreamReport
 from broadcaster.model.stream import AudioState, Quality
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
@@ -29,8 +29,8 @@ from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import ServiceNotifier
 from broadcaster.service.uncaught import uncaught_errors
-from broadcaster.settings import AudioSettings, PushTarget, Settings, VideoSettings, every_setting
-from broadcaster.storage.secrets import state_secrets
+from broadcaster.settings import AudioSettings, PushTarget, Settings, VideoSettings, WebSettings, every_setting
+from broadcaster.storage.secrets import StateSecrets, state_secrets
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.bitrate import SMALL_MIN_FRACTION, BitrateControl
 from broadcaster.stream.bug_log import BugLog
@@ -101,18 +101,8 @@ class Daemon:
         self._bitrates = {quality: self._make_bitrate_control(settings.video, quality) for quality in Quality}
         self._lag = LoopLag()
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
-        secrets = state_secrets(folder)
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
-        self._server = WebServer(
-            settings.web,
-            self.peers,
-            self._stream,
-            clock,
-            __version__,
-            self._capacity,
-            secrets=secrets,
-            media=self._media,
-        )
+        self._server = self._make_server(settings.web, state_secrets(folder))
         self._shedding = LoadShedder(
             self._lag, self.peers.traffic, self._bitrates[Quality.FULL], self._server.refuse_new_viewers
         )
@@ -188,6 +178,15 @@ class Daemon:
         """Return the factory of peer connections; a benchmark overrides this."""
         return AiortcPeerFactory(self._fanout, packetizer, clock, with_audio=with_audio, ice=settings.ice)
 
+    def _make_server(self, web: WebSettings, secrets: StateSecrets) -> WebServer:
+        media, version = self._media, __version__
+        server = WebServer(
+            web, self.peers, self._stream, self._clock, version, self._capacity, secrets=secrets, media=media
+        )
+        if media is not None:
+            server.add_report("media", media.totals)
+        return server
+
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
         lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_MIN_FRACTION)
@@ -247,7 +246,6 @@ class Daemon:
             overloaded=self._shedding.refuses,
             traffic=self.peers.traffic(),
             renditions={str(quality): self._rendition_stats(quality) for quality in Quality},
-            media=MediaTotals() if self._media is None else self._media.totals(),
         )
 
     def _rendition_stats(self, quality: Quality) -> RenditionStats:

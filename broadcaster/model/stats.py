@@ -145,7 +145,6 @@ class Capacity:
     overloaded: bool
     traffic: Traffic
     renditions: dict[str, RenditionStats] = field(default_factory=dict)
-    media: MediaTotals = MediaTotals()
 
 
 @dataclass(frozen=True, slots=True)
