@@ -16,6 +16,7 @@ GROUPS = {
     "network": ("port", "addresses"),
     "certificate": ("certificate",),
     "candidates": ("candidates",),
+    "internet": ("nat", "turn"),
     "clock": ("clock",),
     "resources": ("memory", "disk"),
 }

@@ -12,6 +12,7 @@ from broadcaster.doctor.checks import (
     certificate,
     clock,
     config,
+    internet,
     microphone,
     network,
     permissions,
@@ -53,6 +54,7 @@ CHECKS = (
     Check("network", network.probe, 15),
     Check("certificate", certificate.probe, 10),
     Check("candidates", candidates.probe, 25),
+    Check("internet", internet.probe, 30),
     Check("clock", clock.probe, 5),
     Check("resources", resources.probe, 5),
 )

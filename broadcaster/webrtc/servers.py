@@ -7,7 +7,7 @@ import hmac
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broadcaster.auth.links import EARLIEST_CLOCK
@@ -81,22 +81,52 @@ def aioice_arguments(servers: Iterable[IceServer]) -> dict[str, Any]:
     return arguments
 
 
-def _arguments(server: IceServer, url: str) -> dict[str, Any]:
-    """Return the arguments for one URL; none if aioice lacks its transport (STUN over TLS, TURN over DTLS)."""
-    parts = _URI.fullmatch(url)
+@dataclass(frozen=True, slots=True)
+class ServerUri:
+    """The parts of a STUN or TURN URI; `transport` is "udp" or "tcp", and `secure` means TLS or DTLS over it."""
+
+    relays: bool
+    host: str
+    port: int
+    transport: str
+    secure: bool
+
+    @property
+    def label(self) -> str:
+        """Host and port, as the checks show them."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def supported(self) -> bool:
+        """Whether aioice has this transport; it lacks STUN over TLS and TURN over DTLS."""
+        return not self.secure or (self.relays and self.transport == "tcp")
+
+
+def parse_uri(uri: str) -> ServerUri:
+    """Parse a URI of `ice.servers`. Raises `ValueError`."""
+    parts = _URI.fullmatch(uri)
     if parts is None:
-        return {}
+        raise ValueError(f"not a STUN or TURN URI: {uri}")
     secure = parts["scheme"] in ("stuns", "turns")
-    address = parts["host"].strip("[]"), int(parts["port"] or (5349 if secure else 3478))
-    if parts["scheme"] == "stun":
-        return {"stun_server": address}
+    port = int(parts["port"] or (5349 if secure else 3478))
     transport = parts["transport"] or ("tcp" if secure else "udp")
-    if parts["scheme"] == "stuns" or (secure and transport == "udp"):
+    return ServerUri(parts["scheme"].startswith("turn"), parts["host"].strip("[]"), port, transport, secure)
+
+
+def _arguments(server: IceServer, url: str) -> dict[str, Any]:
+    """Return the arguments for one URL; none if aioice lacks its transport."""
+    try:
+        uri = parse_uri(url)
+    except ValueError:  # from a media server's Link header
         return {}
+    if not uri.supported:
+        return {}
+    if not uri.relays:
+        return {"stun_server": (uri.host, uri.port)}
     return {
-        "turn_server": address,
+        "turn_server": (uri.host, uri.port),
         "turn_username": server.username,
         "turn_password": server.credential,
-        "turn_ssl": secure,
-        "turn_transport": transport,
+        "turn_ssl": uri.secure,
+        "turn_transport": uri.transport,
     }

@@ -140,7 +140,7 @@ class FilteredUdpPort(StunProtocol):
         return None
 
     def _take_stun(self, data: bytes, address: Address) -> DropReason | None:
-        message = _parse(data)
+        message = parse_stun(data)
         if message is None:
             return DropReason.MALFORMED
         match message.message_class:
@@ -182,7 +182,7 @@ class FilteredUdpPort(StunProtocol):
         self._reception.note_activity()
 
 
-def _parse(data: bytes) -> Message | None:
+def parse_stun(data: bytes) -> Message | None:
     """Return the STUN message, or None if it is malformed; aioice's parser raises several exceptions."""
     if data[4:8] != _COOKIE:
         return None

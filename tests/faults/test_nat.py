@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright
 
+from tests.rigs import coturn
 from tests.rigs.browser import FLAGS, Viewer, find_chromium
 from tests.rigs.daemon import Daemon
 from tests.rigs.internet import Internet, unavailable
@@ -19,7 +18,6 @@ from tests.rigs.namespaces import Namespace
 
 HOST, ROUTER, VIEWER, RELAY = "203.0.113.10", "203.0.113.20", "203.0.113.30", "203.0.113.40"
 PORT = 8080
-SECRET = "north-wind"
 SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 1_000_000, "video__test_pattern": "camera"}
 
 
@@ -49,28 +47,6 @@ async def open_page_in(
         yield viewer
 
 
-@contextlib.asynccontextmanager
-async def turn_server(host: Namespace, folder: Path) -> AsyncIterator[None]:
-    """Run Debian's coturn on `host`, with credentials derived from `SECRET`."""
-    program = shutil.which("turnserver")
-    if program is None:
-        pytest.skip("turnserver is not installed: apt install coturn")
-    server = await asyncio.create_subprocess_exec(
-        host.wrapper(program, folder),
-        *("-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout", f"--listening-ip={RELAY}"),
-        *(f"--relay-ip={RELAY}", "--realm=example.org", "--use-auth-secret", f"--static-auth-secret={SECRET}"),
-        *(f"--userdb={folder}/db", f"--pidfile={folder}/pid"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await asyncio.sleep(1)
-        yield
-    finally:
-        server.kill()
-        await server.wait()
-
-
 @pytest.mark.long
 async def test_nat_viewer_behind_a_router_plays(record, internet, tmp_path):
     daemon_host, viewer_host = internet.host(HOST), internet.behind_router(ROUTER)
@@ -84,15 +60,16 @@ async def test_nat_viewer_behind_a_router_plays(record, internet, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.skipif(coturn.unavailable() is not None, reason=str(coturn.unavailable()))
 async def test_turn_daemon_behind_a_router_plays_through_turn(record, internet, tmp_path):
     daemon_host, viewer_host, relay = (
         internet.behind_router(ROUTER, forwarded=PORT),
         internet.host(VIEWER),
         internet.host(RELAY),
     )
-    servers = {"ice__servers": f'[{{urls = ["turn:{RELAY}"]}}]', "ice__turn_secret": SECRET}
+    servers = {"ice__servers": f'[{{urls = ["turn:{RELAY}"]}}]', "ice__turn_secret": coturn.SECRET}
     async with (
-        turn_server(relay, tmp_path),
+        coturn.coturn([RELAY], host=relay),
         open_page_in(daemon_host, viewer_host, f"http://{ROUTER}:{PORT}/", tmp_path, **servers) as viewer,
     ):
         await viewer.state("live", limit=15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from tests.rigs import namespaces
 from tests.rigs.namespaces import Namespace
@@ -34,21 +35,35 @@ class Internet:
     def __exit__(self, *details: object) -> None:
         self._stack.close()
 
-    def host(self, address: str) -> Namespace:
-        """Create a host with a public address."""
+    def host(self, address: str, *others: str) -> Namespace:
+        """Create a host with these public addresses."""
         host = self._namespace()
         self._connect(host, f"{address}/24", self._bridge, "master bridge0")
+        with host.inside():
+            for other in others:
+                host.ip(f"addr add {other}/24 dev {self._last_device}")
         return host
 
-    def behind_router(self, address: str, *, forwarded: int = 0) -> Namespace:
-        """Create a host behind a router with a public address, which forwards the TCP port `forwarded` to it."""
+    def behind_router(
+        self, address: str, *, forwarded: int = 0, symmetric: bool = False, drops_udp: bool = False
+    ) -> Namespace:
+        """Create a host behind a router with a public address, which forwards the TCP port `forwarded` to it.
+
+        The router's NAT keeps ports, or is `symmetric`: it chooses another one for each destination.
+        """
         router, inside = self.host(address), self._namespace()
         outside = self._last_device
         self._connect(inside, "192.168.77.2/24", router, f"addr {_ROUTER_INSIDE}/24")
         with inside.inside():
             inside.ip(f"route add default via {_ROUTER_INSIDE}")
         with router.inside():
-            _nft(f'add rule ip nat post oifname "{outside}" masquerade', forwarded, outside)
+            masquerade = "masquerade fully-random" if symmetric else "masquerade"
+            rules = [f'add rule ip nat post oifname "{outside}" {masquerade}']
+            if forwarded:
+                rules.append(f'add rule ip nat pre iifname "{outside}" tcp dport {forwarded} dnat to 192.168.77.2')
+            if drops_udp:
+                rules.append("add rule ip nat forward meta l4proto udp drop")
+            _nft(rules)
         return inside
 
     def _namespace(self) -> Namespace:
@@ -71,17 +86,16 @@ class Internet:
         self._last_device = a
 
 
-def _nft(masquerade: str, forwarded: int, outside: str) -> None:
+def _nft(rules: Sequence[str]) -> None:
     """Set up NAT and forwarding in the namespace of this thread."""
-    rules = [
+    lines = [
         "add table ip nat",
         "add chain ip nat post { type nat hook postrouting priority 100; }",
         "add chain ip nat pre { type nat hook prerouting priority -100; }",
-        masquerade,
+        "add chain ip nat forward { type filter hook forward priority 0; }",
+        *rules,
     ]
-    if forwarded:
-        rules.append(f'add rule ip nat pre iifname "{outside}" tcp dport {forwarded} dnat to 192.168.77.2')
-    subprocess.run(["nft", "-f", "-"], input="\n".join(rules), text=True, check=True, timeout=10)
+    subprocess.run(["nft", "-f", "-"], input="\n".join(lines), text=True, check=True, timeout=10)
     # /proc/sys/net shows the namespace of the thread that opens it.
     with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as forward:
         forward.write("1")
