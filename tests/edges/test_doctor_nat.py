@@ -93,7 +93,8 @@ async def test_check_behind_a_symmetric_router_with_and_without_a_relay(network,
     assert "relay (TURN), which works" in results["nat"]["found"]
     results = await check(host, stun(FIRST, SECOND))
     assert [result["level"] for result in results.values()] == ["warning", "ok"]
-    assert results["nat"]["found"].startswith("strict router (symmetric NAT): most viewers outside get ")
+    expected = "strict router (symmetric NAT): most viewers outside get the picture over the web only (TCP)"
+    assert results["nat"]["found"].startswith(expected)
 
 
 async def test_check_where_udp_is_dropped_shows_that_the_relay_over_tcp_works(network, servers):

@@ -51,7 +51,7 @@ class Outside:
 
 def probe(context: CheckContext) -> list[CheckResult]:
     """Return the results for NAT and relays."""
-    return run_coroutine(_probe(context.settings.ice, media=False))
+    return run_coroutine(_probe(context.settings.ice, media=context.settings.web.media))
 
 
 async def _probe(settings: IceSettings, *, media: bool) -> list[CheckResult]:
@@ -138,7 +138,7 @@ def _evaluate_silence(silent: Sequence[StunProbe], outside: Outside) -> CheckRes
 def _without_direct_way(outside: Outside) -> str:
     if outside.media:
         return "viewers outside get the picture over the web only (TCP), a little later, or need a relay (TURN)"
-    return "viewers outside get no picture without a relay (TURN)"
+    return "viewers outside get no picture without a relay (TURN), because web.media is off"
 
 
 def _name_silent(silent: Iterable[StunProbe]) -> str:
