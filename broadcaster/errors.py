@@ -90,3 +90,11 @@ class PushError(BroadcasterError):
     def __init__(self, message: str, http_status: int = 0) -> None:
         super().__init__(message)
         self.http_status = http_status
+
+
+class BadOffer(BroadcasterError):
+    """An SDP offer of a player that cannot be answered, or that no player would send."""
+
+
+class NoCommonCodec(BadOffer):
+    """An SDP offer that asks for video, but has no H.264 that this stream could be."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ ADMISSIONS_PER_VIEWER = 4
 SPARE_ADMISSIONS = 16
 """With a small `max_viewers`, one person may still reload the page often."""
 _MAX_NETWORKS = 4096
-"""Number of networks to remember; bounded, because an attacker may have many."""
+"""Number of networks, and of wrong tokens, to remember; bounded, because an attacker may have many."""
 
 
 class SlidingWindow:
@@ -124,11 +126,14 @@ class TokenAttempts:
     """Checks tokens, and rate-limits wrong ones by network.
 
     An address is refused after five wrong tokens in a minute, and the wider network after twenty. Refused attempts are
-    not counted, so the refusal ends a minute after the wrong tokens.
+    not counted, so the refusal ends a minute after the wrong tokens. A wrong token that comes again is no new guess, and
+    is not counted either: a player that retries its old token for ever must not lock out everyone at its address.
     """
 
     def __init__(self) -> None:
         self._wrong = NetworkLimiter(TOKEN_RATE, NETWORK_RATE)
+        self._key = secrets.token_bytes()
+        self._known: dict[tuple[str, bytes], None] = {}
 
     def check(self, token: str, expected: str, networks: Sequence[str], now: float) -> TokenResult:
         """Compare a token from `networks` (narrowest first) with `expected`; if that is empty, every token is wrong.
@@ -139,8 +144,18 @@ class TokenAttempts:
             return TokenResult.RATE_LIMITED
         if expected and tokens_match(token, expected):
             return TokenResult.ACCEPTED
-        self._wrong.spend(networks, now)
+        if not self._is_repeated(token, networks[0]):
+            self._wrong.spend(networks, now)
         return TokenResult.WRONG
+
+    def _is_repeated(self, token: str, network: str) -> bool:
+        """Return whether this wrong token has come from this network before; tokens are remembered as digests."""
+        digest = hmac.digest(self._key, token.encode("utf-8", "surrogatepass"), "sha256")
+        is_known = self._known.pop((network, digest), self) is None
+        self._known[network, digest] = None
+        if len(self._known) > _MAX_NETWORKS:
+            del self._known[next(iter(self._known))]
+        return is_known
 
 
 def networks(address: str) -> tuple[str, ...]:

@@ -23,6 +23,15 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """An SDP answer to a player, with all candidates; the other fields are as in `Offer`."""
+
+    sdp: str
+    ice_servers: tuple[Mapping[str, Any], ...] = ()
+    addresses: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class IceCandidate:
     """A remote ICE candidate that passed the filter (RFC 8839 §5.1)."""
 

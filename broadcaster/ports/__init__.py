@@ -5,7 +5,16 @@ knows which implementation is behind which protocol. Times named `now`, `capture
 """
 
 from broadcaster.ports.control import Control, Panel, StoredFlag, StreamControl
-from broadcaster.ports.peers import MediaSender, Peer, PeerFactory, PeerListener, PushPeer, RtpDelivery
+from broadcaster.ports.peers import (
+    MediaPeer,
+    MediaSender,
+    Peer,
+    PeerFactory,
+    PeerListener,
+    PlayerPeer,
+    PushPeer,
+    RtpDelivery,
+)
 from broadcaster.ports.sources import AudioSink, AudioSource, Clock, VideoSink, VideoSource, VideoTraits
 
 __all__ = [
@@ -13,11 +22,13 @@ __all__ = [
     "AudioSource",
     "Clock",
     "Control",
+    "MediaPeer",
     "MediaSender",
     "Panel",
     "Peer",
     "PeerFactory",
     "PeerListener",
+    "PlayerPeer",
     "PushPeer",
     "RtpDelivery",
     "StoredFlag",

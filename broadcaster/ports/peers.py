@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from broadcaster.media.packet_format import PacketFormat
 from broadcaster.media.rtp import RtpFrame
-from broadcaster.model.offers import IceCandidate, Offer
+from broadcaster.model.offers import Answer, IceCandidate, Offer
 from broadcaster.model.stats import PeerStats, QueueStats, ReceiverReport, Traffic
 from broadcaster.model.stream import Quality, QualityPreference
+from broadcaster.signaling.player_offer import PlayerOffer
 
 
 class MediaSender(Protocol):
@@ -107,17 +108,11 @@ class PeerListener(Protocol):
         """The peer connection failed, or the viewer closed it; nothing more is sent."""
 
 
-class Peer(Protocol):
-    """One viewer's RTCPeerConnection, always the offering side."""
-
-    async def offer(self) -> Offer:
-        """Gather candidates, and return the offer; may be called once."""
-
-    async def answer(self, sdp: str) -> None:
-        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
+class MediaPeer(Protocol):
+    """A peer connection that carries the stream to one viewer, whichever side made the offer."""
 
     async def add_candidate(self, candidate: IceCandidate) -> None:
-        """Add a filtered remote candidate; after `answer` only."""
+        """Add a filtered remote candidate; after offer and answer only."""
 
     def prefer(self, preference: QualityPreference, last: Quality = Quality.FULL) -> None:
         """Take the viewer's choice, and until it is connected `last`, the rendition to begin with otherwise."""
@@ -135,6 +130,23 @@ class Peer(Protocol):
         """Close the peer connection and all its resources; idempotent, never raises."""
 
 
+class Peer(MediaPeer, Protocol):
+    """A peer connection that makes the offer, as for the page."""
+
+    async def offer(self) -> Offer:
+        """Gather candidates, and return the offer; may be called once."""
+
+    async def answer(self, sdp: str) -> None:
+        """Apply a filtered answer, and start connecting. Raises `BadAnswer`."""
+
+
+class PlayerPeer(MediaPeer, Protocol):
+    """A peer connection that answers a player's offer (WHEP)."""
+
+    async def answer(self) -> Answer:
+        """Gather candidates, start connecting, and return the answer; may be called once. Raises `BadOffer`."""
+
+
 class PushPeer(Peer, Protocol):
     """The peer connection to a media server, to which the stream is pushed."""
 
@@ -147,6 +159,18 @@ class PeerFactory(Protocol):
 
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         """Return a new peer connection; `reached_at` is the local address that the viewer's HTTP connection uses."""
+
+    def create_player(
+        self, viewer: str, listener: PeerListener, offer: PlayerOffer, reached_at: str = ""
+    ) -> PlayerPeer:
+        """Return a new peer connection that answers a filtered offer."""
+
+    def ice_servers(self, viewer: str) -> tuple[Mapping[str, Any], ...]:
+        """Return STUN and TURN servers in the form of `RTCConfiguration.iceServers`, with credentials for a viewer."""
+
+    @property
+    def with_audio(self) -> bool:
+        """Whether the stream may have audio."""
 
     def create_push(
         self, target: str, listener: PeerListener, ice_servers: Sequence[Mapping[str, Any]] = ()

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from broadcaster.errors import BadAnswer
+from broadcaster.signaling.sections import (
+    EXTMAP,
+    FMTP,
+    PWD,
+    RTCP_FB,
+    RTPMAP,
+    SHA_256,
+    UFRAG,
+    Section,
+    count,
+    split_sections,
+)
 
 OPUS_PARAMETERS = "useinbandfec=1"
 STEREO = "sprop-stereo=1"
@@ -26,13 +38,6 @@ MAX_RTPMAPS = 32
 MAX_RTCP_FBS = 64
 
 _M_LINE = re.compile(r"([a-z]{1,16}) ([0-9]{1,5}) ([A-Z/]{1,32}) ([0-9]{1,3}(?: [0-9]{1,3})*)")
-_RTPMAP = re.compile(r"([0-9]{1,3}) ([0-9A-Za-z.-]{1,32}/[0-9]{1,6}(?:/[0-9]{1,2})?)")
-_FMTP = re.compile(r"([0-9]{1,3}) ([0-9A-Za-z=;,./+ -]{1,256})")
-_RTCP_FB = re.compile(r"([0-9]{1,3}|\*) ([0-9a-z-]{1,16}(?: [0-9a-z -]{1,32})?)")
-_EXTMAP = re.compile(r"([0-9]{1,5})(?:/[a-z]{4,8})? ([!-~]{1,255})(?: .*)?")
-_SHA_256 = re.compile(r"sha-256 [0-9A-F]{2}(?::[0-9A-F]{2}){31}", re.IGNORECASE)
-_UFRAG = re.compile(r"[0-9A-Za-z+/]{4,256}")  # RFC 8839 §5.4
-_PWD = re.compile(r"[0-9A-Za-z+/]{22,256}")
 _NUMBERS = ("apt", "max-fr", "max-fs", "maxplaybackrate", "minptime", "stereo", "useinbandfec")
 """Parameters of `fmtp` that must be whole numbers."""
 
@@ -43,22 +48,6 @@ class FilteredAnswer:
 
     sdp: str
     candidates: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Section:
-    """One m-line and its attributes, or (`m` empty) the lines before the first."""
-
-    m: str = ""
-    attributes: list[tuple[str, str]] = field(default_factory=list)
-
-    def all(self, name: str) -> list[str]:
-        return [value for attribute, value in self.attributes if attribute == name]
-
-    def one(self, name: str) -> str:
-        values = self.all(name)
-        _require(len(values) == 1, f"one a={name} is needed in each m-line")
-        return values[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +86,7 @@ def filter_answer(offer: str, answer: str, *, of_server: bool = False) -> Filter
     That of a media server may let us be the DTLS client (`setup:passive`), and implement ICE lite.
     """
     _count(answer)
-    offered, answered = _sections(offer), _sections(answer)
+    offered, answered = split_sections(offer), split_sections(answer)
     _count_codecs(answered)
     _require(len(offered) == len(answered), "other m-lines than offered")
     media = [_check_media(_read(theirs), _read(ours)) for ours, theirs in zip(offered[1:], answered[1:], strict=True)]
@@ -121,26 +110,18 @@ def _count(answer: str) -> None:
     _require(plain, "characters that do not belong in SDP")
 
 
-def _count_codecs(sections: list[_Section]) -> None:
-    rtpmaps = sum(len(section.all("rtpmap")) for section in sections)
-    rtcp_fbs = sum(len(section.all("rtcp-fb")) for section in sections)
-    _require(rtpmaps <= MAX_RTPMAPS, f"more than {MAX_RTPMAPS} a=rtpmap")
-    _require(rtcp_fbs <= MAX_RTCP_FBS, f"more than {MAX_RTCP_FBS} a=rtcp-fb")
+def _count_codecs(sections: list[Section]) -> None:
+    _require(count(sections, "rtpmap") <= MAX_RTPMAPS, f"more than {MAX_RTPMAPS} a=rtpmap")
+    _require(count(sections, "rtcp-fb") <= MAX_RTCP_FBS, f"more than {MAX_RTCP_FBS} a=rtcp-fb")
 
 
-def _sections(sdp: str) -> list[_Section]:
-    """Split into the section of the session and those of the m-lines."""
-    sections = [_Section()]
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            sections.append(_Section(line[2:]))
-        elif line.startswith("a="):
-            name, _, value = line[2:].partition(":")
-            sections[-1].attributes.append((name, value))
-    return sections
+def _one(section: Section, name: str) -> str:
+    values = section.all(name)
+    _require(len(values) == 1, f"one a={name} is needed in each m-line")
+    return values[0]
 
 
-def _read(section: _Section) -> _Media:
+def _read(section: Section) -> _Media:
     match = _M_LINE.fullmatch(section.m.strip())
     if match is None:
         raise BadAnswer("an m-line that cannot be read")
@@ -149,10 +130,10 @@ def _read(section: _Section) -> _Media:
         kind,
         int(port),
         profile,
-        section.one("mid"),
+        _one(section, "mid"),
         tuple(formats.split()),
-        _pairs(_RTPMAP, section.all("rtpmap"), "rtpmap"),
-        _pairs(_EXTMAP, section.all("extmap"), "extmap"),
+        _pairs(RTPMAP, section.all("rtpmap"), "rtpmap"),
+        _pairs(EXTMAP, section.all("extmap"), "extmap"),
     )
 
 
@@ -183,19 +164,19 @@ def _check_media(answer: _Media, offer: _Media) -> _Media:
     return answer
 
 
-def _check_bundle(session: _Section, media: list[_Media]) -> None:
+def _check_bundle(session: Section, media: list[_Media]) -> None:
     groups = [value.split() for value in session.all("group") if value.startswith("BUNDLE ")]
     mids = [one.mid for one in media]
     _require(groups == [["BUNDLE", *mids]], "all m-lines must be bundled on one transport, in their order")
 
 
-def _transport(sections: list[_Section], media: list[_Media], *, of_server: bool) -> list[str]:
+def _transport(sections: list[Section], media: list[_Media], *, of_server: bool) -> list[str]:
     """Return the lines of the shared transport, for the session level."""
     setup = _same(sections, "setup", "a=setup")
     _require(setup == "active" or (of_server and setup == "passive"), "a setup that is not active")
     is_lite = of_server and bool(sections[0].all("ice-lite"))  # RFC 8839 §5.3
     ufrag, pwd = _same(sections, "ice-ufrag", "ICE credentials"), _same(sections, "ice-pwd", "ICE credentials")
-    _require(_UFRAG.fullmatch(ufrag) is not None and _PWD.fullmatch(pwd) is not None, "invalid ICE credentials")
+    _require(UFRAG.fullmatch(ufrag) is not None and PWD.fullmatch(pwd) is not None, "invalid ICE credentials")
     return [
         *(["a=ice-lite"] if is_lite else []),
         f"a=group:BUNDLE {' '.join(one.mid for one in media)}",
@@ -206,21 +187,21 @@ def _transport(sections: list[_Section], media: list[_Media], *, of_server: bool
     ]
 
 
-def _same(sections: list[_Section], name: str, what: str) -> str:
+def _same(sections: list[Section], name: str, what: str) -> str:
     """Return the value that all m-lines share."""
     values = {value for section in sections for value in section.all(name)}
     _require(len(values) == 1, f"{what} missing, or not the same in all m-lines")
     return values.pop()
 
 
-def _fingerprint(sections: list[_Section]) -> str:
+def _fingerprint(sections: list[Section]) -> str:
     values = {value.upper() for section in sections for value in section.all("fingerprint")}
-    good = [value for value in values if _SHA_256.fullmatch(value)]
+    good = [value for value in values if SHA_256.fullmatch(value)]
     _require(len(good) == 1, "no sha-256 fingerprint, or more than one")
     return good[0].replace("SHA-256", "sha-256")
 
 
-def _rebuild(section: _Section, media: _Media) -> list[str]:
+def _rebuild(section: Section, media: _Media) -> list[str]:
     """Return the lines of an m-line with its known attributes."""
     lines = [f"m={media.kind} 9 {media.profile} {' '.join(media.formats)}", "c=IN IP4 0.0.0.0", f"a=mid:{media.mid}"]
     _require(bool(section.all("rtcp-mux")), "no a=rtcp-mux")
@@ -232,7 +213,7 @@ def _rebuild(section: _Section, media: _Media) -> list[str]:
 
 
 def _check_fmtp(value: str, media: _Media) -> bool:
-    match = _FMTP.fullmatch(value)
+    match = FMTP.fullmatch(value)
     if match is None or match[1] not in media.codecs:
         raise BadAnswer("an a=fmtp that cannot be read, or for no codec of its m-line")
     parameters = (parameter.partition("=") for parameter in match[2].split(";"))
@@ -244,7 +225,7 @@ def _check_fmtp(value: str, media: _Media) -> bool:
 
 
 def _check_fb(value: str, media: _Media) -> bool:
-    match = _RTCP_FB.fullmatch(value)
+    match = RTCP_FB.fullmatch(value)
     if match is None or match[1] not in (*media.codecs, "*"):
         raise BadAnswer("an a=rtcp-fb that cannot be read, or for no codec of its m-line")
     return True

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 from broadcaster.media.rtp import Packetizer, RtpStream
 from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import Traffic
-from broadcaster.ports import Clock, Peer, PeerListener, PushPeer, RtpDelivery
+from broadcaster.ports import Clock, Peer, PeerListener, PlayerPeer, PushPeer, RtpDelivery
 from broadcaster.settings import IceSettings
+from broadcaster.signaling.player_offer import PlayerOffer
 from broadcaster.webrtc import internals
+from broadcaster.webrtc.answering import AnsweringPlayerPeer
 from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.offering import OfferingPeer
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
@@ -79,12 +82,28 @@ class AiortcPeerFactory:
             profile_order=profile_order(processor_features()),
         )
 
+    @property
+    def with_audio(self) -> bool:
+        """See `ports.PeerFactory`."""
+        return self._context.with_audio
+
+    def ice_servers(self, viewer: str) -> tuple[Mapping[str, Any], ...]:
+        """See `ports.PeerFactory`."""
+        return tuple(map(rtc_ice_server, self._servers.for_offer(viewer)))
+
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> Peer:
         """See `ports.PeerFactory`."""
-        servers = self._servers.for_offer(viewer)
-        context = replace(self._context, ice_servers=tuple(map(rtc_ice_server, servers)))
-        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers), reached_at)):
+        with self._for_viewer(viewer, reached_at) as context:
             peer = OfferingPeer(viewer, listener, context, self._closed)
+        self._open.add(peer)
+        return peer
+
+    def create_player(
+        self, viewer: str, listener: PeerListener, offer: PlayerOffer, reached_at: str = ""
+    ) -> PlayerPeer:
+        """See `ports.PeerFactory`."""
+        with self._for_viewer(viewer, reached_at) as context:
+            peer = AnsweringPlayerPeer(viewer, listener, context, self._closed, offer)
         self._open.add(peer)
         return peer
 
@@ -102,6 +121,13 @@ class AiortcPeerFactory:
         for peer in self._open:
             traffic += peer.stats()
         return traffic
+
+    @contextmanager
+    def _for_viewer(self, viewer: str, reached_at: str) -> Iterator[PeerContext]:
+        """Provide what a viewer's peer connection needs: its ICE servers, and ICE connections with our settings."""
+        servers = self._servers.for_offer(viewer)
+        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers), reached_at)):
+            yield replace(self._context, ice_servers=tuple(map(rtc_ice_server, servers)))
 
     def _closed(self, peer: PeerConnection) -> None:
         if peer in self._open:

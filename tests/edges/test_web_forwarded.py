@@ -28,8 +28,8 @@ async def hello(rig: Any, headers: dict[str, str], **fields: object) -> str:
 
 async def test_wrong_tokens_are_counted_per_viewer() -> None:
     async with served(viewer_token="right", trusted_proxies=TRUSTED) as rig:
-        for _ in range(5):
-            assert await hello(rig, ANNA, token="guess") == "token-wrong"
+        for number in range(5):
+            assert await hello(rig, ANNA, token=f"guess{number}") == "token-wrong"
         assert await hello(rig, ANNA, token="right") == "too-many"
         assert await hello(rig, BERT, token="right") == "welcome"
 
@@ -37,7 +37,8 @@ async def test_wrong_tokens_are_counted_per_viewer() -> None:
 async def test_headers_of_untrusted_clients_are_ignored() -> None:
     async with served(viewer_token="right") as rig:
         for number in range(5):
-            assert await hello(rig, {"X-Forwarded-For": f"198.51.100.{number}"}, token="guess") == "token-wrong"
+            headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+            assert await hello(rig, headers, token=f"guess{number}") == "token-wrong"
         assert await hello(rig, ANNA, token="right") == "too-many"
 
 
@@ -122,8 +123,8 @@ async def test_wrong_operator_tokens_are_counted_per_caller(tmp_path: Any) -> No
             async with rig.client.get(f"{rig.url}/api/status", headers=headers) as response:
                 return response.status
 
-        for _ in range(5):
-            assert await ask("guess", ANNA) == 401
+        for number in range(5):
+            assert await ask(f"guess{number}", ANNA) == 401
         assert await ask("guess", ANNA) == 429
         assert await ask("guess", BERT) == 401
 

@@ -111,8 +111,8 @@ async def test_post_live_with_the_configured_operator_token() -> None:
 
         assert await post() == 401, "loopback alone is not sufficient then"
         assert await post(Authorization="Bearer op", Host="192.168.1.2") == 200
-        for _ in range(5):
-            assert await post(Authorization="Bearer guess") == 401
+        for number in range(5):
+            assert await post(Authorization=f"Bearer guess{number}") == 401
         assert await post(Authorization="Bearer op") == 429
         assert rig.stream.requested == [True]
 
@@ -131,8 +131,8 @@ async def test_post_live_with_the_generated_operator_token(tmp_path: Path, caplo
         assert await post() == 200, "no token is needed on this machine"
         assert await post(Host="192.168.1.2") == 401
         assert await post(Host="192.168.1.2", Authorization=f"Bearer {token}") == 200
-        for _ in range(5):
-            assert await post(Authorization="Bearer guess") == 401
+        for number in range(5):
+            assert await post(Authorization=f"Bearer guess{number}") == 401
         assert await post(Authorization="Bearer guess") == 429
         assert await post(Host="192.168.1.2", Authorization=f"Bearer {token}") == 200, (
             "the generated token is not rate-limited"

@@ -41,16 +41,33 @@ def test_bucket_keeps_its_level_when_it_refuses() -> None:
     assert bucket.take(1000, 100.0)
 
 
-def guess(attempts: TokenAttempts, networks: Sequence[str], now: float) -> TokenResult:
-    return attempts.check("wrong", "right", networks, now)
+def guess(attempts: TokenAttempts, networks: Sequence[str], now: float, token: str = "wrong") -> TokenResult:
+    return attempts.check(token, "right", networks, now)
 
 
 def test_address_is_refused_for_a_minute_after_five_wrong_tokens() -> None:
     attempts = TokenAttempts()
-    assert [guess(attempts, ["192.0.2.1"], at) for at in range(5)] == [TokenResult.WRONG] * 5
+    assert [guess(attempts, ["192.0.2.1"], at, f"wrong{at}") for at in range(5)] == [TokenResult.WRONG] * 5
     assert attempts.check("right", "right", ["192.0.2.1"], 59.9) is TokenResult.RATE_LIMITED
     assert attempts.check("right", "right", ["192.0.2.2"], 5) is TokenResult.ACCEPTED
     assert attempts.check("right", "right", ["192.0.2.1"], 60.1) is TokenResult.ACCEPTED, "the refusal ends"
+
+
+def test_wrong_token_that_comes_again_is_counted_once() -> None:
+    """A player that retries its token every 2 s does not lock others at its address out, and helps no one to guess."""
+    attempts, home = TokenAttempts(), ["192.0.2.1"]
+    assert {guess(attempts, home, at) for at in range(0, 600, 2)} == {TokenResult.WRONG}
+    assert attempts.check("right", "right", home, 600) is TokenResult.ACCEPTED
+    results = [guess(attempts, home, 700, f"wrong{number}") for number in range(7)]
+    assert results == [TokenResult.WRONG] * 5 + [TokenResult.RATE_LIMITED] * 2
+    assert guess(attempts, home, 700) is TokenResult.RATE_LIMITED
+
+
+def test_number_of_remembered_wrong_tokens_is_limited() -> None:
+    attempts = TokenAttempts()
+    for index in range(5000):
+        guess(attempts, [f"192.0.2.{index}"], 0.0)
+    assert len(attempts._known) == 4096
 
 
 def test_without_an_expected_token_every_token_is_wrong() -> None:
