@@ -126,8 +126,8 @@ class TokenAttempts:
     """Checks tokens, and rate-limits wrong ones by network.
 
     An address is refused after five wrong tokens in a minute, and the wider network after twenty. Refused attempts are
-    not counted, so the refusal ends a minute after the wrong tokens. A wrong token that comes again is no new guess, and
-    is not counted either: a player that retries its old token for ever must not lock out everyone at its address.
+    not counted, so the refusal ends a minute after the wrong tokens. A wrong token that comes again is no new guess,
+    and is not counted either: a player that retries its old token for ever must not lock out everyone at its address.
     """
 
     def __init__(self) -> None:

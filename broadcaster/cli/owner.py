@@ -113,6 +113,8 @@ def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:
     """Return a viewer's row; the stats are those of its newest peer connection."""
     peer = viewer["peers"][-1] if viewer["peers"] else {}
     state = "connected" if viewer["connected"] else "away" if viewer["kept"] else "connecting"
+    if viewer.get("player"):
+        state += " player"
     route = f" ({peer['route']})" if peer.get("route") else ""
     return (
         str(viewer["viewer"]),

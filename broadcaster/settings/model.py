@@ -113,6 +113,9 @@ class WebSettings:
     media: bool = _setting(
         True, Bool(), "Whether the page may play over its TCP connection where UDP is blocked, or without WebRTC."
     )
+    whep: bool = _setting(
+        True, Bool(), "Whether standard players may watch by WHEP (/whep), with the same tokens and links as the page."
+    )
     max_viewers: int = _setting(20, Int(1, 1000), "Maximum number of viewers at the same time.")
 
 

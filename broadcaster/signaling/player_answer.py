@@ -76,7 +76,7 @@ def write_answer(offer: PlayerOffer, description: str, ssrcs: Ssrcs) -> str:
     mids = [line.mid for line in offer.m_lines if line.accepted is not None and line.mid]
     if mids:
         lines.append(f"a=group:BUNDLE {' '.join(sorted(mids, key=lambda mid: mid != offer.tagged.mid))}")
-    lines.append(f"a=msid-semantic:WMS {_STREAM}")
+    lines += [f"a=msid-semantic:WMS {_STREAM}", "a=ice-options:trickle"]
     for line in offer.m_lines:
         if line.accepted is None:
             lines += _refused(line, ours)

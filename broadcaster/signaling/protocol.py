@@ -88,6 +88,8 @@ class Timings:
     displace the session if the limit is reached: heartbeats alone do not count as watching."""
     viewers_interval: float = 1
     """Between two `viewers` messages."""
+    player_silence: float = 10
+    """Without an authenticated datagram from a player, which has no heartbeat, until its session ends."""
     close_timeout: float = 0.5
     """From our close frame until the connection is aborted."""
     peer_timeout: float = 5

@@ -17,6 +17,7 @@ from broadcaster.ports import Clock, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import stream_object
 from broadcaster.web.operator_auth import OperatorAuth
+from broadcaster.web.players import Players
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
 
@@ -30,6 +31,7 @@ class Api:
     def __init__(
         self,
         viewers: Viewers,
+        players: Players,
         stream: StreamControl,
         operator: OperatorAuth,
         clock: Clock,
@@ -44,6 +46,7 @@ class Api:
         self._private = private
         self._capacity = capacity
         self._viewers = viewers
+        self._players = players
         self._stream = stream
         self._operator = operator
         self._clock = clock
@@ -73,7 +76,7 @@ class Api:
             "version": self._version,
         }
         if is_operator:
-            answer["viewer_figures"] = self._viewers.stats()
+            answer["viewer_figures"] = [*self._viewers.stats(), *self._players.stats()]
             answer |= {name: to_builtins(report()) for name, report in self.reports.items()}
         return _json(answer)
 

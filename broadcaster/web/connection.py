@@ -7,10 +7,18 @@ import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 
+from broadcaster.web.access import plain_address
+
 HANDSHAKE_TIMEOUT = 10
 """Seconds for a TLS handshake, which may take some on a bad mobile network. asyncio's default of 60 is too long."""
 TLS_SHUTDOWN_TIMEOUT = 2.0
 """Seconds for the peer to shut TLS down. With asyncio's default of 30 a silent peer would occupy a descriptor."""
+
+
+def local_address(transport: asyncio.BaseTransport | None) -> str:
+    """Return the address of this machine to which a connection was made; empty if it is lost."""
+    name = None if transport is None else transport.get_extra_info("sockname")
+    return plain_address(name[0]) if name else ""
 
 
 class Connection(asyncio.Protocol):

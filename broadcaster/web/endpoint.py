@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, admission_limiter, networks
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -20,7 +20,7 @@ from broadcaster.signaling.messages import (
     too_many,
 )
 from broadcaster.signaling.protocol import SUBPROTOCOL, CloseCode, ErrorCode, Timings
-from broadcaster.web.pending import Sockets, is_own
+from broadcaster.web.pending import Sockets
 from broadcaster.web.viewer import Viewer
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
@@ -68,7 +68,6 @@ class Endpoint:
         self._timings = timings
         self._log = log
         self._sockets = Sockets(viewers.sessions.limit)
-        self._admissions = admission_limiter(viewers.sessions.limit)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket from handshake to end; `RequestGuard` has checked Host and Origin."""
@@ -143,13 +142,12 @@ class Endpoint:
     def _welcome(self, hello: Hello, socket: WebSocket) -> Viewer:
         """Attach this WebSocket to a session, and return its viewer. Raises `Refusal`."""
         grant = self._auth.admit(hello.token, socket.address)
-        sources, now = networks(socket.address), self._clock.monotonic()
         is_new = hello.resume not in self._viewers.sessions
-        if is_new and not is_own(socket) and self._admissions.is_exhausted(sources, now):
-            raise too_many("new viewers")
+        if is_new:
+            self._viewers.check_rate(socket.caller)
         viewer = self._viewers.welcome(hello.resume, socket, grant)
         if is_new:
-            self._admissions.spend(sources, now)
+            self._viewers.count_new(socket.caller)
         return viewer
 
     async def _feed(self, viewer: Viewer, socket: WebSocket) -> None:

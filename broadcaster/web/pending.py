@@ -12,7 +12,7 @@ from aiohttp import web
 from broadcaster.auth.rate_limits import networks
 from broadcaster.signaling.messages import too_many
 from broadcaster.signaling.protocol import CloseCode
-from broadcaster.web import access
+from broadcaster.web.proxies import is_own
 from broadcaster.web.websocket import WebSocket, open_websocket
 
 PENDING_LIMITS = (16, 48)
@@ -61,7 +61,7 @@ class Sockets:
         try:
             counts = [self._pending_by_network[source] for source in sources]
             exceeded = any(count > limit for count, limit in zip(counts, PENDING_LIMITS, strict=False))
-            if exceeded and not is_own(socket):
+            if exceeded and not is_own(socket.caller):
                 raise too_many("connections")
             if sum(not other.is_closing for other in self._sockets.values()) > self._limit + SPARE_SOCKETS:
                 evict(next(other for other in self._pending.values() if not other.is_closing))
@@ -69,8 +69,3 @@ class Sockets:
         finally:
             del self._pending[socket.number]
             self._pending_by_network -= Counter(sources)
-
-
-def is_own(socket: WebSocket) -> bool:
-    """Whether it comes from this machine or a trusted proxy, which have no limit per address."""
-    return access.is_loopback(socket.address) or socket.caller.by_proxy

@@ -29,6 +29,11 @@ CALLER = web.RequestKey("caller", Caller)
 """The key under which a request stores its caller."""
 
 
+def is_own(caller: Caller) -> bool:
+    """Whether a request comes from this machine or a trusted proxy itself, which have no limit per address."""
+    return access.is_loopback(caller.address) or caller.by_proxy
+
+
 class Proxies:
     """The networks of `web.trusted_proxies`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from broadcaster.web.proxies import CALLER, Caller, Proxies
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
-_ORIGIN_CHECKED = ("/ws", "/media", "/api/live")
+_ORIGIN_CHECKED = re.compile(r"/ws|/media|/api/live|/whep(/.*)?")
 _HOSTNAME_FILE = Path("/etc/hostname")
 _MAX_NAME = 255
 
@@ -80,7 +81,7 @@ class RequestGuard:
 
     def _check_origin(self, request: web.Request, caller: Caller) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or request.path not in _ORIGIN_CHECKED:
+        if origin is None or _ORIGIN_CHECKED.fullmatch(request.path) is None:
             return
         host = self._own_host(request) or ""
         if not access.is_allowed_origin(origin, host, self._settings.origins):

@@ -20,10 +20,12 @@ from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.media import MediaEndpoint
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, viewer_folder
+from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
 from broadcaster.web.request_guard import Handler, RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
+from broadcaster.web.whep import Whep
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +63,14 @@ class Routes:
         self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
         token_file = None if secrets is None else secrets.operator_token
         self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log)
+        self._players = Players(self.viewers, peers, stream, clock, timings, request_log)
+        self._whep: Whep | None = None
+        if settings.whep:
+            self._whep = Whep(self.viewers, self._players, self._viewer_auth, peers, stream, clock, request_log)
         private = not self._viewer_auth.is_open
-        self.api = Api(self.viewers, stream, self._operator, clock, version, capacity, request_log, private=private)
+        self.api = Api(
+            self.viewers, self._players, stream, self._operator, clock, version, capacity, request_log, private=private
+        )
         self._closing = False
 
     def application(self) -> web.Application:
@@ -74,6 +82,8 @@ class Routes:
         app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
         if self._media is not None:
             app.router.add_get("/media", self._media.handle, allow_head=False)
+        if self._whep is not None:
+            self._whep.add_routes(app.router)
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
         app.router.add_get("/healthz", self.api.health)
@@ -86,10 +96,12 @@ class Routes:
         if self._viewer_auth.reload():
             log.info("link key changed; existing links are revoked")
             self.viewers.end_links()
+            self._players.end_links()
 
     def start(self) -> None:
         """Start announcing changes to viewers."""
         self.viewers.start()
+        self._players.start()
 
     async def close(self) -> None:
         """Refuse requests and end all sessions, within a second; idempotent."""
@@ -99,6 +111,7 @@ class Routes:
             self._media.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._players.close()
                 await self.viewers.close()
         except TimeoutError:
             log.warning("peer connections still open %g s after their sessions ended", _CLOSE_TIMEOUT)

@@ -12,13 +12,15 @@ from functools import partial
 from typing import Any
 
 from broadcaster.auth.links import Grant
+from broadcaster.auth.rate_limits import admission_limiter, networks
 from broadcaster.auth.tickets import Tickets
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.messages import ErrorMessage, Refusal
+from broadcaster.signaling.messages import ErrorMessage, Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
+from broadcaster.web.proxies import Caller, is_own
 from broadcaster.web.viewer import Viewer, ViewerContext
 from broadcaster.web.websocket import WebSocket
 
@@ -34,6 +36,7 @@ class Admission:
 class Sessions:
     """The open sessions: at most `limit`, and no new ones while `refuses_new_viewers` is set; time is an argument.
 
+    Players (WHEP) take places, too. Iteration yields the others, which have a WebSocket.
     `make_secret` returns a new `resume` value.
     """
 
@@ -43,12 +46,13 @@ class Sessions:
         self._make_secret = make_secret
         self._timings = timings
         self._by_resume: dict[str, Session] = {}
+        self._players: set[str] = set()
         self._admitted = 0
         self._announced = 0
         self._next_announcement = -math.inf
 
     def __len__(self) -> int:
-        return len(self._by_resume)
+        return len(self._by_resume) + len(self._players)
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._by_resume.values()))
@@ -61,13 +65,20 @@ class Sessions:
         session = self._by_resume.get(resume)
         if session is not None:
             return Admission(session)
-        if self.refuses_new_viewers:
-            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded; it accepts no new viewers now")
-        displaced = self._displace(now) if len(self) >= self.limit else None
-        self._admitted += 1
-        session = Session(f"v{self._admitted}", self._make_secret(), self._timings, status, now)
+        viewer, displaced = self._take_place(now)
+        session = Session(viewer, self._make_secret(), self._timings, status, now)
         self._by_resume[session.resume] = session
         return Admission(session, displaced)
+
+    def admit_player(self, now: float) -> tuple[str, Session | None]:
+        """Return the id of a new player, and the session that was ended for it, if any. Raises `Refusal`."""
+        viewer, displaced = self._take_place(now)
+        self._players.add(viewer)
+        return viewer, displaced
+
+    def forget_player(self, viewer: str) -> None:
+        """Remove a player whose session has ended; idempotent."""
+        self._players.discard(viewer)
 
     def forget(self, session: Session) -> None:
         """Remove a session that has ended; idempotent."""
@@ -96,6 +107,14 @@ class Sessions:
     def next_announcement(self) -> float:
         """Return when `announcement` is to be called again."""
         return math.inf if len(self) == self._announced else self._next_announcement
+
+    def _take_place(self, now: float) -> tuple[str, Session | None]:
+        """Return the id of a new viewer, and the session that is ended for it, if any. Raises `Refusal`."""
+        if self.refuses_new_viewers:
+            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded; it accepts no new viewers now")
+        displaced = self._displace(now) if len(self) >= self.limit else None
+        self._admitted += 1
+        return f"v{self._admitted}", displaced
 
     def _displace(self, now: float) -> Session:
         """Remove and return a session in favour of a new viewer. Raises `Refusal` if none can be displaced."""
@@ -139,6 +158,7 @@ class Viewers:
         self._timer: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self._listeners: list[Callable[[int], None]] = []
+        self._admissions = admission_limiter(limit)
 
     def __len__(self) -> int:
         """The number of open sessions."""
@@ -165,9 +185,7 @@ class Viewers:
     def welcome(self, resume: str, socket: WebSocket, grant: Grant) -> Viewer:
         """Attach this WebSocket to a session, and return its viewer. Raises `Refusal`."""
         admission = self.sessions.admit(resume, self._stream.status, self._clock.monotonic())
-        if admission.displaced is not None:
-            displaced, refusal = self._viewers[admission.displaced.viewer], self.sessions.refusal()
-            displaced.end("displaced by a new viewer", refusal.close, refusal.error)
+        self._end_displaced(admission.displaced)
         viewer = self._viewer_of(admission.session)
         viewer.attach(socket, len(self), grant)
         self._announce_count()
@@ -177,6 +195,27 @@ class Viewers:
         """Return the viewer to whom a ticket for `/media` was given; None if the ticket is not valid."""
         viewer = None if self._tickets is None else self._tickets.redeem(ticket, self._clock.monotonic())
         return None if viewer is None else self._viewers.get(viewer)
+
+    def check_rate(self, caller: Caller) -> None:
+        """Check the rate of new sessions from the caller's network. Raises `Refusal`."""
+        if not is_own(caller) and self._admissions.is_exhausted(networks(caller.address), self._clock.monotonic()):
+            raise too_many("new viewers")
+
+    def count_new(self, caller: Caller) -> None:
+        """Count a new session from the caller's network."""
+        self._admissions.spend(networks(caller.address), self._clock.monotonic())
+
+    def take_place(self) -> str:
+        """Return the id of a new player, which counts as a viewer until its place is released. Raises `Refusal`."""
+        viewer, displaced = self.sessions.admit_player(self._clock.monotonic())
+        self._end_displaced(displaced)
+        self._announce_count()
+        return viewer
+
+    def release_place(self, viewer: str) -> None:
+        """A player's session has ended."""
+        self.sessions.forget_player(viewer)
+        self._announce_count()
 
     def end_links(self) -> None:
         """End the sessions of viewers who were admitted by a link, because all links are revoked."""
@@ -188,6 +227,11 @@ class Viewers:
     def stats(self) -> list[dict[str, Any]]:
         """Return stats of each viewer, for the operator."""
         return [viewer.stats() for viewer in self._viewers.values()]
+
+    def _end_displaced(self, session: Session | None) -> None:
+        if session is not None:
+            refusal = self.sessions.refusal()
+            self._viewers[session.viewer].end("displaced by a new viewer", refusal.close, refusal.error)
 
     def _viewer_of(self, session: Session) -> Viewer:
         viewer = self._viewers.get(session.viewer)

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from aiohttp import ClientConnectionResetError, WebSocketError, WSCloseCode, WSMessage, WSMsgType, hdrs, web
 
 from broadcaster.signaling.protocol import NO_STATUS, CloseCode
-from broadcaster.web.access import plain_address
-from broadcaster.web.connection import Connection
+from broadcaster.web.connection import Connection, local_address
 from broadcaster.web.proxies import CALLER, Caller
 
 MAX_MESSAGE = 64 * 1024
@@ -85,8 +84,7 @@ class WebSocket:
     @property
     def reached_at(self) -> str:
         """The address of this machine that the viewer, or the proxy in between, has connected to."""
-        name = self._transport.get_extra_info("sockname")
-        return plain_address(name[0]) if name else ""
+        return local_address(self._transport)
 
     @property
     def is_closing(self) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from broadcaster.model.stats import Traffic
-from broadcaster.ports import Peer, PeerFactory, PeerListener
+from broadcaster.ports import MediaPeer, PeerFactory, PeerListener
+from broadcaster.signaling.player_offer import PlayerOffer
 
 COUNTED_AFTER = 3.0
 """Seconds from a viewer's join until its pictures are counted."""
@@ -29,6 +30,14 @@ class CountedPeers:
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> CountedPeer:
         return CountedPeer(self._factory.create(viewer, listener, reached_at), self.open, self._published)
 
+    def create_player(
+        self, viewer: str, listener: PeerListener, offer: PlayerOffer, reached_at: str = ""
+    ) -> CountedPeer:
+        return CountedPeer(self._factory.create_player(viewer, listener, offer, reached_at), self.open, self._published)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._factory, name)
+
     def traffic(self) -> Traffic:
         return sum((peer.stats() for peer in self.open), Traffic())
 
@@ -38,9 +47,9 @@ class CountedPeers:
 
 
 class CountedPeer:
-    """`ports.Peer` that wraps another one and is counted until it is closed."""
+    """`ports.MediaPeer` that wraps another one and is counted until it is closed."""
 
-    def __init__(self, peer: Peer, open_peers: set[CountedPeer], published: Callable[[], int]) -> None:
+    def __init__(self, peer: MediaPeer, open_peers: set[CountedPeer], published: Callable[[], int]) -> None:
         self._peer = peer
         self._open_peers = open_peers
         self._published = published

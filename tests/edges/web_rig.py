@@ -14,15 +14,18 @@ import aiohttp
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import StreamReason
-from broadcaster.model.offers import IceCandidate, Offer
+from broadcaster.model.offers import Answer, IceCandidate, Offer
 from broadcaster.model.stats import Capacity, PeerStats, StreamReport, Traffic
 from broadcaster.model.stream import AudioState, Quality, QualityPreference, StreamState, StreamStatus
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import PeerListener
 from broadcaster.settings import WebSettings
+from broadcaster.signaling.player_answer import Ssrcs, write_answer
+from broadcaster.signaling.player_offer import PlayerOffer
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.storage.secrets import SecretFile, StateSecrets
 from broadcaster.web.server import WebServer
+from tests.unit.player_offers import DESCRIPTION
 from tests.unit.signaling_samples import CHROMIUM, OFFER
 
 FAST = Timings(
@@ -34,6 +37,7 @@ FAST = Timings(
     connect_timeout=0.5,
     resume_timeout=0.5,
     viewers_interval=0.1,
+    player_silence=0.5,
     close_timeout=0.1,
 )
 CANDIDATE = {"candidate": "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ host", "sdpMid": "0", "sdpMLineIndex": 0}
@@ -123,11 +127,32 @@ class RecordingPeer:
         self.closed = True
 
 
+class RecordingPlayerPeer(RecordingPeer):
+    """A peer connection that answers a player, and is connected when the test says so (`ports.PlayerPeer`)."""
+
+    def __init__(self, viewer: str, listener: PeerListener, offer: PlayerOffer, peers: RecordingPeers) -> None:
+        super().__init__(viewer, listener)
+        self._offer, self._peers = offer, peers
+
+    async def answer(self) -> Answer:  # type: ignore[override]
+        self.calls.append("answer")
+        await self._peers.may_answer.wait()
+        if self.answer_error is not None:
+            raise self.answer_error
+        sdp = write_answer(self._offer, DESCRIPTION, Ssrcs(1, 2, 3))
+        return Answer(sdp, self._peers.ice_servers(self.viewer), frozenset({"192.0.2.1"}))
+
+
 class RecordingPeers:
     """Creates peer connections, and keeps all of them (`ports.PeerFactory`)."""
 
+    with_audio = True
+
     def __init__(self) -> None:
         self.created: list[RecordingPeer] = []
+        self.servers: tuple[dict[str, Any], ...] = ()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.reached_at: list[str] = []
         self.answer_error: Exception | None = None
         self.offer_hangs = False
@@ -140,6 +165,18 @@ class RecordingPeers:
             peer.offer = asyncio.Event().wait  # type: ignore[method-assign,assignment]
         self.created.append(peer)
         return peer
+
+    def create_player(
+        self, viewer: str, listener: PeerListener, offer: PlayerOffer, reached_at: str = ""
+    ) -> RecordingPlayerPeer:
+        peer = RecordingPlayerPeer(viewer, listener, offer, self)
+        self.reached_at.append(reached_at)
+        peer.answer_error = self.answer_error
+        self.created.append(peer)
+        return peer
+
+    def ice_servers(self, viewer: str) -> tuple[dict[str, Any], ...]:
+        return self.servers
 
     @property
     def open(self) -> list[RecordingPeer]:
