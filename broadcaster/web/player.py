@@ -129,6 +129,7 @@ class Player:
             "link": {"name": grant.name, "ends_in": round(grant.expires_at - now, 1)} if grant.by_link else None,
             "connected": self._session.is_connected,
             "kept": False,
+            "media": None,
             "candidates_dropped": self._session.candidates_dropped,
             "peers": [{"id": 1, **asdict(self._peer.stats())}],
         }
