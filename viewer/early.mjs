@@ -1,7 +1,7 @@
 /** Starts the slowest steps while the other modules load: the signaling connection and a first peer connection. */
 
 import { TokenStore } from "./token.mjs";
-import { Signaling, signalingUrl, unplayable, warmUp } from "./transports.mjs";
+import { Signaling, noWebrtc, socketUrl, unplayable, warmUp } from "./transports.mjs";
 
 /** When the page's script started, in ms. */
 export const began = performance.now();
@@ -11,11 +11,11 @@ tokens.take(location, history);
 
 /** @type {Signaling | null} */
 let first = unplayable(window) ? null : open(() => ({ type: "hello", token: tokens.token }));
-if (first) warmUp();
+if (first && !noWebrtc(window)) warmUp();
 
 /** @param {() => Outgoing} hello */
 function open(hello) {
-  return new Signaling(signalingUrl(location.href), hello);
+  return new Signaling(socketUrl("ws", location.href), hello);
 }
 
 /** Returns the connection already started, and a new one at later calls. @param {() => Outgoing} hello */

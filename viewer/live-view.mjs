@@ -9,7 +9,7 @@ import { LivePicture } from "./picture.mjs";
 import { QualityControl, nextPreference } from "./quality.mjs";
 import { lines } from "./stats.mjs";
 import { tokenOf } from "./token.mjs";
-import { Peer, refusal, unplayable } from "./transports.mjs";
+import { Peer, hasMediaSource, noWebrtc, refusal, socketUrl, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
 import { describe, fill, language, loadWords } from "./words.mjs";
 
@@ -21,7 +21,7 @@ export class LiveView extends HTMLElement {
   words = null;
   /** @type {LivePicture} */
   picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
-    frame: (now, rtpTimestamp) => this.viewer.frame(now, rtpTimestamp),
+    frame: (now, timestamp) => this.viewer.frame(now, timestamp),
     sound: () => this.controls.showSound(this.viewer.view.sound, this.words),
   });
   controls = new Controls(this, this.picture, {
@@ -39,8 +39,14 @@ export class LiveView extends HTMLElement {
     token: () => tokens.token,
     signaling, refusal,
     peer: (offer, listener) => new Peer(offer, listener),
+    player: async ({ url, ticket }, listener) => {
+      const { Player } = await import("./player.mjs");
+      return new Player({ url: socketUrl(url, location.href), ticket }, this.picture, listener);
+    },
     picture: this.picture,
     unplayable: () => unplayable(window),
+    noWebrtc: () => noWebrtc(window),
+    hasMediaSource: () => hasMediaSource(window),
     changed: (view) => this.#show(view),
     reload: () => location.reload(),
     log: (text) => console.info(text),
@@ -114,8 +120,8 @@ export class LiveView extends HTMLElement {
 
   /** @param {View} view */
   #show(view) {
-    const { state, picture, viewers, joinMs, latencyMs, quality } = view;
-    for (const [name, value] of Object.entries({ state, picture, viewers, joinMs, latencyMs, quality })) {
+    const { state, picture, transport, viewers, joinMs, latencyMs, quality } = view;
+    for (const [name, value] of Object.entries({ state, picture, transport, viewers, joinMs, latencyMs, quality })) {
       const text = typeof value === "number" ? value.toFixed() : value;
       if (text === null) delete this.dataset[name];
       else if (this.dataset[name] !== text) this.dataset[name] = text;

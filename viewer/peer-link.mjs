@@ -15,6 +15,8 @@ export class PeerLink {
   /** @type {number | null} since when ICE has no working candidate pair */
   brokenAt = null;
   repeatRestartAt = Infinity;
+  /** of the current peer connection @type {MediaStreamTrack[]} */
+  tracks = [];
   /** peer connections that have failed since the last frame */
   failures = 0;
   /** answers that were rejected since the last frame */
@@ -28,11 +30,11 @@ export class PeerLink {
   /** Answers an offer with a new peer connection, which replaces the current one. @param {Offer} offer */
   open(offer) {
     this.close();
-    const { peer, send, track, event } = this.ports;
+    const { peer, send, event } = this.ports;
     this.peer = peer(offer, {
       answer: (sdp) => send({ type: "answer", id: offer.id, sdp }),
       candidate: (candidate) => send({ type: "candidate", id: offer.id, candidate }),
-      track,
+      track: (track) => this.#track(track),
       network: (state) => this.#network(state),
       refused: (why) => this.refused(String(why)),
     });
@@ -46,7 +48,19 @@ export class PeerLink {
     this.peer.close();
     this.peer = this.brokenAt = null;
     this.connected = this.failed = false;
+    this.tracks = [];
     this.repeatRestartAt = Infinity;
+  }
+
+  /** Whether the current peer connection has a working candidate pair. */
+  get isWorking() {
+    return this.connected && this.brokenAt === null;
+  }
+
+  /** @param {MediaStreamTrack} track */
+  #track(track) {
+    this.tracks.push(track);
+    this.ports.track(track);
   }
 
   /** Requests a new peer connection. @param {RestartReason} [reason] */
@@ -79,7 +93,7 @@ export class PeerLink {
     this.ports.log(`the answer was rejected: ${why}`);
     this.failed = true;
     this.refusals += 1;
-    this.ports.event(this.refusals > 1 ? "peer:refused-again" : "peer:refused", "bad-answer");
+    this.ports.event(this.refusals > 1 ? "route:unsupported" : "peer:refused", "bad-answer");
   }
 
   /** Detects a peer connection that does not recover. @param {number} now */
@@ -99,6 +113,6 @@ export class PeerLink {
     if (!this.peer || this.failed) return;
     this.failed = true;
     this.failures += 1;
-    this.ports.event(this.failures > 1 ? "peer:failed-again" : "peer:failed", why);
+    this.ports.event(this.failures > 1 ? "route:none" : "peer:failed", why);
   }
 }

@@ -1,7 +1,9 @@
 /**
- * The video element: plays the tracks of one peer connection after another, and reports each frame that is shown. In
+ * The video element: plays the tracks of one peer connection after another, or media sources, and reports each frame that is shown. In
  * between, a canvas shows the last frame. There is only one element, because phones allow audio for the tapped one only.
  */
+
+import { TICKS } from "./stats.mjs";
 
 export class LivePicture {
   /**
@@ -28,12 +30,26 @@ export class LivePicture {
     else this.#begin(new MediaStream([track]));
   }
 
-  /** @param {MediaStream} stream */
-  #begin(stream) {
+  /** Plays a media source instead of tracks. @param {MediaSource} source */
+  showSource(source) {
+    this.hold();
+    this.#begin(source);
+  }
+
+  /** @param {MediaStream | MediaSource} source */
+  #begin(source) {
     this.showing = true;
-    this.video.srcObject = stream;
+    this.#setSource(source);
     this.#listen(this.turn);
     this.play();
+  }
+
+  /** @param {MediaStream | MediaSource | null} source */
+  #setSource(source) {
+    URL.revokeObjectURL(this.video.src);
+    this.video.srcObject = source instanceof MediaStream ? source : null;
+    if (!source || this.video.srcObject) this.video.removeAttribute("src");
+    else this.video.src = URL.createObjectURL(/** @type {MediaSource} */ (source));
   }
 
   /** Keeps the last frame on the screen until a new stream is shown. */
@@ -52,7 +68,7 @@ export class LivePicture {
   drop() {
     this.turn += 1;
     this.showing = false;
-    this.video.srcObject = null;
+    this.#setSource(null);
     this.canvas.hidden = true;
     this.idle = "";
   }
@@ -69,8 +85,9 @@ export class LivePicture {
   async play() {
     const { turn } = this;
     try {
-      await this.video.play();
-      if (!this.video.paused) this.idle = "";
+      const played = this.video.play();
+      if (!this.video.paused) this.idle = ""; // it may wait for data
+      await played;
     } catch (error) {
       if (turn !== this.turn || !(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       if (this.video.muted) this.idle = "refused";
@@ -107,7 +124,7 @@ export class LivePicture {
       if (turn !== this.turn) return;
       const now = performance.now();
       this.canvas.hidden = true;
-      this.listener.frame(now, frame.rtpTimestamp);
+      this.listener.frame(now, this.video.srcObject ? frame.rtpTimestamp : frame.mediaTime * TICKS * 1000);
       this.#listen(turn);
     });
   }

@@ -26,9 +26,10 @@ const STREAM_CHANGES_WHILE_LIVE = { ...STREAM_CHANGES, "stream:live": undefined 
 /** Frames are shown or expected. @type {Row} */
 const PLAYBACK = {
   "peer:failed": ["reconnecting", "restart-ice"],
-  "peer:failed-again": ["noroute", "retry-slowly"],
   "peer:refused": ["reconnecting", "restart-decoder"],
-  "peer:refused-again": ["unsupported", "leave"],
+  "media:lost": ["reconnecting"],
+  "route:none": ["noroute", "retry-slowly"],
+  "route:unsupported": ["unsupported", "leave"],
   "frame:gone": ["reconnecting", "restart-frames"],
   "play:refused": ["blocked"],
   "play:paused": ["blocked"],
@@ -50,6 +51,7 @@ export const TABLE = {
     "page:try": undefined,
     "page:unplayable": ["unsupported"],
     "peer:failed": ["connecting", "restart-ice"],
+    "media:lost": undefined, // it is opened again
     "frame:new": ["live"],
     "frame:flat": ["connecting", "keyframe"],
     "frame:silent": ["connecting", "probe"],

@@ -1,10 +1,12 @@
 /** Statistics for display, from `getStats()`, heartbeats and frames. Pure; in ms and bits per second. */
 
+import { LOSSY, LOSSY_DELAY, LOSSY_MS } from "./watch.mjs";
+
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
 const PRIVATE = /^(10\.|127\.|169\.254\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|::1$|f[cd]|fe[89ab])/i;
 
 /**
- * Returns the route of the media: within the `same` network, `direct` to another one, or `relayed`.
+ * Returns the route of a peer connection: within the `same` network, `direct` to another one, or `relayed`.
  * @param {any} local  the candidates' reports
  * @param {any} remote
  * @returns {Route}
@@ -66,10 +68,15 @@ export function statsBetween(before, after) {
   };
 }
 
+/** Returns how many frames a peer connection has decoded between two snapshots. @param {Snapshot | null} before @param {Snapshot} after */
+export function framesBetween(before, after) {
+  return before ? (after.video.framesDecoded ?? 0) - (before.video.framesDecoded ?? 0) : 0;
+}
+
 /** Number of the latest heartbeats that count, because clocks drift. */
 const SAMPLES = 8;
 /** RTP clock of video in ticks per ms (RFC 6184 §8.2.1); timestamps wrap at 2^32. */
-const TICKS = 90;
+export const TICKS = 90;
 const WRAP = 2 ** 32 / TICKS;
 
 /** Estimates the offset between the daemon's clock and the page's from heartbeats. */
@@ -90,10 +97,19 @@ export class ClockOffset {
     if (this.samples.length > SAMPLES) this.samples.shift();
   }
 
-  /** The daemon's clock minus the page's, from the heartbeat with the shortest round trip; null before the first. */
+  /** The heartbeat with the shortest round trip. */
+  get #best() {
+    return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best), { trip: Infinity, offset: 0 });
+  }
+
+  /** The daemon's clock minus the page's; null before the first heartbeat. */
   get offset() {
-    if (this.samples.length === 0) return null;
-    return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best)).offset;
+    return this.samples.length > 0 ? this.#best.offset : null;
+  }
+
+  /** The round trip of the signaling connection, or null. */
+  get trip() {
+    return this.samples.length > 0 ? this.#best.trip : null;
   }
 }
 
@@ -115,6 +131,54 @@ export function latency(clock, rtpTimestamp, offset, now) {
 export function median(values) {
   if (values.length === 0) return null;
   return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+/** Statistics of what plays, and the latency of the frames. */
+export class Meter {
+  offset = new ClockOffset();
+  /** of the peer connection @type {Snapshot | null} */
+  snapshot = null;
+  /** @type {Peer | null} */
+  peer = null;
+  /** when packets were lost, in ms */
+  lossyAt = -Infinity;
+  /** of the frames since the last update, in ms @type {number[]} */
+  latencies = [];
+
+  /** A frame was shown. @param {CaptureClock | null} clock @param {number | undefined} timestamp @param {number} now */
+  frame(clock, timestamp, now) {
+    const ms = latency(clock, timestamp, this.offset.offset, now);
+    if (ms !== null) this.latencies.push(ms);
+  }
+
+  /** Returns the median latency since the last call, or null. */
+  takeLatency() {
+    const value = median(this.latencies);
+    this.latencies = [];
+    return value;
+  }
+
+  /** Returns the statistics of the stream over the web. @param {Player} player @param {number} now */
+  player(player, now) {
+    return { ...player.stats(now), trip: this.offset.trip };
+  }
+
+  /**
+   * Returns the statistics of a peer connection, and sets its playout delay.
+   * @param {Peer} peer
+   * @param {number} now
+   */
+  async peerStats(peer, now) {
+    if (peer !== this.peer) this.snapshot = null;
+    this.peer = peer;
+    const before = this.snapshot;
+    const after = snapshot(await peer.stats(), now);
+    this.snapshot = after;
+    const stats = statsBetween(before, after);
+    if (stats.missed > LOSSY) this.lossyAt = now;
+    peer.setPlayoutDelay(now - this.lossyAt < LOSSY_MS ? LOSSY_DELAY : 0);
+    return { stats, packets: after.video.packetsReceived ?? 0, frames: framesBetween(before, after) };
+  }
 }
 
 /** The lines of the panel: number of decimals and unit. @type {Record<string, [number?, string?]>} */

@@ -39,9 +39,9 @@ export class Signaling {
   }
 }
 
-/** Returns the URL of the daemon's WebSocket. @param {string} page  URL of the page */
-export function signalingUrl(page) {
-  return new URL("ws", page).href.replace("http", "ws");
+/** Returns the URL of a WebSocket of the daemon. @param {string} path  relative to the page @param {string} page  URL of the page */
+export function socketUrl(path, page) {
+  return new URL(path, page.replace(/#.*/, "")).href.replace("http", "ws");
 }
 
 /** Returns the setting because of which the daemon refuses this page, or "". A failed WebSocket gives no reason; a POST does. */
@@ -130,15 +130,26 @@ export class Peer {
   }
 }
 
-/**
- * Returns why this browser cannot play the stream, or null. Without frame callbacks (Firefox before 132, Safari before
- * 15.4) the page could not detect live video. A browser that lists no codecs may try.
- * @param {any} browser  `window`
- */
-export function unplayable(browser) {
+/** Returns why this browser cannot play the stream with WebRTC, or null. A browser that lists no codecs may try. @param {any} browser  `window` */
+export function noWebrtc(browser) {
   if (!browser.RTCPeerConnection) return "no-webrtc";
-  if (!browser.HTMLVideoElement.prototype.requestVideoFrameCallback) return "too-old";
   const codecs = browser.RTCRtpReceiver?.getCapabilities?.("video")?.codecs;
   const h264 = (/** @type {{mimeType: string}} */ codec) => codec.mimeType.toLowerCase() === "video/h264";
   return codecs && !codecs.some(h264) ? "no-h264" : null;
+}
+
+/** Returns whether this browser can play H.264 from a WebSocket. @param {any} browser  `window` */
+export function hasMediaSource(browser) {
+  const source = browser.MediaSource ?? browser.ManagedMediaSource;
+  return Boolean(source?.isTypeSupported('video/mp4; codecs="avc1.42c01f"'));
+}
+
+/**
+ * Returns why this browser cannot play the stream in any way, or null. Without frame callbacks (Firefox before 132, Safari
+ * before 15.4) the page could not detect live video.
+ * @param {any} browser  `window`
+ */
+export function unplayable(browser) {
+  if (!browser.HTMLVideoElement.prototype.requestVideoFrameCallback) return "too-old";
+  return hasMediaSource(browser) ? null : noWebrtc(browser);
 }

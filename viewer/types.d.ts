@@ -10,7 +10,7 @@ type ConnectionEvent =
   | "page:start" | "page:try" | "page:retry" | "page:wake" | "page:token" | "page:tap" | "page:unplayable"
   | "signal:lost" | "signal:unanswered" | "signal:silent" | "signal:full" | "signal:busy" | "signal:denied" | "signal:refused" | "signal:stopped"
   | "stream:offline" | "stream:starting" | "stream:live" | "stream:stopping" | "stream:failed"
-  | "peer:new" | "peer:failed" | "peer:failed-again" | "peer:refused" | "peer:refused-again"
+  | "peer:new" | "peer:failed" | "peer:refused" | "media:lost" | "route:none" | "route:unsupported"
   | "play:refused" | "play:paused"
   | "frame:new" | Finding;
 
@@ -42,15 +42,14 @@ type Stream = { state: string; reason?: StreamReason; since: number; sound: stri
 type Quality = "full" | "small";
 type QualityPreference = "auto" | Quality;
 
-/** The way without UDP. */
-type Media = { url: string; ticket: string };
-
 type Welcome = {
   type: "welcome"; session: string; resume: string; resumed: boolean; stream: Stream; viewers: number;
   /** seconds */
   heartbeat: { idle: number };
-  media?: Media;
+  media?: MediaGrant;
 };
+/** A ticket for one WebSocket with the stream; `url` is relative to the page. */
+type MediaGrant = { url: string; ticket: string };
 type Offer = { type: "offer"; id: number; sdp: string; ice_servers: RTCIceServer[]; clock?: CaptureClock };
 type Heartbeat = { type: "heartbeat"; t?: number; now: number; ask?: boolean };
 type Bye = { type: "bye"; id: number; reason: ByeReason };
@@ -58,8 +57,8 @@ type Refusal = { type: "error"; code: ErrorCode; message?: string; field?: strin
 type Message =
   | Welcome | Offer | Heartbeat | Bye | Refusal
   | ({ type: "stream" } & Stream)
-  | ({ type: "media" } & Media)
   | { type: "viewers"; count: number }
+  | ({ type: "media" } & MediaGrant)
   | { type: "candidate"; id: number };
 
 /** Checks one field of a message. */
@@ -78,6 +77,8 @@ type PeerListener = {
 };
 
 type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | "drop" | "buffered">;
+type Player = Pick<import("./player.mjs").Player, "clock" | "count" | "stats" | "close">;
+type OpenPlayer = (grant: MediaGrant, listener: PlayerListener) => Promise<Player>;
 type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "setPlayoutDelay" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;
 
@@ -104,6 +105,31 @@ type PeerLinkPorts = {
   log: (text: string) => void;
 };
 
+/** What a media link needs; `showing` and `closed` are called when the player begins and ends to use the video element. */
+type MediaLinkPorts = {
+  now: () => number;
+  player: OpenPlayer;
+  send: (message: Outgoing) => void;
+  hasMediaSource: () => boolean;
+  showing: () => void;
+  closed: () => void;
+  lost: (why: string) => void;
+  log: (text: string) => void;
+};
+
+/** What the routes need; `changed` is called when something else begins or ends to play. */
+type RoutesPorts = {
+  now: () => number;
+  peer: (offer: Offer, listener: PeerListener) => Peer;
+  player: OpenPlayer;
+  picture: Picture;
+  send: (message: Outgoing) => void;
+  event: (event: ConnectionEvent, reason?: string) => void;
+  hasMediaSource: () => boolean;
+  changed: () => void;
+  log: (text: string) => void;
+};
+
 /** What a viewer needs; `wall` is the wall clock in ms, which continues while the machine sleeps. */
 type ViewerPorts = {
   now: () => number;
@@ -114,8 +140,11 @@ type ViewerPorts = {
   signaling: OpenSignaling;
   refusal: () => Promise<string>;
   peer: (offer: Offer, listener: PeerListener) => Peer;
+  player: OpenPlayer;
   picture: Picture;
   unplayable: () => string | null;
+  noWebrtc: () => string | null;
+  hasMediaSource: () => boolean;
   changed: (view: View) => void;
   reload: () => void;
   log: (text: string) => void;
@@ -133,16 +162,31 @@ type Picture = {
   play: () => void;
   revive: () => void;
 };
-/** `now` is `performance.now()` inside the frame callback. */
-type FrameListener = (now: number, rtpTimestamp?: number) => void;
+/** `now` is `performance.now()` inside the frame callback; `timestamp` in ticks of `CaptureClock`. */
+type FrameListener = (now: number, timestamp?: number) => void;
 
-type Route = "same" | "direct" | "relayed" | "";
+/* The stream over the web */
+
+/** Announces an init segment; `base` is the capture time of the media's time zero, in ms of the daemon's clock. */
+type MediaInit = { type: "init"; mime: string; base: number; quality: Quality };
+type SourcePicture = { readonly video: HTMLVideoElement; showSource: (source: MediaSource) => void };
+/** `lost` is final if another attempt would be in vain. */
+type PlayerListener = { showing: () => void; lost: (why: string, isFinal: boolean) => void };
+/** `wanted` is called when the browser wants data again. */
+type FeedListener = { showing: () => void; wanted: () => void; failed: (why: string, isFinal: boolean) => void };
+/** `at` in ms; `frames` and `bytes` since the beginning; `ahead` in s. */
+type PlaybackSnapshot = {
+  at: number; bytes: number; frames: number; width: number; height: number; keyframes: number; mime: string; ahead: number;
+};
+
+type Route = "same" | "direct" | "relayed" | "web" | "";
 /** `video` is the report `inbound-rtp` of the browser; `at` in ms. */
 type Snapshot = { at: number; video: any; bytes: number; trip: number | null; route: Route; codec: string };
-/** `missed` is the fraction of packets lost since the last update; `bitrate` in bits per second, `trip` in ms, `buffer` and `decode` in ms per frame. */
+/** Null where unknown. `missed` is the fraction of packets lost since the last update; `bitrate` in bits per second, `trip` in ms, `buffer` and `decode` in ms per frame. */
 type Stats = {
   width: number; height: number; fps: number | null; bitrate: number | null; buffer: number | null; decode: number | null;
-  missed: number; lost: number; repaired: number; keyframes: number; plis: number; nacks: number; trip: number | null; route: Route; codec: string;
+  missed: number; lost: number | null; repaired: number | null; keyframes: number; plis: number | null; nacks: number | null;
+  trip: number | null; route: Route; codec: string;
 };
 
 /** Everything that the page shows. `retryIn` in whole seconds. */
@@ -152,6 +196,7 @@ type View = {
   /** received now; null where there is only one */
   quality: Quality | null;
   preference: QualityPreference;
+  transport: "webrtc" | "web";
 };
 
 /* Texts and keys */

@@ -1,10 +1,11 @@
 /** One viewer: turns messages, frames and user input into events of the connection table, and executes its actions. No DOM. */
 
-import { PeerLink } from "./peer-link.mjs";
+import { Preference } from "./quality.mjs";
+import { Routes } from "./routes.mjs";
 import { SignalingLink } from "./signaling-link.mjs";
 import { step } from "./state.mjs";
-import { ClockOffset, latency, median, snapshot, statsBetween } from "./stats.mjs";
-import { FrameWatch, LOSSY_DELAY, LOSSY, LOSSY_MS, WEAK, slept } from "./watch.mjs";
+import { ClockOffset, Meter } from "./stats.mjs";
+import { FrameWatch, WEAK, slept } from "./watch.mjs";
 
 /** Heartbeats sent after `welcome`, one per tick, to estimate the daemon's clock quickly. */
 const INITIAL_HEARTBEATS = 3;
@@ -14,47 +15,37 @@ export class Viewer {
   /** @type {View} */
   view = {
     state: "connecting", reason: "", limit: 0, up: false, retryIn: null, sound: "on", viewers: null, picture: "none",
-    joinMs: null, latencyMs: null, freezes: 0, stats: null, quality: null, preference: "auto",
+    joinMs: null, latencyMs: null, freezes: 0, stats: null, quality: null, preference: "auto", transport: "webrtc",
   };
   watch = new FrameWatch();
-  offset = new ClockOffset();
+  meter = new Meter();
   resume = "";
   /** @type {string | null} as last received; null before the first message */
   streamState = null;
-  /** @type {QualityPreference | null} as the daemon's session knows it; null while that is uncertain */
-  knownPreference = "auto";
-  /** when the preference was last sent, in ms */
-  preferenceSentAt = Infinity;
   /** heartbeats still to send after `welcome` */
   heartbeatsLeft = 0;
 
-  /** @type {Snapshot | null} */
-  snapshot = null;
-
   hasPicture = false;
   lastFrameAt = -Infinity;
-  lossyAt = -Infinity;
   /** the page was hidden, and no frame has been shown since */
   justShown = false;
-  /** @type {number[]} of the frames since the last update of the statistics, in ms */
-  latencies = [];
 
   /** @param {ViewerPorts} ports */
   constructor(ports) {
     this.ports = ports;
     this.signaling = new SignalingLink({
       ...ports,
-      hello: () => ({ type: "hello", token: ports.token(), resume: (this.peers.peer && this.resume) || undefined }),
+      hello: () => ({ type: "hello", token: ports.token(), resume: (this.routes.isOpen && this.resume) || undefined }),
       message: (message) => this.#message(message),
       event: (event, reason) => this.fire(event, reason),
     });
-    this.peers = new PeerLink({
+    this.routes = new Routes({
       ...ports,
-      track: (track) => ports.picture.show(track),
       send: (message) => this.signaling.send(message),
       event: (event, reason) => this.fire(event, reason),
-      closing: () => this.#peerClosing(),
+      changed: () => this.#forgetFrames(),
     });
+    this.preference = new Preference((want) => this.signaling.send({ type: "quality", want }));
     this.joinFrom = this.statsAt = ports.now();
     this.page = this.#pageState();
   }
@@ -66,19 +57,21 @@ export class Viewer {
   /** Starts, or restarts after the page was restored from the back/forward cache. */
   start() {
     const why = this.ports.unplayable();
+    this.routes.noWebrtc = this.ports.noWebrtc();
     if (why) this.fire("page:unplayable", why);
     else this.fire("page:start");
   }
 
-  /** Ends the session and closes the peer connection. */
+  /** Ends the session and closes its connections. */
   stop() {
     this.signaling.leave();
-    this.peers.close();
+    this.routes.close();
     this.resume = "";
   }
 
   /** The page was shown, or the network has changed: probes the current connection before opening another. */
   wake() {
+    this.routes.media.returnAt = this.ports.now();
     if (this.signaling.up && this.view.state !== "noroute") this.signaling.probe();
     else this.fire("page:wake");
   }
@@ -100,15 +93,8 @@ export class Viewer {
   /** Sets the viewer's choice of a rendition. @param {QualityPreference} preference */
   prefer(preference) {
     this.view.preference = preference;
-    this.#sendPreference();
+    this.preference.choose(preference, this.signaling.up ? this.ports.now() : null);
     this.#notify();
-  }
-
-  #sendPreference() {
-    if (!this.signaling.up) return;
-    this.knownPreference = null;
-    this.preferenceSentAt = this.ports.now();
-    this.signaling.send({ type: "quality", want: this.view.preference });
   }
 
   /** @param {Action} action */
@@ -117,13 +103,13 @@ export class Viewer {
       case "connect": return this.signaling.connect();
       case "retry-soon": return this.signaling.retrySoon();
       case "retry-later": return this.signaling.retryLater();
-      case "retry-slowly": return this.signaling.retryLater(this.peers.failures - 2);
+      case "retry-slowly": return this.signaling.retryLater(this.routes.failures - 2);
       case "retry-now": return this.#retryNow();
       case "leave": return this.stop();
       case "reload": return this.ports.reload();
-      case "restart-ice": return this.peers.restart("ice-failed");
-      case "restart-frames": return this.peers.restart(this.watch.arriving ? "decoder" : "no-frames");
-      case "restart-decoder": return this.peers.restart("decoder");
+      case "restart-ice": return this.routes.peers.restart("ice-failed");
+      case "restart-frames": return this.routes.restartFrames(this.watch.arriving);
+      case "restart-decoder": return this.routes.peers.restart("decoder");
       case "keyframe": return this.signaling.send({ type: "keyframe" });
       case "probe": return this.signaling.probe();
       case "play": return this.ports.picture.play();
@@ -134,20 +120,20 @@ export class Viewer {
   /** Requests a new peer connection, or connects to the daemon first. */
   #retryNow() {
     this.signaling.retryAt = null;
-    if (this.signaling.up) this.peers.restart();
+    if (this.signaling.up) this.routes.retry();
     else this.signaling.connect();
   }
 
-  /** The peer connection is about to be closed: keeps its last picture, and forgets everything else about it. */
-  #peerClosing() {
-    this.ports.picture.hold();
-    this.snapshot = this.view.stats = this.view.latencyMs = null;
+  /** Another connection plays from now on, or none. */
+  #forgetFrames() {
+    this.view.stats = this.view.latencyMs = null;
+    this.meter.takeLatency();
     this.lastFrameAt = -Infinity;
     this.watch.stop();
   }
 
   #dropPicture() {
-    this.peers.close();
+    this.routes.close();
     this.ports.picture.drop();
     this.hasPicture = false;
   }
@@ -156,11 +142,12 @@ export class Viewer {
   #message(message) {
     switch (message.type) {
       case "welcome": return this.#welcome(message);
-      case "offer": return this.peers.open(message);
+      case "offer": return this.routes.offered(message);
+      case "media": this.routes.media.granted(message); return this.#checkRoutes();
       case "stream": return this.#stream(message);
       case "viewers": this.view.viewers = message.count; return this.#notify();
       case "heartbeat": return this.#heartbeat(message);
-      case "bye": return this.peers.bye(message);
+      case "bye": return this.routes.peers.bye(message);
       case "error": return this.#error(message);
     }
   }
@@ -171,20 +158,23 @@ export class Viewer {
     this.resume = message.resume;
     this.view.viewers = message.viewers;
     this.heartbeatsLeft = INITIAL_HEARTBEATS;
-    this.offset = new ClockOffset(); // it may be another daemon, with another clock
+    this.meter.offset = new ClockOffset(); // it may be another daemon, with another clock
+    this.routes.media.granted(message.media);
     if (message.resumed) this.watch.reset();
     else {
-      this.peers.close();
-      this.knownPreference = "auto";
+      this.routes.close();
+      this.preference.forget();
     }
-    if (this.view.preference !== this.knownPreference) this.#sendPreference();
+    this.preference.send(this.ports.now());
+    if (this.routes.isUnsupported) return this.fire("route:unsupported", this.routes.noWebrtc ?? "");
     this.#stream(message.stream);
+    this.#checkRoutes();
   }
 
-  /** The answer to a heartbeat that was sent after the preference shows that the preference has arrived. @param {Heartbeat} message */
+  /** @param {Heartbeat} message */
   #heartbeat({ t, now }) {
-    if (t != null && t > this.preferenceSentAt) this.knownPreference = this.view.preference;
-    this.offset.add(t, now, this.ports.now());
+    this.preference.answered(t);
+    this.meter.offset.add(t, now, this.ports.now());
   }
 
   /** @param {Stream} stream */
@@ -194,7 +184,7 @@ export class Viewer {
     this.streamState = stream.state;
     this.view.sound = stream.sound;
     this.view.quality = stream.quality ?? null;
-    if (stream.state === "live") this.peers.streamIsLive();
+    if (stream.state === "live") this.routes.peers.streamIsLive();
     this.fire(/** @type {ConnectionEvent} */ (`stream:${stream.state}`), stream.reason);
     this.#notify();
   }
@@ -202,21 +192,20 @@ export class Viewer {
   /** @param {Refusal} message */
   #error(message) {
     if (message.code === "full") this.view.limit = message.limit ?? 0;
-    if (message.code === "bad-answer") this.peers.refused(message.message ?? "");
+    if (message.code === "bad-answer") this.routes.peers.refused(message.message ?? "");
   }
 
-  /** A new frame was shown. @param {number} now @param {number} [rtpTimestamp] */
-  frame(now, rtpTimestamp) {
-    const { peer } = this.peers;
-    if (!peer || this.ports.picture.idle) return;
+  /** A new frame was shown. @param {number} now @param {number} [timestamp]  in ticks of the connection's clock */
+  frame(now, timestamp) {
+    const { source } = this.routes;
+    if (!source || this.ports.picture.idle) return;
+    this.routes.frameShown();
     this.watch.frame(now);
     this.lastFrameAt = now;
     this.hasPicture = true;
     this.justShown = false;
-    this.peers.frameShown();
     this.view.joinMs ??= now - this.joinFrom;
-    const ms = latency(peer.clock, rtpTimestamp, this.offset.offset, now);
-    if (ms !== null) this.latencies.push(ms);
+    this.meter.frame(source.clock, timestamp, now);
     if (this.signaling.up && this.view.state !== "live") this.fire("frame:new");
   }
 
@@ -246,33 +235,42 @@ export class Viewer {
     this.heartbeatsLeft = Math.max(0, this.heartbeatsLeft - 1);
     const { idle } = this.ports.picture;
     if (idle) this.fire(idle === "paused" ? "play:paused" : "play:refused", idle);
-    const expected = this.peers.connected && this.streamState === "live" && !this.ports.hidden() && !idle;
+    if (idle === "paused") this.routes.media.close();
+    const expected = this.routes.isConnected && this.streamState === "live" && !this.ports.hidden() && !idle;
     if (expected === this.watch.isStopped) expected ? this.watch.start(now) : this.watch.stop();
-    this.peers.check(now);
+    this.routes.peers.check(now);
     for (const finding of this.watch.findings(now)) this.#handleFinding(finding);
-    if (now >= this.peers.repeatRestartAt && this.streamState === "live" && this.signaling.retryAt === null) this.#retryNow();
+    this.#checkRoutes();
+    if (now >= this.routes.peers.repeatRestartAt && this.streamState === "live" && this.signaling.retryAt === null) this.#retryNow();
+  }
+
+  #checkRoutes() {
+    const isLive = this.streamState === "live" && this.ports.picture.idle !== "paused";
+    this.routes.check(isLive, this.ports.hidden());
   }
 
   /** @param {Finding} finding */
   #handleFinding(finding) {
-    if (finding === "frame:weak" && this.justShown) this.ports.picture.revive(); // iPhones may stay on the last frame
+    if (finding === "frame:weak" && this.justShown && !this.routes.media.showing) this.ports.picture.revive(); // iPhones may stay on the last frame
     this.fire(finding, finding === "frame:gone" ? "frames" : "");
   }
 
   /** Updates the statistics; called once per second. @param {number} now */
   async #updateStats(now) {
     this.statsAt = now;
-    const { peer } = this.peers;
+    const { media, peers } = this.routes;
+    const { peer } = peers;
+    this.view.latencyMs = this.meter.takeLatency();
+    if (media.showing && media.player) {
+      this.view.stats = this.meter.player(media.player, now);
+      this.watch.received(media.player.count);
+    }
     if (!peer) return;
-    this.view.latencyMs = median(this.latencies);
-    this.latencies = [];
-    const after = snapshot(await peer.stats(), now);
-    if (peer !== this.peers.peer) return;
-    this.watch.received(after.video.packetsReceived ?? 0);
-    const stats = (this.view.stats = statsBetween(this.snapshot, after));
-    if (stats.missed > LOSSY) this.lossyAt = now;
-    peer.setPlayoutDelay(now - this.lossyAt < LOSSY_MS ? LOSSY_DELAY : 0);
-    this.snapshot = after;
+    const { stats, packets, frames } = await this.meter.peerStats(peer, now);
+    if (peer !== peers.peer) return;
+    if (media.showing) return frames > 0 ? media.leave() : undefined;
+    this.view.stats = stats;
+    this.watch.received(packets);
   }
 
   #notify() {
@@ -282,6 +280,7 @@ export class Viewer {
     this.view.retryIn = retryAt && Math.max(1, Math.ceil((retryAt - now) / SECOND));
     this.view.picture = !this.hasPicture ? "none" : now - this.lastFrameAt < WEAK ? "moving" : "still";
     this.view.freezes = this.watch.freezes;
+    this.view.transport = this.routes.media.showing ? "web" : "webrtc";
     this.ports.changed(this.view);
   }
 }

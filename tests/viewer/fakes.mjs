@@ -36,6 +36,7 @@ class FakeSignaling {
 class FakePeer {
   closed = false;
   packets = 0;
+  decoded = 0;
   lost = 0;
   playoutDelay = 0;
 
@@ -46,12 +47,31 @@ class FakePeer {
   }
 
   async stats() {
-    const { packets: packetsReceived, lost: packetsLost } = this;
-    return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived, packetsLost }];
+    const { packets: packetsReceived, lost: packetsLost, decoded: framesDecoded } = this;
+    return [{ id: "v", type: "inbound-rtp", kind: "video", packetsReceived, packetsLost, framesDecoded }];
   }
 
   setPlayoutDelay(ms) {
     this.playoutDelay = ms;
+  }
+
+  close() {
+    this.closed = true;
+  }
+}
+
+class FakePlayer {
+  closed = false;
+  count = 0;
+  clock = null;
+
+  constructor(grant, listener) {
+    this.grant = grant;
+    this.listener = listener;
+  }
+
+  stats() {
+    return { route: "web", width: 640, height: 360 };
   }
 
   close() {
@@ -65,6 +85,9 @@ export class ViewerDriver {
   hidden = false;
   token = undefined;
   unplayable = null;
+  noWebrtc = null;
+  hasMediaSource = true;
+  players = [];
   random = 1;
   sockets = [];
   peers = [];
@@ -92,8 +115,11 @@ export class ViewerDriver {
       signaling: (hello) => this.sockets[this.sockets.push(new FakeSignaling(hello)) - 1],
       refusal: async () => this.refusedBy,
       peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
+      player: async (grant, listener) => this.players[this.players.push(new FakePlayer(grant, listener)) - 1],
       picture: this.picture,
       unplayable: () => this.unplayable,
+      noWebrtc: () => this.noWebrtc,
+      hasMediaSource: () => this.hasMediaSource,
       changed: (view) => this.states.at(-1) !== view.state && this.states.push(view.state),
       reload: () => (this.reloads += 1),
       log: (text) => this.log.push(text),
@@ -105,6 +131,7 @@ export class ViewerDriver {
   get state() { return this.viewer.view.state; }
   get socket() { return this.sockets.at(-1); }
   get peer() { return this.peers.at(-1); }
+  get player() { return this.players.at(-1); }
 
   /** Returns the messages of one type that were sent on the newest socket. */
   sent(type) {

@@ -10,11 +10,13 @@ const GOOD = {
   welcome: {
     session: "a", resume: "b", resumed: false, viewers: 3, stream: STREAM,
     heartbeat: { ping_interval: 3, pong_timeout: 4, idle: 5, server_timeout: 7 },
+    media: { url: "media", ticket: "t" },
   },
   offer: { id: 1, sdp: "v=0", ice_servers: [], clock: { rtp: 4294967295, at: 12.5 } },
   candidate: { id: 1, candidate: null },
   stream: STREAM,
   viewers: { count: 0 },
+  media: { url: "media", ticket: "t" },
   heartbeat: { t: 1.5, now: 2.5 },
   bye: { id: 1, reason: "lost" },
   error: { code: "full", message: "…", limit: 20 },
@@ -44,7 +46,7 @@ test("every missing or wrong field is named", () => {
     for (const name of Object.keys(fields)) {
       if (type === "candidate" && name === "candidate") continue; // reserved, not looked at
       assert.equal(read(type, { ...fields, [name]: { wrong: true } }), `invalid ${type}.${name}`);
-      const optional = ["clock", "t", "message", "limit"].includes(name);
+      const optional = ["clock", "t", "message", "limit"].includes(name) || (type === "welcome" && name === "media");
       const { [name]: _, ...rest } = fields;
       assert.equal(typeof read(type, rest), optional ? "object" : "string", `${type} without ${name}`);
     }

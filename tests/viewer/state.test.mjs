@@ -34,9 +34,9 @@ connecting  stream:stopping standby drop-picture
 connecting  stream:starting starting
 connecting  stream:failed failed
 connecting  peer:failed connecting restart-ice
-connecting  peer:failed-again noroute retry-slowly
+connecting  route:none noroute retry-slowly
 connecting  peer:refused reconnecting restart-decoder
-connecting  peer:refused-again unsupported leave
+connecting  route:unsupported unsupported leave
 connecting  frame:new live
 connecting  frame:flat connecting keyframe
 connecting  frame:silent connecting probe
@@ -80,9 +80,10 @@ live  stream:starting starting
 live  stream:failed failed
 live  peer:new connecting
 live  peer:failed reconnecting restart-ice
-live  peer:failed-again noroute retry-slowly
+live  route:none noroute retry-slowly
 live  peer:refused reconnecting restart-decoder
-live  peer:refused-again unsupported leave
+live  media:lost reconnecting
+live  route:unsupported unsupported leave
 live  frame:weak unstable
 live  frame:gone reconnecting restart-frames
 live  play:refused blocked
@@ -101,9 +102,10 @@ blocked  stream:starting starting
 blocked  stream:failed failed
 blocked  peer:new connecting
 blocked  peer:failed reconnecting restart-ice
-blocked  peer:failed-again noroute retry-slowly
+blocked  route:none noroute retry-slowly
 blocked  peer:refused reconnecting restart-decoder
-blocked  peer:refused-again unsupported leave
+blocked  media:lost reconnecting
+blocked  route:unsupported unsupported leave
 blocked  frame:new live
 blocked  frame:gone reconnecting restart-frames
 unstable  page:start connecting connect
@@ -119,9 +121,10 @@ unstable  stream:starting starting
 unstable  stream:failed failed
 unstable  peer:new connecting
 unstable  peer:failed reconnecting restart-ice
-unstable  peer:failed-again noroute retry-slowly
+unstable  route:none noroute retry-slowly
 unstable  peer:refused reconnecting restart-decoder
-unstable  peer:refused-again unsupported leave
+unstable  media:lost reconnecting
+unstable  route:unsupported unsupported leave
 unstable  frame:new live
 unstable  frame:flat unstable keyframe
 unstable  frame:silent unstable probe
@@ -145,9 +148,10 @@ reconnecting  stream:stopping standby drop-picture
 reconnecting  stream:starting starting
 reconnecting  stream:failed failed
 reconnecting  peer:failed reconnecting restart-ice
-reconnecting  peer:failed-again noroute retry-slowly
+reconnecting  route:none noroute retry-slowly
 reconnecting  peer:refused reconnecting restart-decoder
-reconnecting  peer:refused-again unsupported leave
+reconnecting  media:lost reconnecting
+reconnecting  route:unsupported unsupported leave
 reconnecting  frame:new live
 reconnecting  frame:flat reconnecting keyframe
 reconnecting  frame:silent reconnecting probe

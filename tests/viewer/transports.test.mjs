@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Signaling, refusal, signalingUrl, unplayable, withStereo } from "../../viewer/transports.mjs";
+import { Signaling, hasMediaSource, noWebrtc, refusal, socketUrl, unplayable, withStereo } from "../../viewer/transports.mjs";
 
 test("the WebSocket URL is derived from the page's", () => {
-  assert.equal(signalingUrl("http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
-  assert.equal(signalingUrl("https://cam.example/#t=secret"), "wss://cam.example/ws");
-  assert.equal(signalingUrl("https://cam.example/http/garden/?stats=1#t=secret"), "wss://cam.example/http/garden/ws");
+  assert.equal(socketUrl("ws", "http://192.168.1.5:8080/?stats=1"), "ws://192.168.1.5:8080/ws");
+  assert.equal(socketUrl("ws", "https://cam.example/#t=secret"), "wss://cam.example/ws");
+  assert.equal(socketUrl("ws", "https://cam.example/http/garden/?stats=1#t=secret"), "wss://cam.example/http/garden/ws");
+  assert.equal(socketUrl("media", "http://cam.example/http/"), "ws://cam.example/http/media");
 });
 
 test("the reason of a refused WebSocket is read from a POST response", async (context) => {
@@ -33,12 +34,16 @@ test("browsers that cannot play, with the reason", () => {
     RTCPeerConnection: class {}, HTMLVideoElement: frames,
     RTCRtpReceiver: { getCapabilities: () => ({ codecs: mimeTypes.map((mimeType) => ({ mimeType })) }) },
   });
-  assert.equal(unplayable(playing("video/VP8", "video/H264")), null);
-  assert.equal(unplayable(playing("video/VP8", "video/AV1")), "no-h264");
-  assert.equal(unplayable({ HTMLVideoElement: frames }), "no-webrtc");
-  assert.equal(unplayable({ RTCPeerConnection: class {}, HTMLVideoElement: class {} }), "too-old");
-  assert.equal(unplayable({ RTCPeerConnection: class {}, HTMLVideoElement: frames }), null);
-  assert.equal(unplayable({ RTCPeerConnection: class {}, HTMLVideoElement: frames, RTCRtpReceiver: { getCapabilities: () => null } }), null);
+  const MediaSource = { isTypeSupported: (mime) => mime.includes("avc1") };
+  const both = (browser) => [noWebrtc(browser), unplayable(browser), unplayable({ ...browser, MediaSource }), unplayable({ ...browser, ManagedMediaSource: MediaSource })];
+  assert.deepEqual(both(playing("video/VP8", "video/H264")), [null, null, null, null]);
+  assert.deepEqual(both(playing("video/VP8", "video/AV1")), ["no-h264", "no-h264", null, null]);
+  assert.deepEqual(both({ HTMLVideoElement: frames }), ["no-webrtc", "no-webrtc", null, null]);
+  assert.deepEqual(both({ RTCPeerConnection: class {}, HTMLVideoElement: class {} }), [null, "too-old", "too-old", "too-old"]);
+  assert.deepEqual(both({ RTCPeerConnection: class {}, HTMLVideoElement: frames }), [null, null, null, null]);
+  assert.equal(noWebrtc({ RTCPeerConnection: class {}, RTCRtpReceiver: { getCapabilities: () => null } }), null);
+  assert.equal(hasMediaSource({ MediaSource: { isTypeSupported: () => false } }), false);
+  assert.equal(hasMediaSource({}), false);
 });
 
 test("events before listen are delivered in order, and none after drop", (context) => {

@@ -1,0 +1,94 @@
+/** Rules for playback over the web, and what is read from fragments. */
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import {
+  CALM, KEPT, MAX_EXCESS, MAX_TARGET, MIN_TARGET, Playback, STALL_INTERVAL, codecNames, keyframeTime, playbackStats,
+} from "../../viewer/playback.mjs";
+
+const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
+
+test("playback begins at the first frame, wherever the media's time is", () => {
+  const playback = new Playback(0);
+  assert.equal(playback.follow(0, { start: 3600, end: 3600.033 }, 0), 3600);
+});
+
+test("after a skip, playback continues at the newest range", () => {
+  const playback = new Playback(0);
+  assert.equal(playback.follow(10, { start: 12, end: 12.033 }, 0), 12);
+  near(playback.follow(10, { start: 12, end: 13 }, 0), 13 - MIN_TARGET);
+});
+
+test("a large delay is skipped, a small one caught up slowly", () => {
+  const playback = new Playback(0);
+  const follow = (behind) => playback.follow(100 - behind, { start: 90, end: 100 }, 0);
+  near(follow(MIN_TARGET + MAX_EXCESS + 0.01), 100 - MIN_TARGET);
+  assert.equal(playback.rate, 1);
+  for (const [behind, rate] of [[0.9, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
+    assert.equal(follow(behind), null);
+    assert.equal(playback.rate, rate, `${behind} s behind`);
+  }
+});
+
+test("each stall raises the target, up to a limit; calm lowers it slowly", () => {
+  const playback = new Playback(0);
+  let now = 0;
+  const stall = (after) => playback.stalled((now += after));
+  stall(STALL_INTERVAL);
+  near(playback.target, MIN_TARGET + 0.05);
+  stall(STALL_INTERVAL - 1);
+  near(playback.target, MIN_TARGET + 0.05);
+  for (let i = 0; i < 40; i += 1) stall(1000);
+  near(playback.target, MAX_TARGET);
+  const follow = (after) => playback.follow(100, { start: 90, end: 100 }, (now += after));
+  follow(CALM - 1);
+  near(playback.target, MAX_TARGET);
+  follow(1);
+  near(playback.target, MAX_TARGET - 0.02);
+  for (let i = 0; i < 100; i += 1) follow(CALM);
+  near(playback.target, MIN_TARGET);
+});
+
+test("the buffer is removed up to a keyframe that is played", () => {
+  const playback = new Playback(0);
+  playback.keyframes = [0, 4, 8, 12];
+  assert.equal(playback.removable(8 + KEPT - 0.1, 0), null);
+  assert.equal(playback.removable(8 + KEPT, 0), 8);
+  assert.deepEqual(playback.keyframes, [8, 12]);
+  assert.equal(playback.removable(12 + KEPT, 8), null, "little");
+  playback.keyframes = [8];
+  assert.equal(playback.removable(1000, 8), null, "without a later keyframe everything is needed");
+});
+
+/** Returns a fragment as `broadcaster/media/mp4.py` lays it out. */
+function fragment({ name = 0x6d6f6f66, track = 1, time = 0n, flags = 0x02000000, size = 200 } = {}) {
+  const view = new DataView(new ArrayBuffer(size));
+  for (const [at, value] of [[4, name], [44, track], [96, flags]]) if (at < size) view.setUint32(at, value);
+  if (size > 68) view.setBigUint64(60, time);
+  return view.buffer;
+}
+
+test("only video fragments that begin with a keyframe have its time", () => {
+  assert.equal(keyframeTime(fragment({ time: 90_000n * 3600n })), 3600);
+  assert.equal(keyframeTime(fragment({ flags: 0x01010000 })), null);
+  assert.equal(keyframeTime(fragment({ track: 2 })), null);
+  assert.equal(keyframeTime(fragment({ name: 0x66747970 })), null, "an init segment");
+  assert.equal(keyframeTime(fragment({ size: 60 })), null);
+});
+
+test("codecs have the names of WebRTC", () => {
+  assert.equal(codecNames('video/mp4; codecs="avc1.42c01f,opus"'), "H264 · opus");
+  assert.equal(codecNames('video/mp4; codecs="avc1.42c01f, Opus"'), "H264 · opus");
+  assert.equal(codecNames('video/mp4; codecs="avc1.640028"'), "H264");
+  assert.equal(codecNames(""), "");
+});
+
+test("statistics are differences between snapshots", () => {
+  const before = { at: 1000, bytes: 1000, frames: 10, width: 0, height: 0, keyframes: 0, mime: "", ahead: 0 };
+  const after = { at: 2000, bytes: 251_000, frames: 40, width: 1280, height: 720, keyframes: 1, mime: 'video/mp4; codecs="avc1.42c01f"', ahead: 0.04 };
+  const { fps, bitrate, buffer, route, codec, width, height, keyframes, lost, plis } = playbackStats(before, after);
+  assert.deepEqual([fps, bitrate, buffer, route, codec], [30, 2_000_000, 40, "web", "H264"]);
+  assert.deepEqual([width, height, keyframes, lost, plis], [1280, 720, 1, null, null]);
+  assert.equal(playbackStats(after, { ...after, at: 3000, frames: 5 }).fps, 0, "a new source counts from zero");
+});
