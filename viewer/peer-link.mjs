@@ -12,6 +12,8 @@ export class PeerLink {
   connected = false;
   /** whether the current peer connection has failed */
   failed = false;
+  /** whether it cannot connect, because the browser may not use UDP */
+  blocked = false;
   /** @type {number | null} since when ICE has no working candidate pair */
   brokenAt = null;
   repeatRestartAt = Infinity;
@@ -47,7 +49,7 @@ export class PeerLink {
     this.ports.closing();
     this.peer.close();
     this.peer = this.brokenAt = null;
-    this.connected = this.failed = false;
+    this.connected = this.failed = this.blocked = false;
     this.tracks = [];
     this.repeatRestartAt = Infinity;
   }
@@ -104,8 +106,9 @@ export class PeerLink {
   /** @param {Network} state */
   #network(state) {
     this.connected ||= state === "connected";
+    this.blocked ||= state === "blocked";
     if (state === "connected") this.brokenAt = null;
-    else this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
+    else if (state !== "blocked") this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
   }
 
   /** Counts each peer connection's failure once, whether ICE or the daemon reports it. @param {string} why */

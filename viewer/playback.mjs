@@ -9,8 +9,9 @@ const CALM_STEP = 0.02;
 export const CALM = 10_000;
 /** One stall causes several events. */
 export const STALL_INTERVAL = 300;
-/** What is further ahead of the target than this is skipped. */
-export const MAX_EXCESS = 1;
+/** Whatever is buffered beyond the target and this is skipped, even more of it before anything was shown. */
+export const MAX_EXCESS = 0.5;
+export const MAX_FIRST_EXCESS = 0.1;
 /** What the browser keeps behind the position, and what is removed at a time. */
 export const KEPT = 2;
 const REMOVED = 8;
@@ -18,6 +19,7 @@ const REMOVED = 8;
 export class Playback {
   target = MIN_TARGET;
   rate = 1;
+  limit = MAX_FIRST_EXCESS;
   /** @type {number[]} start times of the buffered keyframes */
   keyframes = [];
 
@@ -45,7 +47,8 @@ export class Playback {
       this.changedAt = now;
     }
     const excess = end - position - this.target;
-    const outside = position < start || excess > MAX_EXCESS;
+    const outside = position < start || excess > this.limit;
+    if (position >= start) this.limit = MAX_EXCESS;
     // Once started, catching up goes on until the target is reached.
     if (outside || excess <= 0) this.rate = 1;
     else if (excess > 0.1) this.rate = 1.1;

@@ -83,7 +83,7 @@ export class Routes {
   check(isLive, hidden) {
     const { peers, media } = this;
     const now = this.ports.now();
-    if (this.noWebrtc || peers.refusals > 1) media.choose();
+    if (this.noWebrtc || peers.blocked || peers.refusals > 1) media.choose();
     media.check(isLive && (media.chosen || !peers.isWorking));
     if (!media.showing || hidden || now < media.returnAt || peers.refusals > 1) return;
     media.returnAt = now + RETURN_INTERVAL;

@@ -81,6 +81,7 @@ export class Peer {
     this.id = offer.id;
     this.clock = offer.clock ?? null;
     this.listener = listener;
+    this.hasCandidates = false;
     this.connection = makeConnection(offer.ice_servers);
     this.connection.ontrack = ({ track }) => (this.setPlayoutDelay(0), listener.track(track));
     this.connection.onicecandidate = (event) => this.#candidate(event.candidate);
@@ -106,6 +107,8 @@ export class Peer {
 
   /** @param {RTCIceCandidate | null} candidate */
   #candidate(candidate) {
+    this.hasCandidates ||= Boolean(candidate?.candidate);
+    if (!candidate && !this.hasCandidates) this.listener.network("blocked");
     if (!candidate?.candidate) this.listener.candidate(null);
     else if (isUsefulCandidate(candidate.candidate)) this.listener.candidate(candidate.toJSON());
   }

@@ -67,7 +67,8 @@ type Check = (value: any) => boolean;
 /* Transports */
 
 type SignalingListener = { message: (data: unknown) => void; close: (code: number) => void };
-type Network = "connected" | "disconnected" | "failed";
+/** `blocked`: the browser has no candidate of any kind, because it may not use UDP. */
+type Network = "connected" | "disconnected" | "failed" | "blocked";
 type PeerListener = {
   answer: (sdp: string) => void;
   candidate: (candidate: RTCIceCandidateInit | null) => void;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  CALM, KEPT, MAX_EXCESS, MAX_TARGET, MIN_TARGET, Playback, STALL_INTERVAL, codecNames, keyframeTime, playbackStats,
+  CALM, KEPT, MAX_EXCESS, MAX_FIRST_EXCESS, MAX_TARGET, MIN_TARGET, Playback, STALL_INTERVAL, codecNames, keyframeTime, playbackStats,
 } from "../../viewer/playback.mjs";
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
@@ -12,6 +12,16 @@ const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9,
 test("playback begins at the first frame, wherever the media's time is", () => {
   const playback = new Playback(0);
   assert.equal(playback.follow(0, { start: 3600, end: 3600.033 }, 0), 3600);
+});
+
+test("what is late before anything was shown is skipped", () => {
+  const playback = new Playback(0);
+  const range = { start: 3600, end: 3600.5 };
+  near(playback.follow(0, range, 0), 3600.5 - MIN_TARGET);
+  near(playback.follow(3600, range, 0), 3600.5 - MIN_TARGET);
+  assert.equal(playback.follow(3600, range, 0), null, "later it is caught up");
+  const other = new Playback(0);
+  assert.equal(other.follow(0, { start: 0, end: MIN_TARGET + MAX_FIRST_EXCESS - 0.01 }, 0), null);
 });
 
 test("after a skip, playback continues at the newest range", () => {
@@ -25,7 +35,7 @@ test("a large delay is skipped, a small one caught up slowly", () => {
   const follow = (behind) => playback.follow(100 - behind, { start: 90, end: 100 }, 0);
   near(follow(MIN_TARGET + MAX_EXCESS + 0.01), 100 - MIN_TARGET);
   assert.equal(playback.rate, 1);
-  for (const [behind, rate] of [[0.9, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
+  for (const [behind, rate] of [[0.5, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
     assert.equal(follow(behind), null);
     assert.equal(playback.rate, rate, `${behind} s behind`);
   }

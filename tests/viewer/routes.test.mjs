@@ -127,6 +127,15 @@ test("two failed peer connections lead to the web at once, not to noroute", asyn
   assert.equal(driver.state, "connecting");
 });
 
+test("no candidates: the stream is requested over the web at once", async () => {
+  const driver = new ViewerDriver();
+  driver.welcome("live", MEDIA);
+  driver.offer(1);
+  driver.peer.listener.network("blocked");
+  await driver.run(TICK);
+  assert.equal(driver.players.length, 1);
+});
+
 test("two rejected answers lead to the web, without further attempts with WebRTC", async () => {
   const driver = new ViewerDriver();
   driver.welcome("live", MEDIA);

@@ -1,0 +1,78 @@
+"""The stream over the web (`/media`), where WebRTC does not work: picture and sound in Chromium and Firefox."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.conftest import OpenPage
+from tests.rigs import page_scripts
+from tests.rigs.browser import Viewer, latencies, launch
+from tests.rigs.daemon import Daemon
+from tests.rigs.firefox import firefox
+from tests.rigs.path_proxy import PathProxy
+
+WITHOUT_UDP = [f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for name in ("", "force-")]
+"""Older versions of Chromium have the second name only."""
+JOIN_LIMIT = 4000
+"""Milliseconds."""
+LATENCY_LIMIT = 500
+"""Milliseconds; twice what is required on an idle machine."""
+SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 800_000}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def udp_less_browser() -> AsyncIterator[Browser]:
+    """A Chromium that sends no UDP, as behind a firewall that lets only web pages through."""
+    async with async_playwright() as playwright:
+        browser = await launch(playwright, *WITHOUT_UDP)
+        yield browser
+        await browser.close()
+
+
+async def open_without_udp(browser: Browser, url: str) -> Viewer:
+    viewer = Viewer(await (await browser.new_context()).new_page())
+    await viewer.open(url)
+    return viewer
+
+
+async def route(viewer: Viewer) -> str:
+    """Return the route that the statistics show."""
+    await viewer.page.wait_for_function("document.querySelector('live-view').viewer.view.stats")
+    return await viewer.page.locator("dt:text-is('Route') + dd").inner_text()
+
+
+async def test_picture_and_sound_without_udp(udp_less_browser, record_property):
+    async with Daemon(**SMALL) as daemon:
+        viewer = await open_without_udp(udp_less_browser, f"{daemon.url}?stats=1")
+        await viewer.state("live")
+        join = float(await viewer.attribute("data-join-ms") or "nan")
+        assert await viewer.attribute("data-transport") == "web"
+        assert await route(viewer) == "over the web (TCP)"
+        await viewer.wait_for_frames(30)
+        latency = statistics.median(latencies(await viewer.wait_for_frames(60)))
+        record_property("join_ms", join)
+        record_property("latency_ms", latency)
+        shown = float(await viewer.attribute("data-latency-ms") or "nan")
+        await viewer.plays_sound()
+        assert (await viewer.attribute("data-sound")) == "on"
+        assert join < JOIN_LIMIT
+        assert latency < LATENCY_LIMIT
+        assert abs(shown - latency) < 100
+        assert viewer.errors == []
+
+
+async def test_browser_without_webrtc_plays_at_once(browser, record_property):
+    async with Daemon(**SMALL) as daemon:
+        viewer = Viewer(await (await browser.new_context()).new_page())
+        await viewer.open(daemon.url, before=page_scripts.WITHOUT_WEBRTC)
+        await viewer.state("live")
+        join = float(await viewer.attribute("data-join-ms") or "nan")
+        record_property("join_ms", join)
+        await viewer.plays_sound()
+        assert join < JOIN_LIMIT - 2000, "it did not wait for WebRTC"
+        assert viewer.errors == []
+        await viewer.page.context.close()
