@@ -26,7 +26,7 @@ run: .venv
 
 test: $(BIN)/pytest
 	@tests/tools.sh browser microphone node
-	@tests/tools.sh turn nginx caddy || echo "Until then the tests with a relay and with proxies are skipped."
+	@tests/tools.sh firefox turn nginx caddy || echo "Until then the tests with Firefox, a relay and proxies are skipped."
 	$(BIN)/pytest $(ARGS)
 
 check: $(BIN)/pytest

@@ -24,6 +24,7 @@ packages='' servers=''
 for tool; do
     case $tool in
         browser) any_of chromium chromium-browser google-chrome || packages="$packages chromium" ;;
+        firefox) any_of firefox-esr firefox || packages="$packages firefox-esr" ;;
         ffmpeg) any_of ffmpeg || packages="$packages ffmpeg" ;;
         microphone) any_of arecord || packages="$packages alsa-utils" ;;
         node) any_of node || packages="$packages nodejs" ;;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,6 @@ from tests.rigs import page_scripts
 from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.daemon import Daemon
 from tests.rigs.firefox import firefox
-from tests.rigs.path_proxy import PathProxy
 
 WITHOUT_UDP = [f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for name in ("", "force-")]
 """Older versions of Chromium have the second name only."""
@@ -41,7 +41,7 @@ async def open_without_udp(browser: Browser, url: str) -> Viewer:
 
 async def route(viewer: Viewer) -> str:
     """Return the route that the statistics show."""
-    await viewer.page.wait_for_function("document.querySelector('live-view').viewer.view.stats")
+    await viewer.page.wait_for_function("() => document.querySelector('live-view').viewer.view.stats")
     return await viewer.page.locator("dt:text-is('Route') + dd").inner_text()
 
 
@@ -53,15 +53,16 @@ async def test_picture_and_sound_without_udp(udp_less_browser, record_property):
         assert await viewer.attribute("data-transport") == "web"
         assert await route(viewer) == "over the web (TCP)"
         await viewer.wait_for_frames(30)
-        latency = statistics.median(latencies(await viewer.wait_for_frames(60)))
+        measured = latencies(await viewer.pictures(3))
+        shown = float(await viewer.attribute("data-latency-ms") or "nan")
+        latency = statistics.median(measured)
         record_property("join_ms", join)
         record_property("latency_ms", latency)
-        shown = float(await viewer.attribute("data-latency-ms") or "nan")
         await viewer.plays_sound()
         assert (await viewer.attribute("data-sound")) == "on"
         assert join < JOIN_LIMIT
         assert latency < LATENCY_LIMIT
-        assert abs(shown - latency) < 100
+        assert min(measured) - 50 < shown < max(measured) + 50
         assert viewer.errors == []
 
 
@@ -76,3 +77,18 @@ async def test_browser_without_webrtc_plays_at_once(browser, record_property):
         assert join < JOIN_LIMIT - 2000, "it did not wait for WebRTC"
         assert viewer.errors == []
         await viewer.page.context.close()
+
+
+async def test_stock_firefox_plays_picture_and_sound(record_property):
+    async with Daemon(**SMALL) as daemon, firefox() as page:
+        await page.open(daemon.url)
+        view = "document.querySelector('live-view')"
+        await page.until(f"{view}.dataset.state === 'live'")
+        await page.until("window.testPictures.filter(Boolean).length > 60")
+        frames = await page.evaluate("JSON.stringify(window.testPictures.slice(-30))")
+        record_property("latency_ms", statistics.median(latencies(json.loads(frames))))
+        record_property("join_ms", await page.evaluate(f"{view}.dataset.joinMs"))
+        await page.press("m")
+        await page.until(f"{view}.dataset.sound === 'on'")
+        await page.until(f"await {page_scripts.PEAK.strip()} > 0.01")
+        assert await page.evaluate(f"{view}.dataset.transport") == "web", "it has no H.264 for WebRTC"

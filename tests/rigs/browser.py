@@ -114,8 +114,8 @@ class Viewer:
         """Turn the sound on, as a user does, and wait until the video element plays some."""
         await self.page.keyboard.press("m")
         async with asyncio.timeout(limit):
-            while not await self.page.evaluate(page_scripts.ELEMENT_LOUDNESS) > 0.01:
-                await asyncio.sleep(0.1)
+            while not await self.page.evaluate(page_scripts.PEAK) > 0.01:
+                pass
 
     async def hide(self) -> None:
         """Make the page believe that its tab is in the background."""

@@ -11,7 +11,7 @@ _PART = 1400
 
 
 class BufferingProxy:
-    """Forwards to a local port; an async context manager. `rate` limits what browsers receive, in bit/s for all together."""
+    """Forwards to a local port; an async context manager. `rate` limits what browsers receive, in bit/s together."""
 
     def __init__(self, upstream: int, rate: float = math.inf) -> None:
         self.rate = rate

@@ -60,9 +60,9 @@ class FirefoxPage:
         return answer["result"].get("value")
 
     async def until(self, condition: str, limit: float = 20.0) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Wait until a JavaScript expression, which may contain `await`, is true."""
         async with asyncio.timeout(limit):
-            while not await self.evaluate(f"Boolean({condition})"):
+            while not await self.evaluate(f"(async () => Boolean({condition}))()"):
                 await asyncio.sleep(0.1)
 
     async def press(self, key: str) -> None:

@@ -539,20 +539,22 @@ _SHOW = """
 
 TAKE = "() => window.testPictures.splice(0)"
 
-# The peak of what the video element plays over the last 40 ms, whatever its source is. A muted element plays silence.
-ELEMENT_LOUDNESS = """
-async () => {
-  if (!window.testMeter) {
-    const context = new AudioContext();
-    window.testMeter = context.createAnalyser();
-    context.createMediaElementSource(document.querySelector('video')).connect(window.testMeter);
-    window.testMeter.connect(context.destination);
-    await context.resume();
-  }
-  const samples = new Float32Array(window.testMeter.fftSize);
-  window.testMeter.getFloatTimeDomainData(samples);
-  return Math.max(...samples.map(Math.abs));
-}
+# The peak of what the video element plays in one second, whatever its source is. It is recorded and decoded again, because
+# an AudioContext of Firefox does not run without a sound card.
+PEAK = """
+(async () => {
+  const video = document.querySelector('video');
+  const stream = video.captureStream ? video.captureStream() : video.mozCaptureStream();
+  const recorder = new MediaRecorder(new MediaStream(stream.getAudioTracks())), parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  const stopped = new Promise((done) => { recorder.onstop = done; });
+  recorder.start();
+  await new Promise((done) => setTimeout(done, 1000));
+  recorder.stop();
+  await stopped;
+  const audio = await new OfflineAudioContext(1, 48000, 48000).decodeAudioData(await new Blob(parts).arrayBuffer());
+  return video.muted ? 0 : Math.max(...audio.getChannelData(0).map(Math.abs));
+})()
 """
 
 WITHOUT_WEBRTC = "delete window.RTCPeerConnection;"
