@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.conftest import OpenPage
 from tests.rigs import page_scripts
 from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.daemon import Daemon
