@@ -12,8 +12,6 @@ export class PeerLink {
   connected = false;
   /** whether the current peer connection has failed */
   failed = false;
-  /** whether it cannot connect, because the browser may not use UDP */
-  blocked = false;
   /** @type {number | null} since when ICE has no working candidate pair */
   brokenAt = null;
   repeatRestartAt = Infinity;
@@ -49,7 +47,7 @@ export class PeerLink {
     this.ports.closing();
     this.peer.close();
     this.peer = this.brokenAt = null;
-    this.connected = this.failed = this.blocked = false;
+    this.connected = this.failed = false;
     this.tracks = [];
     this.repeatRestartAt = Infinity;
   }
@@ -105,10 +103,16 @@ export class PeerLink {
 
   /** @param {Network} state */
   #network(state) {
+    if (state === "blocked") return this.#blocked();
     this.connected ||= state === "connected";
-    this.blocked ||= state === "blocked";
     if (state === "connected") this.brokenAt = null;
-    else if (state !== "blocked") this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
+    else this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
+  }
+
+  /** The browser may not use UDP: another attempt would not help. */
+  #blocked() {
+    this.failures = Math.max(this.failures, 1);
+    this.#fail("blocked");
   }
 
   /** Counts each peer connection's failure once, whether ICE or the daemon reports it. @param {string} why */

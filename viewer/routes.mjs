@@ -83,7 +83,7 @@ export class Routes {
   check(isLive, hidden) {
     const { peers, media } = this;
     const now = this.ports.now();
-    if (this.noWebrtc || peers.blocked || peers.refusals > 1) media.choose();
+    if (this.noWebrtc || peers.refusals > 1) media.choose();
     media.check(isLive && (media.chosen || !peers.isWorking));
     if (!media.showing || hidden || now < media.returnAt || peers.refusals > 1) return;
     media.returnAt = now + RETURN_INTERVAL;
@@ -108,6 +108,7 @@ export class Routes {
   /** Continues with the peer connection, if there is one. */
   #mediaClosed() {
     this.#hold();
+    if (this.ports.picture.idle === "paused") return;
     for (const track of this.peers.tracks) this.ports.picture.show(track);
   }
 

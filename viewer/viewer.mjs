@@ -103,7 +103,7 @@ export class Viewer {
       case "connect": return this.signaling.connect();
       case "retry-soon": return this.signaling.retrySoon();
       case "retry-later": return this.signaling.retryLater();
-      case "retry-slowly": return this.signaling.retryLater(this.routes.failures - 2);
+      case "retry-slowly": return this.signaling.retryLater(Math.max(0, this.routes.failures - 2));
       case "retry-now": return this.#retryNow();
       case "leave": return this.stop();
       case "reload": return this.ports.reload();

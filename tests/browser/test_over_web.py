@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import AsyncIterator
 
@@ -11,8 +12,10 @@ from playwright.async_api import Browser, async_playwright
 
 from tests.rigs import page_scripts
 from tests.rigs.browser import Viewer, latencies, launch
+from tests.rigs.buffering_proxy import BufferingProxy
 from tests.rigs.daemon import Daemon
 from tests.rigs.firefox import firefox
+from tests.rigs.path_proxy import PathProxy
 
 WITHOUT_UDP = [f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for name in ("", "force-")]
 """Older versions of Chromium have the second name only."""
@@ -76,6 +79,63 @@ async def test_browser_without_webrtc_plays_at_once(browser, record_property):
         assert join < JOIN_LIMIT - 2000, "it did not wait for WebRTC"
         assert viewer.errors == []
         await viewer.page.context.close()
+
+
+async def test_below_a_path(udp_less_browser):
+    async with Daemon(**SMALL) as daemon, PathProxy(daemon.port, "/home/cam") as proxy:
+        viewer = await open_without_udp(udp_less_browser, proxy.url)
+        await viewer.state("live")
+        assert await viewer.attribute("data-transport") == "web"
+        assert await viewer.wait_for_frames(30)
+        assert viewer.errors == []
+
+
+async def test_through_a_proxy_that_buffers(udp_less_browser):
+    async with Daemon(**SMALL) as daemon, BufferingProxy(daemon.port) as proxy:
+        viewer = await open_without_udp(udp_less_browser, proxy.url)
+        await viewer.state("live")
+        proxy.rate = 300_000
+        await viewer.pictures(4)
+        proxy.rate = math.inf
+        await viewer.pictures(3)
+        assert statistics.median(latencies(await viewer.pictures(2))) < 2 * LATENCY_LIMIT
+        assert await viewer.attribute("data-transport") == "web"
+        assert viewer.errors == []
+
+
+async def test_noroute_only_if_the_web_is_closed_too(udp_less_browser):
+    async with Daemon(web__media="false", **SMALL) as daemon:
+        viewer = await open_without_udp(udp_less_browser, daemon.url)
+        await viewer.state("noroute")
+
+
+async def test_browser_without_webrtc_is_unsupported_if_the_web_is_closed(browser):
+    async with Daemon(web__media="false", **SMALL) as daemon:
+        viewer = Viewer(await (await browser.new_context()).new_page())
+        await viewer.open(daemon.url, before=page_scripts.WITHOUT_WEBRTC)
+        await viewer.state("unsupported")
+        assert "WebRTC" in await viewer.page.locator(".detail").inner_text()
+        await viewer.page.context.close()
+
+
+async def test_stream_over_the_web_stops_starts_and_pauses(udp_less_browser):
+    async with Daemon(**SMALL) as daemon:
+        viewer = await open_without_udp(udp_less_browser, daemon.url)
+        await viewer.state("live")
+        await daemon.set_live(False)
+        await viewer.state("standby")
+        await daemon.set_live(True)
+        await viewer.state("live")
+        await viewer.page.keyboard.press("k")
+        await viewer.state("blocked")
+        shown = await viewer.presented_count()
+        await viewer.page.wait_for_timeout(1000)
+        assert await viewer.presented_count() - shown < 3, "paused"
+        await viewer.page.keyboard.press("k")
+        await viewer.state("live")
+        await viewer.wait_for_frames(10)
+        assert await viewer.attribute("data-transport") == "web"
+        assert viewer.errors == []
 
 
 async def test_stock_firefox_plays_picture_and_sound(record_property):

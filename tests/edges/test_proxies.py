@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import pytest
 
+from broadcaster.signaling.media import MEDIA_SUBPROTOCOL
 from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
-from tests.edges.web_rig import SignalingClient, WebServerRig, served
+from tests.edges.media_rig import MediaPlayer, media_served
+from tests.edges.web_rig import SignalingClient, WebServerRig
 from tests.house.project import read
 from tests.rigs.certificates import NAME, CertificatePair, make_pair
 from tests.rigs.daemon import free_port
@@ -50,12 +53,19 @@ class ProxyDriver:
         return {"headers": {"Host": f"{NAME}:{self.port}", **headers}, "server_hostname": NAME}
 
     async def connect(self, viewer: aiohttp.ClientSession, **headers: str) -> SignalingClient:
-        origin = {"Origin": f"https://{NAME}:{self.port}"}
-        return SignalingClient(
-            await viewer.ws_connect(
-                f"{self.path}/ws", protocols=[SUBPROTOCOL], **self.request_options(**origin, **headers)
-            )
-        )
+        return SignalingClient(await self._websocket(viewer, "ws", SUBPROTOCOL, headers))
+
+    async def open_media(self, viewer: aiohttp.ClientSession, media: dict[str, str]) -> MediaPlayer:
+        """Play the stream over the web; `media` is what `welcome` offers."""
+        player = MediaPlayer(await self._websocket(viewer, media["url"], MEDIA_SUBPROTOCOL, {}))
+        await player.socket.send_json({"type": "open", "ticket": media["ticket"]})
+        return player
+
+    async def _websocket(
+        self, viewer: aiohttp.ClientSession, name: str, protocol: str, headers: dict[str, str]
+    ) -> aiohttp.ClientWebSocketResponse:
+        options = self.request_options(Origin=f"https://{NAME}:{self.port}", **headers)
+        return await viewer.ws_connect(f"{self.path}/{name}", protocols=[protocol], **options)
 
     async def refusal(self, viewer: aiohttp.ClientSession, token: str) -> tuple[str, int | None]:
         signaling = await self.connect(viewer)
@@ -84,9 +94,10 @@ async def proxy(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     program = find(name)
     pair, port = make_pair(tmp_path), free_port()
     token_file = SecretFile(tmp_path / "operator_token")
-    async with served(
+    async with media_served(
         viewer_token="right", operator_token_file=token_file, hosts=(NAME,), trusted_proxies=("127.0.0.1",)
-    ) as rig:
+    ) as media:
+        rig = media.web
         config = tmp_path / "config"
         example = read(f"systemd/proxies/{request.param}").replace(site, NAME)
         config.write_text({"nginx": nginx, "caddy": caddy}[name](example, port, rig.server.port, pair, tmp_path))
@@ -102,6 +113,7 @@ async def test_proxy_forwards_page_and_session_and_identifies_viewers(proxy: Pro
     async with proxy.viewer(ANNA) as anna, proxy.viewer(BERT) as bert:
         await check_page(proxy, anna)
         await check_session_has_the_address_of_the_viewer(proxy, anna)
+        await check_stream_over_the_web(proxy, anna)
         await check_forged_headers_are_ignored(proxy, bert)
         await check_operator_needs_a_token(proxy, anna)
         await check_wrong_tokens_are_limited_by_viewer(proxy, anna, bert)
@@ -132,6 +144,18 @@ async def check_session_has_the_address_of_the_viewer(proxy: ProxyDriver, viewer
     assert (await signaling.receive("heartbeat"))["t"] == 1.5
     await signaling.send("bye")
     assert await signaling.close_code() == 1000
+
+
+async def check_stream_over_the_web(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    signaling = await proxy.connect(viewer)
+    await signaling.send("hello", token="right")
+    player = await proxy.open_media(viewer, (await signaling.receive("welcome"))["media"])
+    began = time.monotonic()
+    await player.play(80)
+    assert time.monotonic() - began > 0.5, "it is live: a second of pictures and audio does not come at once"
+    assert sum(len(fragment.video) for fragment in player.movie.fragments) > 10
+    await signaling.send("bye")
+    assert await player.close_code() == 1000
 
 
 async def check_forged_headers_are_ignored(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:

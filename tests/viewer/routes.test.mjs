@@ -136,6 +136,14 @@ test("no candidates: the stream is requested over the web at once", async () => 
   assert.equal(driver.players.length, 1);
 });
 
+test("no candidates, and no other way: noroute at once", async () => {
+  const driver = new ViewerDriver();
+  driver.welcome("live");
+  driver.offer(1);
+  driver.peer.listener.network("blocked");
+  assert.deepEqual([driver.state, driver.view.retryIn], ["noroute", 15]);
+});
+
 test("two rejected answers lead to the web, without further attempts with WebRTC", async () => {
   const driver = new ViewerDriver();
   driver.welcome("live", MEDIA);
@@ -315,8 +323,11 @@ test("resumes a session that has only a player", async () => {
 
 test("paused page closes the player, and opens another when it plays again", async () => {
   const driver = await overWeb();
+  driver.peer.listener.track("video");
   driver.picture.idle = "paused";
+  const before = driver.picture.calls.length;
   await driver.run(TICK);
+  assert.deepEqual(driver.picture.calls.slice(before), ["hold"], "a new stream would play");
   assert.deepEqual([driver.state, driver.player.closed], ["blocked", true]);
   await driver.run(60_000);
   assert.deepEqual([driver.players.length, driver.sent("media").length], [1, 0]);
