@@ -58,6 +58,11 @@ class Fanout:
         return self._full.reference
 
     @property
+    def is_sending(self) -> bool:
+        """Whether some viewers are still to be visited."""
+        return self._walks.is_busy
+
+    @property
     def viewers_by_quality(self) -> Counter[Quality]:
         """How many viewers get each rendition."""
         return Counter(queue.quality for queue in self._viewers.values() if queue.sender.is_viewer)

@@ -48,6 +48,11 @@ class Walks:
         self._walks: deque[Walk] = deque()
         self._is_scheduled = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a walk is not finished."""
+        return bool(self._walks)
+
     def begin(self, visit: Visit, viewers: Iterable[tuple[str, SendQueue]] | None = None) -> Walk:
         """Visit all viewers, or these, as soon as the walks before are finished."""
         walk = Walk(visit, iter(tuple(self._viewers.items() if viewers is None else viewers)))

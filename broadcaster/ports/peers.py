@@ -61,6 +61,10 @@ class RtpDelivery(Protocol):
     def reference(self) -> tuple[int, float] | None:
         """An RTP timestamp of the video, and its capture time in ms of the monotonic clock; None before a picture."""
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether packets wait for nothing but the processor."""
+
     def expect(self, viewer: str) -> None:
         """Prepare a keyframe: `viewer` is about to connect."""
 
@@ -180,6 +184,9 @@ class PeerFactory(Protocol):
         `ice_servers` are its own STUN and TURN servers, in the form of `RTCConfiguration.iceServers`; they are
         preferred to those in the settings.
         """
+
+    async def turn(self, *, answer: bool) -> None:
+        """Wait until there is time to create a peer connection and make its offer, or to apply its answer."""
 
     def traffic(self) -> Traffic:
         """Return what all viewers' peer connections have sent so far, including the closed ones."""

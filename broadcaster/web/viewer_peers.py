@@ -79,6 +79,8 @@ class ViewerPeers:
         try:
             while not owner.session.is_over:
                 job = await self._jobs.get()
+                if isinstance(job, OpenPeer | ApplyAnswer):
+                    await self._factory.turn(answer=isinstance(job, ApplyAnswer))
                 with owner.guard():
                     await self._do(job, owner)
         finally:

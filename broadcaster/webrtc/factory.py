@@ -23,6 +23,7 @@ from broadcaster.webrtc.offering import OfferingPeer
 from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, aioice_arguments, ice_server, rtc_ice_server
+from broadcaster.webrtc.turns import Turns
 
 _PLAYOUT_DELAY_ID = 4
 """Header extension id; aiortc uses 1 to 3."""
@@ -32,6 +33,11 @@ _RTX_PAYLOAD_TYPE = 102
 
 _DEFAULT_ICE = IceSettings()
 """No servers, all interfaces, any port."""
+
+
+CERTIFICATE_LIFETIME = 24 * 3600.0
+"""Seconds for which new peer connections get the same DTLS certificate: making one takes a millisecond, and it is valid
+for a month."""
 
 
 def make_streams() -> tuple[RtpStream, RtpStream]:
@@ -69,6 +75,8 @@ class AiortcPeerFactory:
         internals.offer_extension("video", PLAYOUT_DELAY, _PLAYOUT_DELAY_ID)
         self._open: set[PeerConnection] = set()
         self._closed_traffic = Traffic()
+        self._certificate_ends_at = float("-inf")
+        self._turns = Turns(lambda: delivery.is_sending)
         self._ice = IceContext(clock, ice.interfaces, ice.ports)
         self._servers = Servers(ice.servers, ice.turn_secret, clock)
         self._context = PeerContext(
@@ -112,8 +120,13 @@ class AiortcPeerFactory:
     ) -> PushPeer:
         """See `ports.PeerFactory`."""
         servers = (*map(ice_server, ice_servers), *self._servers.for_offer(target))
-        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers))):
+        connection = partial(IceConnection, self._ice, aioice_arguments(servers))
+        with internals.use_ice_connection(connection, self._certificate()):
             return OfferingPushPeer(target, listener, self._context, self._closed)
+
+    async def turn(self, *, answer: bool) -> None:
+        """See `ports.PeerFactory`."""
+        await self._turns.take(answer=answer)
 
     def traffic(self) -> Traffic:
         """Return what all peer connections have sent so far, including closed ones."""
@@ -126,8 +139,17 @@ class AiortcPeerFactory:
     def _for_viewer(self, viewer: str, reached_at: str) -> Iterator[PeerContext]:
         """Provide what a viewer's peer connection needs: its ICE servers, and ICE connections with our settings."""
         servers = self._servers.for_offer(viewer)
-        with internals.use_ice_connection(partial(IceConnection, self._ice, aioice_arguments(servers), reached_at)):
+        connection = partial(IceConnection, self._ice, aioice_arguments(servers), reached_at)
+        with internals.use_ice_connection(connection, self._certificate()):
             yield replace(self._context, ice_servers=tuple(map(rtc_ice_server, servers)))
+
+    def _certificate(self) -> internals.SharedCertificate:
+        """Return the DTLS certificate of all peer connections, a new one now and then."""
+        now = self._context.clock.monotonic()
+        if now >= self._certificate_ends_at:
+            self._shared_certificate = internals.SharedCertificate.generateCertificate()
+            self._certificate_ends_at = now + CERTIFICATE_LIFETIME
+        return self._shared_certificate
 
     def _closed(self, peer: PeerConnection) -> None:
         if peer in self._open:

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import ifaddr
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
 from aioice.ice import Connection, StunProtocol, relayed_candidate, server_reflexive_candidate
 from aioice.stun import TransactionError
@@ -20,7 +19,7 @@ from broadcaster.errors import BroadcasterError
 from broadcaster.ports import Clock
 from broadcaster.settings import IceSettings
 from broadcaster.webrtc import internals
-from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses, own_addresses, short_lived_addresses
+from broadcaster.webrtc.interfaces import LOOPBACK, HostAddresses, KnownAddresses
 from broadcaster.webrtc.servers import Servers, aioice_arguments
 from broadcaster.webrtc.sockets import open_socket
 from broadcaster.webrtc.udp_port import DropReason, FilteredUdpPort, Reception, drop_rtcp
@@ -45,6 +44,7 @@ class IceContext:
     ports: range = range(0)
     warnings: SlidingWindow = field(default_factory=lambda: SlidingWindow(_WARNINGS))
     last_logged: list[str] = field(default_factory=list)
+    known_addresses: KnownAddresses = field(default_factory=KnownAddresses)
 
     def warn(self, text: str) -> None:
         """Log a warning, rate-limited."""
@@ -52,6 +52,10 @@ class IceContext:
         if not self.warnings.is_exhausted(now):
             self.warnings.spend(now)
             log.warning("ICE: %s", text)
+
+    def find_addresses(self, reached_at: str) -> HostAddresses:
+        """Return the addresses to offer to a viewer that reached us at this one, and all others."""
+        return self.known_addresses.find(self.interfaces, reached_at, self.clock.monotonic())
 
     def log_once(self, text: str) -> None:
         """Log what applies to every offer, unless it is what was logged last."""
@@ -126,7 +130,8 @@ class IceConnection(Connection):
         Raises `BroadcasterError`.
         """
         try:
-            await super().gather_candidates()
+            if internals.begin_gathering(self):
+                internals.end_gathering(self, await self.get_component_candidates(internals.COMPONENT, []))
         except OSError as error:
             raise BroadcasterError(f"no candidates can be gathered: {error.strerror}") from error
 
@@ -146,9 +151,8 @@ class IceConnection(Connection):
 
     async def _open_ports(self, component: int) -> list[FilteredUdpPort]:
         """Open a port on each address to offer; on loopback if there is none, for viewers on this machine."""
-        adapters = list(ifaddr.get_adapters())
-        self._own_addresses = own_addresses(adapters)
-        addresses = self._choose(adapters)
+        found = self._context.find_addresses(self._reached_at)
+        self._own_addresses, addresses = found.own, self._choose(found)
         if not addresses and self._context.interfaces:
             self._problems.append(f"no address on {', '.join(self._context.interfaces)}")
         ports = []
@@ -159,9 +163,8 @@ class IceConnection(Connection):
                 self._problems.append(f"no port on {address}: {error.strerror}")
         return ports
 
-    def _choose(self, adapters: Sequence[ifaddr.Adapter]) -> tuple[str, ...]:
-        """Choose the addresses to offer."""
-        addresses = host_addresses(adapters, self._context.interfaces, (self._reached_at,), short_lived_addresses())
+    def _choose(self, addresses: HostAddresses) -> tuple[str, ...]:
+        """Return the addresses to offer, and log once if they are not all."""
         if len(addresses.offered) < addresses.networks:
             self._context.log_once(
                 f"this machine is in {addresses.networks} networks, and viewers are offered its addresses in "

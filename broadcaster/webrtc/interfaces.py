@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ifaddr
@@ -15,6 +15,9 @@ LOOPBACK = "127.0.0.1"
 
 MAX_ADDRESSES = 16
 """Addresses in an offer: each adds a candidate line, and browsers pair it with every address of their own."""
+
+KNOWN_FOR = 1.0
+"""Seconds for which addresses are taken as known: finding them takes a millisecond, and hundreds may join at once."""
 
 _VIRTUAL = re.compile(
     r"docker\d+|br-[0-9a-f]{12}|veth.*|virbr\d+.*|(lxc|lxd|incus)br\d+|podman\d+|cni.*|vboxnet\d+|vmnet\d+"
@@ -29,10 +32,11 @@ _SHORT_LIVED = _TEMPORARY | _DAD_FAILED | _DEPRECATED | _TENTATIVE
 
 @dataclass(frozen=True, slots=True)
 class HostAddresses:
-    """The addresses to offer, and the number of networks that this machine is in."""
+    """The addresses to offer, the number of networks that this machine is in, and all of its addresses."""
 
     offered: tuple[str, ...]
     networks: int
+    own: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +124,22 @@ def _rank(text: str) -> int:
     if ip.version == 4:
         return 3 if ip.is_link_local else 0 if ip.is_private else 1
     return 2
+
+
+class KnownAddresses:
+    """The addresses of this machine, found again after `KNOWN_FOR`."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, HostAddresses] = {}
+        self._ends_at = float("-inf")
+
+    def find(self, names: Sequence[str], reached_at: str, now: float) -> HostAddresses:
+        """Return the addresses of these interfaces (see `host_addresses`), with the one that the viewer reached."""
+        if now >= self._ends_at:
+            self._found.clear()
+            self._ends_at = now + KNOWN_FOR
+        if reached_at not in self._found:
+            adapters = list(ifaddr.get_adapters())
+            addresses = host_addresses(adapters, names, (reached_at,), short_lived_addresses())
+            self._found[reached_at] = replace(addresses, own=own_addresses(adapters))
+        return self._found[reached_at]

@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import repeat
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import aioice.ice
 import aiortc.rtcicetransport
+import aiortc.rtcpeerconnection
+import aiortc.rtcrtpreceiver
 from aioice.turn import TurnClientUdpProtocol, TurnTransport
-from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc import RTCCertificate, RTCDtlsFingerprint, RTCDtlsTransport, RTCPeerConnection, RTCRtpSender
 from aiortc.codecs import HEADER_EXTENSIONS
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpSendParameters
+from OpenSSL import SSL
 from pylibsrtp import Error as SrtpError
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
@@ -30,7 +34,7 @@ from broadcaster.media.rtp import SEQUENCE_OFFSET, Burst
 
 __all__ = ["SrtpError"]
 
-_COMPONENT = 1
+COMPONENT = 1
 """The only ICE component: RTP and RTCP are multiplexed (RFC 5761)."""
 
 srtp_protect = lib.srtp_protect
@@ -39,18 +43,52 @@ _HIGH = bytes(number >> 8 for number in range(1 << 16)) * 2
 _LOW = bytes(range(256)) * 512
 """High and low bytes of all sequence numbers, twice: those of consecutive packets are one slice, even at the wrap."""
 
+_ICE_NAMES = (
+    *("_nominated", "_protocols", "_queue", "_check_list"),
+    *("_local_candidates", "_local_candidates_start", "_local_candidates_end"),
+)
+
 StartSending = Callable[[RTCRtpSendParameters], None]
 
 
+class SharedCertificate(RTCCertificate):
+    """The DTLS certificate of many peer connections; context and fingerprints are made once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._fingerprints = super().getFingerprints()
+        self._contexts: dict[tuple[bytes, ...], SSL.Context] = {}
+
+    def getFingerprints(self) -> list[RTCDtlsFingerprint]:
+        return self._fingerprints
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        key = tuple(profile.openssl_profile for profile in srtp_profiles)
+        if key not in self._contexts:
+            context = self._contexts[key] = super()._create_ssl_context(srtp_profiles)
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        return self._contexts[key]
+
+
 @contextmanager
-def use_ice_connection(factory: Callable[..., aioice.ice.Connection]) -> Iterator[None]:
-    """Make aiortc create ICE connections by `factory` in this context; no other module attribute is replaced."""
-    original = aiortc.rtcicetransport.Connection  # type: ignore[attr-defined]
-    aiortc.rtcicetransport.Connection = factory  # type: ignore[assignment, attr-defined]
+def use_ice_connection(factory: Callable[..., aioice.ice.Connection], certificate: SharedCertificate) -> Iterator[None]:
+    """Make aiortc create ICE connections by `factory`, and use `certificate`, in this context.
+
+    There, it makes no bandwidth estimators either: about a thousand objects each, unused because no media is received.
+    """
+    replacements: list[tuple[ModuleType, str, object]] = [
+        (aiortc.rtcicetransport, "Connection", factory),
+        (aiortc.rtcpeerconnection, "RTCCertificate", SimpleNamespace(generateCertificate=lambda: certificate)),
+        (aiortc.rtcrtpreceiver, "RemoteBitrateEstimator", lambda: None),
+    ]
+    originals = [(module, name, getattr(module, name)) for module, name, _ in replacements]
+    for module, name, replacement in replacements:
+        setattr(module, name, replacement)
     try:
         yield
     finally:
-        aiortc.rtcicetransport.Connection = original  # type: ignore[attr-defined]
+        for module, name, original in originals:
+            setattr(module, name, original)
 
 
 def offer_extension(kind: str, uri: str, id: int) -> None:
@@ -87,11 +125,6 @@ def replace_sender(sender: RTCRtpSender, started: StartSending) -> None:
     sender.stop = stop  # type: ignore[method-assign]
 
 
-def drop_bandwidth_estimator(receiver: RTCRtpReceiver) -> None:
-    """Free the receiver's bandwidth estimator: about a thousand objects, unused because no media is received."""
-    receiver._RTCRtpReceiver__remote_bitrate_estimator = None  # type: ignore[attr-defined]
-
-
 def break_cycles(transport: RTCDtlsTransport) -> None:
     """Break the reference cycles of a closed peer connection, so that it is freed at once.
 
@@ -118,9 +151,21 @@ def ice_connection(transport: RTCDtlsTransport) -> aioice.ice.Connection:
     return transport.transport._connection
 
 
+def begin_gathering(connection: aioice.ice.Connection) -> bool:
+    """Return whether candidates are still to be gathered: once for each connection."""
+    began, connection._local_candidates_start = connection._local_candidates_start, True
+    return not began
+
+
+def end_gathering(connection: aioice.ice.Connection, candidates: list[aioice.Candidate]) -> None:
+    """Use the candidates, which are all."""
+    connection._local_candidates += candidates
+    connection._local_candidates_end = True
+
+
 def nominated_pair(connection: aioice.ice.Connection) -> aioice.ice.CandidatePair | None:
     """Return the nominated candidate pair, which may change; None if there is none."""
-    return connection._nominated.get(_COMPONENT)
+    return connection._nominated.get(COMPONENT)
 
 
 def add_port(connection: aioice.ice.Connection, port: aioice.ice.StunProtocol) -> None:
@@ -226,15 +271,17 @@ def check() -> None:
     needed: list[tuple[object, str]] = [
         *((sender, name) for name in ("_ssrc", "_rtx_ssrc", "send", "stop")),
         *((dtls, name) for name in ("_srtp_profiles", "_tx_srtp", "_ssl", "_rx_srtp")),
-        (transceiver.receiver, "_RTCRtpReceiver__remote_bitrate_estimator"),
         (dtls, "remove_all_listeners"),
         (dtls.transport, "_connection"),
-        *((dtls.transport._connection, name) for name in ("_nominated", "_protocols", "_queue", "_check_list")),
+        *((dtls.transport._connection, name) for name in _ICE_NAMES),
         *((aioice.ice.Connection, name) for name in ("get_component_candidates", "request_received", "data_received")),
         *((aioice.ice, name) for name in ("relayed_candidate", "server_reflexive_candidate")),
         (aioice.ice.StunProtocol(dtls.transport._connection), "transactions"),
         *((TurnTransport(unused), f"_TurnTransport__{name}") for name in ("close_task", "send_tasks")),
         (aiortc.rtcicetransport, "Connection"),
+        (aiortc.rtcpeerconnection, "RTCCertificate"),
+        (aiortc.rtcrtpreceiver, "RemoteBitrateEstimator"),
+        (RTCCertificate, "_create_ssl_context"),
         (Session(Policy(bytes(30), Policy.SSRC_ANY_OUTBOUND)), "_srtp"),
         (lib, "srtp_protect"),
     ]

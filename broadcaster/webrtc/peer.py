@@ -179,7 +179,6 @@ class PeerConnection:
         if kind == "video":
             internals.replace_sender(transceiver.sender, self._start_video)
             internals.set_ssrcs(transceiver.sender, context.packetizer.video.ssrc, context.rtx.ssrc)
-            internals.drop_bandwidth_estimator(transceiver.receiver)
         else:
             internals.replace_sender(transceiver.sender, self._start_audio)
             internals.set_ssrcs(transceiver.sender, context.packetizer.audio.ssrc, 0)

@@ -53,6 +53,9 @@ class AiortcPeers:
         self._queues: dict[int, asyncio.Queue[av.Packet]] = {}
         source.watch(self._send)
 
+    async def turn(self, *, answer: bool) -> None:
+        pass
+
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> AiortcPeer:
         return AiortcPeer(PacketTrack(self), listener)
 

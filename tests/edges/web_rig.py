@@ -157,6 +157,9 @@ class RecordingPeers:
         self.answer_error: Exception | None = None
         self.offer_hangs = False
 
+    async def turn(self, *, answer: bool) -> None:
+        pass
+
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> RecordingPeer:
         peer = RecordingPeer(viewer, listener)
         self.reached_at.append(reached_at)

@@ -118,6 +118,9 @@ class ViewersDriver:
         log = RateLimitedLogger(logging.getLogger("viewers"), self.clock)
         self.viewers = Viewers(LIMIT, self, self, self.clock, Timings(), log)  # type: ignore[arg-type]
 
+    async def turn(self, *, answer: bool) -> None:
+        pass
+
     def create(self, viewer: str, listener: PeerListener, reached_at: str = "") -> FaultyPeer:
         self.peers.append(FaultyPeer(self, listener))
         return self.peers[-1]
