@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from broadcaster.media.mp4 import Fragment, Tracks, fragment, init_segment
+from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE
 from broadcaster.model.stream import Quality
 from broadcaster.signaling.media import InitMessage, serialize_init
 
@@ -23,12 +24,13 @@ class InitMessages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FragmentMessage:
-    """One fragment; `init` is the init segment that its picture needs, None for audio. `time` in seconds of media."""
+    """One fragment, and the init segment that it needs; `time` is that of its first sample, in seconds of media."""
 
     frame: bytes
-    init: InitMessages | None = None
-    keyframe: bool = False
-    time: float = 0.0
+    init: InitMessages
+    keyframe: bool
+    has_picture: bool
+    time: float
 
 
 def init_messages(tracks: Tracks, base: float, quality: Quality) -> InitMessages:
@@ -37,11 +39,17 @@ def init_messages(tracks: Tracks, base: float, quality: Quality) -> InitMessages
     return InitMessages(_frame(_TEXT, announcement) + _frame(_BINARY, init_segment(tracks)), tracks)
 
 
-def fragment_message(
-    content: Fragment, init: InitMessages | None = None, *, keyframe: bool = False, time: float = 0.0
-) -> FragmentMessage:
+def fragment_message(content: Fragment, init: InitMessages) -> FragmentMessage:
     """Return the message of a fragment."""
-    return FragmentMessage(_frame(_BINARY, fragment(content)), init, keyframe, time)
+    video, audio = content.video, content.audio
+    time = video[0].time / VIDEO_RATE if video else audio[0].time / AUDIO_RATE
+    return FragmentMessage(
+        frame=_frame(_BINARY, fragment(content)),
+        init=init,
+        keyframe=bool(video) and video[0].keyframe,
+        has_picture=bool(video),
+        time=time,
+    )
 
 
 def _frame(first: int, payload: bytes) -> bytes:

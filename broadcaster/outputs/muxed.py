@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from broadcaster.media.mp4 import Sample
 from broadcaster.model.stats import MediaStats, MediaTotals
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.outputs.messages import FragmentMessage
-from broadcaster.outputs.muxers import AudioMuxer, VideoMuxer
+from broadcaster.outputs.muxers import AudioCollector, Muxer
 from broadcaster.outputs.tail import Tail
 from broadcaster.ports import Clock
 from broadcaster.stream.hub import Hub
@@ -30,9 +31,8 @@ _MARGIN = 1.0
 class Outlet(Protocol):
     """One viewer's connection."""
 
-    @property
-    def is_writable(self) -> bool:
-        """Whether everything that was written has been passed on to the kernel."""
+    is_writable: bool
+    """Whether everything that was written has been passed on to the kernel."""
 
     def write(self, data: bytes) -> None:
         """Write complete WebSocket frames, without blocking."""
@@ -66,27 +66,30 @@ class MuxedViewer:
 
     def add(self, message: FragmentMessage, now: float) -> None:
         """Take the next message, and send what the network takes."""
-        self._tail.add(message, now)
-        if self._tail.silence(now) > ACK_TIMEOUT:
+        tail = self._tail
+        tail.add(message, now)
+        if tail.silence(now) > ACK_TIMEOUT:
             self.outlet.timed_out()
             return
-        self.flush()
-        if self._tail.waits_for_keyframe and self.outlet.is_writable and self._tail.may_send(now):
+        self._send(now)
+        if tail.waits_for_keyframe and self.outlet.is_writable and tail.may_send(now):
             self._stream.request_keyframe(self)
 
     def flush(self) -> None:
         """Send what waits, as far as the network takes it: something was acknowledged, or left the write buffer."""
-        now = self._stream.now()
+        if self._tail:
+            self._send(self._stream.now())
+
+    def _send(self, now: float) -> None:
         while self.outlet.is_writable and (data := self._tail.next(now)) is not None:
             self.bytes_sent += len(data)
             self.outlet.write(data)
 
     def ack(self, count: int) -> bool:
         """Take an acknowledgement; return whether it can be right."""
-        new = self._tail.ack(count)
-        if new:
-            self.flush()
-        return new > 0
+        is_news = self._tail.ack(count)
+        self.flush()
+        return is_news
 
     def restart(self) -> None:
         """Wait for the next keyframe."""
@@ -113,8 +116,8 @@ class MuxedStream:
         self._hub = hub
         self._has_audio = has_audio
         self._viewers: dict[str, MuxedViewer] = {}
-        self._muxers: dict[Quality, VideoMuxer] = {}
-        self._audio: AudioMuxer | None = None
+        self._muxers: dict[Quality, Muxer] = {}
+        self._audio: AudioCollector | None = None
         self._past = MediaTotals()
 
     def __len__(self) -> int:
@@ -169,18 +172,11 @@ class MuxedStream:
         """Force a keyframe of the viewer's rendition as soon as the gate allows."""
         self._rendition(muxed.quality).request_keyframe(muxed.viewer, self.now())
 
-    def publish_video(self, message: FragmentMessage, quality: Quality, now: float) -> None:
-        """Send a picture to the viewers of its rendition (`muxers.Receiver`)."""
+    def publish(self, message: FragmentMessage, quality: Quality, now: float) -> None:
+        """Send a fragment to the viewers of its rendition (`muxers.Receiver`)."""
         for viewer in tuple(self._viewers.values()):
             if viewer.quality is quality:
                 self._add(viewer, message, now)
-
-    def publish_audio(self, message: FragmentMessage, now: float) -> None:
-        """Send audio to all viewers (`muxers.Receiver`)."""
-        for muxer in self._muxers.values():
-            muxer.remember(message)
-        for viewer in tuple(self._viewers.values()):
-            self._add(viewer, message, now)
 
     def restart(self, quality: Quality) -> None:
         """Let the viewers of a rendition wait for its next keyframe (`muxers.Receiver`)."""
@@ -188,17 +184,20 @@ class MuxedStream:
             if viewer.quality is quality:
                 viewer.restart()
 
-    def picture_captured(self, captured: float, now: float) -> None:
-        """Publish silence if the audio is late compared with the video (`muxers.Receiver`)."""
+    def picture_captured(self, captured: float) -> None:
+        """Add silence if the audio is late compared with the video (`muxers.Receiver`)."""
         if self._audio is not None and self._has_audio():
-            self._audio.fill(captured, now)
+            self._audio.fill(captured, self.now())
+
+    def _add_audio(self, samples: list[Sample], now: float) -> None:
+        for muxer in self._muxers.values():
+            muxer.add_audio(samples, now)
 
     def _open(self) -> None:
         base = round(self.now() - MAX_CACHE_DURATION - _MARGIN, 3)
-        numbers = itertools.count(1)
-        self._audio = AudioMuxer(self._hub, base, numbers, self)
+        self._audio = AudioCollector(self._hub, base, self._add_audio)
         self._audio.open()
-        muxer = VideoMuxer(self._hub, Quality.FULL, base, numbers, self, self._has_audio, self.now)
+        muxer = Muxer(self._hub, Quality.FULL, base, itertools.count(1), self, self._has_audio, self.now)
         self._muxers[Quality.FULL] = muxer
         muxer.open()
 

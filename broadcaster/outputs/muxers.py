@@ -1,4 +1,4 @@
-"""The stream as fragments: one muxer for the video of each rendition, and one for the audio that they share."""
+"""The stream as fragments: one muxer for the video of each rendition, with the audio that all share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Protocol
 
 from broadcaster.media.mp4 import Fragment, Sample, tracks_of
 from broadcaster.media.mp4_timing import STALL, AudioTiming, VideoTiming
-from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.outputs.messages import FragmentMessage, InitMessages, fragment_message, init_messages
 from broadcaster.stream.hub import Hub, Subscription
@@ -23,18 +22,19 @@ AUDIO_LATE = 0.4
 """Seconds by which audio may come after the video of the same time before silence takes its place: players show
 nothing for which they have no audio."""
 
+AUDIO_ALONE = 5
+"""Opus frames that do not wait for the next picture any longer. Usually they leave with it: players cannot go on
+without it, and each message costs each viewer two system calls."""
+
 
 class Receiver(Protocol):
     """Takes the fragments for the viewers."""
 
-    def publish_video(self, message: FragmentMessage, quality: Quality, now: float) -> None:
-        """Take the next picture of a rendition."""
+    def publish(self, message: FragmentMessage, quality: Quality, now: float) -> None:
+        """Take the next fragment of a rendition."""
 
-    def publish_audio(self, message: FragmentMessage, now: float) -> None:
-        """Take the next Opus frames."""
-
-    def picture_captured(self, captured: float, now: float) -> None:
-        """A picture of the full rendition with this capture time has come."""
+    def picture_captured(self, captured: float) -> None:
+        """A picture with this capture time has come."""
 
     def restart(self, quality: Quality) -> None:
         """What follows in this rendition has no connection with what came before."""
@@ -80,31 +80,26 @@ class _Subscriber:
         self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self.open)
 
 
-class AudioMuxer(_Subscriber):
-    """Makes a fragment of each Opus frame, and of silence where frames are missing."""
+class AudioCollector(_Subscriber):
+    """Makes samples of the Opus frames, and of silence where frames are missing; `take` gets them."""
 
-    def __init__(self, hub: Hub, base: float, numbers: Iterator[int], receiver: Receiver) -> None:
+    def __init__(self, hub: Hub, base: float, take: Callable[[list[Sample], float], None]) -> None:
         super().__init__(hub, "media audio", Quality.FULL)
-        self._base = base
-        self._numbers = numbers
-        self._receiver = receiver
         self._timing = AudioTiming(base)
+        self._take = take
 
     def audio(self, frame: OpusFrame, now: float) -> None:
-        """Publish an Opus frame at once (`hub.Subscriber`)."""
-        self._publish(self._timing.add(frame), now)
+        """Take the next Opus frame (`hub.Subscriber`)."""
+        self._take(self._timing.add(frame), now)
 
     def fill(self, captured: float, now: float) -> None:
-        """Publish silence if the audio is late, compared with a picture of this capture time."""
-        self._publish(self._timing.fill(captured - AUDIO_LATE), now)
-
-    def _publish(self, samples: list[Sample], now: float) -> None:
-        if samples:
-            content = Fragment(next(self._numbers), audio=tuple(samples))
-            self._receiver.publish_audio(fragment_message(content), now)
+        """Add silence if the audio is late, compared with a picture of this capture time."""
+        silence = self._timing.fill(captured - AUDIO_LATE)
+        if silence:
+            self._take(silence, now)
 
 
-class VideoMuxer(_Subscriber):
+class Muxer(_Subscriber):
     """Makes a fragment of each picture of a rendition, as soon as the next one shows its duration.
 
     `messages` are those since the last keyframe, as far as the rendition's keyframe cache holds them.
@@ -130,6 +125,7 @@ class VideoMuxer(_Subscriber):
         self._has_audio = has_audio
         self._clock = clock
         self._timing = VideoTiming(base)
+        self._audio: list[Sample] = []
         self._init: InitMessages | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -143,6 +139,7 @@ class VideoMuxer(_Subscriber):
         self._set_timer(on=False)
         self._timing.flush()
         self._init = None
+        self._audio.clear()
         self.messages.clear()
         self._receiver.restart(self.quality)
 
@@ -150,44 +147,48 @@ class VideoMuxer(_Subscriber):
         """Publish the picture before this one (`hub.Subscriber`)."""
         if not unit.keyframe and not self._timing.follows(unit):
             return False
-        init = self._init
         sample = self._timing.add(unit)
-        if sample is not None and init is not None:
-            self._publish(sample, init, now)
+        if sample is not None:
+            self._publish((sample,), now)
         if unit.keyframe:
             self.messages.clear()
             self._init = self._init_of(unit)
         self._set_timer(on=True)
-        self._receiver.picture_captured(unit.captured, now)
+        self._receiver.picture_captured(unit.captured)
         return True
 
-    def remember(self, message: FragmentMessage) -> None:
-        """Keep a message for new viewers, if they could begin with the keyframe before it."""
-        if not self.rendition.cache.units:
-            self.messages.clear()
-        elif self.messages or message.keyframe:
-            self.messages.append(message)
+    def add_audio(self, samples: list[Sample], now: float) -> None:
+        """Take audio, which leaves with the next picture."""
+        if self._init is None or not self._init.tracks.audio:
+            return
+        self._audio += samples
+        if len(self._audio) >= AUDIO_ALONE:
+            self._publish((), now)
 
     def _init_of(self, keyframe: AccessUnit) -> InitMessages | None:
         """Return the init segment that this keyframe needs; None if players could not use it."""
         try:
             tracks = tracks_of(keyframe.data, audio=self._has_audio())
         except ValueError as error:
-            if self._init is not None or not self.messages:
+            if self._init is not None:
                 log.warning("no video over /media: %s", error)
             return None
         if self._init is not None and self._init.tracks == tracks:
             return self._init
         return init_messages(tracks, self._base, self.quality)
 
-    def _publish(self, sample: Sample, init: InitMessages, now: float) -> None:
-        content = Fragment(next(self._numbers), video=(sample,))
-        time = sample.time / VIDEO_RATE
-        message = fragment_message(content, init, keyframe=sample.keyframe, time=time)
-        if sample.keyframe:
+    def _publish(self, video: tuple[Sample, ...], now: float) -> None:
+        """Publish a fragment of a picture, if any, and the audio that has been waiting."""
+        if self._init is None:
+            return
+        content = Fragment(next(self._numbers), video, tuple(self._audio))
+        self._audio.clear()
+        message = fragment_message(content, self._init)
+        if message.keyframe or not self.rendition.cache.units:
             self.messages.clear()
-        self.remember(message)
-        self._receiver.publish_video(message, self.quality, now)
+        if self.messages or message.keyframe:
+            self.messages.append(message)
+        self._receiver.publish(message, self.quality, now)
 
     def _set_timer(self, *, on: bool) -> None:
         if self._timer is not None:
@@ -200,5 +201,5 @@ class VideoMuxer(_Subscriber):
         """The next picture does not come: publish the last one."""
         self._timer = None
         sample = self._timing.flush()
-        if sample is not None and self._init is not None:
-            self._publish(sample, self._init, self._clock())
+        if sample is not None:
+            self._publish((sample,), self._clock())

@@ -1,7 +1,7 @@
 """What one viewer of `/media` is to get next: little waits for it, and little is under way to it. Time is an argument.
 
 TCP delivers everything, however late, so what a slow network cannot carry must not be handed to it. Two limits hold the
-delay down: fragments wait here for at most `MAX_AGE`, then pictures are skipped up to the next keyframe; and nothing
+delay down: fragments wait here for at most `MAX_AGE`, then everything is skipped up to the next keyframe; and nothing
 more is sent while a message has been under way for `MAX_UNDER_WAY` without an acknowledgement by the page, because a
 proxy on the way may buffer megabytes.
 """
@@ -31,20 +31,24 @@ class Tail:
         self._queue: deque[tuple[FragmentMessage, float]] = deque()
         self._under_way: deque[tuple[int, float, int]] = deque()
 
+    def __bool__(self) -> bool:
+        """Whether anything waits to be sent."""
+        return bool(self._queue)
+
     def add(self, message: FragmentMessage, now: float) -> None:
         """Take the next fragment, or skip it; what has waited for too long is skipped before."""
         if self._queue and now - self._queue[0][1] > MAX_AGE:
             self.restart()
-        if message.init is not None:
-            if self.waits_for_keyframe and not message.keyframe:
-                self.skipped += self._init is not None
+        if self.waits_for_keyframe:
+            if not message.keyframe:
+                self.skipped += message.has_picture and self._init is not None
                 return
             self.waits_for_keyframe = False
         self._queue.append((message, now))
 
     def restart(self) -> None:
         """Drop what waits, and wait for the next keyframe."""
-        self.skipped += sum(message.init is not None for message, _ in self._queue)
+        self.skipped += sum(message.has_picture for message, _ in self._queue)
         self._queue.clear()
         self.waits_for_keyframe = True
 
@@ -53,23 +57,27 @@ class Tail:
         return not self._under_way or now - self._under_way[0][1] < MAX_UNDER_WAY
 
     def next(self, now: float) -> bytes | None:
-        """Return the bytes to send next, or None."""
-        while self._queue and self.may_send(now):
-            message, _ = self._queue.popleft()
-            data = self._bytes(message)
-            if data:
-                self._under_way.append((self.sent, now, len(data)))
-                return data
-        return None
+        """Return the bytes to send next: a fragment, behind its init segment if that is new; None if there are none."""
+        if not self._queue or not self.may_send(now):
+            return None
+        message, _ = self._queue.popleft()
+        data = message.frame
+        self.sent += 1
+        if message.init is not self._init:
+            self._init = message.init
+            self.sent += 1
+            data = message.init.frames + data
+        self._under_way.append((self.sent, now, len(data)))
+        return data
 
-    def ack(self, count: int) -> int:
-        """The viewer has got so many messages; return how many of them are new: none if the number cannot be right."""
+    def ack(self, count: int) -> bool:
+        """The viewer has got so many messages; return whether that is news, and can be true."""
         if not self.acknowledged < count <= self.sent:
-            return 0
-        new, self.acknowledged = count - self.acknowledged, count
+            return False
+        self.acknowledged = count
         while self._under_way and self._under_way[0][0] <= count:
             self._under_way.popleft()
-        return new
+        return True
 
     def silence(self, now: float) -> float:
         """Return for how many seconds the oldest message under way has not been acknowledged."""
@@ -78,15 +86,3 @@ class Tail:
     def backlog(self, now: float) -> float:
         """Return for how many seconds the oldest fragment has been waiting."""
         return now - self._queue[0][1] if self._queue else 0.0
-
-    def _bytes(self, message: FragmentMessage) -> bytes:
-        """Return a message, behind its init segment if that is new; nothing for audio that the viewer does not play."""
-        if message.init is None:
-            if self._init is None or not self._init.tracks.audio:
-                return b""
-        elif message.init is not self._init:
-            self._init = message.init
-            self.sent += 2
-            return message.init.frames + message.frame
-        self.sent += 1
-        return message.frame

@@ -25,9 +25,13 @@ class MediaListener(Protocol):
 
 
 class MediaConnection:
-    """One viewer's connection to `/media` (`muxed.Outlet`)."""
+    """One viewer's connection to `/media` (`muxed.Outlet`).
+
+    `is_writable` is whether everything that was written has been passed on to the kernel.
+    """
 
     def __init__(self, socket: WebSocket, stream: MuxedStream, clock: Clock) -> None:
+        self.is_writable = True
         self.last_activity = clock.monotonic()
         self._socket = socket
         self._stream = stream
@@ -46,6 +50,7 @@ class MediaConnection:
         """Send nothing more, and close the WebSocket; idempotent."""
         if self._muxed is not None:
             self._stream.unsubscribe(self._muxed)
+        self.is_writable = False
         self._socket.close(code)
 
     def request_keyframe(self) -> None:
@@ -65,14 +70,9 @@ class MediaConnection:
         elif not self._is_progress(message) and not self._budget.spend(now, self._cost(message)):
             self.close(CloseCode.TOO_MANY)
 
-    @property
-    def is_writable(self) -> bool:
-        """Whether everything that was written has been passed on to the kernel."""
-        return not self._socket.is_closing and not self._socket.unsent_bytes
-
     def write(self, data: bytes) -> None:
         """Write complete WebSocket frames."""
-        self._socket.write(data)
+        self.is_writable = self._socket.write(data)
 
     def quality_chosen(self, quality: Quality) -> None:
         """The viewer is about to get this rendition."""
@@ -88,7 +88,8 @@ class MediaConnection:
         self.close(CloseCode.RESTART)
 
     def _drained(self) -> None:
-        if self._muxed is not None and not self._socket.is_closing:
+        self.is_writable = not self._socket.is_closing
+        if self._muxed is not None:
             self._muxed.flush()
 
     def _is_progress(self, message: WSMessage) -> bool:

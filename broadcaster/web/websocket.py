@@ -91,11 +91,6 @@ class WebSocket:
         """Whether our close frame has been sent or queued; later frames of the viewer are ignored."""
         return self._closing
 
-    @property
-    def unsent_bytes(self) -> int:
-        """Bytes of media that wait to be passed on to the kernel."""
-        return self._connection.unsent_bytes
-
     def carry_media(self, drained: Callable[[], None]) -> None:
         """Prepare for `write`; `drained` is called when all that was written has been passed on to the kernel."""
         self._max_buffered = MAX_MEDIA_BUFFERED
@@ -104,10 +99,11 @@ class WebSocket:
         kernel_socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, MEDIA_NOT_SENT)
         self._connection.notify_when_drained(drained)
 
-    def write(self, frames: bytes) -> None:
-        """Write complete frames at once, ahead of what is queued; not after `close`."""
+    def write(self, frames: bytes) -> bool:
+        """Write complete frames at once, ahead of what is queued; return whether the kernel has taken all of them."""
         if not self._closing:
             self._transport.write(frames)
+        return not self._closing and not self._connection.unsent_bytes
 
     def send(self, text: bytes) -> None:
         """Send a text message, encoded in UTF-8."""
