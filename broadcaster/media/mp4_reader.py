@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from broadcaster.media.bits import PictureFormat, picture_format
-from broadcaster.media.mp4 import AUDIO_TRACK, SYNC_SAMPLE, VIDEO_RUN, VIDEO_TRACK, Fragment, Sample, Tracks
+from broadcaster.media.mp4 import (
+    AUDIO_RUN,
+    AUDIO_TRACK,
+    DEPENDENT_SAMPLE,
+    SYNC_SAMPLE,
+    VIDEO_RUN,
+    VIDEO_TRACK,
+    Fragment,
+    Sample,
+    Tracks,
+)
 
 _HEADER = 8
 _AVC1_FIELDS = 78
@@ -136,7 +146,10 @@ def _read_fragment(moof: _Box, mdat: _Box) -> Fragment:
         if track not in (VIDEO_TRACK, AUDIO_TRACK) or track in samples:
             raise Mp4Error(f"a fragment has an unexpected track {track}")
         (time,) = run.child(b"tfdt").fields(">Q", 4)
-        samples[track] = tuple(_read_samples(run.child(b"trun"), time, mdat, mdat.start + _HEADER - moof.start))
+        rows, data_start = run.child(b"trun"), mdat.start + _HEADER - moof.start
+        if rows.fields(">L")[0] != (VIDEO_RUN if track == VIDEO_TRACK else AUDIO_RUN):
+            raise Mp4Error("a run of samples has unexpected flags")
+        samples[track] = tuple(_read_samples(rows, time, mdat, data_start))
     return Fragment(number, samples.get(VIDEO_TRACK, ()), samples.get(AUDIO_TRACK, ()))
 
 
@@ -144,13 +157,15 @@ def _read_samples(run: _Box, time: int, mdat: _Box, data_start: int) -> Iterator
     """Yield the samples of a `trun`, whose data offset counts from the moof."""
     flags, count, offset = run.fields(">LLl")
     offset -= data_start
-    row = ">3L" if flags & 0xFFFFFF == VIDEO_RUN else ">2L"
+    row = ">3L" if flags == VIDEO_RUN else ">2L"
     if count > len(run.content) // struct.calcsize(row):
         raise Mp4Error("a run of samples is truncated")
     for index in range(count):
         duration, size, *sample_flags = run.fields(row, 12 + index * struct.calcsize(row))
+        if sample_flags not in ([], [SYNC_SAMPLE], [DEPENDENT_SAMPLE]):
+            raise Mp4Error("a sample has unexpected flags")
         if not 0 <= offset <= offset + size <= len(mdat.content):
             raise Mp4Error("a sample lies outside of its fragment")
-        yield Sample(bytes(mdat.content[offset : offset + size]), time, duration, sample_flags in ([], [SYNC_SAMPLE]))
+        yield Sample(bytes(mdat.content[offset : offset + size]), time, duration, sample_flags != [DEPENDENT_SAMPLE])
         time += duration
         offset += size

@@ -60,7 +60,7 @@ _message = json.Decoder(Open | Ack)
 _encoder = json.Encoder()
 
 
-def parse_media_message(text: str) -> Open | Ack:
+def parse_media_message(text: str | bytes) -> Open | Ack:
     """Read one message of a viewer. Raises `BadMessage`."""
     try:
         return _message.decode(text)

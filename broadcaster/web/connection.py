@@ -8,6 +8,7 @@ from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable
 
 from broadcaster.web.access import plain_address
+from broadcaster.web.short_texts import ShortTexts
 
 HANDSHAKE_TIMEOUT = 10
 """Seconds for a TLS handshake, which may take some on a bad mobile network. asyncio's default of 60 is too long."""
@@ -33,6 +34,7 @@ class Connection(asyncio.Protocol):
         self.is_websocket = False
         self.drained: Callable[[], None] = lambda: None
         self._inner = inner
+        self._data_received = inner.data_received
         self._ended: Callable[[Connection], None] | None = ended
         self._transports: list[asyncio.Transport] = []
 
@@ -46,6 +48,19 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transports.append(transport)
 
+    def read_short_texts(self, receive: Callable[[bytes], None]) -> None:
+        """Hand short text messages to `receive` from now on, and all other data to the inner protocol as before."""
+        reader = ShortTexts()
+
+        def data_received(data: bytes) -> None:
+            for payload in reader.feed(data):
+                receive(payload)
+            if reader.rest is not None:
+                self._data_received = self._inner.data_received
+                self._inner.data_received(reader.rest)
+
+        self._data_received = data_received
+
     def notify_when_drained(self, drained: Callable[[], None]) -> None:
         """Call `drained` from now on whenever the lowest write buffer has become empty."""
         self.drained = drained
@@ -56,6 +71,7 @@ class Connection(asyncio.Protocol):
         """Report the end of the connection; idempotent."""
         self._transports.clear()
         self.drained = lambda: None
+        self._data_received = self._inner.data_received
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(self)
@@ -78,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._inner.data_received(data)
+        self._data_received(data)
 
     def eof_received(self) -> bool | None:
         """See `asyncio.Protocol`."""

@@ -43,7 +43,7 @@ class MediaConnection:
     def start(self, viewer: str, listener: MediaListener, preference: QualityPreference, last: Quality) -> None:
         """Send the stream to this viewer, beginning with the rendition that it chose, or else got last."""
         self._listener = listener
-        self._socket.carry_media(self._drained)
+        self._socket.carry_media(self._drained, self._receive_text)
         self._muxed = self._stream.subscribe(viewer, self, preference, last)
 
     def close(self, code: CloseCode) -> None:
@@ -63,11 +63,27 @@ class MediaConnection:
         return MediaStats() if self._muxed is None else self._muxed.stats()
 
     def receive(self, message: WSMessage) -> None:
-        """Process one frame other than the end."""
-        self.last_activity = now = self._clock.monotonic()
+        """Process one frame other than the end and short texts."""
         if message.type is WSMsgType.BINARY:
             self.close(CloseCode.UNSUPPORTED_DATA)
-        elif not self._is_progress(message) and not self._budget.spend(now, self._cost(message)):
+        elif message.type is WSMsgType.TEXT:
+            self._receive_text(message.data)
+        else:
+            self._spend(1)
+
+    def _receive_text(self, text: str | bytes) -> None:
+        """Process a text message; only an acknowledgement of something new is free, however often it comes."""
+        self.last_activity = self._clock.monotonic()
+        try:
+            message = parse_media_message(text)
+        except BadMessage:
+            message = None
+        is_news = isinstance(message, Ack) and self._muxed is not None and self._muxed.ack(message.count)
+        if not is_news:
+            self._spend(BAD_MESSAGE_COST)
+
+    def _spend(self, cost: int) -> None:
+        if not self._budget.spend(self._clock.monotonic(), cost):
             self.close(CloseCode.TOO_MANY)
 
     def write(self, data: bytes) -> None:
@@ -91,17 +107,3 @@ class MediaConnection:
         self.is_writable = not self._socket.is_closing
         if self._muxed is not None:
             self._muxed.flush()
-
-    def _is_progress(self, message: WSMessage) -> bool:
-        """Process a text message; return whether it acknowledges something that was not acknowledged before."""
-        if message.type is not WSMsgType.TEXT or self._muxed is None:
-            return False
-        try:
-            received = parse_media_message(message.data)
-        except BadMessage:
-            return False
-        return isinstance(received, Ack) and self._muxed.ack(received.count)
-
-    def _cost(self, message: WSMessage) -> int:
-        """Return what a message costs that is no progress; pings are harmless, everything else is an error."""
-        return BAD_MESSAGE_COST if message.type is WSMsgType.TEXT else 1

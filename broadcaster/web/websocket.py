@@ -91,13 +91,17 @@ class WebSocket:
         """Whether our close frame has been sent or queued; later frames of the viewer are ignored."""
         return self._closing
 
-    def carry_media(self, drained: Callable[[], None]) -> None:
-        """Prepare for `write`; `drained` is called when all that was written has been passed on to the kernel."""
+    def carry_media(self, drained: Callable[[], None], short_text: Callable[[bytes], None]) -> None:
+        """Prepare for `write`; `drained` is called when all that was written has been passed on to the kernel.
+
+        `short_text` is called with each short text message, as soon as it arrives; `receive` gets the other frames.
+        """
         self._max_buffered = MAX_MEDIA_BUFFERED
         kernel_socket = self._transport.get_extra_info("socket")
         kernel_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MEDIA_UNDER_WAY)
         kernel_socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, MEDIA_NOT_SENT)
         self._connection.notify_when_drained(drained)
+        self._connection.read_short_texts(lambda text: None if self._closing else short_text(text))
 
     def write(self, frames: bytes) -> bool:
         """Write complete frames at once, ahead of what is queued; return whether the kernel has taken all of them."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.fuzz import datagrams, signaling, texts
+from tests.fuzz import datagrams, media, signaling, texts
 from tests.unit.signaling_samples import CHROMIUM, PION
 
 CANDIDATE = "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ srflx raddr 192.168.1.9 rport 50000 generation 0"
@@ -19,6 +19,7 @@ MESSAGES: Sequence[dict[str, object]] = (
     {"type": "keyframe"},
     {"type": "hello", "token": "x", "resume": "y"},
     {"type": "later", "x": [1, {"y": "\ud83d\ude00"}]},
+    {"type": "media"},
     {"type": "bye"},
 )
 
@@ -58,6 +59,8 @@ TARGETS = {
         texts.h264,
         [b"\x20\0\0\0\1\x67\x42\xe0\x1f\xaa\0\0\1\x68\xce\x38\x80\0\0\1\x65" + bytes(range(1, 90)), b"\x09\0\0\1\x61"],
     ),
+    "mp4": Target(media.mp4, [media.MOVIE]),
+    "media": Target(media.messages, [media.ACKS, b'{"type":"open","ticket":"x"}']),
     "settings": Target(texts.settings, [b'[video]\nfps = 30\n[web]\nhosts = ["a.b"]\n', b"ice.ports=5000-5010\n"]),
     "headers": Target(texts.headers, [b"pi.local:8080\nhttp://pi.local:8080", b"[::1]:80\n192.0.2.1, 10.0.0.2:99"]),
     "sound_cards": Target(
