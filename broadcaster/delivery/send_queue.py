@@ -6,13 +6,13 @@ from collections import deque
 
 from broadcaster.delivery.congestion import CongestionController, ViewerHealth
 from broadcaster.delivery.pacer import BURST, Pacer, WaitingFrame
-from broadcaster.delivery.rendition_choice import RenditionChoice, Renditions
 from broadcaster.delivery.rendition_switch import RenditionSwitch
 from broadcaster.delivery.upgrades import Upgrades
 from broadcaster.media.rtp import RtpFrame
 from broadcaster.model.stats import ReceiverReport
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import MediaSender
+from broadcaster.stream.rendition_choice import RenditionChoice, Renditions
 
 LONGEST_DELAY = 1.0
 """Seconds that pictures may wait because this machine is too slow; then they are skipped up to the next keyframe."""

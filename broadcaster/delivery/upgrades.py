@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from broadcaster.delivery.attempts import Attempts
 from broadcaster.delivery.pacer import BURST, packets_due
 from broadcaster.delivery.padding_probe import PaddingProbe, ProbeResult
-from broadcaster.delivery.rendition_choice import RenditionChoice, Renditions
 from broadcaster.model.stream import Quality
 from broadcaster.ports import MediaSender
+from broadcaster.stream.attempts import Attempts
+from broadcaster.stream.rendition_choice import RenditionChoice, Renditions
 
 RAISE_AFTER = 1.0
 """Seconds with a risen bandwidth estimate before trying a higher bit rate for a single viewer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broadcaster.delivery.attempts import LONGEST_WAIT, Attempts
+from broadcaster.stream.attempts import LONGEST_WAIT, Attempts
 
 
 def seconds_until_due(attempts: Attempts, now: float) -> int:

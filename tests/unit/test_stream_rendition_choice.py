@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from broadcaster.delivery.attempts import LONGEST_WAIT
-from broadcaster.delivery.rendition_choice import FIRST_WAIT, HEADROOM, RELAPSE, RenditionChoice
 from broadcaster.model.stream import Quality, QualityPreference
+from broadcaster.stream.attempts import LONGEST_WAIT
+from broadcaster.stream.rendition_choice import FIRST_WAIT, HEADROOM, RELAPSE, RenditionChoice
 
 RATE = 400_000
 WIDE = round(RATE * HEADROOM)

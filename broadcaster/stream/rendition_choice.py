@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from broadcaster.delivery.attempts import Attempts
 from broadcaster.model.stream import Quality, QualityPreference
+from broadcaster.stream.attempts import Attempts
 
 FIRST_WAIT = 6.0
 """Seconds without congestion on the small rendition before the first attempt to return."""
