@@ -65,7 +65,7 @@ def test_newest_changelog_entry_is_this_version():
 def test_document_of_congestion_control_has_the_values_of_the_code():
     rows = re.findall(r"^\| `(\w+)\.(\w+)` \| ([\d.]+) \|", read("broadcaster/delivery/README.md"), re.MULTILINE)
     assert len(rows) > 50
-    stream = {"bitrate", "rendition"}
+    stream = {"attempts", "bitrate", "rendition", "rendition_choice"}
     for module, name, value in rows:
         package = "stream" if module in stream else "delivery"
         constant = getattr(importlib.import_module(f"broadcaster.{package}.{module}"), name)
