@@ -22,6 +22,9 @@ CHANNELS = 2
 """Channels of the audio track. Mono packets are decoded to two equal channels (RFC 6716 §2.1.2), so the track need not
 change when the number of microphones does."""
 
+MOVIE_RATE = 1000
+"""Ticks per second of the movie, in which its duration and edit lists count."""
+
 _PRE_SKIP = 312
 """Samples until libopus's output is complete, as RFC 7845 §4.2 defines it."""
 _DATA_OFFSET_PRESENT, _DURATION_PRESENT, _SIZE_PRESENT, _FLAGS_PRESENT = 0x001, 0x100, 0x200, 0x400
@@ -69,6 +72,19 @@ class Fragment:
     audio: tuple[Sample, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SampleTables:
+    """What `moov` tells about the samples of a track: the boxes of `stbl` behind `stsd`, and the edit list.
+
+    `duration` is that of the samples in ticks of the track, `movie_duration` that of the track in `MOVIE_RATE`.
+    """
+
+    boxes: bytes
+    edits: bytes = b""
+    duration: int = 0
+    movie_duration: int = 0
+
+
 def tracks_of(keyframe: bytes, *, audio: bool) -> Tracks:
     """Return the tracks of a stream that begins with this access unit. Raises ValueError if its SPS cannot be used."""
     sets: dict[int, list[bytes]] = {NalType.SPS: [], NalType.PPS: []}
@@ -107,12 +123,18 @@ def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
 
 def init_segment(tracks: Tracks) -> bytes:
     """Return `ftyp` and `moov`. The durations are 0, so that players take the stream as live."""
-    boxes = [_video_track(tracks)] + ([_audio_track()] if tracks.audio else [])
     defaults = [_track_defaults(VIDEO_TRACK, DEPENDENT_SAMPLE)]
     defaults += [_track_defaults(AUDIO_TRACK, SYNC_SAMPLE)] if tracks.audio else []
-    header = struct.pack(">4LLH10x", 0, 0, 1000, 0, 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">L", 3)
-    movie = box(b"moov", full_box(b"mvhd", 0, 0, *header), *boxes, box(b"mvex", *defaults))
+    movie = movie_box(tracks, _IN_FRAGMENTS, _IN_FRAGMENTS if tracks.audio else None, box(b"mvex", *defaults))
     return box(b"ftyp", b"iso6", struct.pack(">L", 0x200), b"isomiso6avc1mp41") + movie
+
+
+def movie_box(tracks: Tracks, video: SampleTables, audio: SampleTables | None, extends: bytes = b"") -> bytes:
+    """Return `moov`; the audio track is omitted if there are no tables for it. `extends` is the `mvex` box, if any."""
+    duration = max(video.movie_duration, audio.movie_duration if audio is not None else 0)
+    header = struct.pack(">4LLH10x", 0, 0, MOVIE_RATE, duration, 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">L", 3)
+    boxes = [_video_track(tracks, video)] + ([] if audio is None else [_audio_track(audio)])
+    return box(b"moov", full_box(b"mvhd", 0, 0, *header), *boxes, extends)
 
 
 def fragment(content: Fragment) -> bytes:
@@ -153,14 +175,15 @@ def _track_defaults(track: int, flags: int) -> bytes:
     return full_box(b"trex", 0, 0, struct.pack(">5L", track, 1, 0, 0, flags))
 
 
-def _video_track(tracks: Tracks) -> bytes:
+def _video_track(tracks: Tracks, content: SampleTables) -> bytes:
     width, height = tracks.format.width, tracks.format.height
     entry = box(
         b"avc1",
         struct.pack(">6xH16xHHLL4xH32xHh", 1, width, height, 0x480000, 0x480000, 1, 24, -1),
         box(b"avcC", decoder_configuration(tracks)),
     )
-    return _track(VIDEO_TRACK, VIDEO_RATE, b"vide", full_box(b"vmhd", 0, 1, bytes(8)), entry, width, height)
+    size = struct.pack(">LL", width << 16, height << 16)
+    return _track(VIDEO_TRACK, VIDEO_RATE, b"vide", full_box(b"vmhd", 0, 1, bytes(8)), entry, size, content)
 
 
 def decoder_configuration(tracks: Tracks) -> bytes:
@@ -178,34 +201,42 @@ def _sized(sets: Sequence[bytes]) -> list[bytes]:
     return [struct.pack(">H", len(data)) + data for data in sets]
 
 
-def _audio_track() -> bytes:
+def _audio_track(content: SampleTables) -> bytes:
     """Return the Opus track ("Encapsulation of Opus in ISO BMFF" §4.3); capture times contain the encoder's delay."""
     entry = box(
         b"Opus",
         struct.pack(">6xH8xHH4xL", 1, CHANNELS, 16, AUDIO_RATE << 16),
         box(b"dOps", struct.pack(">BBHLhB", 0, CHANNELS, _PRE_SKIP, AUDIO_RATE, 0, 0)),
     )
-    return _track(AUDIO_TRACK, AUDIO_RATE, b"soun", full_box(b"smhd", 0, 0, bytes(4)), entry, 0, 0)
+    return _track(AUDIO_TRACK, AUDIO_RATE, b"soun", full_box(b"smhd", 0, 0, bytes(4)), entry, bytes(8), content)
 
 
-def _track(number: int, rate: int, handler: bytes, media: bytes, entry: bytes, width: int, height: int) -> bytes:
+def _track(
+    number: int, rate: int, handler: bytes, media: bytes, entry: bytes, size: bytes, content: SampleTables
+) -> bytes:
     volume = 0x100 if handler == b"soun" else 0
-    header = struct.pack(">5L8xHHH2x", 0, 0, number, 0, 0, 0, 0, volume)
-    tables = [
-        full_box(name, 0, 0, bytes(size)) for name, size in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4))
-    ]
+    header = struct.pack(">5L8xHHH2x", 0, 0, number, 0, content.movie_duration, 0, 0, volume)
     return box(
         b"trak",
-        full_box(b"tkhd", 0, 3, header, _MATRIX, struct.pack(">LL", width << 16, height << 16)),
+        full_box(b"tkhd", 0, 3, header, _MATRIX, size),
+        content.edits,
         box(
             b"mdia",
-            full_box(b"mdhd", 0, 0, struct.pack(">4LHH", 0, 0, rate, 0, _UNDETERMINED_LANGUAGE, 0)),
+            full_box(b"mdhd", 0, 0, struct.pack(">4LHH", 0, 0, rate, content.duration, _UNDETERMINED_LANGUAGE, 0)),
             full_box(b"hdlr", 0, 0, bytes(4), handler, bytes(12), b"\0"),
             box(
                 b"minf",
                 media,
                 box(b"dinf", full_box(b"dref", 0, 0, struct.pack(">L", 1), full_box(b"url ", 0, 1))),
-                box(b"stbl", full_box(b"stsd", 0, 0, struct.pack(">L", 1), entry), *tables),
+                box(b"stbl", full_box(b"stsd", 0, 0, struct.pack(">L", 1), entry), content.boxes),
             ),
         ),
     )
+
+
+_IN_FRAGMENTS = SampleTables(
+    b"".join(
+        full_box(name, 0, 0, bytes(size)) for name, size in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4))
+    )
+)
+"""Empty tables: all samples are in fragments."""

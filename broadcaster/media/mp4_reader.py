@@ -82,6 +82,14 @@ def read(data: bytes) -> Movie:
     return movie
 
 
+def read_fragment(data: bytes) -> Fragment:
+    """Return the content of one fragment. Raises `Mp4Error`."""
+    boxes = list(_boxes(memoryview(data)))
+    if [one.kind for one in boxes] != [b"moof", b"mdat"]:
+        raise Mp4Error("this is not a moof and an mdat")
+    return _read_fragment(*boxes)
+
+
 def _boxes(data: memoryview) -> Iterator[_Box]:
     """Yield the boxes in `data`, up to an incomplete one. Raises `Mp4Error` if a size is impossible."""
     offset = 0
