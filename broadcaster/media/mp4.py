@@ -132,7 +132,12 @@ def init_segment(tracks: Tracks) -> bytes:
 def movie_box(tracks: Tracks, video: SampleTables, audio: SampleTables | None, extends: bytes = b"") -> bytes:
     """Return `moov`; the audio track is omitted if there are no tables for it. `extends` is the `mvex` box, if any."""
     duration = max(video.movie_duration, audio.movie_duration if audio is not None else 0)
-    header = struct.pack(">4LLH10x", 0, 0, MOVIE_RATE, duration, 0x10000, 0x100), _MATRIX, bytes(24), struct.pack(">L", 3)
+    header = (
+        struct.pack(">4LLH10x", 0, 0, MOVIE_RATE, duration, 0x10000, 0x100),
+        _MATRIX,
+        bytes(24),
+        struct.pack(">L", 3),
+    )
     boxes = [_video_track(tracks, video)] + ([] if audio is None else [_audio_track(audio)])
     return box(b"moov", full_box(b"mvhd", 0, 0, *header), *boxes, extends)
 
