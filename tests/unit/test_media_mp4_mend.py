@@ -1,5 +1,7 @@
 """What a power cut leaves: after any cut and any zeroed range, all whole fragments in front of it play."""
 
+import contextlib
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ PARTS = 5
 def mended(data: bytes) -> tuple[bytes, int]:
     """Return the file as it is after mending, and how many of the fragments are in it."""
     index = whole_part(reader(data))
-    whole, ends = opened(fragments(PARTS))
+    _whole, ends = opened(fragments(PARTS))
     # A mended file is `ftyp` as it has to be, and then what was found.
     start = header(index.tracks)
     return ended(start + data[len(start) :], index), [len(header(tracks())), *ends].index(index.end)
@@ -63,10 +65,8 @@ def test_any_damage_is_survived(data):
     damaged = bytearray(opened(fragments(2))[0])
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(Mp4Error):
         assert whole_part(reader(bytes(damaged))).end <= len(damaged)
-    except Mp4Error:
-        pass
 
 
 def test_file_that_was_ended_is_found_whole():
