@@ -154,7 +154,7 @@ class PlayerPeer(MediaPeer, Protocol):
 class PushPeer(Peer, Protocol):
     """The peer connection to a media server, to which the stream is pushed."""
 
-    async def check_consent(self) -> None:
+    def check_consent(self) -> None:
         """Send a connectivity check, because the server has been silent; its response counts as activity."""
 
 

@@ -51,9 +51,9 @@ class OfferingPushPeer(OfferingPeer):
 
     is_viewer = False
 
-    async def check_consent(self) -> None:
+    def check_consent(self) -> None:
         """Send a connectivity check, because the server has been silent; its response counts as activity."""
-        await self.ice.check_consent()
+        self.ice.check_consent()
 
 
 class AiortcPeerFactory:

@@ -77,6 +77,7 @@ class IceConnection(Connection):
         self._reached_at = reached_at
         self._reception = Reception(context.clock)
         self._problems: list[str] = []
+        self._checks: set[asyncio.Task[None]] = set()
         self._own_addresses: frozenset[str] = frozenset()
 
     @property
@@ -98,6 +99,8 @@ class IceConnection(Connection):
 
     async def close(self) -> None:
         """Close the connection, and drop the reference to the RTCP handler, which is part of a cycle."""
+        for check in self._checks:
+            check.cancel()
         await super().close()
         self._reception.rtcp_handler = drop_rtcp
 
@@ -105,8 +108,13 @@ class IceConnection(Connection):
         """Record that an authenticated datagram other than STUN arrived now."""
         self._reception.note_activity()
 
-    async def check_consent(self) -> None:
-        """Send a connectivity check on the nominated pair; a response is activity (RFC 7675 §5.1). Never raises."""
+    def check_consent(self) -> None:
+        """Send a connectivity check on the nominated pair; a response is activity (RFC 7675 §5.1)."""
+        check = asyncio.create_task(self._check_consent(), name="consent check")
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
+
+    async def _check_consent(self) -> None:
         pair = internals.nominated_pair(self)
         if pair is None or self.remote_password is None:
             return

@@ -65,7 +65,6 @@ class PushRunner:
         self._peers: dict[int, PushPeer] = {}
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._attempt: asyncio.Task[None] | None = None
-        self._checks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._run(), name=f"push target {target.name}")
 
@@ -81,10 +80,8 @@ class PushRunner:
                 await self._jobs.join()
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [*self._checks, self._task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     def stats(self) -> PushStats:
         """Return statistics for the operator."""
@@ -115,10 +112,9 @@ class PushRunner:
                 case Abort():
                     self._abort()
                 case CheckConsent(id) if id in self._peers:
-                    check = asyncio.create_task(self._peers[id].check_consent(), name="push consent check")
-                    self._checks.add(check)
-                    check.add_done_callback(self._checks.discard)
+                    self._peers[id].check_consent()
                 case StoreSession(url):
+                    self._deleted = ""  # a server that was restarted may use the same URL again
                     self._context.sessions.store(self.target.name, url)
                 case ForgetSession(url):
                     self._context.sessions.forget(self.target.name, url)
