@@ -51,6 +51,10 @@ FAULTS = {
         "kill -9 with 30 viewers",
         "restarted after 1 s: all live within 8 s, reconnections spread over more than 1 s",
     ),
+    "push": Row(
+        "a media server to which the stream is pushed is killed and restarted",
+        "connected again within 5 s, decoded, no gap at viewers (measured: connected after, and again after)",
+    ),
     "load": Row(
         "the machine is overloaded",
         "the bit rate falls to `video.bitrate_min`, then new viewers are refused (`full`, with the reason); viewers who"
@@ -102,6 +106,11 @@ INPUT = {
     ),
     "http": Row(
         "headers of 17 kB, a hundred headers, no HTTP; half a request, silence", "400; closed after a few seconds"
+    ),
+    "push-server": Row(
+        "media servers to which the stream is pushed: never answer, hang, answer slowly, with 100 MB, with garbage"
+        " instead of HTTP, TLS or SDP, redirect for ever, accept without a session, drop the connection",
+        "the reason in the status, retried after 1, 2, 4 … 30 s, no gap at viewers",
     ),
     "close": Row("a viewer that does not answer our close frame", "disconnected within 0.5 s"),
     "token": Row("repeated wrong tokens", "4001; after five in a minute 4005; never in the log"),

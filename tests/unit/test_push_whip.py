@@ -115,6 +115,7 @@ def test_token_is_not_taken_from_https_to_http():
         (401, "", "the server requires a token, or rejects the one in the settings (HTTP 401)"),
         (404, "<html>long page</html>", "the server has no WHIP endpoint at this URL (HTTP 404)"),
         (503, "busy\r\n now", 'the server has an error (HTTP 503): "busy now"'),
+        (429, "\x1b[31m\0", 'the server has had too many requests (HTTP 429): "?[31m?"'),
         (200, "", "the server answers unexpectedly (HTTP 200)"),
         (400, "x" * 500, f'the server rejects the offer (HTTP 400): "{"x" * 100}"'),
     ],

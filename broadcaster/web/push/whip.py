@@ -16,7 +16,7 @@ MAX_SERVERS = 8
 _MAX_HEADER = 8192
 _MAX_CREDENTIAL = 512
 
-_LINK = re.compile(r'<([^<>"\s]{1,300})>((?:\s*;\s*[\w-]{1,40}\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]+))*)')
+_LINK = re.compile(r'<([^<>"\s]{1,300})>((?:\s*;\s*[\w-]{1,40}\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]+)){0,9})')
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))')
 """RFC 8288 §3."""
 
@@ -86,7 +86,7 @@ def resolve(base: str, location: str) -> str:
 def refusal(status: int, text: str) -> PushError:
     """Return the error for an answer other than 201; `text` is the beginning of its body."""
     meaning = _MEANINGS.get(status, "the server has an error" if status >= 500 else "the server answers unexpectedly")
-    line = " ".join(text.split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
     # The body of an error page says nothing to the owner.
     said = f': "{line[:100]}"' if line and not line.startswith("<") else ""
     return PushError(f"{meaning} (HTTP {status}){said}", status)
