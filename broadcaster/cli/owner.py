@@ -77,12 +77,23 @@ def _rows(answer: dict[str, Any], now: float) -> Iterable[tuple[str, str]]:
         return
     capacity = answer["capacity"]
     yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}{_small(capacity['renditions'])}"
+    for target in answer.get("push", []):
+        yield "Push", _push(target)
     yield "Source", f"{answer['source']}, {answer['width']}×{answer['height']}, {answer['fps']:g} fps"
     yield "Encoder", f"{answer['encoder']}, {capacity['bitrate_wanted'] / 1e6:.3g} Mbit/s"
     yield "Audio", str(answer["audio_source"])
     load = "overloaded, refusing new viewers" if capacity["overloaded"] else "ok"
     yield "Load", f"{load} (event loop lag: {capacity['loop_lag_p99']:g} ms, 99th percentile)"
     yield "Uptime", f"{duration(answer['uptime'])}, version {answer['version']}"
+
+
+def _push(target: dict[str, Any]) -> str:
+    """Return what a push target is doing, and why it is not connected."""
+    text = f"{target['name']} ({target['server']}): {target['state']}"
+    if target["connected_for"] is not None:
+        return f"{text} for {duration(target['connected_for'])}"
+    retry = f"; trying again in {duration(target['retry_in'])}" if target["retry_in"] else ""
+    return f"{text}, {target['reason']}{retry}" if target["reason"] else text
 
 
 def _small(renditions: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ GROUPS = {
     "certificate": ("certificate",),
     "candidates": ("candidates",),
     "internet": ("nat", "turn"),
+    "push": ("push",),
     "clock": ("clock",),
     "resources": ("memory", "disk"),
 }

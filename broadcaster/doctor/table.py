@@ -18,6 +18,7 @@ from broadcaster.doctor.checks import (
     permissions,
     pins,
     power,
+    push,
     resources,
     service,
     versions,
@@ -55,6 +56,7 @@ CHECKS = (
     Check("certificate", certificate.probe, 10),
     Check("candidates", candidates.probe, 25),
     Check("internet", internet.probe, 30),
+    Check("push", push.probe, 15),
     Check("clock", clock.probe, 5),
     Check("resources", resources.probe, 5),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -33,8 +34,9 @@ class WhipServer:
     and `Authorization`.
     """
 
-    def __init__(self, port: int = 0, token: str = "") -> None:
+    def __init__(self, port: int = 0, token: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.port = port
+        self._tls = tls
         self.token = token
         self.location = "session/{number}"
         self.links: list[str] = []
@@ -64,7 +66,7 @@ class WhipServer:
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -73,6 +73,26 @@ def test_status_counts_viewers_of_the_small_rendition(target):
     assert lines[1] == "  Viewers  5 of at most 20 (smaller video because of slow networks: 2)"
 
 
+def test_status_shows_push_targets(target):
+    daemon, answers = target
+    common = {"server": "https://example.org", "reason": "", "connected_for": None, "retry_in": None}
+    answers.append(
+        STATUS
+        | {
+            "push": [
+                common | {"name": "a", "state": "connected", "connected_for": 61.0},
+                common | {"name": "b", "state": "waiting", "reason": "no answer", "retry_in": 4.0},
+                common | {"name": "c", "state": "idle"},
+            ]
+        }
+    )
+    assert owner.status(daemon, 1090.0, as_json=False).splitlines()[2:5] == [
+        "  Push     a (https://example.org): connected for 1 min 1 s",
+        "  Push     b (https://example.org): waiting, no answer; trying again in 4 s",
+        "  Push     c (https://example.org): idle",
+    ]
+
+
 def test_private_stream_shows_only_its_state(target):
     daemon, answers = target
     answers.append({"stream": {"state": "live"}, "private": True})
