@@ -1,17 +1,20 @@
 /** Playback of the stream over the web: where to seek, how fast to play, what to remove. Pure; media times in s, clocks in ms. */
 
-/** How much is buffered ahead at least; more after each stall, and slowly less while there is none. */
+/** How much is buffered ahead at least; more after each short stall, and slowly less while there is none. */
 export const MIN_TARGET = 0.05;
-export const MAX_TARGET = 1;
+export const MAX_TARGET = 0.3;
 const STALL_STEP = 0.05;
 const CALM_STEP = 0.02;
 /** Time without a stall after which the target falls. */
 export const CALM = 10_000;
-/** One stall causes several events. */
-export const STALL_INTERVAL = 300;
-/** Whatever is buffered beyond the target and this is skipped, even more of it before anything was shown. */
-export const MAX_EXCESS = 0.5;
+/** A longer stall is not jitter, against which a larger buffer helps. */
+export const MAX_STALL = 500;
+/** If more is buffered ahead, it is skipped; before anything was shown, already if it is this much more than the target. */
+export const MAX_AHEAD = 0.55;
 export const MAX_FIRST_EXCESS = 0.1;
+/** Time until the next skip; it doubles with each one, because decoding up to the new position may take a slow device too long. */
+export const SKIP_PAUSE = 500;
+const MAX_SKIP_PAUSE = 8000;
 /** What the browser keeps behind the position, and what is removed at a time. */
 export const KEPT = 2;
 const REMOVED = 8;
@@ -19,7 +22,11 @@ const REMOVED = 8;
 export class Playback {
   target = MIN_TARGET;
   rate = 1;
-  limit = MAX_FIRST_EXCESS;
+  hasBegun = false;
+  skippedAt = -Infinity;
+  skipPause = SKIP_PAUSE;
+  /** since when playback waits for data @type {number | null} */
+  stalledAt = null;
   /** @type {number[]} start times of the buffered keyframes */
   keyframes = [];
 
@@ -30,9 +37,7 @@ export class Playback {
 
   /** Playback waits for data. @param {number} now */
   stalled(now) {
-    if (now - this.changedAt < STALL_INTERVAL) return;
-    this.target = Math.min(MAX_TARGET, this.target + STALL_STEP);
-    this.changedAt = now;
+    this.stalledAt ??= now;
   }
 
   /**
@@ -42,18 +47,38 @@ export class Playback {
    * @param {number} now
    */
   follow(position, { start, end }, now) {
-    if (now - this.changedAt >= CALM) {
-      this.target = Math.max(MIN_TARGET, this.target - CALM_STEP);
-      this.changedAt = now;
-    }
+    this.#adapt(position < start, now);
     const excess = end - position - this.target;
-    const outside = position < start || excess > this.limit;
-    if (position >= start) this.limit = MAX_EXCESS;
+    if (position < start || this.#isLate(end - position, now)) {
+      this.rate = 1;
+      return Math.max(start, end - this.target);
+    }
+    this.hasBegun = true;
     // Once started, catching up goes on until the target is reached.
-    if (outside || excess <= 0) this.rate = 1;
+    if (excess <= 0) this.rate = 1;
     else if (excess > 0.1) this.rate = 1.1;
     else if (excess > 0.03) this.rate = Math.max(this.rate, 1.05);
-    return outside ? Math.max(start, end - this.target) : null;
+    return null;
+  }
+
+  /** Whether playback should skip. @param {number} ahead @param {number} now */
+  #isLate(ahead, now) {
+    if (!this.hasBegun) return ahead > this.target + MAX_FIRST_EXCESS;
+    if (ahead <= MAX_AHEAD || now - this.skippedAt < this.skipPause) return false;
+    const isRepeated = now - this.skippedAt < 2 * MAX_SKIP_PAUSE;
+    this.skipPause = isRepeated ? Math.min(MAX_SKIP_PAUSE, 2 * this.skipPause) : SKIP_PAUSE;
+    this.skippedAt = now;
+    return true;
+  }
+
+  /** @param {boolean} skipped  the daemon has skipped frames @param {number} now */
+  #adapt(skipped, now) {
+    const stall = this.stalledAt === null ? 0 : now - this.stalledAt;
+    this.stalledAt = null;
+    if (stall === 0 && now - this.changedAt < CALM) return;
+    this.changedAt = now;
+    if (stall === 0) this.target = Math.max(MIN_TARGET, this.target - CALM_STEP);
+    else if (stall <= MAX_STALL && !skipped) this.target = Math.min(MAX_TARGET, this.target + STALL_STEP);
   }
 
   /**

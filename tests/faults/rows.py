@@ -73,7 +73,18 @@ PAGE = {
     "restart": Row("kill -9 with 30 pages, restarted after 1 s", "all reconnect, spread over more than 1 s"),
     "nat": Row("viewer behind a NAT", "plays"),
     "turn": Row("daemon behind a NAT, with TURN", "plays"),
-    "no-turn": Row("daemon behind a NAT, without TURN", "the page says what is wrong, and what helps"),
+    "no-turn": Row("daemon behind a NAT, without TURN", "plays over the web"),
+    "no-route": Row("the same with `web.media` off", "the page says what is wrong, and what helps"),
+    "no-udp": Row(
+        "UDP is blocked, and passes later",
+        "picture and sound over the web within 4 s; back to WebRTC with less than 1 s between frames",
+    ),
+    "no-webrtc": Row("a browser without WebRTC", "picture and sound over the web within 2 s"),
+    "web": Row("a minute over the web", "capture to presented frame under 500 ms (median), frozen less than 2 %"),
+    "slow-web": Row(
+        "slow link, or a slow proxy that buffers, for a stream of 2.5 Mbit/s over the web",
+        "never more than 3 s late, under 0.5 s within 3 s of the network's return",
+    ),
 }
 
 INPUT = {

@@ -79,13 +79,26 @@ async def test_turn_daemon_behind_a_router_plays_through_turn(record, internet, 
 
 
 @pytest.mark.long
-async def test_no_turn_page_explains_the_problem(record, internet, tmp_path):
+async def test_no_turn_daemon_behind_a_router_plays_over_the_web(record, internet, tmp_path):
     daemon_host, viewer_host = internet.behind_router(ROUTER, forwarded=PORT), internet.host(VIEWER)
     async with open_page_in(daemon_host, viewer_host, f"http://{ROUTER}:{PORT}/", tmp_path) as viewer:
+        await viewer.state("live", limit=15)
+        took = float(await viewer.attribute("data-join-ms") or "nan") / 1000
+        frames = await viewer.pictures(2)
+        assert len(frames) > 30
+        assert await viewer.attribute("data-transport") == "web"
+        record("no-turn", f"plays after {took:.1f} s, {len(frames)} frames in 2 s")
+
+
+@pytest.mark.long
+async def test_no_route_page_explains_the_problem(record, internet, tmp_path):
+    daemon_host, viewer_host = internet.behind_router(ROUTER, forwarded=PORT), internet.host(VIEWER)
+    url, off = f"http://{ROUTER}:{PORT}/", {"web__media": "false"}
+    async with open_page_in(daemon_host, viewer_host, url, tmp_path, **off) as viewer:
         began = time.monotonic()
         await viewer.state("noroute", limit=45)
         took = time.monotonic() - began
         texts = [await viewer.page.locator(part).inner_text() for part in ("h1", ".detail")]
-        record("no-turn", f"after {took:.0f} s: “{' '.join(texts)}”")
+        record("no-route", f"after {took:.0f} s: “{' '.join(texts)}”")
         assert "can't get through" in texts[0]
         assert "TURN" in texts[1]

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  CALM, KEPT, MAX_EXCESS, MAX_FIRST_EXCESS, MAX_TARGET, MIN_TARGET, Playback, STALL_INTERVAL, codecNames, keyframeTime, playbackStats,
+  CALM, KEPT, MAX_AHEAD, MAX_FIRST_EXCESS, MAX_STALL, MAX_TARGET, MIN_TARGET, Playback, SKIP_PAUSE, codecNames, keyframeTime, playbackStats,
 } from "../../viewer/playback.mjs";
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
@@ -19,39 +19,63 @@ test("what is late before anything was shown is skipped", () => {
   const range = { start: 3600, end: 3600.5 };
   near(playback.follow(0, range, 0), 3600.5 - MIN_TARGET);
   near(playback.follow(3600, range, 0), 3600.5 - MIN_TARGET);
+  assert.equal(playback.follow(3600.45, range, 0), null);
   assert.equal(playback.follow(3600, range, 0), null, "later it is caught up");
   const other = new Playback(0);
   assert.equal(other.follow(0, { start: 0, end: MIN_TARGET + MAX_FIRST_EXCESS - 0.01 }, 0), null);
 });
 
-test("after a skip, playback continues at the newest range", () => {
+test("after a skip of the daemon, playback continues at the newest range", () => {
   const playback = new Playback(0);
   assert.equal(playback.follow(10, { start: 12, end: 12.033 }, 0), 12);
   near(playback.follow(10, { start: 12, end: 13 }, 0), 13 - MIN_TARGET);
 });
 
-test("a large delay is skipped, a small one caught up slowly", () => {
+test("a small delay is caught up slowly", () => {
   const playback = new Playback(0);
-  const follow = (behind) => playback.follow(100 - behind, { start: 90, end: 100 }, 0);
-  near(follow(MIN_TARGET + MAX_EXCESS + 0.01), 100 - MIN_TARGET);
-  assert.equal(playback.rate, 1);
-  for (const [behind, rate] of [[0.5, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
-    assert.equal(follow(behind), null);
-    assert.equal(playback.rate, rate, `${behind} s behind`);
+  const follow = (ahead) => playback.follow(100 - ahead, { start: 90, end: 100 }, 0);
+  for (const [ahead, rate] of [[0.05, 1], [0.5, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
+    assert.equal(follow(ahead), null);
+    assert.equal(playback.rate, rate, `${ahead} s`);
   }
 });
 
-test("each stall raises the target, up to a limit; calm lowers it slowly", () => {
+test("a large delay is skipped, but not again and again on a slow device", () => {
+  const playback = new Playback(0);
+  playback.follow(99.95, { start: 90, end: 100 }, 0);
+  const times = [];
+  for (let now = 1000; now < 40_000; now += 100) {
+    const seek = playback.follow(100 - MAX_AHEAD - 0.01, { start: 90, end: 100 }, now);
+    if (seek === null) continue;
+    near(seek, 100 - playback.target);
+    times.push(now);
+  }
+  const steps = times.slice(1).map((time, index) => time - times[index]);
+  assert.deepEqual(steps.slice(0, 6), [SKIP_PAUSE, 2 * SKIP_PAUSE, 4 * SKIP_PAUSE, 8 * SKIP_PAUSE, 8000, 8000]);
+  assert.notEqual(playback.follow(99, { start: 90, end: 100 }, 90_000), null);
+  assert.equal(playback.follow(99, { start: 90, end: 100 }, 90_000 + SKIP_PAUSE - 1), null);
+  assert.notEqual(playback.follow(99, { start: 90, end: 100 }, 90_000 + SKIP_PAUSE), null);
+});
+
+test("each short stall raises the target, up to a limit; calm lowers it slowly", () => {
   const playback = new Playback(0);
   let now = 0;
-  const stall = (after) => playback.stalled((now += after));
-  stall(STALL_INTERVAL);
-  near(playback.target, MIN_TARGET + 0.05);
-  stall(STALL_INTERVAL - 1);
-  near(playback.target, MIN_TARGET + 0.05);
-  for (let i = 0; i < 40; i += 1) stall(1000);
-  near(playback.target, MAX_TARGET);
   const follow = (after) => playback.follow(100, { start: 90, end: 100 }, (now += after));
+  const stall = (length) => {
+    playback.stalled(now);
+    playback.stalled(now + 1);
+    follow(length);
+    follow(0);
+  };
+  stall(MAX_STALL);
+  near(playback.target, MIN_TARGET + 0.05);
+  stall(MAX_STALL + 1);
+  near(playback.target, MIN_TARGET + 0.05);
+  playback.stalled(now);
+  playback.follow(10, { start: 90, end: 100 }, (now += 100));
+  near(playback.target, MIN_TARGET + 0.05);
+  for (let i = 0; i < 40; i += 1) stall(100);
+  near(playback.target, MAX_TARGET);
   follow(CALM - 1);
   near(playback.target, MAX_TARGET);
   follow(1);

@@ -1,0 +1,181 @@
+"""The stream over the web: where UDP is blocked, on slow links, and behind a proxy that buffers."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import statistics
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import async_playwright
+
+from tests.rigs import internet, namespaces, page_scripts
+from tests.rigs.browser import FLAGS, Viewer, find_chromium, latencies, launch
+from tests.rigs.buffering_proxy import BufferingProxy
+from tests.rigs.daemon import Daemon
+from tests.rigs.presented import frozen_fraction
+from tests.rigs.shaper import FAR, NEAR, Link, shaped
+
+SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": 2_500_000, "video__test_pattern": "camera"}
+WITHOUT_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp"
+FAST = 20_000_000
+JOIN_LIMIT, LATENCY_LIMIT, RECOVERED = 4000, 500, 500
+"""Milliseconds; the limit of the latency is twice what is required on an idle machine."""
+MAX_LATENESS = 3000
+
+
+async def join_ms(viewer: Viewer) -> float:
+    """Wait for the stream over the web, and return how long the page took to show it."""
+    await viewer.state("live")
+    assert await viewer.attribute("data-transport") == "web"
+    return float(await viewer.attribute("data-join-ms") or "nan")
+
+
+@pytest.mark.long
+async def test_no_udp_web_at_first_and_webrtc_when_udp_passes(record, tmp_path):
+    if reason := internet.unavailable():
+        pytest.skip(reason)
+    async with contextlib.AsyncExitStack() as stack:
+        playwright = await stack.enter_async_context(async_playwright())
+        network = stack.enter_context(internet.Internet())
+        near, far = network.host(NEAR), network.host(FAR)
+        with far.inside():
+            nft("add table inet firewall; add chain inet firewall out { type filter hook output priority 0; };"
+                " add rule inet firewall out meta l4proto udp drop")  # fmt: skip
+        with near.inside():
+            daemon = await stack.enter_async_context(Daemon(**SETTINGS))
+        wrapper = far.wrapper(find_chromium() or "chromium", tmp_path)
+        browser = await playwright.chromium.launch(executable_path=wrapper, args=FLAGS)
+        stack.push_async_callback(browser.close)
+        viewer = Viewer(await browser.new_page())
+        await viewer.open(f"http://{NEAR}:{daemon.port}/")
+        join = await join_ms(viewer)
+        await viewer.plays_sound()
+        with far.inside():
+            nft("delete table inet firewall")
+        await viewer.pictures(0)
+        await viewer.evaluate("window.dispatchEvent(new Event('online'))")  # instead of waiting for 30 s
+        await viewer.page.wait_for_selector("live-view[data-transport=webrtc]", timeout=20_000)
+        gap = longest_gap(await viewer.evaluate("window.testPictures") + await viewer.pictures(2))
+        record(
+            "no-udp",
+            f"over the web after {join / 1000:.1f} s; when UDP passes, back to WebRTC with {gap:.0f} ms between frames",
+        )
+        assert join < JOIN_LIMIT
+        assert gap < 1000
+
+
+def nft(commands: str) -> None:
+    """Change the firewall of this thread's namespace."""
+    subprocess.run(["nft", commands], check=True, timeout=10)
+
+
+def longest_gap(frames: list[list[int] | None]) -> float:
+    """Return the longest time between two presented frames, in ms."""
+    times = [frame[0] for frame in frames if frame]
+    return max((b - a for a, b in itertools.pairwise(times)), default=float("inf"))
+
+
+@pytest.mark.long
+async def test_minute_over_the_web(record):
+    seconds = 60
+    async with Daemon(**SETTINGS) as daemon, page(daemon.url) as viewer:
+        join = await join_ms(viewer)
+        await viewer.plays_sound()
+        began = int(time.time() * 1000)
+        frames = await viewer.pictures(seconds)
+        late = statistics.median(latencies(frames))
+        frozen = frozen_fraction(frames, began, seconds)
+        buffered = await viewer.evaluate("(({ buffered: b }) => b.end(b.length - 1) - b.start(0))(testVideo())")
+        record(
+            "web",
+            f"after {join / 1000:.1f} s; {late:.0f} ms (median), frozen {frozen:.1%} of {seconds} s",
+        )
+        assert late < LATENCY_LIMIT
+        assert frozen < 0.02
+        assert buffered < 20, "old frames are removed"
+        assert await viewer.attribute("data-transport") == "web"
+
+
+@pytest.mark.long
+async def test_no_webrtc_at_once(record):
+    async with Daemon(**SETTINGS) as daemon, page(daemon.url, page_scripts.WITHOUT_WEBRTC) as viewer:
+        join = await join_ms(viewer)
+        await viewer.plays_sound()
+        record("no-webrtc", f"after {join:.0f} ms")
+        assert join < JOIN_LIMIT / 2
+
+
+@contextlib.asynccontextmanager
+async def page(url: str, before: str = "", path: Path | None = None) -> AsyncIterator[Viewer]:
+    """Open the page in a browser that may not use UDP; `path` is that of Chromium."""
+    async with async_playwright() as playwright:
+        if path is None:
+            browser = await launch(playwright, WITHOUT_UDP)
+        else:
+            browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, WITHOUT_UDP])
+        viewer = Viewer(await browser.new_page())
+        await viewer.open(url, before=f"{before}window.testVideo = () => document.querySelector('video');")
+        yield viewer
+        await browser.close()
+
+
+SetRate = Callable[[float], None]
+
+
+@contextlib.asynccontextmanager
+async def behind_proxy() -> AsyncIterator[tuple[Viewer, SetRate]]:
+    """A page behind a proxy that buffers without limit."""
+    async with Daemon(**SETTINGS) as daemon, BufferingProxy(daemon.port, FAST) as proxy, page(proxy.url) as viewer:
+        yield viewer, lambda rate: setattr(proxy, "rate", rate)
+
+
+@contextlib.asynccontextmanager
+async def behind_link(folder: Path) -> AsyncIterator[tuple[Viewer, SetRate]]:
+    """A page behind a link with a short queue."""
+    if reason := namespaces.unavailable():
+        pytest.skip(reason)
+    async with contextlib.AsyncExitStack() as stack:
+        network = await stack.enter_async_context(shaped())
+        wrapper = network.far.wrapper(find_chromium() or "chromium", folder)
+        network.set(Link(rate=FAST))
+        with network.near.inside():
+            daemon = await stack.enter_async_context(Daemon(**SETTINGS))
+        viewer = await stack.enter_async_context(page(f"http://{NEAR}:{daemon.port}/", path=wrapper))
+        yield viewer, lambda rate: network.set(Link(rate=rate))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rate", [1_000_000, 400_000])
+@pytest.mark.parametrize("where", ["proxy", "link"])
+async def test_slow_web_is_never_late_and_recovers(record, tmp_path, where, rate):
+    async with behind_proxy() if where == "proxy" else behind_link(tmp_path) as (viewer, set_rate):
+        await join_ms(viewer)
+        await viewer.pictures(3)
+        set_rate(rate)
+        slow = await viewer.pictures(20)
+        set_rate(FAST)
+        returned = int(time.time() * 1000)
+        after = await viewer.pictures(8)
+        most, fps = max(latencies(slow)), len([frame for frame in slow if frame]) / 20
+        took = seconds_until_recent(after, returned)
+        record(
+            "slow-web",
+            f"{where} with {rate // 1000} kbit/s: {most / 1000:.1f} s late, {fps:.0f} fps, under 0.5 s after {took} s",
+        )
+        assert most < MAX_LATENESS
+        assert took is not None
+        assert took < 3
+
+
+def seconds_until_recent(frames: list[list[int] | None], returned: int) -> float | None:
+    """Return when, in seconds after `returned` (Unix ms), the last frame that was too late was presented."""
+    readable = [frame for frame in frames if frame]
+    late = [frame[0] for frame in readable if latencies([frame])[0] >= RECOVERED]
+    if not readable or readable[-1][0] in late:
+        return None
+    return round((late[-1] - returned) / 1000, 1) if late else 0.0
