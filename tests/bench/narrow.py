@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.bench.measurement import Options, Result
@@ -22,6 +23,8 @@ RATES = {250: "", 400: "", 500: "at least 24 fps", 700: "at least 26 fps", 1000:
 OTHERS = 4
 SETTLE, RECOVER = 15.0, 8.0
 """Seconds from a change of the bandwidth to its steady state, and at full bandwidth before the next measurement."""
+BACK, GIVE_UP, POLL = 4000, 60.0, 0.1
+"""Bandwidth in kbit/s after each narrow one, and seconds to wait for the full rendition at most, and between looks."""
 WINDOW = 15
 SWING, SWING_PERIOD, SWING_SECONDS = (300, 3000), 10.0, 60
 """Bandwidths in kbit/s that alternate, seconds of each, and seconds in all."""
@@ -30,17 +33,19 @@ HD = {"video__width": 1280, "video__height": 720}
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What the slow viewer decoded, and what the others received."""
+    """What the slow viewer decoded, what the others received, and seconds until the full rendition was back."""
 
     fps: float
     freezes: int
     quality: str
     others_gaps: int
     others_kbits: float
+    back: float | None = None
 
     def __str__(self) -> str:
         others = f"others: {self.others_gaps} gaps, {self.others_kbits:.0f} kbit/s"
-        return f"{self.fps:.1f} fps, {self.freezes} freezes, {self.quality}; {others}"
+        back = "" if self.back is None else f"; full size again after {self.back:.1f} s"
+        return f"{self.fps:.1f} fps, {self.freezes} freezes, {self.quality}; {others}{back}"
 
 
 async def measure(options: Options) -> list[Result]:
@@ -66,9 +71,21 @@ async def _narrow(here: Scene, rate: int, seconds: float) -> _Window:
     here.network.set(Link(rate=rate * 1000))
     await asyncio.sleep(SETTLE)
     window = await _measure(here, asyncio.sleep(seconds), seconds)
+    here.network.set(Link(rate=BACK * 1000))
+    back = await _full_size_again(here)
     here.network.set(Link())
     await asyncio.sleep(RECOVER)
-    return window
+    return replace(window, back=back)
+
+
+async def _full_size_again(here: Scene) -> float:
+    """Return after how many seconds the slow viewer decodes the full size; NaN if it does not."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < GIVE_UP:
+        if (await here.viewer.inbound("video"))["frameHeight"] == HD["video__height"]:
+            return waited
+        await asyncio.sleep(POLL)
+    return math.nan
 
 
 async def _swing(here: Scene) -> _Window:
