@@ -37,8 +37,8 @@ FAULTS = {
     "16": Row("packet loss of 5, 10, 20 %", "frozen at most 1, 5, 20 % of the time; fluent 2 s after it ends"),
     "17": Row(
         "bandwidth drops from 4 Mbit/s to 500 kbit/s, and recovers",
-        "bit rate reduced within 3 s, no queue left after 8 s (round-trip time under 800 ms), back at 0.8 of `video.bitrate` "
-        "within 30 s",
+        "bit rate reduced within 3 s, no queue left after 8 s (round-trip time under 800 ms), back at 0.8 of "
+        "`video.bitrate` within 30 s",
     ),
     "18": Row(
         "one viewer of five is limited to 200 kbit/s",
