@@ -22,7 +22,7 @@ from broadcaster.web.proxies import Caller
 
 _SECRET_BYTES = 16
 """128 random bits: the session's URL is the permission to change and to end it (RFC 9725 §4.2)."""
-_MAX_AGENT = 60
+_MAX_AGENT = 120
 """Characters of a player's name that are shown."""
 
 

@@ -125,7 +125,22 @@ INPUT = {
         "the reason in the status, retried after 1, 2, 4 … 30 s, no gap at viewers",
     ),
     "close": Row("a viewer that does not answer our close frame", "disconnected within 0.5 s"),
-    "token": Row("repeated wrong tokens", "4001; after five in a minute 4005; never in the log"),
+    "offers": Row(
+        "players' offers of 64 KiB and more, of 10 000 lines, cut off somewhere, without H.264",
+        "400, 406, 413 with a reason in JSON, after less than 5 ms; no place taken",
+    ),
+    "sessions": Row(
+        "players that open sessions without end, and never connect", "503; places are free again after 10 s"
+    ),
+    "patches": Row("a player that floods its session with PATCH requests", "30 in 10 s, then 429; 20 candidates"),
+    "bodies": Row(
+        "players' bodies of 100 MB, and bodies that do not arrive", "413 at once; 408 after 5 s; no place taken"
+    ),
+    "deletes": Row("DELETE of sessions that do not exist", "404, no session ends"),
+    "retries": Row(
+        "a player that retries a wrong token without end", "401, never in the log; others at its address may watch"
+    ),
+    "token": Row("different wrong tokens", "4001; after five in a minute 4005; never in the log"),
     "log": Row(
         "line breaks, terminal codes and long texts for the log",
         "escaped, truncated to 200 characters, ten lines per second",

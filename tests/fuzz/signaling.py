@@ -1,8 +1,10 @@
-"""Input over the WebSocket: messages, SDP answers, candidates, links."""
+"""Input of signaling: messages, SDP answers, candidates and links; offers and fragments of players."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from ipaddress import ip_address
 
 from aiortc import RTCIceCandidate
@@ -10,14 +12,19 @@ from aiortc.rtcicetransport import candidate_to_aioice
 from aiortc.sdp import SessionDescription
 
 from broadcaster.auth.links import Link, is_name, read_link, sign_link
-from broadcaster.errors import BadAnswer
+from broadcaster.auth.rate_limits import CANDIDATES_PER_OFFER
+from broadcaster.errors import BadAnswer, BadOffer
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
 from broadcaster.signaling.actions import Action, AddCandidate, ApplyAnswer, ClosePeer, OpenPeer, Send
 from broadcaster.signaling.candidates import Dropped, filter_candidate
 from broadcaster.signaling.messages import serialize
+from broadcaster.signaling.player_answer import Ssrcs, equivalent_offer, write_answer
+from broadcaster.signaling.player_offer import filter_offer
+from broadcaster.signaling.player_session import PlayerSession
 from broadcaster.signaling.protocol import Timings
 from broadcaster.signaling.sdp import MAX_BYTES, filter_answer
 from broadcaster.signaling.session import Session
+from tests.unit.player_offers import DESCRIPTION
 from tests.unit.session_driver import Offered
 from tests.unit.signaling_samples import OFFER
 
@@ -26,6 +33,11 @@ STATUS = StreamStatus(StreamState.LIVE, 1.0, AudioState.ON)
 KEY = "k" * 43
 ANOTHER_KEY = "a" * 43
 """A key with which nothing is signed: a coverage-guided fuzzer could forge a link signed with a key it has seen."""
+
+
+_ANSWER_LINE = re.compile(
+    r"[vost]=[ -~]*|m=[a-z]+ (0|9) [A-Z/]+ [!-~]+( [!-~]+)*|c=IN IP4 0\.0\.0\.0|a=[a-z-]+(:[ -~]+)?"
+)
 
 
 class CheckedSession:
@@ -81,6 +93,29 @@ def answer(data: bytes) -> None:
     assert len(filtered.sdp) <= 2 * MAX_BYTES
     assert "a=candidate" not in filtered.sdp
     _parse(filtered.sdp)
+
+
+def player_offer(data: bytes) -> None:
+    """Check that an offer that passes the filter is answered, and that aiortc can parse what it gets instead.
+
+    Whatever the offer contains, the answer has only lines of known forms, and our transport.
+    """
+    text, fragment = data.decode("utf-8", "replace"), data[-2000:].decode("utf-8", "replace")
+    try:
+        offer = filter_offer(text, with_audio=len(data) % 2 == 0)
+    except BadOffer:
+        return
+    parsed = SessionDescription.parse(equivalent_offer(offer))
+    assert [media.kind for media in parsed.media] == list(offer.media)
+    assert all(media.ice.password and media.dtls.fingerprints for media in parsed.media)
+    answered = write_answer(offer, DESCRIPTION, Ssrcs(1, 2, 3))
+    assert answered.isascii()
+    assert all(_ANSWER_LINE.fullmatch(line) for line in answered.split("\r\n")[:-1])
+    assert answered.count("\r\nm=") == len(offer.m_lines)
+    assert set(re.findall("a=ice-ufrag:(.*)\r", answered)) == {"ours"}
+    session = PlayerSession(offer, Timings(), 0.0, 1.0)
+    with contextlib.suppress(BadOffer):
+        assert len(session.read_fragment(fragment)) <= CANDIDATES_PER_OFFER
 
 
 def _parse(sdp: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.fuzz import datagrams, media, signaling, texts
+from tests.unit.player_offers import OFFERS
 from tests.unit.signaling_samples import CHROMIUM, PION
 
 CANDIDATE = "candidate:1 1 udp 1677729535 192.0.2.7 50000 typ srflx raddr 192.168.1.9 rport 50000 generation 0"
@@ -41,6 +42,7 @@ _REPORT = bytes(8) + bytes([0, 0, 0, 7, 64]) + bytes(19)
 TARGETS = {
     "messages": Target(signaling.messages, [*_LINES, b"\n".join(_LINES)]),
     "answer": Target(signaling.answer, [CHROMIUM.encode(), PION.encode()]),
+    "player_offer": Target(signaling.player_offer, [offer.encode() for offer in OFFERS.values()]),
     "candidate": Target(signaling.candidate, [CANDIDATE.encode(), b"candidate:1 1 udp 1 fd00::9 2000 typ host"]),
     "link": Target(signaling.link, [b"guest", b"A" * 60]),
     "udp_port": Target(
