@@ -104,7 +104,11 @@ class Daemon:
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = self._make_server(settings.web, state_secrets(folder))
         self._shedding = LoadShedder(
-            self._lag, self.peers.traffic, self._bitrates[Quality.FULL], self._server.refuse_new_viewers
+            self._lag,
+            self._fanout.take_longest_delay,
+            self.peers.traffic,
+            self._bitrates[Quality.FULL],
+            self._server.refuse_new_viewers,
         )
         self._garbage = GarbageCollection()
         self._power = PowerSwitch()

@@ -38,7 +38,7 @@ class Fanout:
         self._viewers: dict[str, SendQueue] = {}
         self._walks = Walks(self._viewers, self._broke)
         self._had_small = False
-        self._delay = 0.0
+        self._delay = self._longest_delay = 0.0
         self._tick_timer: asyncio.TimerHandle | None = None
         self._tick_walk: Walk | None = None
 
@@ -56,6 +56,11 @@ class Fanout:
     def reference(self) -> tuple[int, float] | None:
         """The last picture's RTP timestamp, and its capture time in ms of the monotonic clock."""
         return self._full.reference
+
+    def take_longest_delay(self) -> float:
+        """Return the longest delay, in seconds, with which this machine has sent a picture since the last call."""
+        longest, self._longest_delay = self._longest_delay, 0.0
+        return longest
 
     @property
     def is_sending(self) -> bool:
@@ -220,6 +225,7 @@ class Fanout:
 
     def _send_video(self, frame: RtpFrame, quality: Quality) -> None:
         self.feed(quality).rendition.gate.sent_late(self._delay)
+        self._longest_delay = max(self._longest_delay, self._delay)
         self._delay = 0.0
         if quality is Quality.FULL:
             self._watch_small(frame.send_time)

@@ -1,4 +1,4 @@
-"""Load shedding: measures how late the event loop runs, and reduces the load when this machine cannot keep up.
+"""Load shedding: measures how late loop and pictures are, and reduces the load when this machine cannot keep up.
 
 First the bit rate is lowered, then new viewers are refused. Connected viewers are not disconnected.
 """
@@ -28,6 +28,10 @@ INTERVAL = 1.0
 
 MAX_LAG = 0.1
 """Median lag of the event loop, in seconds, that counts as overload: three frames, which every viewer sees."""
+
+MAX_DELAY = 0.9
+"""Longest delay of a picture, in seconds, that counts as overload: from a second on, pictures are skipped. Pacing alone
+takes up to 0.7 s, when a new viewer gets all pictures of the last two seconds."""
 
 MAX_REFUSED = 0.1
 """Fraction of packets that the kernel refuses or delays (full socket) that counts as overload; a single viewer whose
@@ -76,9 +80,11 @@ class LoopLag:
 
 @dataclass(frozen=True, slots=True)
 class LoadSample:
-    """Median lag of the event loop in seconds, fraction of packets refused, and whether the bit rate can be lowered."""
+    """Median lag of the event loop and longest delay of a picture, in seconds, fraction of packets refused, and whether
+    the bit rate can be lowered."""
 
     lag: float
+    delay: float
     refused: float
     can_fall: bool
 
@@ -94,7 +100,7 @@ class LoadRule:
 
     def step(self, sample: LoadSample) -> None:
         """Take one sample. New viewers are refused only when the bit rate cannot be lowered any further."""
-        if sample.lag > MAX_LAG or sample.refused > MAX_REFUSED:
+        if sample.lag > MAX_LAG or sample.delay > MAX_DELAY or sample.refused > MAX_REFUSED:
             self._bad, self._good = self._bad + 1, 0
         else:
             self._bad, self._good = 0, self._good + 1
@@ -108,13 +114,20 @@ class LoadRule:
 class LoadShedder:
     """Samples the load each `INTERVAL`, lowers the bit rate, and has new viewers refused.
 
-    `traffic` returns what was sent in total, `refuse` is called with whether new viewers are refused.
+    `longest_delay` returns the longest delay of a picture in seconds since its last call, and `traffic` what was sent in
+    total; `refuse` is called with whether new viewers are refused.
     """
 
     def __init__(
-        self, lag: LoopLag, traffic: Callable[[], Traffic], bitrate: BitrateControl, refuse: Callable[[bool], None]
+        self,
+        lag: LoopLag,
+        longest_delay: Callable[[], float],
+        traffic: Callable[[], Traffic],
+        bitrate: BitrateControl,
+        refuse: Callable[[bool], None],
     ) -> None:
         self._lag = lag
+        self._longest_delay = longest_delay
         self._traffic = traffic
         self._bitrate = bitrate
         self._refuse = refuse
@@ -140,7 +153,8 @@ class LoadShedder:
     def _sample(self) -> None:
         self.start()
         refused_before = self._rule.refuses
-        self._rule.step(LoadSample(self._lag.recent(INTERVAL), self._refused_packets(), self._bitrate.can_fall))
+        lag, delay = self._lag.recent(INTERVAL), self._longest_delay()
+        self._rule.step(LoadSample(lag, delay, self._refused_packets(), self._bitrate.can_fall))
         self._bitrate.overloaded = self._rule.overloaded
         if self._rule.refuses is refused_before:
             return

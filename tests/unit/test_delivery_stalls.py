@@ -180,3 +180,22 @@ async def test_keyframes_are_forced_less_often_while_pictures_are_late():
     await crowd.walk()
     await crowd.play(6)
     assert gate.interval == usual
+
+
+async def test_longest_delay_of_a_picture_is_that_of_this_machine_only():
+    crowd = Crowd()
+    await crowd.picture(key=True)
+    await crowd.play(0.5)
+    assert crowd.fanout.take_longest_delay() < 0.1
+    crowd.senders[7].blocked = True
+    await crowd.play(0.15)
+    assert crowd.fanout.take_longest_delay() < 0.1, "a full socket is the viewer's network"
+    crowd.senders[7].blocked = False
+    await crowd.play(0.2)
+    crowd.fanout.take_longest_delay()
+    crowd.publish(after=0)
+    crowd.clock.advance(0.7)  # before the last viewers are visited
+    await crowd.play(0.1)
+    assert 0.7 <= crowd.fanout.take_longest_delay() < 0.8
+    await crowd.play(0.1)
+    assert crowd.fanout.take_longest_delay() < 0.1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.stream.load import MAX_LAG, MAX_REFUSED, PATIENCE, RELIEF, LoadRule, LoadSample
+from broadcaster.stream.load import MAX_DELAY, MAX_LAG, MAX_REFUSED, PATIENCE, RELIEF, LoadRule, LoadSample
 
-NORMAL = LoadSample(lag=MAX_LAG, refused=MAX_REFUSED, can_fall=True)
-LAGGING_LOOP = LoadSample(lag=MAX_LAG * 1.1, refused=0.0, can_fall=True)
-FULL_SOCKETS = LoadSample(lag=0.0, refused=MAX_REFUSED * 1.1, can_fall=True)
-AT_LOWEST_RATE = LoadSample(lag=1.0, refused=0.0, can_fall=False)
+NORMAL = LoadSample(lag=MAX_LAG, delay=MAX_DELAY, refused=MAX_REFUSED, can_fall=True)
+LAGGING_LOOP = LoadSample(lag=MAX_LAG * 1.1, delay=0.0, refused=0.0, can_fall=True)
+LATE_PICTURES = LoadSample(lag=0.0, delay=MAX_DELAY * 1.1, refused=0.0, can_fall=True)
+FULL_SOCKETS = LoadSample(lag=0.0, delay=0.0, refused=MAX_REFUSED * 1.1, can_fall=True)
+AT_LOWEST_RATE = LoadSample(lag=1.0, delay=0.0, refused=0.0, can_fall=False)
 
 
 def after(*samples: LoadSample) -> LoadRule:
@@ -19,7 +20,7 @@ def after(*samples: LoadSample) -> LoadRule:
     return rule
 
 
-@pytest.mark.parametrize("sample", [LAGGING_LOOP, FULL_SOCKETS])
+@pytest.mark.parametrize("sample", [LAGGING_LOOP, LATE_PICTURES, FULL_SOCKETS])
 def test_lasting_overload_lowers_the_rate(sample):
     assert not after(*[sample] * (PATIENCE - 1)).overloaded
     rule = after(*[sample] * 60)

@@ -17,8 +17,11 @@ class LoadShedderDriver:
         self.lag = LoopLag()
         self.bitrate = SimpleNamespace(overloaded=False, can_fall=True)
         self.traffic = Traffic()
+        self.delay = 0.0
         self.refusals: list[bool] = []
-        self.shedding = LoadShedder(self.lag, lambda: self.traffic, self.bitrate, self.refusals.append)
+        self.shedding = LoadShedder(
+            self.lag, lambda: self.delay, lambda: self.traffic, self.bitrate, self.refusals.append
+        )
 
     async def __aenter__(self) -> LoadShedderDriver:
         self.lag.start()
@@ -53,6 +56,20 @@ def test_lagging_loop_lowers_the_rate_then_refuses_new_viewers_until_relief():
             assert driver.shedding.refuses
             await asyncio.sleep(RELIEF + 3)
             assert driver.refusals == [True, False]
+            assert not driver.bitrate.overloaded
+
+    travel(scenario)
+
+
+def test_late_pictures_count_as_load_although_the_loop_is_on_time():
+    async def scenario(clock: TravelClock) -> None:
+        async with LoadShedderDriver() as driver:
+            driver.delay = 1.0
+            await asyncio.sleep(PATIENCE + 1)
+            assert driver.bitrate.overloaded
+            assert driver.refusals == []
+            driver.delay = 0.2
+            await asyncio.sleep(2)
             assert not driver.bitrate.overloaded
 
     travel(scenario)
