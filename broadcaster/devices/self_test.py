@@ -33,6 +33,7 @@ def measure_encoding_speed_of_both(settings: VideoSettings, small_size: tuple[in
     second.turn(True)
 
     def encode(picture: VideoFrame, captured: float) -> None:
+        second.prepare(picture)
         encoder.encode(picture, captured)
         second.feed(picture, captured, settings.fps, 0.0, lambda function, value: function(value))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,7 @@ class SmallEncoder:
         self._is_on = False
         self._encoder: Encoder | None = None
         self._scaler = Scaler(*size, method=SCALING)
+        self._scaled: tuple[VideoFrame, VideoFrame] | None = None
 
     def turn(self, on: bool) -> None:
         """Start or stop encoding; the first picture after a start is a keyframe."""
@@ -119,6 +121,16 @@ class SmallEncoder:
         if other is not None:
             self._is_on, self.bitrate = other.is_on, other.bitrate
 
+    def prepare(self, picture: VideoFrame) -> None:
+        """Scale `picture` already, before the full rendition is encoded; does nothing while off.
+
+        As long as it is in the processor's cache, scaling takes half of the time. `feed` handles any error.
+        """
+        self._scaled = None
+        if self._is_on:
+            with contextlib.suppress(SourceError):
+                self._scaled = picture, self._scale(picture)
+
     def feed(self, picture: VideoFrame, captured: float, fps: float, load: float, call: Call) -> None:
         """Encode `picture`, and deliver it by `call`; does nothing while off.
 
@@ -129,14 +141,18 @@ class SmallEncoder:
             return
         try:
             encoder = self._encoder = self._encoder or self._new_encoder(fps, load)
-            with libav_errors(StreamReason.ENCODER, "scaling"):
-                small = self._scaler.fit(picture)
+            scaled, self._scaled = self._scaled, None
+            small = scaled[1] if scaled is not None and scaled[0] is picture else self._scale(picture)
             unit = encoder.encode(small, captured)
         except SourceError as error:
             self._is_on = False
             call(self._sink.failed, error)
         else:
             call(self._sink.picture, unit)
+
+    def _scale(self, picture: VideoFrame) -> VideoFrame:
+        with libav_errors(StreamReason.ENCODER, "scaling"):
+            return self._scaler.fit(picture)
 
     def _new_encoder(self, fps: float, load: float) -> Encoder:
         if load * (1 + COST) > MAX_LOAD:

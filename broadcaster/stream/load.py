@@ -114,8 +114,8 @@ class LoadRule:
 class LoadShedder:
     """Samples the load each `INTERVAL`, lowers the bit rate, and has new viewers refused.
 
-    `longest_delay` returns the longest delay of a picture in seconds since its last call, and `traffic` what was sent in
-    total; `refuse` is called with whether new viewers are refused.
+    `longest_delay` returns the longest delay of a picture, in seconds, since its last call, `traffic` what was sent
+    in total; `refuse` is called with whether new viewers are refused.
     """
 
     def __init__(

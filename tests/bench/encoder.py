@@ -59,8 +59,8 @@ def _parts(rounds: int) -> list[Result]:
         for number in range(start, start + PICTURES):
             watch.time("drawing with noise, 1280x720", patterns["with noise"].draw, number, number / FPS)
             picture = watch.time("drawing, 1280x720", patterns["plain"].draw, number, number / FPS)
-            watch.time("libx264, 1280x720", full.encode, picture, number / FPS)
             scaled = watch.time("scaling to 640x360", scaler.fit, picture)
+            watch.time("libx264, 1280x720", full.encode, picture, number / FPS)
             watch.time("libx264, 640x360", small.encode, scaled, number / FPS)
         costs.append(watch.seconds)
     return [
@@ -108,6 +108,8 @@ class _Card:
     def produce(self, number: int, watch: _Stopwatch) -> None:
         captured = number / FPS
         picture = watch.time("draw", self._pattern.draw, number, captured)
+        if self._small:
+            watch.time("scale", self._small.prepare, picture)
         watch.time("encode", self._encoder.encode, picture, captured)
         if self._small:
             watch.time("small", self._small.feed, picture, captured, FPS, 0.0, _call)

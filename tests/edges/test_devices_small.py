@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import Mock
 
+import av
 import pytest
 
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.encoder import Encoder
-from broadcaster.devices.small import SmallVideo, small_video
+from broadcaster.devices.small import SmallEncoder, SmallVideo, small_video
+from broadcaster.devices.testcard.pattern import Pattern
 from broadcaster.errors import StreamReason
 from broadcaster.model.stream import Quality
 from broadcaster.ports import VideoSource
@@ -146,3 +149,33 @@ def test_size_or_reason(second, size, small, reason):
 
 def test_no_box_means_no_small_rendition():
     assert SmallVideo(None, 0).encoder(Sink(), 1280, 720, 2.0) is None
+
+
+def test_prepared_picture_is_encoded_as_others_are():
+    pattern = Pattern(640, 360, 30)
+    sinks, call = (Sink(), Sink()), lambda function, value: function(value)
+    prepared, other = (SmallEncoder(sink, 100_000, (320, 180), 2.0) for sink in sinks)
+    prepared.prepare(pattern.draw(0, 0.0))  # while it is off
+    for encoder in (prepared, other):
+        encoder.turn(True)
+    for number in range(10):
+        picture = pattern.draw(number, number / 30)
+        prepared.prepare(picture if number != 5 else pattern.draw(99, 3.3))  # another one than is fed
+        for encoder in (prepared, other):
+            encoder.feed(picture, number / 30, 30, 0.0, call)
+    assert [unit.data for unit in sinks[0].items] == [unit.data for unit in sinks[1].items]
+    assert len(sinks[0].items) == 10
+
+
+def test_picture_that_cannot_be_scaled_ends_the_small_rendition_only_when_it_is_fed():
+    sink = Sink()
+    encoder = SmallEncoder(sink, 100_000, (320, 180), 2.0)
+    encoder.turn(True)
+    picture = Pattern(640, 360, 30).draw(0, 0.0)
+    encoder._scaler.fit = Mock(side_effect=av.FFmpegError(22, "Invalid argument"))
+    encoder.prepare(picture)
+    assert encoder.is_on
+    failed = []
+    encoder.feed(picture, 0.0, 30, 0.0, lambda function, value: failed.append(value))
+    assert not encoder.is_on
+    assert [error.reason for error in failed] == [StreamReason.ENCODER]

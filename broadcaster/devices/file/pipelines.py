@@ -202,6 +202,8 @@ class Transcoder:
         started = time.perf_counter()
         with libav_errors(StreamReason.ENCODER, "scaling"):
             self._last = self._scaler.fit(frame, pixel_aspect)
+        if self._small is not None:
+            self._small.prepare(self._last)
         yield self._encoder.encode(self._last, captured)
         self._encoding_time += (time.perf_counter() - started - self._encoding_time) / _WINDOW
 

@@ -98,8 +98,11 @@ class SoftwareEncoding(RenditionsMixin):
         with self._bridge.guard():
             while item := self._pictures.get():
                 picture, captured = item
+                small = self._small
+                if small:
+                    small.prepare(picture)
                 self._bridge.deliver(encoder.encode(picture, captured))
-                if small := self._small:
+                if small:
                     small.feed(picture, captured, self._fps, encoder.load, self._bridge.call)
             return
         while self._pictures.get():  # after an error, discard pictures until `stop`

@@ -120,6 +120,9 @@ class TestCard(RenditionsMixin):
         captured = self._clock.monotonic()
         with libav_errors(StreamReason.ENCODER, "testsrc2"):
             picture = pattern.draw(number, self._clock.unix())
+        small = self._small
+        if small:
+            small.prepare(picture)
         thread.deliver(encoder.encode(picture, captured))
-        if small := self._small:
+        if small:
             small.feed(picture, captured, self._fps, encoder.load, thread.call)

@@ -53,8 +53,11 @@ class Pipeline(Protocol):
     def set_bitrate(self, bits_per_second: int) -> None:
         """Change the bit rate."""
 
-    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
-        """Return the access units of a frame, usually one. Raises `SourceError`, and OSError of the camera."""
+    def units(self, frame: CapturedFrame, small: SmallEncoder | None = None) -> list[AccessUnit]:
+        """Return the access units of a frame, usually one; `small` is prepared for `encode_small`.
+
+        Raises `SourceError`, and OSError of the camera.
+        """
 
     def encode_small(self, small: SmallEncoder, call: Call) -> None:
         """Encode the small rendition of the last frame, if the pipeline decodes it."""
@@ -89,7 +92,7 @@ class Passthrough:
         if self.can_set_bitrate:
             self._pending[BITRATE] = bits_per_second
 
-    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
+    def units(self, frame: CapturedFrame, small: SmallEncoder | None = None) -> list[AccessUnit]:
         """See `Pipeline`."""
         if self._last_number is not None and frame.number > self._last_number + 1:
             self._running = False
@@ -151,7 +154,7 @@ class Transcoder:
         self._decimator = decimator
         self._damaged = SkipCount()
 
-    def units(self, frame: CapturedFrame) -> list[AccessUnit]:
+    def units(self, frame: CapturedFrame, small: SmallEncoder | None = None) -> list[AccessUnit]:
         """See `Pipeline`."""
         if self._decimator and not self._decimator.keeps(frame.captured):
             return []
@@ -164,6 +167,8 @@ class Transcoder:
         with libav_errors(StreamReason.ENCODER, "scaling"):
             picture = self._scaler.fit(picture)
         self._last = picture, frame.captured
+        if small:
+            small.prepare(picture)
         units = self._encoder.encode(picture, frame.captured)
         return [units] if isinstance(units, AccessUnit) else list(units)
 

@@ -146,7 +146,7 @@ class UsbCamera:
         return frame
 
     def _send(self, thread: SourceThread[AccessUnit], session: CaptureSession, frame: CapturedFrame) -> None:
-        for unit in session.pipeline.units(frame):
+        for unit in session.pipeline.units(frame, session.small):
             thread.deliver(unit)
         if session.small:
             session.pipeline.encode_small(session.small, thread.call)
