@@ -244,7 +244,8 @@ class Fanout:
         """Add a picture; unless it is late, at its publishing time, which its packets carry as their send time."""
         now = self._clock.monotonic()
         late = now - frame.send_time
-        self._delay = max(self._delay, late)
+        if late > self._delay:
+            self._delay = late
         queue.add(frame, quality, now if late > LATE else frame.send_time)
         if queue:
             self._tick_later()

@@ -35,13 +35,15 @@ class RenditionSwitch:
 
     def select(self, frame: RtpFrame, quality: Quality) -> list[RtpFrame]:
         """Return the pictures to send now, in order, when the picture `frame` of `quality` has come."""
-        if self.is_pending:
+        if self.target is not self.current:
             if quality is self.target:
                 return self._select_target(frame)
             held, self._held = self._held, frame
             return self._pass(held)
         if quality is not self.current:
             return []
+        if self._held is None:
+            return self._pass(frame)
         held, self._held = self._held, None  # of a switch that was taken back
         return [*self._pass(held), *self._pass(frame)]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from itertools import repeat
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -29,26 +28,20 @@ from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib  # type: ignore[import-not-found]
 
 from broadcaster.errors import BroadcasterError
-from broadcaster.media.packet_format import SEND_TIME_OFFSET, PacketFormat
-from broadcaster.media.rtp import SEQUENCE_OFFSET, Burst
 
-__all__ = ["SrtpError"]
+__all__ = ["SrtpError", "ffi"]
 
 COMPONENT = 1
 """The only ICE component: RTP and RTCP are multiplexed (RFC 5761)."""
 
 srtp_protect = lib.srtp_protect
 
-_HIGH = bytes(number >> 8 for number in range(1 << 16)) * 2
-_LOW = bytes(range(256)) * 512
-"""High and low bytes of all sequence numbers, twice: those of consecutive packets are one slice, even at the wrap."""
+StartSending = Callable[[RTCRtpSendParameters], None]
 
 _ICE_NAMES = (
     *("_nominated", "_protocols", "_queue", "_check_list"),
     *("_local_candidates", "_local_candidates_start", "_local_candidates_end"),
 )
-
-StartSending = Callable[[RTCRtpSendParameters], None]
 
 
 class SharedCertificate(RTCCertificate):
@@ -206,59 +199,6 @@ class Srtp:
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Return the SRTCP packet for a compound RTCP packet."""
         return self._session.protect_rtcp(packet)
-
-
-class PacketBuffer:
-    """A buffer in which the packets of a burst are numbered and encrypted in place, for one viewer after another."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray())
-        self._burst: Burst | None = None
-        self._lengths = self._initial_lengths = ffi.new("int[]", 0)
-        self._packets: list[Any] = []
-        self._pointers: list[Any] = []
-
-    def protect(
-        self, srtp: Srtp, burst: Burst, packet_format: PacketFormat, sequence: int, send_time: bytes | None
-    ) -> None:
-        """Copy a burst to the start of `view`, number its packets from `sequence`, and encrypt them in place.
-
-        `packet_format` has the burst's layout, and possibly other numbers. `send_time` is an abs-send-time element that
-        replaces the burst's own, if given. Raises `SrtpError`.
-        This is the innermost loop of the daemon: it runs for each packet and viewer.
-        """
-        if burst is not self._burst:
-            self._load(burst)
-        view, handle = self.view, srtp.handle
-        view[: len(burst.data)] = burst.data
-        self._lengths[0 : len(burst.lengths)] = self._initial_lengths
-        if packet_format != burst.packet_format:
-            burst.renumber(view, packet_format)
-        self._number(burst, sequence & 0xFFFF)
-        if send_time is not None:
-            for offset in burst.offsets:
-                view[offset + SEND_TIME_OFFSET : offset + SEND_TIME_OFFSET + 4] = send_time
-        if any(map(srtp_protect, repeat(handle), self._packets, self._pointers)):
-            raise SrtpError("srtp_protect failed")
-
-    def _number(self, burst: Burst, sequence: int) -> None:
-        """Write the sequence numbers from `sequence` on: all high bytes of a batch at once, then all low bytes."""
-        for batch in burst.batches:
-            end = sequence + batch.packets
-            self.view[batch.start + SEQUENCE_OFFSET : batch.end : batch.stride] = _HIGH[sequence:end]
-            self.view[batch.start + SEQUENCE_OFFSET + 1 : batch.end : batch.stride] = _LOW[sequence:end]
-            sequence = end
-
-    def _load(self, burst: Burst) -> None:
-        """Prepare what is the same for all viewers of this burst: pointers to packets and lengths for libsrtp."""
-        if len(burst.data) > len(self.view):
-            self.view = memoryview(bytearray(len(burst.data)))
-        base, count = ffi.from_buffer(self.view), len(burst.lengths)
-        self._burst = burst
-        self._initial_lengths = ffi.new("int[]", burst.lengths)
-        self._lengths = ffi.new("int[]", count)
-        self._packets = [base + offset for offset in burst.offsets]
-        self._pointers = [self._lengths + index for index in range(count)]
 
 
 def check() -> None:

@@ -17,7 +17,8 @@ from broadcaster.media.timestamps import RtpClock
 from broadcaster.model.offers import NegotiatedMedia
 from broadcaster.model.stream import Quality
 from broadcaster.webrtc.datagrams import DatagramSender
-from broadcaster.webrtc.internals import PacketBuffer, Srtp, SrtpError, ice_connection
+from broadcaster.webrtc.internals import Srtp, SrtpError, ice_connection
+from broadcaster.webrtc.packet_buffer import PacketBuffer
 from broadcaster.webrtc.reports import REPORT_INTERVAL, CaptureClock, SentCounter, bye_packet, sender_report
 
 log = logging.getLogger(__name__)
@@ -243,15 +244,14 @@ class ViewerSender:
         track.sent.packets += accepted
         track.sent.octets += octets
         self.budget.sent(octets)
-        self._report(track, now)
+        if now - track.reported_at >= REPORT_INTERVAL:
+            self._report(track, now)
 
     def _report(self, track: Track, now: float) -> None:
-        """Send a sender report directly after the first packet, then one about every second."""
-        if now - track.reported_at >= REPORT_INTERVAL:
-            track.reported_at = now
-            self._send_rtcp(
-                sender_report(track.stream.ssrc, track.cname, track.clock, self._capture_clock, now, track.sent)
-            )
+        """Send a sender report: directly after the first packet, then about every second."""
+        track.reported_at = now
+        report = sender_report(track.stream.ssrc, track.cname, track.clock, self._capture_clock, now, track.sent)
+        self._send_rtcp(report)
 
     def _send_rtcp(self, packet: bytes) -> None:
         self._send_protected(self._srtp.protect_rtcp, packet)

@@ -13,7 +13,8 @@ from pylibsrtp import Policy, Session
 from broadcaster.media.packet_format import PacketFormat
 from broadcaster.media.rtp import RtpFrame, RtpStream
 from broadcaster.webrtc.datagrams import DatagramSender
-from broadcaster.webrtc.internals import PacketBuffer, Srtp
+from broadcaster.webrtc.internals import Srtp
+from broadcaster.webrtc.packet_buffer import PacketBuffer
 
 SSRC = 0x1234ABCD
 PAYLOADS = [bytes([number]) * 1100 for number in range(40)] + [b"shorter"]

@@ -259,7 +259,7 @@ async def test_fanout_resubscribes_after_an_error_of_its_own(driver, monkeypatch
 
 
 async def test_viewers_with_equal_packet_formats_are_served_one_after_the_other():
-    """What a format needs is prepared once for all of them (see `webrtc.internals.PacketBuffer`)."""
+    """What a format needs is prepared once for all of them (see `webrtc.packet_buffer.PacketBuffer`)."""
     driver, served = FanoutDriver(), []
     formats = [PacketFormat.of(tag, number) for tag in (16, 10) for number in (101, 96)]
     senders = [driver.join(f"v{index}", packet_format=formats[index % 4]) for index in range(8)]
