@@ -4,6 +4,8 @@ import { DISCONNECTED } from "./transports.mjs";
 
 /** Time in ms after which a restart request without a new offer is repeated; the daemon accepts one in 2 s. */
 const RESTART_TIMEOUT = 2500;
+/** Time to connect without any candidate of the browser: the daemon may still see its address. */
+export const BLOCKED_TIMEOUT = 1000;
 
 export class PeerLink {
   /** @type {Peer | null} */
@@ -14,6 +16,8 @@ export class PeerLink {
   failed = false;
   /** @type {number | null} since when ICE has no working candidate pair */
   brokenAt = null;
+  /** @type {number | null} since when it is known that the browser has no candidates */
+  blockedAt = null;
   repeatRestartAt = Infinity;
   /** of the current peer connection @type {MediaStreamTrack[]} */
   tracks = [];
@@ -46,7 +50,7 @@ export class PeerLink {
     if (!this.peer) return;
     this.ports.closing();
     this.peer.close();
-    this.peer = this.brokenAt = null;
+    this.peer = this.brokenAt = this.blockedAt = null;
     this.connected = this.failed = false;
     this.tracks = [];
     this.repeatRestartAt = Infinity;
@@ -99,13 +103,14 @@ export class PeerLink {
   /** Detects a peer connection that does not recover. @param {number} now */
   check(now) {
     if (this.brokenAt !== null && now - this.brokenAt >= DISCONNECTED) this.#fail("lost");
+    if (this.blockedAt !== null && !this.connected && now - this.blockedAt >= BLOCKED_TIMEOUT) this.#blocked();
   }
 
   /** @param {Network} state */
   #network(state) {
-    if (state === "blocked") return this.#blocked();
     this.connected ||= state === "connected";
-    if (state === "connected") this.brokenAt = null;
+    if (state === "blocked") this.blockedAt = this.ports.now();
+    else if (state === "connected") this.brokenAt = null;
     else this.brokenAt ??= state === "failed" ? -Infinity : this.ports.now();
   }
 

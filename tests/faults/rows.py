@@ -77,8 +77,8 @@ PAGE = {
     "no-turn": Row("daemon behind a NAT, without TURN", "plays over the web"),
     "no-route": Row("the same with `web.media` off", "the page says what is wrong, and what helps"),
     "no-udp": Row(
-        "UDP is blocked, and passes later",
-        "picture and sound over the web within 4 s; back to WebRTC with less than 1 s between frames",
+        "UDP is blocked, passes, and is blocked again",
+        "picture and sound over the web within 4 s; less than 1 s between frames on return to WebRTC, then 8 s",
     ),
     "no-webrtc": Row("a browser without WebRTC", "picture and sound over the web within 2 s"),
     "web": Row("a minute over the web", "capture to presented frame under 500 ms (median), frozen less than 2 %"),

@@ -35,43 +35,59 @@ async def join_ms(viewer: Viewer) -> float:
     return float(await viewer.attribute("data-join-ms") or "nan")
 
 
-@pytest.mark.long
-async def test_no_udp_web_at_first_and_webrtc_when_udp_passes(record, tmp_path):
-    if reason := internet.unavailable():
-        pytest.skip(reason)
+BLOCK = """add table inet firewall
+add chain inet firewall in { type filter hook input priority 0; }
+add rule inet firewall in meta l4proto udp drop"""
+
+
+@contextlib.asynccontextmanager
+async def behind_firewall(folder: Path) -> AsyncIterator[tuple[Viewer, Callable[[bool], None]]]:
+    """A page on another host, and a function that blocks UDP between the two; at first it is blocked."""
     async with contextlib.AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
         network = stack.enter_context(internet.Internet())
-        near, far = network.host(NEAR), network.host(FAR)
-        with far.inside():
-            nft("add table inet firewall; add chain inet firewall out { type filter hook output priority 0; };"
-                " add rule inet firewall out meta l4proto udp drop")  # fmt: skip
+        hosts = near, far = network.host(NEAR), network.host(FAR)
+
+        def block(on: bool) -> None:
+            for host in hosts:
+                with host.inside():
+                    subprocess.run(["nft", BLOCK if on else "delete table inet firewall"], check=True, timeout=10)
+
+        block(True)
         with near.inside():
             daemon = await stack.enter_async_context(Daemon(**SETTINGS))
-        wrapper = far.wrapper(find_chromium() or "chromium", tmp_path)
+        wrapper = far.wrapper(find_chromium() or "chromium", folder)
         browser = await playwright.chromium.launch(executable_path=wrapper, args=FLAGS)
         stack.push_async_callback(browser.close)
         viewer = Viewer(await browser.new_page())
         await viewer.open(f"http://{NEAR}:{daemon.port}/")
+        yield viewer, block
+
+
+@pytest.mark.long
+async def test_no_udp_web_while_udp_is_blocked_and_webrtc_otherwise(record, tmp_path):
+    if reason := internet.unavailable():
+        pytest.skip(reason)
+    async with behind_firewall(tmp_path) as (viewer, block):
         join = await join_ms(viewer)
         await viewer.plays_sound()
-        with far.inside():
-            nft("delete table inet firewall")
+        block(False)
         await viewer.pictures(0)
         await viewer.evaluate("window.dispatchEvent(new Event('online'))")  # instead of waiting for 30 s
         await viewer.page.wait_for_selector("live-view[data-transport=webrtc]", timeout=20_000)
-        gap = longest_gap(await viewer.evaluate("window.testPictures") + await viewer.pictures(2))
+        back = longest_gap(await viewer.evaluate("window.testPictures") + await viewer.pictures(2))
+        await viewer.pictures(0)
+        block(True)
+        await viewer.page.wait_for_selector("live-view[data-transport=web]", timeout=20_000)
+        away = longest_gap(await viewer.evaluate("window.testPictures") + await viewer.pictures(2))
         record(
             "no-udp",
-            f"over the web after {join / 1000:.1f} s; when UDP passes, back to WebRTC with {gap:.0f} ms between frames",
+            f"over the web after {join / 1000:.1f} s; {back:.0f} ms between frames when it returns to WebRTC,"
+            f" {away / 1000:.1f} s when UDP is blocked again",
         )
         assert join < JOIN_LIMIT
-        assert gap < 1000
-
-
-def nft(commands: str) -> None:
-    """Change the firewall of this thread's namespace."""
-    subprocess.run(["nft", commands], check=True, timeout=10)
+        assert back < 1000
+        assert away < 8000
 
 
 def longest_gap(frames: list[list[int] | None]) -> float:

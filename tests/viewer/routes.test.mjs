@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { MAX_FAILURES, OPEN_TIMEOUT, PATIENCE, RETURN_INTERVAL, TICKET_LIFETIME } from "../../viewer/media-link.mjs";
+import { BLOCKED_TIMEOUT } from "../../viewer/peer-link.mjs";
 import { ViewerDriver } from "./fakes.mjs";
 
 const MEDIA = { media: { url: "media", ticket: "first" } };
@@ -127,20 +128,33 @@ test("two failed peer connections lead to the web at once, not to noroute", asyn
   assert.equal(driver.state, "connecting");
 });
 
-test("no candidates: the stream is requested over the web at once", async () => {
+test("no candidates: the stream is requested over the web after 1 s", async () => {
   const driver = new ViewerDriver();
   driver.welcome("live", MEDIA);
   driver.offer(1);
   driver.peer.listener.network("blocked");
-  await driver.run(TICK);
+  await driver.run(BLOCKED_TIMEOUT - TICK);
+  assert.equal(driver.players.length, 0);
+  await driver.run(2 * TICK);
   assert.equal(driver.players.length, 1);
 });
 
-test("no candidates, and no other way: noroute at once", async () => {
+test("no candidates, but the daemon finds the browser", async () => {
+  const driver = new ViewerDriver();
+  driver.welcome("live", MEDIA);
+  driver.offer(1);
+  driver.peer.listener.network("blocked");
+  driver.peer.listener.network("connected");
+  await driver.run(5000, { frames: true });
+  assert.deepEqual([driver.players.length, driver.state, driver.sent("restart").length], [0, "live", 0]);
+});
+
+test("no candidates, and no other way: noroute after 1 s", async () => {
   const driver = new ViewerDriver();
   driver.welcome("live");
   driver.offer(1);
   driver.peer.listener.network("blocked");
+  await driver.run(BLOCKED_TIMEOUT + TICK);
   assert.deepEqual([driver.state, driver.view.retryIn], ["noroute", 15]);
 });
 
