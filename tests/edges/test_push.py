@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from aiortc import RTCPeerConnection
 
 from broadcaster.model.push import PushState
 from broadcaster.model.stream import StreamState
@@ -268,3 +271,25 @@ async def test_stream_that_ends_does_not_wait_for_a_server_that_hangs(tmp_path: 
         rig.stream.change(StreamState.LIVE)
         await server.published()
         forever.set()
+
+
+async def test_attempts_that_fail_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("broadcaster.stream.backoff.FIRST_DELAY", 0.01)
+    monkeypatch.setattr("broadcaster.stream.backoff.LONGEST_DELAY", 0.01)
+    peers, descriptors = [], []
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+
+        async def garbage(request: web.Request) -> web.Response:
+            headers = {"Location": "session/9"}
+            return web.Response(status=201, text="v=0\r\n", content_type="application/sdp", headers=headers)
+
+        server.post = garbage
+        rig.push(server.url)
+        for attempts in (10, 40):
+            await rig.until_stats(lambda stats, attempts=attempts: stats.attempts >= attempts)
+            peers.append(sum(isinstance(thing, RTCPeerConnection) for thing in gc.get_objects()))
+            descriptors.append(len(os.listdir("/proc/self/fd")))
+        assert descriptors[1] <= descriptors[0] + 4
+        assert peers[1] <= peers[0] + 2
+        server.post = None
+        await server.published()

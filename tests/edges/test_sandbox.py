@@ -9,7 +9,7 @@ import pytest
 
 from broadcaster.devices.board import Board
 from broadcaster.doctor.account import Account
-from broadcaster.doctor.checks import camera, certificate
+from broadcaster.doctor.checks import camera, certificate, push
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.isolation import run_isolated
@@ -17,7 +17,7 @@ from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Level
 from broadcaster.doctor.unit import ServiceUnit, parse
 from broadcaster.sandbox import FILMS, Hidden, hidden_by_mounts, hint
-from broadcaster.settings import Settings, VideoSettings, WebSettings
+from broadcaster.settings import PushTarget, Settings, VideoSettings, WebSettings
 from tests.edges.devices_rig import make_file
 from tests.house.project import ROOT
 
@@ -96,6 +96,9 @@ def test_check_names_the_sandbox_and_suggests_a_fix() -> None:
     pair = Settings(web=WebSettings(certificate="/etc/broadcaster/c.pem", key="/root/k.pem"))
     result = check(pair, certificate.probe)
     assert result.found == "/root/k.pem: the service does not see /root (ProtectHome=)"
+    target = PushTarget("relay", "http://127.0.0.1:9/whip", token_file="/root/token")
+    result = check(Settings(push=(target,)), push.probe)
+    assert result.found == '"relay": the service does not see /root (ProtectHome=), where token_file is'
 
 
 def test_check_of_other_settings_ignores_the_sandbox_of_the_service(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from broadcaster.signaling.candidates import filter_candidate
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.ice import gather
 from broadcaster.webrtc.interfaces import LOOPBACK, host_addresses
+from broadcaster.webrtc.servers import turn_credentials
 from broadcaster.webrtc.sockets import open_socket
 from broadcaster.webrtc.udp_port import DropReason
+from tests.edges.push_rig import pushing
 from tests.edges.test_webrtc_ice import (
     HELLO,
     candidates,
@@ -31,6 +33,7 @@ from tests.edges.test_webrtc_ice import (
     send_as_viewer,
 )
 from tests.edges.webrtc_driver import Listener, WebRtcDriver, inbound, without_candidates
+from tests.rigs.whip_server import WhipServer
 
 pytestmark = pytest.mark.skipif(shutil.which("turnserver") is None, reason="no turnserver here: apt install coturn")
 
@@ -197,3 +200,14 @@ async def test_gather_returns_candidates_and_problems(turn):
     assert {kind for kind, _ in wrong.candidates} == {"host"}
     (problem,) = wrong.problems
     assert f"no candidate from TURN server {RELAY}" in problem
+
+
+async def test_turn_servers_in_link_headers_are_used_for_push_targets(turn, tmp_path):
+    username, credential = turn_credentials(SECRET, "push", time.time())
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+        server.links = [f'<{turn.url}>; rel="ice-server"; username="{username}"; credential="{credential}"']
+        rig.push(server.url)
+        publication = await server.published()
+        relayed = [line for line in publication.offer.splitlines() if "typ relay" in line]
+        assert relayed
+        assert all(f" {RELAY} " in line for line in relayed)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.fuzz import datagrams, media, signaling, texts
+from tests.fuzz import datagrams, media, push, signaling, texts
 from tests.unit.player_offers import OFFERS
 from tests.unit.signaling_samples import CHROMIUM, PION
 
@@ -63,7 +63,15 @@ TARGETS = {
     ),
     "mp4": Target(media.mp4, [media.MOVIE]),
     "media": Target(media.messages, [media.ACKS, b'{"type":"open","ticket":"x"}']),
-    "settings": Target(texts.settings, [b'[video]\nfps = 30\n[web]\nhosts = ["a.b"]\n', b"ice.ports=5000-5010\n"]),
+    "whip_answer": Target(push.whip_answer, push.SEEDS),
+    "settings": Target(
+        texts.settings,
+        [
+            b'[video]\nfps = 30\n[web]\nhosts = ["a.b"]\n',
+            b"ice.ports=5000-5010\n",
+            b'[[push]]\nname="a"\nurl="https://a/b"\n',
+        ],
+    ),
     "headers": Target(texts.headers, [b"pi.local:8080\nhttp://pi.local:8080", b"[::1]:80\n192.0.2.1, 10.0.0.2:99"]),
     "sound_cards": Target(
         texts.sound_cards,

@@ -30,7 +30,18 @@ def probe(context: CheckContext) -> list[CheckResult]:
     targets = context.settings.push
     if not targets:
         return [_ABOUT.ok("none; the stream is sent to viewers only (push)")]
-    return [evaluate(target, answer) for target, answer in zip(targets, run_coroutine(_ask(targets)), strict=True)]
+    answers = zip(targets, run_coroutine(_ask(targets)), strict=True)
+    return [_hidden_token(context, target) or evaluate(target, answer) for target, answer in answers]
+
+
+def _hidden_token(context: CheckContext, target: PushTarget) -> CheckResult | None:
+    """Return a result if the service cannot see the token file, whatever this user sees."""
+    hidden = context.hides(target.token_file)
+    if hidden is None:
+        return None
+    found = f'"{target.name}": the service does not see {hidden.folder} ({hidden.option}=), where token_file is'
+    advice = "Copy the file to /etc/broadcaster, readable by the service's user, and set token_file to the copy."
+    return _ABOUT.broken(found, change_settings(advice))
 
 
 async def _ask(targets: tuple[PushTarget, ...]) -> list[ServerAnswer]:
