@@ -33,12 +33,13 @@ class Sample:
     memory: float
 
 
-def leaks(samples: Sequence[Sample], viewers: int) -> list[str]:
-    """Return descriptions of leaks while `viewers` watched; empty if there are none."""
+def leaks(samples: Sequence[Sample], sessions: int, peers: int) -> list[str]:
+    """Return descriptions of leaks with so many sessions and peer connections; empty if there are none."""
     problems = [
-        f"after {sample.at:.0f} s: {sample.viewers} sessions and {sample.peers} peer connections of {viewers} viewers"
+        f"after {sample.at:.0f} s: {sample.viewers} sessions and {sample.peers} peer connections,"
+        f" instead of {sessions} and {peers}"
         for sample in samples
-        if (sample.viewers, sample.peers) != (viewers, viewers)
+        if (sample.viewers, sample.peers) != (sessions, peers)
     ]
     for instance, group in groupby(samples, lambda sample: sample.instance):
         problems += [f"instance {instance}: {text}" for text in _growth(list(group))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import random
 import sys
@@ -30,10 +29,8 @@ from aiortc.rtp import (
 )
 
 from tests.rigs.light import LightViewer
+from tests.soak.seconds import commands, print_json, ticks
 
-TICK = 0.1
-UNSCHEDULED = 0.5
-"""Delay of a tick in seconds that means that the process did not run."""
 ATTEMPT_LIMIT = 3.0
 LONG_DELAY = 15.0
 NO_VIDEO_LIMIT = 3.0
@@ -175,19 +172,12 @@ class ViewerSlot:
 
     async def report_seconds(self) -> None:
         """Print a line for each second that has passed."""
-        reported, last = math.floor(time.monotonic()), time.monotonic()
-        while True:
-            await asyncio.sleep(TICK)
-            now = time.monotonic()
-            if now - last > TICK + UNSCHEDULED:
-                _print_json(unscheduled=[last, now])
-            last = now
-            while reported < math.floor(now - TICK):
-                _print_json(second=reported, frames=self._seconds.pop(reported, 0))
-                reported += 1
+        async for passed in ticks():
+            for second in passed:
+                print_json(second=second, frames=self._seconds.pop(second, 0))
                 await self._viewer.report()
             if self.watching.done() and not self.watching.cancelled():
-                _print_json(problems=repr(self.watching.exception()))
+                print_json(problems=repr(self.watching.exception()))
                 await self._replace()
 
     async def leave(self) -> None:
@@ -217,22 +207,16 @@ class ViewerSlot:
             await asyncio.sleep(0.02)
 
 
-def _print_json(**line: object) -> None:
-    print(json.dumps(line), flush=True)
-
-
 async def main(viewer: type[PageLikeViewer], arguments: Sequence[str]) -> None:
     """Let a viewer of this class watch until standard input ends; `arguments` are port and host."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    _print_json(ready=time.monotonic())
+    reader = await commands()
     slot = ViewerSlot(viewer, int(arguments[0]), *arguments[1:])
     reporting = asyncio.create_task(slot.report_seconds())
     while line := await reader.readline():
         try:
             await slot.execute(*line.decode().split())
         except (aiohttp.ClientError, OSError, AttributeError, AssertionError) as error:
-            _print_json(note=f"{line.decode().strip()}: {error!r}")  # not connected at the moment
+            print_json(note=f"{line.decode().strip()}: {error!r}")  # not connected at the moment
     reporting.cancel()
     await slot.leave()
 

@@ -25,15 +25,17 @@ ROWS = {
 
 def verdict(run: SoakRun) -> tuple[str, bool]:
     """Return the report in Markdown, and whether the run passed."""
-    viewers = run.options.viewers
-    tally = _tally(run, range(viewers))
-    leaked = leaks(run.samples, viewers) + left_behind(run.idle, run.after)
+    groups = run.options.groups
+    everyone = [viewer for viewers in groups.values() for viewer in viewers]
+    tally = _tally(run, everyone)
+    leaked = leaks(run.samples, run.sessions, run.peers) + left_behind(run.idle, run.after)
     problems = run.faults.problems + run.processes.problems
-    passed = tally.live_fraction >= REQUIRED and not leaked and not problems
+    is_live = all(_tally(run, viewers).live_fraction >= REQUIRED for viewers in groups.values())
+    passed = is_live and not leaked and not problems
     parts = [
         _summary(run, tally),
         _groups(run),
-        _faults(run, viewers),
+        _faults(run, len(everyone)),
         _samples(run.idle, run.samples, run.after),
         _lines("Leaks", leaked),
         _lines("Problems", problems),
@@ -47,7 +49,8 @@ def with_report(text: str, run: SoakRun) -> str:
     """Return the README `text` with the results of this run."""
     viewers, seed = run.options.viewers, run.options.seed
     tally = _tally(run, range(viewers))
-    leaked = leaks(run.samples, viewers) + left_behind(run.idle, run.after)
+    leaked = leaks(run.samples, run.sessions, run.peers) + left_behind(run.idle, run.after)
+    outputs = list(run.options.groups.items())[1:]
     last = [sample for sample in run.samples if sample.instance == run.samples[-1].instance]
     results = {
         "live": [
@@ -55,6 +58,7 @@ def with_report(text: str, run: SoakRun) -> str:
             f"{(run.ended - run.began) / 60:.0f} min, {viewers} viewers,"
             f" {len(run.processes.behind_link)} behind a bad link",
             f"{len(run.injected)} faults of {len({fault.kind for fault, _ in run.injected})} kinds (seed {seed})",
+            ", ".join(f"{name} {_tally(run, viewers).live_fraction:.3%}" for name, viewers in outputs),
             f"{run.faults.restarts} restarts",
             f"{tally.excused} viewer-seconds excused, {tally.unscheduled} lost to the machine",
         ],
@@ -93,13 +97,16 @@ def _summary(run: SoakRun, tally: Tally) -> str:
 def _groups(run: SoakRun) -> str:
     """Return what the viewers behind links and the others got, except in excused and unscheduled seconds."""
     behind_link = run.processes.behind_link
-    groups = {"good": [v for v in range(run.options.viewers) if v not in behind_link], "bad": behind_link}
+    viewers, *outputs = run.options.groups.items()
+    good = [viewer for viewer in viewers[1] if viewer not in behind_link]
     rows = []
-    for name, viewers in groups.items():
-        tally = _tally(run, viewers)
-        each = ", ".join(f"{_tally(run, [viewer]).frame_fraction:.1%}" for viewer in viewers)
-        rows.append((name, len(viewers), f"{tally.live_fraction:.3%}", f"{tally.frame_fraction:.1%}", each))
-    return _table(("link", "viewers", "live", "share of the pictures", "each viewer"), rows)
+    for name, members in (("good link", good), ("bad link", list(behind_link)), *outputs):
+        if not members:
+            continue
+        tally = _tally(run, members)
+        each = ", ".join(f"{_tally(run, [member]).frame_fraction:.1%}" for member in members)
+        rows.append((name, len(members), f"{tally.live_fraction:.3%}", f"{tally.frame_fraction:.1%}", each))
+    return _table(("", "number", "live", "share of the pictures", "each"), rows)
 
 
 def _faults(run: SoakRun, viewers: int) -> str:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.rigs.daemon import free_port
 from tests.rigs.namespaces import unavailable
 from tests.rigs.process import footprint
 from tests.rigs.scripted import ScriptedDaemon
@@ -17,9 +18,14 @@ from tests.rigs.shaper import Link, shaped_links
 from tests.soak.availability import Availability
 from tests.soak.faults import FaultInjector
 from tests.soak.leaks import Sample, left_behind
-from tests.soak.page_like import TICK, UNSCHEDULED
 from tests.soak.plan import KINDS, KINDS_BESIDE_BAD_LINKS, NETWORK_KINDS, Fault, Kind, link_states, plan
+from tests.soak.seconds import TICK, UNSCHEDULED
 from tests.soak.viewers import ViewerProcesses
+
+OUTPUTS = {"/media": "tests.soak.media_viewer", "push": "tests.soak.push_server"}
+"""Modules of those who get the stream beside the viewers."""
+NO_SESSION, NO_PEER = frozenset({"push"}), frozenset({"/media"})
+"""Outputs that are no viewer of the daemon, and that have no peer connection."""
 
 SETTLE_AFTER_FAULT = 13.0
 """Seconds until nothing is left of a fault: a session without a WebSocket is kept for 10 s."""
@@ -34,7 +40,8 @@ JOIN_LIMIT = 60.0
 class Options:
     """What to run: with `bad_links`, half of the viewers have bad links that change, and the camera does not fail.
 
-    `settings` are the daemon's, as for `--set`; `tree` is the folder of its source code if it is not this one.
+    `settings` are the daemon's, as for `--set`; `tree` is the folder of its source code if it is not this one. Without
+    bad links and another tree, there are the other `OUTPUTS` beside the viewers.
     """
 
     seed: int
@@ -43,6 +50,13 @@ class Options:
     bad_links: bool = False
     settings: Sequence[str] = ()
     tree: str = ""
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """The indices of the viewers, and that of each other output."""
+        names = () if self.bad_links or self.tree else OUTPUTS
+        outputs = {name: [self.viewers + index] for index, name in enumerate(names)}
+        return {"viewers": list(range(self.viewers))} | outputs
 
 
 class SoakRun:
@@ -54,9 +68,12 @@ class SoakRun:
     def __init__(self, options: Options, print_line: Callable[[str], None]) -> None:
         self.options = options
         self.availability = Availability()
-        self.daemon = _daemon(options)
-        module = "tests.soak.browser_like" if options.bad_links else "tests.soak.page_like"
-        self.processes = ViewerProcesses(self.daemon.port, options.viewers, self.availability, module)
+        push_port = free_port()
+        self.daemon = _daemon(options, push_port)
+        viewer = "tests.soak.browser_like" if options.bad_links else "tests.soak.page_like"
+        ports = {"push": push_port}
+        outputs = [(OUTPUTS[name], ports.get(name, self.daemon.port)) for name in list(options.groups)[1:]]
+        self.processes = ViewerProcesses(self.daemon.port, options.viewers, self.availability, viewer, outputs)
         self.faults = FaultInjector(self.daemon, self.processes)
         self.network_problem = unavailable()
         kinds: Sequence[Kind] = KINDS if self.network_problem else KINDS + NETWORK_KINDS
@@ -72,6 +89,16 @@ class SoakRun:
         self._seconds = options.minutes * 60
         self._print_line = print_line
         self._quiet_from = self._sampled_at = 0.0
+
+    @property
+    def sessions(self) -> int:
+        """How many viewers the daemon should have."""
+        return self.options.viewers + len(self.options.groups.keys() - NO_SESSION) - 1
+
+    @property
+    def peers(self) -> int:
+        """How many peer connections the daemon should have."""
+        return self.options.viewers + len(self.options.groups.keys() - NO_PEER) - 1
 
     async def play(self) -> None:
         """Run everything, in network namespaces if they can be created."""
@@ -185,9 +212,11 @@ class SoakRun:
 
     async def _until_joined(self) -> None:
         async with asyncio.timeout(JOIN_LIMIT):
-            while (await self.daemon.status())["viewers"] != self.options.viewers:
+            sample = await self._sample()
+            while (sample.viewers, sample.peers) != (self.sessions, self.peers):
                 await asyncio.sleep(0.2)
-        await asyncio.sleep(SETTLE)
+                sample = await self._sample()
+        await asyncio.sleep(SETTLE_AFTER_FAULT)  # until an offer that is not answered has ended as well
 
     async def _until_gone(self) -> Sample:
         deadline = time.monotonic() + CLEANUP_LIMIT
@@ -215,11 +244,13 @@ class SoakRun:
                     await self.faults.restart()
 
 
-def _daemon(options: Options) -> ScriptedDaemon:
+def _daemon(options: Options, push_port: int) -> ScriptedDaemon:
     """Return the daemon: with scripted sources, or camera-like video of 2.5 Mbit/s if there are bad links."""
     arguments = [argument for setting in options.settings for argument in ("--set", setting)]
-    video = {"video__source": "test", "video__test_pattern": "camera"} if options.bad_links else {}
-    daemon = ScriptedDaemon(*arguments, live=False, stream__start="last", **video)
+    settings = {"video__source": "test", "video__test_pattern": "camera"} if options.bad_links else {}
+    if "push" in options.groups:
+        settings["push"] = f'[{{name = "soak", url = "http://127.0.0.1:{push_port}/whip"}}]'
+    daemon = ScriptedDaemon(*arguments, live=False, stream__start="last", **settings)
     if options.tree:
         daemon.environment["PYTHONPATH"] = options.tree
     return daemon

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tests.rigs.shaper import Shaper
@@ -16,28 +17,34 @@ START_LIMIT = 60.0
 
 
 class ViewerProcesses:
-    """Processes with one viewer each, which run `module`; use it with `async with`.
+    """Processes with one viewer each, and those of other `outputs` behind them; use it with `async with`.
 
-    With `links`, every other viewer is behind one of them. Received frames are added to `availability`; `notes` are
-    remarkable events, `problems` what must not happen.
+    `viewer` is the module of the viewers, `outputs` are modules and ports. With `links`, every other viewer is behind
+    one of them. Received frames are added to `availability`; `notes` are remarkable events, `problems` what must not
+    happen.
     """
 
     def __init__(
-        self, port: int, number: int, availability: Availability, module: str = "tests.soak.page_like"
+        self,
+        port: int,
+        number: int,
+        availability: Availability,
+        viewer: str = "tests.soak.page_like",
+        outputs: Sequence[tuple[str, int]] = (),
     ) -> None:
         self.links: list[Shaper] = []
         self.notes: list[str] = []
         self.problems: list[str] = []
-        self._port = port
-        self._module = module
+        self._number = number
+        self._programs = [(viewer, port)] * number + list(outputs)
         self._availability = availability
-        self._processes: list[asyncio.subprocess.Process] = [None] * number  # type: ignore[list-item]
+        self._processes: list[asyncio.subprocess.Process] = [None] * len(self._programs)  # type: ignore[list-item]
         self._readers: set[asyncio.Task[None]] = set()
 
     @property
     def behind_link(self) -> range:
         """The indices of the viewers behind a link."""
-        return range(1, len(self._processes), 2) if self.links else range(0)
+        return range(1, self._number, 2) if self.links else range(0)
 
     async def __aenter__(self) -> ViewerProcesses:
         for index in range(len(self._processes)):
@@ -89,7 +96,8 @@ class ViewerProcesses:
         await asyncio.wait_for(ready.wait(), START_LIMIT)
 
     def _command(self, index: int) -> list[str]:
-        command = [sys.executable, "-m", self._module, str(self._port)]
+        module, port = self._programs[index]
+        command = [sys.executable, "-m", module, str(port)]
         if index not in self.behind_link:
             return command
         link = self.links[index // 2 % len(self.links)]

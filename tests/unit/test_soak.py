@@ -149,28 +149,28 @@ def test_longest_silence_is_that_of_the_most_affected_viewer():
 
 
 def test_constant_resources_are_no_leak():
-    assert leaks([replace(SAMPLE, at=60.0 * minute) for minute in range(60)], 10) == []
+    assert leaks([replace(SAMPLE, at=60.0 * minute) for minute in range(60)], 10, 10) == []
 
 
 @pytest.mark.parametrize("name", ["tasks", "timers", "descriptors", "threads"])
 def test_growing_resource_is_a_leak(name):
     growing = [replace(SAMPLE, at=60.0 * minute, **{name: getattr(SAMPLE, name) + minute}) for minute in range(10)]
-    assert [name in text for text in leaks(growing, 10)] == [True]
+    assert [name in text for text in leaks(growing, 10, 10)] == [True]
 
 
 def test_resources_are_compared_within_one_process():
     instances = [replace(SAMPLE, instance=instance, tasks=80 + 10 * instance) for instance in (0, 0, 1, 1)]
-    assert leaks(instances, 10) == []
+    assert leaks(instances, 10, 10) == []
 
 
 def test_additional_session_is_a_leak_at_once():
-    assert len(leaks([SAMPLE, replace(SAMPLE, viewers=11)], 10)) == 1
-    assert len(leaks([SAMPLE, replace(SAMPLE, peers=9)], 10)) == 1
+    assert len(leaks([SAMPLE, replace(SAMPLE, viewers=11)], 10, 10)) == 1
+    assert len(leaks([SAMPLE, replace(SAMPLE, peers=9)], 10, 10)) == 1
 
 
 def test_memory_may_settle_but_must_not_keep_growing():
     def memory_leaks(megabytes: list[float]) -> list[str]:
-        return leaks([replace(SAMPLE, memory=memory) for memory in megabytes], 10)
+        return leaks([replace(SAMPLE, memory=memory) for memory in megabytes], 10, 10)
 
     assert memory_leaks([80, 90, 100, 110, 110, 110, 111, 110, 112]) == []
     assert len(memory_leaks([100, 102, 104, 106, 108, 110, 112, 114, 116])) == 1
