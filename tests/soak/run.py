@@ -22,7 +22,7 @@ from tests.soak.plan import KINDS, KINDS_BESIDE_BAD_LINKS, NETWORK_KINDS, Fault,
 from tests.soak.seconds import TICK, UNSCHEDULED
 from tests.soak.viewers import ViewerProcesses
 
-OUTPUTS = {"/media": "tests.soak.media_viewer", "push": "tests.soak.push_server"}
+OUTPUTS = {"/media": "tests.soak.media_viewer", "WHEP": "tests.soak.whep_player", "push": "tests.soak.push_server"}
 """Modules of those who get the stream beside the viewers."""
 NO_SESSION, NO_PEER = frozenset({"push"}), frozenset({"/media"})
 """Outputs that are no viewer of the daemon, and that have no peer connection."""
