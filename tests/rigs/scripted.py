@@ -26,6 +26,7 @@ from broadcaster.devices import arrivals
 from broadcaster.devices.fakes import FakeCamera, FakeMicrophone
 from broadcaster.web import pending
 from broadcaster.web.websocket import WebSocket, open_websocket
+from broadcaster.webrtc import peer
 from tests.rigs.daemon import Daemon
 
 _CONTROL = "BROADCASTER_CONTROL"
@@ -77,6 +78,7 @@ class Process:
 
     def __init__(self) -> None:
         self._websockets: weakref.WeakSet[WebSocket] = weakref.WeakSet()
+        self._peers: weakref.WeakSet[RTCPeerConnection] = weakref.WeakSet()
         self._blocker: asyncio.Future[None] | None = None
 
     async def open_websocket(self, *arguments: Any) -> WebSocket:
@@ -85,15 +87,20 @@ class Process:
         self._websockets.add(websocket)
         return websocket
 
+    def make_peer(self, *arguments: Any, **options: Any) -> RTCPeerConnection:
+        """Replacement of `RTCPeerConnection` in `webrtc.peer` that registers it; `gc` does not list frozen objects."""
+        made = RTCPeerConnection(*arguments, **options)
+        self._peers.add(made)
+        return made
+
     def resources(self) -> dict[str, int]:
         """Return the numbers of those resources that a viewer could leak."""
         gc.collect()
-        peers = [item for item in gc.get_objects() if isinstance(item, RTCPeerConnection)]
         loop: Any = asyncio.get_running_loop()
         return {
             "tasks": len(asyncio.all_tasks()),
             "timers": sum(not timer.cancelled() for timer in loop._scheduled),
-            "peers": sum(peer.connectionState != "closed" for peer in peers),
+            "peers": sum(made.connectionState != "closed" for made in self._peers),
             "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         }
 
@@ -145,6 +152,7 @@ def _main() -> int:
 
     with (
         patch.object(arrivals, "FOLDER", folder),
+        patch.object(peer, "RTCPeerConnection", process.make_peer),
         patch.object(pending, "open_websocket", process.open_websocket),
     ):
         code = cli.main(make_sources=make_sources)
