@@ -87,8 +87,9 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class MediaStats:
-    """Statistics of one connection to `/media`, the way without UDP; `backlog` in seconds.
+    """Statistics of one connection to `/media`, the way without UDP.
 
+    `backlog` is in seconds, `estimate`, the bandwidth, in bits per second.
     `messages` counts init segments and fragments, `unacknowledged` those that the viewer has not confirmed yet.
     """
 
@@ -98,6 +99,7 @@ class MediaStats:
     unacknowledged: int = 0
     skipped: int = 0
     backlog: float = 0.0
+    estimate: int | None = None
     route: str = "over the web (TCP)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -26,15 +27,15 @@ AUDIO_ALONE = 5
 """Opus frames that do not wait for the next picture any longer. Usually they leave with it: players cannot go on
 without it, and each message costs each viewer two system calls."""
 
+_RECENT = 50
+"""Opus frames that are kept: one second."""
+
 
 class Receiver(Protocol):
     """Takes the fragments for the viewers."""
 
     def publish(self, message: FragmentMessage, quality: Quality, now: float) -> None:
         """Take the next fragment of a rendition."""
-
-    def picture_captured(self, captured: float) -> None:
-        """A picture with this capture time has come."""
 
     def restart(self, quality: Quality) -> None:
         """What follows in this rendition has no connection with what came before."""
@@ -48,15 +49,18 @@ class _Subscriber:
         self._hub = hub
         self._name = name
         self._quality = quality
+        self.is_open = False
         self._subscription: Subscription | None = None
         self._retry: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
         """Subscribe to the hub."""
+        self.is_open = True
         self._subscription = self._hub.subscribe(self._name, self, self._quality)
 
     def close(self) -> None:
         """Unsubscribe from the hub; idempotent."""
+        self.is_open = False
         if self._retry is not None:
             self._retry.cancel()
         if self._subscription is not None:
@@ -81,22 +85,41 @@ class _Subscriber:
 
 
 class AudioCollector(_Subscriber):
-    """Makes samples of the Opus frames, and of silence where frames are missing; `take` gets them."""
+    """Makes samples of the Opus frames, and of silence where frames are missing; `take` gets them.
 
-    def __init__(self, hub: Hub, base: float, take: Callable[[list[Sample], float], None]) -> None:
+    `picture` is called at each picture of the full rendition. `recent` are the samples of the last second.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        base: float,
+        has_audio: Callable[[], bool],
+        take: Callable[[list[Sample], float], None],
+        picture: Callable[[], None],
+    ) -> None:
         super().__init__(hub, "media audio", Quality.FULL)
+        self.recent: deque[Sample] = deque(maxlen=_RECENT)
         self._timing = AudioTiming(base)
+        self._has_audio = has_audio
         self._take = take
+        self._picture = picture
 
     def audio(self, frame: OpusFrame, now: float) -> None:
         """Take the next Opus frame (`hub.Subscriber`)."""
-        self._take(self._timing.add(frame), now)
+        self._add(self._timing.add(frame), now)
 
-    def fill(self, captured: float, now: float) -> None:
-        """Add silence if the audio is late, compared with a picture of this capture time."""
-        silence = self._timing.fill(captured - AUDIO_LATE)
-        if silence:
-            self._take(silence, now)
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Add silence if the audio is late, compared with a picture (`hub.Subscriber`)."""
+        if self._has_audio():
+            self._add(self._timing.fill(unit.captured - AUDIO_LATE), now)
+        self._picture()
+        return True
+
+    def _add(self, samples: list[Sample], now: float) -> None:
+        if samples:
+            self.recent.extend(samples)
+            self._take(samples, now)
 
 
 class Muxer(_Subscriber):
@@ -154,7 +177,6 @@ class Muxer(_Subscriber):
             self.messages.clear()
             self._init = self._init_of(unit)
         self._set_timer(on=True)
-        self._receiver.picture_captured(unit.captured)
         return True
 
     def add_audio(self, samples: list[Sample], now: float) -> None:
@@ -194,7 +216,7 @@ class Muxer(_Subscriber):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if on:
+        if on and self.is_open:
             self._timer = asyncio.get_running_loop().call_later(STALL, self._stalled)
 
     def _stalled(self) -> None:

@@ -9,6 +9,7 @@ proxy on the way may buffer megabytes.
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from broadcaster.outputs.messages import FragmentMessage, InitMessages
 
@@ -16,7 +17,27 @@ MAX_AGE = 0.5
 """Seconds for which a fragment may wait."""
 
 MAX_UNDER_WAY = 0.7
-"""Seconds for which a message may be under way before nothing more is sent."""
+"""Seconds for which a message may be under way, at most, before nothing more is sent."""
+
+MIN_UNDER_WAY = 0.25
+"""The same, besides `UNDER_WAY_FACTOR` times the shortest delay: on a short path less has to be under way, and what is
+when its bandwidth falls comes late."""
+
+UNDER_WAY_FACTOR = 3
+
+SAMPLE_SIZE = 4000
+"""Bytes of a message from which its delay tells the bandwidth: a keyframe, mostly."""
+
+SAMPLES = 3
+"""Bandwidth samples that are kept; the largest counts, because everything that disturbs one makes it smaller."""
+
+
+class _UnderWay(NamedTuple):
+    """A message without acknowledgement."""
+
+    number: int
+    sent_at: float
+    size: int
 
 
 class Tail:
@@ -29,7 +50,19 @@ class Tail:
         self.waits_for_keyframe = True
         self._init: InitMessages | None = None
         self._queue: deque[tuple[FragmentMessage, float]] = deque()
-        self._under_way: deque[tuple[int, float, int]] = deque()
+        self._under_way: deque[_UnderWay] = deque()
+        self._shortest_delay = float("inf")
+        self._shortest_size = 0
+        self._bandwidths: deque[float] = deque(maxlen=SAMPLES)
+
+    @property
+    def estimate(self) -> int | None:
+        """The bandwidth in bits per second, from acknowledgements; None if there were none of large messages."""
+        return round(max(self._bandwidths)) if self._bandwidths else None
+
+    @property
+    def _max_under_way(self) -> float:
+        return min(MAX_UNDER_WAY, MIN_UNDER_WAY + UNDER_WAY_FACTOR * self._shortest_delay)
 
     def __bool__(self) -> bool:
         """Whether anything waits to be sent."""
@@ -54,7 +87,7 @@ class Tail:
 
     def may_send(self, now: float) -> bool:
         """Return whether the network keeps up, so that another message may be sent."""
-        return not self._under_way or now - self._under_way[0][1] < MAX_UNDER_WAY
+        return not self._under_way or now - self._under_way[0].sent_at < self._max_under_way
 
     def next(self, now: float) -> bytes | None:
         """Return the bytes to send next: a fragment, behind its init segment if that is new; None if there are none."""
@@ -67,21 +100,30 @@ class Tail:
             self._init = message.init
             self.sent += 1
             data = message.init.frames + data
-        self._under_way.append((self.sent, now, len(data)))
+        self._under_way.append(_UnderWay(self.sent, now, len(data)))
         return data
 
-    def ack(self, count: int) -> bool:
+    def ack(self, count: int, now: float) -> bool:
         """The viewer has got so many messages; return whether that is news, and can be true."""
         if not self.acknowledged < count <= self.sent:
             return False
         self.acknowledged = count
-        while self._under_way and self._under_way[0][0] <= count:
-            self._under_way.popleft()
+        while self._under_way and self._under_way[0].number <= count:
+            self._measure(self._under_way.popleft(), now)
         return True
+
+    def _measure(self, arrived: _UnderWay, now: float) -> None:
+        """Take the delay of a message: it exceeds the shortest one by the time that its additional bytes took."""
+        delay = now - arrived.sent_at
+        if arrived.size >= max(SAMPLE_SIZE, 2 * self._shortest_size) and self._shortest_size:
+            additional = arrived.size - self._shortest_size
+            self._bandwidths.append(additional * 8 / max(delay - self._shortest_delay, 0.001))
+        if delay < self._shortest_delay:
+            self._shortest_delay, self._shortest_size = delay, arrived.size
 
     def silence(self, now: float) -> float:
         """Return for how many seconds the oldest message under way has not been acknowledged."""
-        return now - self._under_way[0][1] if self._under_way else 0.0
+        return now - self._under_way[0].sent_at if self._under_way else 0.0
 
     def backlog(self, now: float) -> float:
         """Return for how many seconds the oldest fragment has been waiting."""

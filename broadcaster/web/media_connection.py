@@ -10,7 +10,8 @@ from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
 from broadcaster.errors import BadMessage
 from broadcaster.model.stats import MediaStats
 from broadcaster.model.stream import Quality, QualityPreference
-from broadcaster.outputs.muxed import MuxedStream, MuxedViewer
+from broadcaster.outputs.muxed import MuxedStream
+from broadcaster.outputs.viewer import MuxedViewer
 from broadcaster.ports import Clock
 from broadcaster.signaling.media import Ack, parse_media_message
 from broadcaster.signaling.protocol import CloseCode
@@ -25,7 +26,7 @@ class MediaListener(Protocol):
 
 
 class MediaConnection:
-    """One viewer's connection to `/media` (`muxed.Outlet`).
+    """One viewer's connection to `/media` (`viewer.Outlet`).
 
     `is_writable` is whether everything that was written has been passed on to the kernel.
     """
@@ -56,7 +57,12 @@ class MediaConnection:
     def request_keyframe(self) -> None:
         """Request a keyframe, because the viewer cannot decode the video."""
         if self._muxed is not None:
-            self._stream.request_keyframe(self._muxed)
+            self._muxed.request_keyframe()
+
+    def prefer(self, preference: QualityPreference) -> None:
+        """Take the viewer's choice of the rendition."""
+        if self._muxed is not None:
+            self._muxed.prefer(preference)
 
     def stats(self) -> MediaStats:
         """Return statistics for the operator."""

@@ -216,6 +216,8 @@ class Viewer:
                 case Prefer(preference):
                     self._preference = preference
                     self._peers.prefer(preference)
+                    if self._media is not None:
+                        self._media.prefer(preference)
                 case SendTicket() if self._socket is not None and (ticket := self._make_ticket()):
                     self._socket.send(serialize(MediaMessage(MEDIA_URL, ticket)))
                 case RequestMediaKeyframe() if self._media is not None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import aiohttp
 import pytest
 
+from broadcaster.model.stream import QualityPreference
 from broadcaster.signaling.protocol import Timings
 from tests.edges.media_rig import media_served
 from tests.edges.web_rig import FAST, served, until
@@ -143,6 +144,20 @@ async def test_without_acknowledgements_pictures_are_skipped_up_to_a_keyframe() 
             for before, after in pairwise(sample for part in player.movie.fragments for sample in part.video)
         ]
         assert sum(gap > 0 for gap in gaps) == 1
+
+
+async def test_keyframe_and_quality_of_the_signaling_act_on_media() -> None:
+    async with media_served() as rig:
+        session, ticket = await rig.join()
+        player = await rig.open(ticket)
+        await player.play(2)
+        before = rig.camera.keyframe_requests
+        await session.send("keyframe")
+        await session.send("quality", want="small")
+        await session.send("heartbeat")
+        await session.receive("heartbeat")
+        assert rig.stream._viewers["v1"]._choice.preference is QualityPreference.SMALL
+        await until(lambda: rig.camera.keyframe_requests > before)
 
 
 async def test_media_off_has_neither_ticket_nor_endpoint() -> None:

@@ -55,5 +55,5 @@ def messages(data: bytes) -> None:
             continue
         if isinstance(message, Ack):
             before = tail.acknowledged
-            assert tail.ack(message.count) is (before < message.count <= tail.sent)
+            assert tail.ack(message.count, 1.0) is (before < message.count <= tail.sent)
     assert tail.acknowledged <= tail.sent

@@ -2,6 +2,7 @@
 
 from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from broadcaster.devices.fakes import canned
 from broadcaster.media.mp4 import Fragment, Sample, tracks_of
 from broadcaster.model.stream import Quality
 from broadcaster.outputs.messages import FragmentMessage, InitMessages, fragment_message, init_messages
-from broadcaster.outputs.tail import MAX_AGE, MAX_UNDER_WAY, Tail
+from broadcaster.outputs.tail import MAX_AGE, MAX_UNDER_WAY, MIN_UNDER_WAY, UNDER_WAY_FACTOR, Tail
 
 TRACKS = tracks_of(canned.pictures()[0], audio=True)
 INIT = init_messages(TRACKS, 1.5, Quality.FULL)
@@ -74,20 +75,45 @@ def test_nothing_is_sent_while_a_message_is_under_way_for_too_long():
     tail.add(picture(), MAX_UNDER_WAY)
     assert not tail.may_send(MAX_UNDER_WAY)
     assert drain(tail, MAX_UNDER_WAY) == []
-    assert tail.ack(2)
-    assert len(drain(tail, MAX_UNDER_WAY)) == 1
+    assert tail.ack(2, 0.71)
+    assert len(drain(tail, 0.71)) == 1
     assert tail.silence(1.0) == 0.7
+
+
+def test_less_is_under_way_on_a_short_path():
+    tail = Tail()
+    tail.add(picture(keyframe=True), 0.0)
+    drain(tail, 0.0)
+    tail.ack(2, 0.02)
+    tail.add(picture(), 1.0)
+    drain(tail, 1.0)
+    assert tail.may_send(1.0 + MIN_UNDER_WAY)
+    assert not tail.may_send(1.0 + MIN_UNDER_WAY + UNDER_WAY_FACTOR * 0.02 + 0.01)
+
+
+def test_delays_of_large_messages_tell_the_bandwidth():
+    tail = Tail()
+    tail.add(picture(keyframe=True), 0.0)
+    drain(tail, 0.0)
+    tail.ack(2, 0.02)
+    assert tail.estimate is None
+    large = fragment_message(Fragment(9, (Sample(bytes(20_000), 0, 1, False),)), INIT)
+    for sent_at, delay in ((1.0, 0.18), (2.0, 0.10), (3.0, 0.40)):
+        tail.add(large, sent_at)
+        drain(tail, sent_at)
+        tail.ack(tail.sent, sent_at + delay)
+    assert tail.estimate == pytest.approx(2_000_000, rel=0.1), "the best of the last three"
 
 
 def test_wrong_acknowledgements_change_nothing():
     tail = Tail()
     tail.add(picture(keyframe=True), 0.0)
     drain(tail)
-    assert tail.ack(1)
+    assert tail.ack(1, 0.0)
     for wrong in (0, 1, -1, 3, 10**15):
-        assert not tail.ack(wrong)
+        assert not tail.ack(wrong, 0.0)
     assert tail.acknowledged == 1
-    assert tail.ack(2)
+    assert tail.ack(2, 0.0)
 
 
 @given(st.data())
@@ -98,7 +124,7 @@ def test_bounds_hold_whatever_happens(data):
         now += data.draw(st.sampled_from([0.0, 0.01, 0.033, 0.2, 0.6]))
         match data.draw(st.sampled_from(["key", "delta", "audio", "ack", "send"])):
             case "ack":
-                tail.ack(data.draw(st.integers(0, tail.sent + 1)))
+                tail.ack(data.draw(st.integers(0, tail.sent + 1)), now)
             case "send":
                 while (frame := tail.next(now)) is not None:
                     sent.append(frame)
