@@ -92,6 +92,10 @@ class PushError(BroadcasterError):
         self.http_status = http_status
 
 
+class RecordError(BroadcasterError):
+    """The recorder cannot do what it was asked for; the message says why."""
+
+
 class BadOffer(BroadcasterError):
     """An SDP offer of a player that cannot be answered, or that no player would send."""
 

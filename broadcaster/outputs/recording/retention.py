@@ -1,0 +1,52 @@
+"""Which recordings are deleted to make room for the next one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from broadcaster.model.recording import Recording
+
+_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`record.keep_days`, `record.keep_bytes` (0: no limit) and `record.keep_free` in bytes."""
+
+    days: float = 0.0
+    bytes: int = 0
+    free: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The recordings to delete, oldest first, and why there is no room for another one even then; empty if there is."""
+
+    delete: list[Recording]
+    problem: str = ""
+
+
+def make_room(recordings: Iterable[Recording], limits: Limits, free: int, now: float | None) -> Room:
+    """Return what to delete so that another file fits within the limits.
+
+    `recordings` are all of them, oldest first. Kept ones count, and are not deleted. `free` is the free space in bytes,
+    `now` in Unix seconds; None if the clock may be wrong, and nothing is too old then.
+    """
+    everything = list(recordings)
+    total = sum(recording.size for recording in everything)
+    oldest_allowed = now - limits.days * _DAY if now is not None and limits.days else float("-inf")
+    delete: list[Recording] = []
+    for recording in everything:
+        if recording.kept or recording.open:
+            continue
+        too_old = recording.started + recording.duration < oldest_allowed
+        if too_old or free < limits.free or 0 < limits.bytes < total:
+            delete.append(recording)
+            free += recording.size
+            total -= recording.size
+    if free < limits.free:
+        return Room(delete, f"only {free / 1e9:.2g} GB are free on the disk (record.keep_free)")
+    if 0 < limits.bytes < total:
+        return Room(delete, "kept recordings alone need more than record.keep_bytes")
+    return Room(delete)

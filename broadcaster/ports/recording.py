@@ -1,0 +1,97 @@
+"""The interfaces between recorder, the disk, and those who control the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from broadcaster.media.mp4 import Tracks
+from broadcaster.model.recording import RecorderStats, SavedClip, StoreStats
+from broadcaster.model.stream import AccessUnit, OpusFrame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """About two seconds of the stream: pictures, and the audio of the same time.
+
+    `end` is the capture time at which the next picture follows, or the last one ends. `begins_source`: what came before
+    has no connection with it.
+    """
+
+    pictures: tuple[AccessUnit, ...]
+    audio: tuple[OpusFrame, ...]
+    end: float
+    tracks: Tracks
+    begins_source: bool = False
+
+    @property
+    def start(self) -> float:
+        """The capture time of the first picture."""
+        return self.pictures[0].captured
+
+    @property
+    def begins_with_keyframe(self) -> bool:
+        """Whether a file can begin with this chunk."""
+        return self.pictures[0].keyframe
+
+    @property
+    def size(self) -> int:
+        """Bytes of pictures and audio."""
+        return sum(len(unit.data) for unit in self.pictures) + sum(len(frame.data) for frame in self.audio)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """A file to be written; `started` is the capture time of its first picture. `kept`: never deleted to make room."""
+
+    started: float
+    tracks: Tracks
+    kept: bool = False
+
+
+class RecordingStore(Protocol):
+    """Writes files in a thread of its own; no method waits for the disk, unless it says so."""
+
+    def start(self) -> None:
+        """Start the thread, which mends what a power cut has left."""
+
+    async def close(self) -> None:
+        """Finish all files that were ended, and stop the thread. Waits for a few seconds at most; idempotent."""
+
+    def may_begin(self, now: float) -> bool:
+        """Return whether to begin a file: not for a while after a failure, and while much waits for the disk."""
+
+    def begin(self, segment: Segment) -> None:
+        """Begin a file."""
+
+    def write(self, segment: Segment, chunk: Chunk, *, live: bool = True) -> bool:
+        """Append a chunk to a file that was begun; False if the file failed, or too much waits for the disk.
+
+        Chunks that are not `live` come from memory, where they stay in any case, and do not count as waiting.
+        """
+
+    def end(self, segment: Segment) -> None:
+        """End a file."""
+
+    def saved(self, segments: Sequence[Segment]) -> Awaitable[SavedClip]:
+        """Wait until these files, which were ended, are on the disk. Raises `RecordError` if they are not."""
+
+    def note_gap(self, start: float, end: float) -> None:
+        """Note in the index that what was captured between these times is lost."""
+
+    def stats(self) -> StoreStats:
+        """Return the state of the folder."""
+
+
+class RecorderControl(Protocol):
+    """The recorder, as API, command line and panel control it."""
+
+    def set_recording(self, on: bool) -> None:
+        """Start or stop recording."""
+
+    def clip(self) -> Awaitable[SavedClip]:
+        """Keep the last seconds of the stream, and wait until they are on the disk. Raises `RecordError`."""
+
+    def stats(self) -> RecorderStats:
+        """Return the status."""
