@@ -23,7 +23,7 @@ class Placement:
 
 
 class Segmenter:
-    """Begins a file with the first chunk, and another one when it is long enough, or when a chunk does not fit in it."""
+    """Begins a file with the first chunk, and another one when it is long enough or a chunk does not fit in it."""
 
     def __init__(self, duration: float = float("inf"), *, kept: bool = False) -> None:
         """`duration` is that of a file in seconds; `kept`: files are never deleted to make room."""

@@ -1,0 +1,188 @@
+"""All recordings in the folder: checked against the files at the start, kept in order, deleted to make room."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from broadcaster.media.mp4_mend import closed_duration
+from broadcaster.media.mp4_reader import Mp4Error
+from broadcaster.model.recording import Recording
+from broadcaster.outputs.recording.names import file_name, parse, right_name
+from broadcaster.outputs.recording.retention import Limits, make_room
+from broadcaster.outputs.recording.wall_clock import WallClock
+from broadcaster.storage.recordings.files import mend
+from broadcaster.storage.recordings.folder import Folder
+from broadcaster.storage.recordings.index import Index
+
+log = logging.getLogger(__name__)
+
+
+class Catalog:
+    """The recordings of an open folder, oldest first; use it in one thread. All methods raise OSError."""
+
+    def __init__(self, folder: Folder, clock: WallClock, boot: str) -> None:
+        self.index = Index(folder.path)
+        self._folder = folder
+        self._clock = clock
+        self._boot = boot
+        self._recordings: dict[str, Recording] = {}
+        self._last_number = 0
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """All recordings, oldest first."""
+        return tuple(self._recordings.values())
+
+    def close(self) -> None:
+        """Close the index; idempotent."""
+        self.index.close()
+
+    def scan(self) -> None:
+        """Compare the index with the files, and mend those that were not ended; no file can stop this."""
+        indexed = {recording.name: recording for recording in self.index.all()}
+        found = []
+        for name in self._folder.names():
+            try:
+                recording = self._examine(name, indexed.pop(name, None))
+            except OSError as error:
+                log.warning("recording %s cannot be read: %s", name, error.strerror or error)
+                recording = replace(_by_name(name), broken=True)
+            if recording is not None:
+                found.append(recording)
+        with contextlib.suppress(OSError):
+            self.index.remove(*indexed)
+        self._recordings = {recording.name: recording for recording in sorted(found, key=_order)}
+
+    def begin(self, started_at: float, *, kept: bool) -> Recording:
+        """Return the entry of a new file, which began at this time of the monotonic clock; `put` it once it exists."""
+        numbers = (recording.number for recording in self._recordings.values())
+        number = self._last_number = max(self._last_number, *numbers, 0) + 1
+        started = self._clock.unix(started_at)
+        name = file_name(number, started, kept=kept)
+        return Recording(
+            number, name, started, kept=kept, open=True, clock_set=self._clock.is_set, boot=self._boot,
+            started_at=started_at,
+        )  # fmt: skip
+
+    def put(self, recording: Recording) -> None:
+        """Store an entry; without the index, if that cannot be written."""
+        self._recordings[recording.name] = recording
+        self._store(recording)
+
+    def forget(self, name: str) -> None:
+        """Remove the entry of a file that is gone."""
+        if self._recordings.pop(name, None) is not None:
+            self.index.remove(name)
+
+    def get(self, name: str) -> Recording | None:
+        """Return an entry by the name of its file."""
+        return self._recordings.get(name)
+
+    def make_room(self, limits: Limits, now: float | None) -> tuple[str, int]:
+        """Delete what is too old or too much; return why there is no room even then, or "", and the free space."""
+        there = set(self._folder.names())
+        for name in [name for name in self._recordings if name not in there]:
+            self.forget(name)
+        room = make_room(self.recordings, limits, self._folder.free(), now)
+        for recording in room.delete:
+            self._folder.delete(recording.name)
+            self.forget(recording.name)
+            log.debug("deleted recording %s to make room", recording.name)
+        return room.problem, self._folder.free()
+
+    def mend_unfinished(self, except_for: Iterable[str]) -> None:
+        """End the files that could not be ended when they should have been, such as on a full disk."""
+        writing = set(except_for)
+        for recording in self.recordings:
+            if recording.open and recording.name not in writing:
+                with contextlib.suppress(OSError):
+                    self._mend_again(recording)
+
+    def correct_times(self) -> dict[str, str]:
+        """Give the right time to recordings that began before the clock was set; return old and new names."""
+        corrected = {}
+        for recording in self.recordings:
+            if not recording.clock_set and recording.boot == self._boot:
+                corrected[recording.name] = self._corrected(recording)
+        everything = [corrected.get(recording.name, recording) for recording in self.recordings]
+        self._recordings = {recording.name: recording for recording in everything}
+        return {old: recording.name for old, recording in corrected.items()}
+
+    def _corrected(self, recording: Recording) -> Recording:
+        """Return the entry with the right time, and rename the file."""
+        right = replace(recording, started=self._clock.unix(recording.started_at), clock_set=True)
+        name = right_name(right)
+        try:
+            if name != recording.name:
+                self._folder.rename(recording.name, name)
+                right = replace(right, name=name)
+        except OSError as error:
+            log.warning("recording %s cannot be renamed: %s", recording.name, error.strerror or error)
+        self._store(right, instead_of=recording.name)
+        return right
+
+    def _examine(self, name: str, indexed: Recording | None) -> Recording | None:
+        """Return the entry of a file; None if there was nothing in it."""
+        size = self._folder.size(name)
+        if indexed is not None and indexed.size == size and not indexed.open and not indexed.broken:
+            return indexed
+        recording = replace(indexed or _by_name(name), size=size, open=False, broken=False)
+        descriptor = self._folder.open_file(name, os.O_RDONLY)
+        try:
+            recording = replace(recording, duration=closed_duration(partial(os.pread, descriptor)))
+        except Mp4Error:
+            mended = self._mend(recording)
+            if mended is None:
+                return None
+            recording = mended
+        finally:
+            os.close(descriptor)
+        self._store(recording)
+        return recording
+
+    def _mend(self, recording: Recording) -> Recording | None:
+        """Return the entry after mending its file; None if there was nothing in it."""
+        began = time.monotonic()
+        try:
+            extent = mend(self._folder, recording.name)
+        except Mp4Error as error:
+            log.warning("recording %s is damaged and cannot be played: %s", recording.name, error)
+            return replace(recording, broken=True, open=False)
+        if extent is None:
+            log.info("recording %s was empty, and is deleted", recording.name)
+            return None
+        log.info(
+            "recording %s was interrupted; mended in %.2f s: %.1f s of video",
+            recording.name, time.monotonic() - began, extent.duration,
+        )  # fmt: skip
+        return replace(recording, duration=extent.duration, size=extent.size, open=False)
+
+    def _mend_again(self, recording: Recording) -> None:
+        mended = self._mend(recording)
+        if mended is None:
+            self.forget(recording.name)
+        else:
+            self.put(mended)
+
+    def _store(self, recording: Recording, *, instead_of: str = "") -> None:
+        try:
+            self.index.put(recording, instead_of=instead_of)
+        except OSError as error:
+            log.debug("%s", error)
+
+
+def _by_name(name: str) -> Recording:
+    """Return the entry that a file's name tells."""
+    parts = parse(name)
+    assert parts is not None
+    return Recording(parts.number, name, parts.started, kept=parts.kept)
+
+
+def _order(recording: Recording) -> tuple[int, str]:
+    return recording.number, recording.name

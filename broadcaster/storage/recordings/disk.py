@@ -1,0 +1,192 @@
+"""The disk's side of the recorder, in a thread of its own: opens the folder, writes, ends and deletes files."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from broadcaster.errors import RecordError
+from broadcaster.model.recording import Recording, SavedClip
+from broadcaster.outputs.recording.retention import Limits
+from broadcaster.outputs.recording.wall_clock import WallClock
+from broadcaster.ports import Clock
+from broadcaster.ports.recording import Chunk, Segment
+from broadcaster.storage.recordings.catalog import Catalog
+from broadcaster.storage.recordings.files import RecordingFile
+from broadcaster.storage.recordings.folder import Folder
+from broadcaster.storage.recordings.time_service import boot_id, is_synchronized
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A segment and what has become of it: the file while it is written, and in the end what was saved, or `failed`."""
+
+    segment: Segment
+    file: RecordingFile | None = None
+    saved: SavedClip | None = None
+    failed: bool = False
+
+
+class Disk:
+    """Writes segments into the folder; a failure ends that segment only.
+
+    All methods run in one thread. The public attributes may be read in others: `problem` is the last failure, until a
+    write has succeeded; `failures` counts them; `file` is the name of the file being written.
+    """
+
+    def __init__(
+        self, folder: Folder, limits: Limits, clock: Clock, synchronized: Callable[[], bool] = is_synchronized
+    ) -> None:
+        self.problem = ""
+        self.failures = 0
+        self.free = 0
+        self.file = ""
+        self.recordings: tuple[Recording, ...] = ()
+        self._folder = folder
+        self._limits = limits
+        self._clock = clock
+        self._synchronized = synchronized
+        self._wall_clock = WallClock()
+        self._catalog: Catalog | None = None
+        self._writing: list[Job] = []
+
+    def open(self) -> None:
+        """Open the folder, mend what a power cut has left, and delete what is too old or too much."""
+        with self._failing(None):
+            self._make_room(self._open_folder())
+
+    def begin(self, job: Job) -> None:
+        """Begin a file."""
+        with self._failing(job):
+            self._read_clocks()
+            catalog = self._open_folder()
+            if problem := self._make_room(catalog):
+                raise RecordError(problem)
+            catalog.mend_unfinished({one.file.name for one in self._writing if one.file})
+            entry = catalog.begin(job.segment.started, kept=job.segment.kept)
+            job.file = RecordingFile(self._folder, entry.name, job.segment)
+            self._writing.append(job)
+            catalog.put(entry)
+            self._publish()
+
+    def write(self, job: Job, chunk: Chunk, *, flush: bool) -> None:
+        """Append a chunk."""
+        if job.file is None:
+            return
+        with self._failing(job):
+            job.file.write(chunk, flush=flush)
+            self._correct_times()
+            if self.problem:
+                log.info("recording works again: %s", job.file.name)
+                self.problem = ""
+
+    def end(self, job: Job) -> None:
+        """End a file."""
+        file, job.file = job.file, None
+        if file is None or self._catalog is None:
+            return
+        self._writing.remove(job)
+        with self._failing(job):
+            entry, duration = self._catalog.get(file.name), file.extent.duration
+            if not file.end():
+                job.failed = True
+                self._catalog.forget(file.name)
+            elif entry is not None:
+                size = self._folder.size(file.name)
+                self._catalog.put(replace(entry, open=False, duration=duration, size=size))
+                job.saved = SavedClip((file.name,), duration)
+        self._publish()
+
+    def report(self, jobs: Sequence[Job], result: Future[SavedClip]) -> None:
+        """Tell which files these segments have become."""
+        saved = [job.saved for job in jobs if job.saved is not None]
+        if len(saved) < len(jobs):
+            result.set_exception(RecordError(f"the clip could not be written: {self.problem or 'it is empty'}"))
+        else:
+            names = tuple(name for one in saved for name in one.files)
+            result.set_result(SavedClip(names, round(sum(one.duration for one in saved), 3)))
+
+    def note_gap(self, start: float, end: float) -> None:
+        """Note in the index that what was captured between two times of the monotonic clock is lost."""
+        if self._catalog is not None:
+            with self._failing(None):
+                self._catalog.index.add_gap(self._wall_clock.unix(start), self._wall_clock.unix(end))
+
+    def close(self) -> None:
+        """End all files and release the folder."""
+        for job in list(self._writing):
+            self.end(job)
+        self._close_catalog()
+        self._folder.close()
+
+    def fail(self, job: Job | None, error: Exception) -> None:
+        """Give a segment up; each problem is logged once, until recording works again."""
+        problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if problem != self.problem:
+            log.warning("recording stopped: %s", problem)
+        self.problem = problem
+        self.failures += 1
+        if job is not None:
+            job.failed = True
+            self.end(job)
+
+    def _open_folder(self) -> Catalog:
+        """Return the catalog of the folder, which is opened if it is new or was replaced."""
+        if self._catalog is not None and self._folder.is_open:
+            return self._catalog
+        self._close_catalog()
+        self._read_clocks()
+        self._folder.open()
+        self._catalog = Catalog(self._folder, self._wall_clock, boot_id())
+        self._catalog.scan()
+        self._publish()
+        total = sum(recording.size for recording in self.recordings)
+        log.info(
+            "recordings: %d files, %.3g GB in %s, %.3g GB free",
+            len(self.recordings), total / 1e9, self._folder.path, self._folder.free() / 1e9,
+        )  # fmt: skip
+        return self._catalog
+
+    def _close_catalog(self) -> None:
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
+
+    def _make_room(self, catalog: Catalog) -> str:
+        """Delete what is too old or too much; return why there is no room even then, or an empty text."""
+        now = self._clock.unix() if self._wall_clock.tells_age(self._clock.monotonic()) else None
+        problem, self.free = catalog.make_room(self._limits, now)
+        self._publish()
+        return problem
+
+    def _read_clocks(self) -> bool:
+        return self._wall_clock.update(self._clock.unix(), self._clock.monotonic(), synchronized=self._synchronized())
+
+    def _correct_times(self) -> None:
+        """Rename the recordings that began before the clock was set, if it has just been."""
+        if not self._read_clocks() or self._catalog is None:
+            return
+        renamed = self._catalog.correct_times()
+        for job in self._writing:
+            if job.file is not None:
+                job.file.name = renamed.get(job.file.name, job.file.name)
+        if renamed:
+            log.info("the clock is set; the times of %d recordings are corrected", len(renamed))
+        self._publish()
+
+    def _publish(self) -> None:
+        self.recordings = () if self._catalog is None else self._catalog.recordings
+        self.file = next((job.file.name for job in self._writing if job.file), "")
+
+    @contextlib.contextmanager
+    def _failing(self, job: Job | None) -> Iterator[None]:
+        """Let a failure of the disk inside the block end `job` only."""
+        try:
+            yield
+        except (OSError, RecordError) as error:
+            self.fail(job, error)

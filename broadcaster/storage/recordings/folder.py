@@ -1,0 +1,123 @@
+"""The folder of recordings: used by one daemon at a time, and nothing but the recorder's own files is touched in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+from broadcaster.errors import RecordError
+from broadcaster.outputs.recording.names import parse
+
+LOCK = ".broadcaster.lock"
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o640
+
+
+class Folder:
+    """The folder, which stays open: every name is looked up in it without following symbolic links.
+
+    A folder that vanishes while the daemon runs is made again on the same disk only: where a disk was mounted there may
+    be an empty folder of the SD card now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+        self._lock = -1
+        self._device: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` has succeeded, and the folder is still where it was."""
+        if self._descriptor < 0:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self.path))
+        except OSError:
+            return False
+
+    def open(self) -> None:
+        """Open the folder, which is made if there is none, and lock it. Raises `RecordError` and OSError."""
+        self.close()
+        is_new = not self.path.is_dir()
+        self.path.mkdir(parents=self._device is None, exist_ok=True)
+        self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._check_disk(is_new=is_new)
+            self._lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, **self._here)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise RecordError(f"another broadcaster records into {self.path}") from None
+        except (OSError, RecordError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the folder; idempotent."""
+        for descriptor in (self._lock, self._descriptor):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._lock = self._descriptor = -1
+
+    def names(self) -> list[str]:
+        """Return the names of all recordings: regular files with a name that the recorder gives."""
+        with os.scandir(self._descriptor) as entries:
+            return [entry.name for entry in entries if parse(entry.name) and entry.is_file(follow_symlinks=False)]
+
+    def create(self, name: str) -> int:
+        """Return the descriptor of a new file."""
+        return os.open(name, _NEW_FILE, _MODE, **self._here)
+
+    def open_file(self, name: str, flags: int = os.O_RDWR) -> int:
+        """Return the descriptor of a recording. Raises OSError, also if it is no regular file."""
+        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, **self._here)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(f"{name} is not a file")
+        return descriptor
+
+    def size(self, name: str) -> int:
+        """Return the size of a file in bytes."""
+        return os.stat(name, follow_symlinks=False, **self._here).st_size
+
+    def delete(self, name: str) -> None:
+        """Delete a file; one that is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, **self._here)
+
+    def rename(self, name: str, new: str) -> None:
+        """Rename a file; never over another one. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(new, follow_symlinks=False, **self._here)
+            raise FileExistsError(f"{new} exists")
+        os.rename(name, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def sync(self) -> None:
+        """Flush the names to the disk; on file systems without this, such as some network ones, do nothing."""
+        with contextlib.suppress(OSError):
+            os.fsync(self._descriptor)
+
+    def free(self) -> int:
+        """Return the free space in bytes."""
+        found = os.statvfs(self._descriptor)
+        return found.f_bavail * found.f_frsize
+
+    @property
+    def _here(self) -> dict[str, int]:
+        return {"dir_fd": self._descriptor}
+
+    def _check_disk(self, *, is_new: bool) -> None:
+        """Raise `RecordError` if another disk than before is there, and the recorder has never used it."""
+        device = os.fstat(self._descriptor).st_dev
+        if self._device in (None, device):
+            self._device = device
+            return
+        if is_new:
+            self.path.rmdir()
+        if is_new or LOCK not in os.listdir(self._descriptor):
+            raise RecordError(f"the disk with {self.path} is gone")
+        self._device = device

@@ -1,0 +1,141 @@
+"""The thread that writes recordings, behind a bounded queue: the event loop never waits for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from broadcaster.model.recording import Recording, SavedClip, StoreStats
+from broadcaster.outputs.recording.retention import Limits
+from broadcaster.ports import Clock
+from broadcaster.ports.recording import Chunk, Segment
+from broadcaster.storage.recordings.disk import Disk, Job
+from broadcaster.storage.recordings.folder import Folder
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 16 << 20
+"""Bytes that may wait for the disk: 50 s at 2.5 Mbit/s. SD cards stop for up to 7 s now and then."""
+
+RETRY_AFTER = 10.0
+"""Seconds from a failure of the disk to the next attempt."""
+
+CLOSE_LIMIT = 2.5
+"""Seconds for the disk to finish at shutdown; what is not finished then is mended at the next start."""
+
+
+class DiskStore:
+    """`ports.recording.RecordingStore`: one thread, one folder."""
+
+    def __init__(self, folder: Path, limits: Limits, clock: Clock, max_waiting: int = MAX_WAITING) -> None:
+        self._disk = Disk(Folder(folder), limits, clock)
+        self._clock = clock
+        self._folder = folder
+        self._max_waiting = max_waiting
+        self._jobs: dict[Segment, Job] = {}
+        self._calls: queue.SimpleQueue[tuple[Callable[[], None], Job | None] | None] = queue.SimpleQueue()
+        # Each is changed by one thread only.
+        self._queued = 0
+        self._written = 0
+        self._failures = 0
+        self._failed_at = float("-inf")
+        # A daemon thread, so that a disk that hangs cannot keep the process from exiting.
+        self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
+        self._is_closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the disk."""
+        return self._queued - self._written
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """All recordings, oldest first."""
+        return self._disk.recordings
+
+    def start(self) -> None:
+        """Start the thread, which first mends what a power cut has left."""
+        self._thread.start()
+        self._call(self._disk.open)
+
+    async def close(self) -> None:
+        """Finish what was ended, and stop the thread, within `CLOSE_LIMIT`; idempotent."""
+        if not self._thread.is_alive():
+            return
+        if not self._is_closed:
+            self._is_closed = True
+            self._call(self._disk.close)
+            self._calls.put(None)
+        await asyncio.to_thread(self._thread.join, CLOSE_LIMIT)
+        if self._thread.is_alive():
+            log.error("the disk does not respond; the last recording is mended at the next start")
+
+    def may_begin(self, now: float) -> bool:
+        """Return whether to begin a file: not right after a failure, nor while half of the queue is full."""
+        if self._disk.failures != self._failures:
+            self._failures, self._failed_at = self._disk.failures, now
+        return self.waiting <= self._max_waiting // 2 and now - self._failed_at >= RETRY_AFTER
+
+    def begin(self, segment: Segment) -> None:
+        """Begin a file."""
+        job = self._jobs[segment] = Job(segment)
+        self._call(partial(self._disk.begin, job), job)
+
+    def write(self, segment: Segment, chunk: Chunk, *, live: bool = True) -> bool:
+        """Append a chunk to a file that was begun; false if the file failed, or too much waits for the disk."""
+        job = self._jobs[segment]
+        size = chunk.size if live else 0
+        if job.failed or self.waiting + size > self._max_waiting:
+            return False
+        self._queued += size
+        self._call(partial(self._write, job, chunk, size, flush=live), job)
+        return True
+
+    def end(self, segment: Segment) -> None:
+        """End a file."""
+        job = self._jobs[segment] if segment.kept else self._jobs.pop(segment)
+        self._call(partial(self._disk.end, job), job)
+
+    def saved(self, segments: Sequence[Segment]) -> Awaitable[SavedClip]:
+        """Return a future that is done when these files, which are kept, are on the disk. It raises `RecordError`."""
+        jobs = [self._jobs.pop(segment) for segment in segments]
+        result: Future[SavedClip] = Future()
+        self._call(partial(self._disk.report, jobs, result))
+        return asyncio.wrap_future(result)
+
+    def note_gap(self, start: float, end: float) -> None:
+        """Note in the index that what was captured between these times is lost."""
+        self._call(partial(self._disk.note_gap, start, end))
+
+    def stats(self) -> StoreStats:
+        """Return the state of the folder."""
+        disk = self._disk
+        total = sum(recording.size for recording in disk.recordings)
+        return StoreStats(
+            str(self._folder), disk.file, self.waiting, len(disk.recordings), total, disk.free, disk.problem
+        )
+
+    def _write(self, job: Job, chunk: Chunk, size: int, *, flush: bool) -> None:
+        try:
+            self._disk.write(job, chunk, flush=flush)
+        finally:
+            self._written += size
+
+    def _call(self, function: Callable[[], None], job: Job | None = None) -> None:
+        self._calls.put((function, job))
+
+    def _run(self) -> None:
+        """In the thread: make the calls, one after the other."""
+        while (call := self._calls.get()) is not None:
+            function, job = call
+            try:
+                function()
+            except Exception as error:
+                log.exception("internal error in the thread that writes recordings; please report it")
+                self._disk.fail(job, error)
