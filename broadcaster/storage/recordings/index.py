@@ -87,8 +87,9 @@ class Index:
     def _open(self) -> sqlite3.Connection:
         if self._path.is_symlink():
             self._path.unlink()
-        database = sqlite3.connect(self._path)
-        try:
+        with contextlib.ExitStack() as on_error:
+            database = sqlite3.connect(self._path)
+            on_error.callback(database.close)
             database.executescript(_PRAGMAS)
             (found,) = database.execute("PRAGMA quick_check").fetchone()
             (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -97,9 +98,7 @@ class Index:
             database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
             for row in database.execute(f"SELECT {', '.join(_COLUMNS)} FROM recordings"):
                 _recording(row)
-        except BaseException:
-            database.close()
-            raise
+            on_error.pop_all()
         return database
 
     def _remove(self) -> None:
