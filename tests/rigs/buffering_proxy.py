@@ -41,7 +41,8 @@ class BufferingProxy:
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         answer, request = await asyncio.open_connection("127.0.0.1", self._upstream)
-        with contextlib.closing(writer), contextlib.closing(request):
+        # `asyncio.start_server` reports cancelled tasks as errors.
+        with contextlib.closing(writer), contextlib.closing(request), contextlib.suppress(asyncio.CancelledError):
             waiting: asyncio.Queue[bytes] = asyncio.Queue()
             parts = (_forward(reader, request), _read(answer, waiting), self._deliver(waiting, writer))
             tasks = [asyncio.create_task(part) for part in parts]
