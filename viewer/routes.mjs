@@ -59,6 +59,11 @@ export class Routes {
     if (!this.noWebrtc) this.peers.open(offer);
   }
 
+  /** The stream is live, perhaps again. */
+  streamIsLive() {
+    if (!this.media.showing) this.peers.streamIsLive();
+  }
+
   /** A frame was shown. */
   frameShown() {
     if (this.media.showing) return this.media.frameShown();

@@ -184,7 +184,7 @@ export class Viewer {
     this.streamState = stream.state;
     this.view.sound = stream.sound;
     this.view.quality = stream.quality ?? null;
-    if (stream.state === "live") this.routes.peers.streamIsLive();
+    if (stream.state === "live") this.routes.streamIsLive();
     this.fire(/** @type {ConnectionEvent} */ (`stream:${stream.state}`), stream.reason);
     this.#notify();
   }

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.rigs import page_scripts
 from tests.rigs.browser import Viewer, latencies, launch
 from tests.rigs.buffering_proxy import BufferingProxy
+from tests.rigs.cuttable import Cuttable
 from tests.rigs.daemon import Daemon
 from tests.rigs.firefox import firefox
 from tests.rigs.path_proxy import PathProxy
@@ -125,9 +126,9 @@ async def test_browser_without_webrtc_is_unsupported_if_the_web_is_closed(browse
         await viewer.page.context.close()
 
 
-async def test_stream_over_the_web_stops_starts_and_pauses(udp_less_browser):
-    async with Daemon(**SMALL) as daemon:
-        viewer = await open_without_udp(udp_less_browser, daemon.url)
+async def test_stream_over_the_web_stops_starts_pauses_and_reconnects(udp_less_browser):
+    async with Daemon(**SMALL) as daemon, Cuttable(daemon.port) as proxy:
+        viewer = await open_without_udp(udp_less_browser, proxy.url)
         await viewer.state("live")
         await daemon.set_live(False)
         await viewer.state("standby")
@@ -141,6 +142,9 @@ async def test_stream_over_the_web_stops_starts_and_pauses(udp_less_browser):
         await viewer.page.keyboard.press("k")
         await viewer.state("live")
         await viewer.wait_for_frames(10)
+        proxy.cut()
+        await viewer.wait_for_frames(30, limit=40)  # far more than was buffered
+        await viewer.state("live")
         assert await viewer.attribute("data-transport") == "web"
         assert viewer.errors == []
 

@@ -207,6 +207,8 @@ test("attempts to return to WebRTC every 30 s do not disturb the picture", async
     driver.offer(id);
     driver.peer.listener.track("video");
     driver.receive("bye", { id, reason: "no-answer" });
+    driver.stream("live", { quality: "small" });
+    assert.equal(driver.sent("restart").length, restarts + 1, "a message of the stream is no reason");
   }
   assert.equal(driver.states.length, states, "still live");
   assert.deepEqual(calls.slice(before), []);
