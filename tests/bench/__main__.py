@@ -10,6 +10,7 @@ from tests.bench import (
     churn,
     encoder,
     fanout,
+    formats,
     garbage,
     hostile,
     joining,
@@ -32,6 +33,7 @@ QUICK = {
 }
 ONLY_WHEN_NAMED = {
     "encoder": encoder.measure,
+    "formats": formats.measure,
     "panel": panel.measure,
     "profile": fanout.measure_profile,
     "scale": scale.measure,
@@ -63,12 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     quick, others = ", ".join(QUICK), ", ".join(ONLY_WHEN_NAMED)
     parser.add_argument("names", nargs="*", metavar="NAME", type=_name, help=f"{quick} (the default), {others}")
     parser.add_argument(
-        "--viewers", type=int, help="number of viewers (fanout, profile, scale, storm, memory, churn, garbage)"
+        "--viewers", type=int, help="number of viewers (fanout, formats, profile, scale, storm, memory, churn, garbage)"
     )
     parser.add_argument(
-        "--seconds", type=int, help="length of the measurement (fanout, lipsync, narrow, profile, scale, traces)"
+        "--seconds",
+        type=int,
+        help="length of the measurement (fanout, formats, lipsync, narrow, profile, scale, traces)",
     )
-    parser.add_argument("--rounds", type=int, help="number of rounds (encoder, fanout, garbage)")
+    parser.add_argument("--rounds", type=int, help="number of rounds (encoder, fanout, formats, garbage)")
     parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
     parser.add_argument("--seed", type=int, default=1, help="seed of joins (churn), input (hostile), traces")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")

@@ -12,6 +12,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from broadcaster.model.offers import Answer
 from broadcaster.signaling.player_offer import filter_offer
 from tests.edges.webrtc_driver import CONNECT_TIMEOUT, Camera, Listener, WebRtcDriver, inbound, live
+from tests.rigs.payload_types import with_extension_ids, with_payload_types
 
 
 @contextlib.asynccontextmanager
@@ -58,24 +59,19 @@ async def test_player_gets_the_media_that_it_wants(kinds: tuple[str, ...]) -> No
 
 
 async def test_packets_have_the_payload_types_and_extension_ids_of_the_player() -> None:
-    def renumber(offer: str) -> str:
-        for old, new in (("101", "41"), ("102", "42"), ("96", "43")):
-            offer = offer.replace(f" {old}", f" {new}").replace(f":{old} ", f":{new} ").replace(f"={old}", f"={new}")
-        return offer.replace("extmap:3 ", "extmap:12 ").replace("extmap:4 ", "extmap:13 ")
-
+    mine = {101: 41, 102: 42, 96: 43}
     async with live() as driver, playing(driver, "audio", "video") as (shared, *_):
         offer, listener = RTCPeerConnection(RTCConfiguration(iceServers=[])), Listener()
         offer.addTransceiver("video", direction="recvonly")
         offer.addTransceiver("audio", direction="recvonly")
         await offer.setLocalDescription(await offer.createOffer())
-        other = filter_offer(renumber(offer.localDescription.sdp), with_audio=True)
+        renamed = with_extension_ids(with_payload_types(offer.localDescription.sdp, mine), {3: 12, 4: 13})
+        other = filter_offer(renamed, with_audio=True)
         assert other.media["video"].negotiated.payload_type == 41
         ours = driver.peers.create_player("v2", listener, other)
         answer = await ours.answer()
-        restored = answer.sdp
-        for old, new in (("101", "41"), ("102", "42"), ("96", "43")):
-            restored = restored.replace(f" {new}", f" {old}").replace(f":{new} ", f":{old} ")
-        await offer.setRemoteDescription(RTCSessionDescription(restored.replace("apt=41", "apt=101"), "answer"))
+        restored = with_payload_types(answer.sdp, {new: old for old, new in mine.items()})
+        await offer.setRemoteDescription(RTCSessionDescription(with_extension_ids(restored, {12: 3, 13: 4}), "answer"))
         await asyncio.wait_for(listener.connected.wait(), CONNECT_TIMEOUT)
         theirs = ours._sender.video.packet_format
         assert (theirs.payload_type, theirs.abs_send_time, theirs.playout_delay) == (41, 12, 13)
