@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import shutil
 
 import pytest
 
-from tests.players.rig import PLAY_LIMIT, figures, wait_until, whep_url
+from tests.players.rig import FOLDER, PLAY_LIMIT, figures, wait_until, whep_url
 from tests.rigs.daemon import Daemon
 
 pytestmark = pytest.mark.long
 
 FRAMES = 30
+PYTHON = "/usr/bin/python3"
+"""The system's own, which has the packages of apt."""
 PIPELINES = {
     "whepclientsrc": (
         "whepclientsrc name=player signaller::whep-endpoint={url} video-codecs=H264 audio-codecs=OPUS"
@@ -48,6 +52,43 @@ async def test_gstreamer_decodes(element: str) -> None:
         assert process.returncode == 0, output.decode()
         await wait_until(daemon, lambda viewers: not viewers, 15)
         assert await figures(daemon) == []
+
+
+async def test_webrtcbin_decodes_video_and_audio() -> None:
+    if not await _imports():
+        pytest.skip(
+            "no webrtcbin for Python: sudo apt install gstreamer1.0-nice gstreamer1.0-libav python3-gi "
+            "gstreamer1.0-plugins-good gir1.2-gst-plugins-bad-1.0"
+        )
+    async with Daemon() as daemon:
+        process = await asyncio.create_subprocess_exec(
+            *(PYTHON, str(FOLDER / "webrtcbin.py"), whep_url(daemon), str(FRAMES)),
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": ""},
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), PLAY_LIMIT)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0
+        result = json.loads(output)
+        assert result["video"] >= FRAMES
+        assert result["audio"] > 0
+        assert (result["width"], result["deleted"]) == (1280, 200)
+
+
+async def _imports() -> bool:
+    """Return whether the system's Python has GStreamer's bindings, with webrtcbin and its decoders."""
+    if shutil.which(PYTHON) is None or shutil.which("gst-inspect-1.0") is None:
+        return False
+    program = "import gi; gi.require_version('GstWebRTC', '1.0'); from gi.repository import GstWebRTC"
+    process = await asyncio.create_subprocess_exec(
+        PYTHON, "-c", program, env=os.environ | {"PYTHONPATH": ""}, stderr=asyncio.subprocess.DEVNULL
+    )
+    elements = ("webrtcbin", "avdec_h264", "avdec_opus", "rtph264depay")
+    return await process.wait() == 0 and all([await _has(element) for element in elements])
 
 
 async def _has(element: str) -> bool:

