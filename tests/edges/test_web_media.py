@@ -7,7 +7,9 @@ import aiohttp
 import pytest
 
 from broadcaster.model.stream import QualityPreference
-from broadcaster.signaling.protocol import Timings
+from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
+from broadcaster.web import access
+from broadcaster.web.pending import PENDING_LIMITS
 from tests.edges.media_rig import media_served
 from tests.edges.web_rig import FAST, served, until
 
@@ -86,6 +88,25 @@ async def test_ticket_is_valid_once_and_a_new_one_can_be_had() -> None:
 async def test_no_ticket_in_time_is_refused() -> None:
     async with media_served(FAST) as rig:
         assert await (await rig.connect()).close_code() == 4001
+
+
+async def test_websockets_without_ticket_are_limited_per_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "is_loopback", lambda address: False)
+    async with media_served() as rig:
+        silent = [await rig.connect() for _ in range(PENDING_LIMITS[0])]
+        assert await (await rig.connect()).close_code() == 4005
+        await silent[0].socket.close()
+        _, ticket = await rig.join()
+        await (await rig.open(ticket)).play(2)
+
+
+async def test_media_is_checked_as_the_signaling_is() -> None:
+    async with media_served() as rig:
+        for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await rig.connect(**headers)
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await rig.web.client.ws_connect(f"{rig.web.url}/media", protocols=[SUBPROTOCOL])
 
 
 async def test_media_ends_with_the_session() -> None:

@@ -140,6 +140,20 @@ INPUT = {
     "retries": Row(
         "a player that retries a wrong token without end", "401, never in the log; others at its address may watch"
     ),
+    "tickets": Row(
+        "tickets for `/media` that are guessed, used, or of a session that is over", "4001; never in the log"
+    ),
+    "media-frames": Row("no ticket within 5 s at `/media`; binary; over 64 KiB", "4001; 1003; 1009; clean"),
+    "acks": Row(
+        "acknowledgements that are negative, huge, go back, exceed what was sent; floods of messages and pings",
+        "ignored; ten in 10 s: 4005",
+    ),
+    "readers": Row(
+        "a player that acknowledges nothing; one that stops reading", "4002 after 10 s; at most 200 kB buffered"
+    ),
+    "media-sockets": Row(
+        "many WebSockets to `/media` without a ticket", "the oldest are closed (4005), players still join"
+    ),
     "token": Row("different wrong tokens", "4001; after five in a minute 4005; never in the log"),
     "log": Row(
         "line breaks, terminal codes and long texts for the log",
