@@ -37,6 +37,7 @@ class FaultInjector:
         self._daemon = daemon
         self._processes = processes
         self._handlers = self._camera() | self._microphone() | self._viewer() | self._process() | self._network()
+        self._handlers |= self._outputs()
 
     async def inject(self, fault: Fault) -> float:
         """Inject the fault; return the monotonic time at which it was over and recovery starts."""
@@ -74,8 +75,8 @@ class FaultInjector:
 
     def _viewer(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
         return {
-            "viewer stopped (SIGSTOP) and continued": lambda fault: self._processes.freeze(fault.viewer, fault.lasts),
-            "viewer killed and replaced": lambda fault: self._processes.replace(fault.viewer),
+            "viewer stopped (SIGSTOP) and continued": self._freeze,
+            "viewer killed and replaced": self._replace,
             "viewer leaves and is replaced": self._command("replace"),
             "WebSocket cut": self._command("cut"),
             "storm of PLI and NACK": self._storm,
@@ -99,6 +100,14 @@ class FaultInjector:
             "network loses 20 % of packets": self._link(Link(loss=0.2)),
         }
 
+    def _outputs(self) -> dict[str, Callable[[Fault], Awaitable[float | None]]]:
+        return {
+            "/media: viewer stopped (SIGSTOP) and continued": self._freeze,
+            "/media: viewer killed and replaced": self._replace,
+            "WHEP: player killed and replaced": self._replace,
+            "push: server killed and restarted": self._replace,
+        }
+
     def _call(self, *call: str | float) -> Callable[[Fault], Awaitable[None]]:
         async def inject(_: Fault) -> None:
             await self._daemon.call(str(call[0]), str(call[1]), *call[2:])
@@ -119,6 +128,12 @@ class FaultInjector:
             network.set(Link())
 
         return inject
+
+    async def _freeze(self, fault: Fault) -> None:
+        await self._processes.freeze(fault.viewer, fault.lasts)
+
+    async def _replace(self, fault: Fault) -> None:
+        await self._processes.replace(fault.viewer)
 
     async def _unplug(self, fault: Fault) -> None:
         await self._daemon.call("camera", "fail_open", "no-camera", "scripted: nothing there", 1000)

@@ -24,7 +24,7 @@ class Kind:
 
     It lasts `shortest` to `longest` seconds, and is `weight` times in the deck. Video of the `affected` viewers may be
     interrupted until `recovery` seconds after its end ("behind_link" means the viewers behind the bad link). Recovery
-    times are those required by the table of faults in tests/README.md.
+    times are those required by the table of faults in tests/README.md. The one of an `output` is not chosen at random.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Kind:
     shortest: float = 0.0
     longest: float = 0.0
     weight: int = 3
+    output: str = ""
 
 
 KINDS = (
@@ -69,6 +70,14 @@ NETWORK_KINDS = (
     Kind("network loses 20 % of packets", "none", 0, 5, 15),
 )
 """Kinds that need network namespaces."""
+
+OUTPUT_KINDS = (
+    Kind("/media: viewer stopped (SIGSTOP) and continued", "one", 5, 2, 15, weight=2, output="/media"),
+    Kind("/media: viewer killed and replaced", "one", 5, weight=2, output="/media"),
+    Kind("WHEP: player killed and replaced", "one", 5, weight=2, output="WHEP"),
+    Kind("push: server killed and restarted", "one", 6, weight=2, output="push"),  # lost, and again within 5 s
+)
+"""Kinds that need the outputs beside the viewers."""
 
 KINDS_BESIDE_BAD_LINKS = tuple(kind for kind in KINDS if not kind.name.startswith(("camera", "microphone")))
 """Kinds for a run with bad links, whose camera is the test picture, which does not fail."""

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.rigs.daemon import free_port
@@ -18,7 +18,7 @@ from tests.rigs.shaper import Link, shaped_links
 from tests.soak.availability import Availability
 from tests.soak.faults import FaultInjector
 from tests.soak.leaks import Sample, left_behind
-from tests.soak.plan import KINDS, KINDS_BESIDE_BAD_LINKS, NETWORK_KINDS, Fault, Kind, link_states, plan
+from tests.soak.plan import KINDS, KINDS_BESIDE_BAD_LINKS, NETWORK_KINDS, OUTPUT_KINDS, Fault, link_states, plan
 from tests.soak.seconds import TICK, UNSCHEDULED
 from tests.soak.viewers import ViewerProcesses
 
@@ -76,10 +76,7 @@ class SoakRun:
         self.processes = ViewerProcesses(self.daemon.port, options.viewers, self.availability, viewer, outputs)
         self.faults = FaultInjector(self.daemon, self.processes)
         self.network_problem = unavailable()
-        kinds: Sequence[Kind] = KINDS if self.network_problem else KINDS + NETWORK_KINDS
-        if options.bad_links:
-            kinds = KINDS_BESIDE_BAD_LINKS
-        self.plan = plan(options.seed, options.minutes * 60, options.viewers, kinds)
+        self.plan = _plan(options, has_network=not self.network_problem)
         self.injected: list[tuple[Fault, float]] = []
         self.samples: list[Sample] = []
         self.idle: Sample
@@ -242,6 +239,19 @@ class SoakRun:
                 self.faults.problems.append(f"the daemon exited unexpectedly with code {process.returncode}")
                 with suppress(AssertionError):  # if it does not start, the next iteration reports it again
                     await self.faults.restart()
+
+
+def _plan(options: Options, *, has_network: bool) -> list[Fault]:
+    """Return the faults; those of an output have its index."""
+    groups = options.groups
+    kinds = [*KINDS, *(NETWORK_KINDS if has_network else ()), *(kind for kind in OUTPUT_KINDS if kind.output in groups)]
+    faults = plan(
+        options.seed,
+        options.minutes * 60,
+        options.viewers,
+        KINDS_BESIDE_BAD_LINKS if options.bad_links else kinds,
+    )
+    return [replace(fault, viewer=groups[fault.kind.output][0]) if fault.kind.output else fault for fault in faults]
 
 
 def _daemon(options: Options, push_port: int) -> ScriptedDaemon:

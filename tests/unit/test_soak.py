@@ -19,11 +19,13 @@ from tests.soak.plan import (
     MIN_INTERVAL,
     MIN_STATE,
     NETWORK_KINDS,
+    OUTPUT_KINDS,
     QUIET_END,
     RATES,
     link_states,
     plan,
 )
+from tests.soak.run import Options, _plan
 
 HOUR = 3600.0
 SAMPLE = Sample(0, 0, viewers=10, peers=10, tasks=80, timers=29, descriptors=51, threads=2, memory=97.0)
@@ -52,8 +54,9 @@ def test_faults_occur_every_20_to_60_seconds_until_shortly_before_the_end(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_an_hour_contains_every_kind_of_fault_and_restarts_are_rare(seed):
-    names = [fault.kind.name for fault in plan(seed, HOUR, 10, KINDS + NETWORK_KINDS)]
-    assert set(names) == {kind.name for kind in KINDS + NETWORK_KINDS}
+    kinds = KINDS + NETWORK_KINDS + OUTPUT_KINDS
+    names = [fault.kind.name for fault in plan(seed, HOUR, 10, kinds)]
+    assert set(names) == {kind.name for kind in kinds}
     assert 1 <= names.count("kill -9, restarted") < names.count("WebSocket cut")
 
 
@@ -77,7 +80,17 @@ def test_camera_and_microphone_do_not_fail_beside_bad_links():
 
 
 def test_every_kind_of_fault_has_a_handler():
-    assert set(FaultInjector(None, None)._handlers) == {kind.name for kind in KINDS + NETWORK_KINDS}
+    kinds = KINDS + NETWORK_KINDS + OUTPUT_KINDS
+    assert set(FaultInjector(None, None)._handlers) == {kind.name for kind in kinds}
+
+
+def test_faults_of_an_output_affect_it_and_other_versions_of_the_daemon_have_none():
+    options = Options(1, 60, 10)
+    assert {fault.viewer for fault in _plan(options, has_network=True) if fault.kind.output == "/media"} == {10}
+    assert {fault.viewer for fault in _plan(options, has_network=True) if fault.kind.output == "push"} == {12}
+    for others in (Options(1, 60, 10, bad_links=True), Options(1, 60, 10, tree="before")):
+        assert others.groups == {"viewers": list(range(10))}
+        assert not any(fault.kind.output for fault in _plan(others, has_network=True))
 
 
 def test_second_with_half_of_its_frames_is_live_and_with_fewer_is_missed():
