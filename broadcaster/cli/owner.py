@@ -125,7 +125,7 @@ def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:
     peer = viewer["peers"][-1] if viewer["peers"] else {}
     state = "connected" if viewer["connected"] else "away" if viewer["kept"] else "connecting"
     if viewer.get("player"):
-        state += " player"
+        state += " (WHEP)"
     route = f" ({peer['route']})" if peer.get("route") else ""
     return (
         str(viewer["viewer"]),

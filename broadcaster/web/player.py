@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from broadcaster.auth.links import Grant
+from broadcaster.errors import BroadcasterError
 from broadcaster.model.offers import Answer
 from broadcaster.model.stream import Quality, QualityPreference
-from broadcaster.ports import Clock, PeerFactory
+from broadcaster.ports import Clock, PeerFactory, PlayerPeer
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.candidates import Dropped, filter_candidate
 from broadcaster.signaling.player_offer import PlayerOffer
@@ -65,7 +66,7 @@ class Player:
             request.offer, context.timings, context.clock.monotonic(), request.grant.expires_at
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._peer = context.peers.create_player(viewer, self, request.offer, request.reached_at)
+        self._peer: PlayerPeer | None = context.peers.create_player(viewer, self, request.offer, request.reached_at)
         self._peer.prefer(request.preference)
         link = f" with the link of {request.grant.name or 'an unnamed viewer'}" if request.grant.by_link else ""
         self._log("joined", f"joined by WHEP{link}: {request.agent[:_MAX_AGENT] or 'unnamed player'}")
@@ -78,6 +79,8 @@ class Player:
         """
         answered = False
         try:
+            if self._peer is None:
+                raise BroadcasterError("the session has ended")
             async with asyncio.timeout(self._context.timings.peer_timeout):
                 answer = await self._peer.answer()
                 self._addresses = answer.addresses
@@ -98,12 +101,13 @@ class Player:
 
     def end(self, reason: str) -> None:
         """End the session; `closing` ends when the peer connection is closed. Idempotent."""
-        if self.closing is not None:
+        peer, self._peer = self._peer, None  # a cycle otherwise, which only the garbage collector would free
+        if peer is None:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._log("left", f"left after {self._session.seconds(self._context.clock.monotonic()):.1f} s: {reason}")
-        self.closing = asyncio.create_task(self._peer.close(), name=f"viewer {self.viewer} closing")
+        self.closing = asyncio.create_task(peer.close(), name=f"viewer {self.viewer} closing")
         self._context.ended(self)
 
     def peer_connected(self) -> None:
@@ -131,7 +135,7 @@ class Player:
             "kept": False,
             "media": None,
             "candidates_dropped": self._session.candidates_dropped,
-            "peers": [{"id": 1, **asdict(self._peer.stats())}],
+            "peers": [] if self._peer is None else [{"id": 1, **asdict(self._peer.stats())}],
         }
 
     async def _add_candidates(self, candidates: list[str]) -> None:
@@ -142,11 +146,14 @@ class Player:
             except Dropped:
                 self._session.candidates_dropped += 1
             else:
-                if self.closing is None:
+                if self._peer is not None:
                     await self._peer.add_candidate(candidate)
 
+    def _last_activity(self) -> float | None:
+        return None if self._peer is None else self._peer.last_activity()
+
     def _step(self) -> None:
-        reason = self._session.end_reason(self._context.clock.monotonic(), self._peer.last_activity())
+        reason = self._session.end_reason(self._context.clock.monotonic(), self._last_activity())
         if reason is None:
             self._set_timer()
         else:
@@ -155,10 +162,8 @@ class Player:
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self.closing is not None:
-            return
-        deadline = self._session.next_deadline(self._peer.last_activity())
-        if deadline < math.inf:
+        deadline = self._session.next_deadline(self._last_activity())
+        if deadline < math.inf and self._peer is not None:
             delay = max(0.0, deadline - self._context.clock.monotonic())
             self._timer = asyncio.get_running_loop().call_later(delay, self._step)
 

@@ -96,6 +96,7 @@ class Whep:
         grant, preference = self._grant(request), preference_of(request)
         self._require_live()
         offer = self._filter(await read_text(request))
+        await self._peers.turn(answer=False)
         self._require_live()
         agent, address = request.headers.get(hdrs.USER_AGENT, ""), local_address(request.transport)
         player = self._admit(PlayerRequest(offer, request[CALLER], grant, preference, address, agent))

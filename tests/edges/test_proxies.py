@@ -22,9 +22,11 @@ from broadcaster.signaling.protocol import SUBPROTOCOL
 from broadcaster.storage.secrets import SecretFile
 from tests.edges.media_rig import MediaPlayer, media_served
 from tests.edges.web_rig import SignalingClient, WebServerRig
+from tests.edges.whep_client import CANDIDATE
 from tests.house.project import read
 from tests.rigs.certificates import NAME, CertificatePair, make_pair
 from tests.rigs.daemon import free_port
+from tests.unit.player_offers import CHROMIUM as PLAYER_OFFER
 
 PACKAGES = {"nginx": "nginx-light", "caddy": "caddy"}
 ANNA, BERT = "127.0.0.5", "127.0.0.6"
@@ -114,6 +116,7 @@ async def test_proxy_forwards_page_and_session_and_identifies_viewers(proxy: Pro
         await check_page(proxy, anna)
         await check_session_has_the_address_of_the_viewer(proxy, anna)
         await check_stream_over_the_web(proxy, anna)
+        await check_standard_player(proxy, anna)
         await check_forged_headers_are_ignored(proxy, bert)
         await check_operator_needs_a_token(proxy, anna)
         await check_wrong_tokens_are_limited_by_viewer(proxy, anna, bert)
@@ -156,6 +159,26 @@ async def check_stream_over_the_web(proxy: ProxyDriver, viewer: aiohttp.ClientSe
     assert sum(len(fragment.video) for fragment in player.movie.fragments) > 10
     await signaling.send("bye")
     assert await player.close_code() == 1000
+
+
+async def check_standard_player(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:
+    """The URL of the session is relative, so it is right below the path of the proxy; preflights pass."""
+    headers = {"Content-Type": "application/sdp", "Authorization": "Bearer right"}
+    async with viewer.options(f"{proxy.path}/whep", **proxy.request_options()) as response:
+        assert (response.status, response.headers["Accept-Post"]) == (204, "application/sdp")
+    large = PLAYER_OFFER + "a=x\r\n" * 1000
+    async with viewer.post(f"{proxy.path}/whep", data=large, **proxy.request_options(**headers)) as response:
+        assert response.status == 201
+        session = urljoin(f"{proxy.path}/whep", response.headers["Location"])
+        etag = response.headers["ETag"]
+    (stats,) = await proxy.viewer_stats()
+    assert (stats["address"], stats["secure"]) == (ANNA, True)
+    headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": etag}
+    async with viewer.patch(session, data=CANDIDATE, **proxy.request_options(**headers)) as response:
+        assert response.status == 204
+    async with viewer.delete(session, **proxy.request_options()) as response:
+        assert response.status == 200
+    assert await proxy.viewer_stats() == []
 
 
 async def check_forged_headers_are_ignored(proxy: ProxyDriver, viewer: aiohttp.ClientSession) -> None:

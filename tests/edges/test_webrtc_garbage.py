@@ -6,7 +6,10 @@ import weakref
 
 import pytest
 
+from tests.edges.test_webrtc_player import playing
+from tests.edges.web_rig import served
 from tests.edges.webrtc_driver import Listener, live
+from tests.edges.whep_client import WhepClient
 
 
 @pytest.fixture
@@ -77,3 +80,21 @@ async def test_peer_without_an_offer_is_freed(driver, no_collections):
     await ours.close()
     del ours
     await freed(references)
+
+
+async def test_closed_peer_of_a_player_is_freed(driver, no_collections):
+    async with playing(driver, "video", "audio") as (ours, _, _, _):
+        references = parts(ours)
+    del ours
+    await freed(references)
+
+
+async def test_player_that_has_left_is_freed(no_collections):
+    async with served() as rig:
+        client = WhepClient(rig.client, rig.url)
+        location = (await client.open()).location
+        player = rig.server._routes._players.find(location.removeprefix("/whep/"))
+        references = [weakref.ref(player), weakref.ref(rig.peers.created.pop())]
+        del player
+        await client.delete(location)
+        await freed(references)

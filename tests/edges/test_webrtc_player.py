@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from broadcaster.devices.clock import SystemClock
 from broadcaster.model.offers import Answer
+from broadcaster.settings import IceServer, IceSettings
 from broadcaster.signaling.player_offer import filter_offer
+from broadcaster.webrtc.factory import AiortcPeerFactory
 from tests.edges.webrtc_driver import CONNECT_TIMEOUT, Camera, Listener, WebRtcDriver, inbound, live
 from tests.rigs.payload_types import with_extension_ids, with_payload_types
 
@@ -120,3 +123,15 @@ async def test_lost_packets_are_retransmitted_with_the_payload_type_of_the_playe
         assert sender.budget.packets > before
         assert sender._rtx.payload_type == 102
         await frames(theirs)
+
+
+async def test_player_gets_the_ice_servers_with_credentials_of_its_own() -> None:
+    servers = (IceServer(("stun:192.0.2.9",)), IceServer(("turn:192.0.2.9?transport=udp",)))
+    driver = WebRtcDriver(Camera())
+    ice = IceSettings(servers=servers, turn_secret="secret")
+    peers = AiortcPeerFactory(driver.fanout, driver.packetizer, SystemClock(), with_audio=True, ice=ice)
+    stun, turn = peers.ice_servers("v7")
+    assert stun == {"urls": ["stun:192.0.2.9"]}
+    assert turn["urls"] == ["turn:192.0.2.9?transport=udp"]
+    assert turn["username"].endswith(":v7")
+    assert turn["credential"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
+import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from tests.bench.player_crowd import PlayerCrowd
 from tests.edges.whep_client import WhepClient
 from tests.players.rig import PLAY_LIMIT, figures, wait_until
 from tests.rigs.daemon import Daemon
@@ -51,3 +54,14 @@ async def test_player_that_closes_its_connection_without_a_request_frees_its_pla
         await peer.close()
         await wait_until(daemon, lambda viewers: not viewers)
         assert "connection closed" in daemon.log
+
+
+@pytest.mark.long
+async def test_killed_player_frees_its_place_after_ten_seconds() -> None:
+    async with Daemon(video__width=320, video__height=180) as daemon:
+        async with PlayerCrowd(daemon.port, 2, 1):
+            await wait_until(daemon, lambda viewers: len(viewers) == 2)
+        began = time.monotonic()
+        await wait_until(daemon, lambda viewers: not viewers, 15)
+        assert time.monotonic() - began > 5
+        assert "no sign of life" in daemon.log

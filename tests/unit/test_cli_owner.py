@@ -101,6 +101,12 @@ def test_private_stream_shows_only_its_state(target):
         owner.viewers(daemon, as_json=False)
 
 
+def test_players_are_marked_in_the_table(target):
+    daemon, answers = target
+    answers.append(STATUS | {"viewer_figures": [ANNA | {"player": "VLC/4.0", "peers": [PEER]}]})
+    assert "connected (WHEP), ok" in owner.viewers(daemon, as_json=False)
+
+
 def test_viewers_as_a_table(target):
     daemon, answers = target
     answers.append(STATUS)
