@@ -71,6 +71,11 @@ export class Routes {
     this.media.leave();
   }
 
+  /** The session continues after its connection was lost, and no frames arrive: the other TCP connection is likely lost, too. */
+  resumed() {
+    if (this.media.showing) this.media.reopen();
+  }
+
   /** The connection seems to work, but no frames are shown. @param {boolean} arriving  whether data arrive */
   restartFrames(arriving) {
     if (this.media.showing) return this.media.reopen();

@@ -78,7 +78,7 @@ type PeerListener = {
 };
 
 type Signaling = Pick<import("./transports.mjs").Signaling, "send" | "listen" | "drop" | "buffered">;
-type Player = Pick<import("./player.mjs").Player, "clock" | "count" | "stats" | "close">;
+type Player = Pick<import("./player.mjs").Player, "clock" | "stats" | "close">;
 type OpenPlayer = (grant: MediaGrant, listener: PlayerListener) => Promise<Player>;
 type Peer = Pick<import("./transports.mjs").Peer, "id" | "clock" | "setPlayoutDelay" | "stats" | "close">;
 type OpenSignaling = (hello: () => Outgoing) => Signaling;

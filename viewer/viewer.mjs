@@ -160,8 +160,10 @@ export class Viewer {
     this.heartbeatsLeft = INITIAL_HEARTBEATS;
     this.meter.offset = new ClockOffset(); // it may be another daemon, with another clock
     this.routes.media.granted(message.media);
-    if (message.resumed) this.watch.reset();
-    else {
+    if (message.resumed) {
+      if (this.watch.weak) this.routes.resumed();
+      this.watch.reset();
+    } else {
       this.routes.close();
       this.preference.forget();
     }
@@ -239,6 +241,7 @@ export class Viewer {
     const expected = this.routes.isConnected && this.streamState === "live" && !this.ports.hidden() && !idle;
     if (expected === this.watch.isStopped) expected ? this.watch.start(now) : this.watch.stop();
     this.routes.peers.check(now);
+    if (this.routes.media.showing) this.watch.arriving = true; // over TCP, nothing is lost; a keyframe may take seconds
     for (const finding of this.watch.findings(now)) this.#handleFinding(finding);
     this.#checkRoutes();
     if (now >= this.routes.peers.repeatRestartAt && this.streamState === "live" && this.signaling.retryAt === null) this.#retryNow();
@@ -261,10 +264,7 @@ export class Viewer {
     const { media, peers } = this.routes;
     const { peer } = peers;
     this.view.latencyMs = this.meter.takeLatency();
-    if (media.showing && media.player) {
-      this.view.stats = this.meter.player(media.player, now);
-      this.watch.received(media.player.count);
-    }
+    if (media.showing && media.player) this.view.stats = this.meter.player(media.player, now);
     if (!peer) return;
     const { stats, packets, frames } = await this.meter.peerStats(peer, now);
     if (peer !== peers.peer) return;

@@ -96,6 +96,19 @@ async def test_below_a_path_and_without_audio(udp_less_browser):
         assert viewer.errors == []
 
 
+async def test_quality_is_chosen_in_the_same_media_source(udp_less_browser):
+    async with Daemon(video__fps=15) as daemon:
+        viewer = await open_without_udp(udp_less_browser, daemon.url)
+        await viewer.state("live")
+        source = await viewer.evaluate("document.querySelector('video').src")
+        for quality, size in (("small", (640, 360)), ("full", (1280, 720))):
+            await viewer.page.get_by_role("combobox", name="Quality").select_option(quality)
+            await viewer.until_size(*size, limit=20)
+        assert await viewer.evaluate("document.querySelector('video').src") == source
+        assert await viewer.attribute("data-transport") == "web"
+        assert viewer.errors == []
+
+
 async def test_through_a_proxy_that_buffers(udp_less_browser):
     async with Daemon(**SMALL) as daemon, BufferingProxy(daemon.port) as proxy:
         viewer = await open_without_udp(udp_less_browser, proxy.url)

@@ -62,7 +62,6 @@ class FakePeer {
 
 class FakePlayer {
   closed = false;
-  count = 0;
   clock = null;
 
   constructor(grant, listener) {

@@ -302,13 +302,27 @@ test("player that shows nothing is given up", async () => {
   assert.equal(driver.state, "connecting");
 });
 
-test("player without frames: unstable, keyframe, then another player", async () => {
+test("player without frames: unstable, keyframe, then another player; patiently, because nothing is lost over TCP", async () => {
   const driver = await overWeb();
   await driver.run(1000 + TICK);
   assert.deepEqual([driver.state, driver.view.picture], ["unstable", "still"]);
-  await driver.run(2000 + TICK);
+  const beats = driver.sent("heartbeat").length;
+  await driver.run(1000);
+  assert.deepEqual([driver.sent("keyframe").length, driver.sent("heartbeat").length], [1, beats]);
+  await driver.run(9000);
+  assert.deepEqual([driver.state, driver.player.closed], ["unstable", false]);
+  await driver.run(1200);
   assert.equal(driver.state, "reconnecting");
   assert.deepEqual([driver.player.closed, driver.sent("media").length, driver.sent("restart").length], [true, 1, 0]);
+});
+
+test("session resumed without frames: the player's connection is replaced, too", async () => {
+  const driver = await overWeb();
+  await driver.run(1000 + TICK);
+  driver.close(1006);
+  await driver.run(TICK);
+  driver.welcome("live", { media: { url: "media", ticket: "second" }, resumed: true });
+  assert.deepEqual([driver.players[0].closed, driver.players.length, driver.player.grant.ticket], [true, 2, "second"]);
 });
 
 test("resumed session keeps the player; a new one does not", async () => {
