@@ -44,9 +44,9 @@ test("every import is one of the page's modules; late modules are imported by th
   assert.deepEqual(late, ["player.mjs"]);
 });
 
-test("scripts are smaller than 84 KB, the late ones than 16 KB", () => {
+test("scripts are smaller than 86 KB, the late ones than 16 KB", () => {
   const size = (names) => names.reduce((sum, name) => sum + Buffer.byteLength(read(name)), 0);
-  assert.ok(size(early) < 84 * 1024, `${size(early)} bytes`);
+  assert.ok(size(early) < 86 * 1024, `${size(early)} bytes`);
   assert.ok(size(LATE) < 16 * 1024, `${size(LATE)} bytes`);
 });
 
