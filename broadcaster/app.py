@@ -94,7 +94,7 @@ class Daemon:
         hub = self._hub = Hub(clock, self._bugs, settings.video.bitrate, settings.video.second_bitrate)
         packetizer = Packetizer(*make_streams())
         self._video = video
-        self._fanout = Fanout(hub, packetizer, clock)
+        self._fanout = Fanout(hub, packetizer, clock, lambda: self._server.viewers)
         self._stream = StreamController(
             video, audio, hub, clock, bugs=self._bugs, on_desired_state=self._desired_state.save
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 from broadcaster.delivery.congestion import ViewerHealth
@@ -28,9 +29,13 @@ not take our delay for a queue of its network."""
 
 
 class Fanout:
-    """Sends video and audio to all subscribed viewers (`ports.RtpDelivery`)."""
+    """Sends video and audio to all subscribed viewers (`ports.RtpDelivery`).
 
-    def __init__(self, hub: Hub, packetizer: Packetizer, clock: Clock) -> None:
+    `sessions` returns the number of viewers, with those that get the stream by other ways.
+    """
+
+    def __init__(self, hub: Hub, packetizer: Packetizer, clock: Clock, sessions: Callable[[], int] = lambda: 0) -> None:
+        self._sessions = sessions
         self._full = Feed(hub, hub.full, packetizer, self._send_video, self._send_audio, self._restart)
         self._small = Feed(hub, hub.small, packetizer, self._send_video, self._send_audio, self._restart)
         self._hub = hub
@@ -202,10 +207,11 @@ class Fanout:
         self.feed(quality).rendition.request_probe(self._clock.monotonic())
 
     def _deciding(self, quality: Quality) -> list[SendQueue]:
-        """Return the queues that decide about a rendition's bit rate: the viewers'; push targets' if there are none."""
+        """Return the queues that decide about a rendition's bit rate: viewers'; without any session, push targets'."""
         queues = list(self._viewers.values())
         viewers = [queue for queue in queues if queue.sender.is_viewer]
-        return [queue for queue in viewers or queues if queue.quality is quality]
+        deciding = viewers if viewers or self._sessions() else queues
+        return [queue for queue in deciding if queue.quality is quality]
 
     def _sort(self) -> None:
         """Keep viewers with equal packet formats together: what must be prepared for a format is prepared once."""

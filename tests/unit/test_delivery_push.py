@@ -47,6 +47,16 @@ def test_estimate_of_a_push_target_counts_only_without_viewers(driver):
     assert driver.fanout.bandwidth_estimates(Quality.SMALL) == []
 
 
+def test_estimate_of_a_push_target_does_not_count_while_others_watch_without_webrtc(driver):
+    sessions = 1
+    driver.fanout._sessions = lambda: sessions
+    driver.join("push a", is_viewer=False)
+    report(driver, "push a", NARROW)
+    assert driver.fanout.bandwidth_estimates() == []
+    sessions = 0
+    assert driver.fanout.bandwidth_estimates() == [NARROW]
+
+
 def test_single_viewer_may_try_a_higher_bit_rate_beside_push_targets(driver):
     full = driver.hub.full
     full.bitrate, full.target_bitrate = 2_500_000, 500_000
