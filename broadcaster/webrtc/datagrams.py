@@ -126,20 +126,22 @@ class DatagramSender:
         return pair
 
     def _send_direct(self, out: socket.socket, data: memoryview, stride: int) -> None:
-        if len(data) > stride and self._offload:
-            try:
+        try:
+            if len(data) <= stride:
+                out.sendto(data, self._address)
+            elif self._offload:
                 out.sendmsg([data], _segment_size(stride), 0, self._address)
-                self.bytes_sent += len(data)
-                return
-            except BlockingIOError:
-                self._held.append((bytes(data), stride))
-                return
-            except OSError as error:
-                if error.errno not in _NO_OFFLOAD:
-                    self.errors += _packet_count(data, stride)
-                    return
+            else:
+                return self._send_singly(out, data, stride)
+            self.bytes_sent += len(data)
+        except BlockingIOError:
+            self._held.append((bytes(data), stride))
+        except OSError as error:
+            if len(data) > stride and error.errno in _NO_OFFLOAD:
                 self._offload = False
-        self._send_singly(out, data, stride)
+                self._send_singly(out, data, stride)
+            else:
+                self.errors += _packet_count(data, stride)
 
     def _send_singly(self, out: socket.socket, data: memoryview, stride: int) -> None:
         for offset in range(0, len(data), stride):

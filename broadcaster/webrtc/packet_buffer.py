@@ -15,6 +15,7 @@ _LOW = bytes(range(256)) * 512
 """High and low bytes of all sequence numbers, twice: those of consecutive packets are one slice, even at the wrap.
 All high bytes of a batch are written at once, then all low bytes."""
 
+_NUMBER = struct.Struct("!H")
 _INT = struct.Struct("@i")
 """C's int."""
 
@@ -27,7 +28,7 @@ class PacketBuffer:
         self._burst: Burst | None = None
         self._image = b""
         self._target = self.view
-        self._numbers: list[tuple[memoryview, memoryview, int]] = []
+        self._numbers: list[tuple[int, memoryview, memoryview, int]] = []
         self._packets: list[Any] = []
         self._lengths: list[Any] = []
 
@@ -46,10 +47,12 @@ class PacketBuffer:
         if packet_format != burst.packet_format:
             burst.renumber(self.view, packet_format)
         number = sequence & 0xFFFF
-        for high, low, packets in self._numbers:
-            end = number + packets
-            high[:], low[:] = _HIGH[number:end], _LOW[number:end]
-            number = end
+        for start, high, low, packets in self._numbers:
+            if packets == 1:
+                _NUMBER.pack_into(self.view, start, number & 0xFFFF)
+            else:
+                high[:], low[:] = _HIGH[number : number + packets], _LOW[number : number + packets]
+            number += packets
         if send_time is not None:
             for offset in burst.offsets:
                 self.view[offset + SEND_TIME_OFFSET : offset + SEND_TIME_OFFSET + 4] = send_time
@@ -73,6 +76,7 @@ class PacketBuffer:
         self._lengths = [lengths + index for index in range(len(burst.lengths))]
         self._numbers = [
             (
+                batch.start + SEQUENCE_OFFSET,
                 view[batch.start + SEQUENCE_OFFSET : batch.end : batch.stride],
                 view[batch.start + SEQUENCE_OFFSET + 1 : batch.end : batch.stride],
                 batch.packets,

@@ -45,13 +45,17 @@ def first_sequence() -> int:
 
 @dataclass(slots=True)
 class Track:
-    """One media stream to this viewer: `cname` from the offer, and `next_sequence`, the next packet's number."""
+    """One media stream to this viewer: `cname` from the offer, and `next_sequence`, the next packet's number.
+
+    `frames` numbers the packets; if it `keeps_frames`, it remembers the frames for retransmission on an RTX stream.
+    """
 
     stream: RtpStream
     clock: RtpClock
     packet_format: PacketFormat
     cname: str
     sent: SentCounter = field(default_factory=SentCounter)
+    keeps_frames: bool = False
     frames: SentFrames = field(default_factory=lambda: SentFrames(first_sequence()))
     reported_at: float = float("-inf")
     next_sequence: int = 0
@@ -102,7 +106,8 @@ class ViewerSender:
     def start_video(self, media: NegotiatedMedia, cname: str, rtx: RtxStream | None) -> None:
         """Start sending video; lost packets are retransmitted on the RTX stream, or unchanged if there is none."""
         packet_format = self.packet_format = self._format(media)
-        self.video = Track(self._packetizer.video, self._packetizer.video_clock, packet_format, cname)
+        packetizer, keeps = self._packetizer, rtx is not None
+        self.video = Track(packetizer.video, packetizer.video_clock, packet_format, cname, keeps_frames=keeps)
         self._rtx = rtx
         self._sent_packets = SentPackets() if rtx is None else None
 
@@ -222,7 +227,10 @@ class ViewerSender:
 
     def _send(self, track: Track, frame: RtpFrame, first: int, end: int, now: float) -> None:
         if first == 0:
-            track.frames.begin(frame)
+            if track.keeps_frames:
+                track.frames.begin(frame)
+            else:
+                track.frames.next += len(frame.payloads)
         packet_format = track.packet_format
         burst = frame.serialize(packet_format).burst(first, end)
         extension = packet_format.abs_send_time

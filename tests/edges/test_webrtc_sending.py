@@ -98,6 +98,8 @@ async def test_packets_are_resent_unchanged_without_rtx():
         assert len(resent) > len(lost) * 0.8
         assert all(data == lost[number] for number, data in resent.items())
         assert ours.stats().retransmitted >= len(resent)
+        video = ours._sender.video
+        assert video.frames.find(video.next_sequence - 1 & 0xFFFF) is None, "frames are kept for RTX only"
         assert driver.hub.full.gate.forced == before
         await theirs.close()
         await ours.close()
