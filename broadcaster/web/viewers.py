@@ -90,6 +90,11 @@ class Sessions:
             return None
         return self.refusal()
 
+    def check_overload(self) -> None:
+        """Raise `Refusal` while no new viewers are accepted."""
+        if self.refuses_new_viewers:
+            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded; it accepts no new viewers now")
+
     def refusal(self) -> Refusal:
         """Return the refusal of a viewer beyond the limit."""
         return Refusal(
@@ -110,8 +115,7 @@ class Sessions:
 
     def _take_place(self, now: float) -> tuple[str, Session | None]:
         """Return the id of a new viewer, and the session that is ended for it, if any. Raises `Refusal`."""
-        if self.refuses_new_viewers:
-            raise Refusal(ErrorCode.FULL, CloseCode.FULL, "this machine is overloaded; it accepts no new viewers now")
+        self.check_overload()
         displaced = self._displace(now) if len(self) >= self.limit else None
         self._admitted += 1
         return f"v{self._admitted}", displaced
@@ -204,6 +208,12 @@ class Viewers:
     def count_new(self, caller: Caller) -> None:
         """Count a new session from the caller's network."""
         self._admissions.spend(networks(caller.address), self._clock.monotonic())
+
+    def check_place(self) -> None:
+        """Raise `Refusal` if there is no place for a new viewer."""
+        self.sessions.check_overload()
+        if (refusal := self.sessions.full(self._clock.monotonic())) is not None:
+            raise refusal
 
     def take_place(self) -> str:
         """Return the id of a new player, which counts as a viewer until its place is released. Raises `Refusal`."""

@@ -22,7 +22,7 @@ from broadcaster.web import whep_headers
 from broadcaster.web.connection import local_address
 from broadcaster.web.player import Player, PlayerRequest
 from broadcaster.web.players import Players
-from broadcaster.web.proxies import CALLER
+from broadcaster.web.proxies import CALLER, Caller
 from broadcaster.web.request_guard import Handler
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
@@ -95,6 +95,7 @@ class Whep:
         require_type(request, whep_headers.OFFER_TYPE)
         grant, preference = self._grant(request), preference_of(request)
         self._require_live()
+        self._check_admission(request[CALLER])
         offer = self._filter(await read_text(request))
         await self._peers.turn(answer=False)
         self._require_live()
@@ -155,9 +156,16 @@ class Whep:
         except BadOffer as error:
             raise WhepError(400, str(error)) from error
 
+    def _check_admission(self, caller: Caller) -> None:
+        """Check whether there is a place, before anything else is done for a new player. Raises `WhepError`."""
+        try:
+            self._viewers.check_rate(caller)
+            self._viewers.check_place()
+        except Refusal as refusal:
+            self._refuse(caller.address, refusal)
+
     def _admit(self, request: PlayerRequest) -> Player:
         try:
-            self._viewers.check_rate(request.caller)
             player = self._players.admit(request)
         except Refusal as refusal:
             self._refuse(request.caller.address, refusal)
@@ -169,8 +177,10 @@ class Whep:
             return await player.answer()
         except (BroadcasterError, TimeoutError) as error:
             self._require_live()  # the stream may have ended meanwhile
+            if isinstance(error, BadOffer):
+                raise WhepError(400, str(error)) from error
             reason = str(error) or "the peer connection could not be opened in time"
-            raise WhepError(400 if isinstance(error, BadOffer) else 503, reason, _RETRY_FULL) from error
+            raise WhepError(503, reason, _RETRY_FULL) from error
 
     def _refuse(self, address: str, refusal: Refusal) -> NoReturn:
         """Raise `WhepError`."""

@@ -138,6 +138,16 @@ async def test_players_take_places_and_are_refused_when_there_is_none() -> None:
         assert (await player(rig).open()).status == 201
 
 
+async def test_without_a_place_the_offer_is_not_even_read() -> None:
+    async with served(max_viewers=1) as rig:
+        await player(rig).open()
+        assert (await player(rig).open("nonsense")).status == 503
+        rig.server.refuse_new_viewers(True)
+        assert (await player(rig).open("nonsense")).status == 503
+        rig.stream.change(StreamState.OFFLINE)
+        assert (await player(rig).open("nonsense")).status == 409
+
+
 async def test_player_displaces_a_viewer_whose_connection_is_lost() -> None:
     async with served(max_viewers=1) as rig:
         page = await rig.connect()
