@@ -76,7 +76,7 @@ def _rows(answer: dict[str, Any], now: float) -> Iterable[tuple[str, str]]:
         yield "", "The stream is private; only the operator sees more (use sudo, or the daemon's settings)."
         return
     capacity = answer["capacity"]
-    yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}{_small(capacity['renditions'])}"
+    yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}{_small(capacity['renditions'])}{_web(answer)}"
     for target in answer.get("push", []):
         yield "Push", _push(target)
     yield "Source", f"{answer['source']}, {answer['width']}×{answer['height']}, {answer['fps']:g} fps"
@@ -102,6 +102,12 @@ def _small(renditions: dict[str, Any]) -> str:
     return f" (smaller video because of slow networks: {count})" if count else ""
 
 
+def _web(answer: dict[str, Any]) -> str:
+    """Return how many viewers play without UDP; empty if none does."""
+    count = answer.get("media", {}).get("viewers")
+    return f" (over the web: {count})" if count else ""
+
+
 def _state(stream: dict[str, Any], now: float) -> str:
     state = str(stream["state"])
     if reason := stream.get("reason"):
@@ -121,8 +127,9 @@ def duration(seconds: float) -> str:
 
 
 def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:
-    """Return a viewer's row; the stats are those of its newest peer connection."""
-    peer = viewer["peers"][-1] if viewer["peers"] else {}
+    """Return a viewer's row; the stats are those of the way that it plays, else of its newest peer connection."""
+    media = viewer.get("media")
+    peer = {"route": media["route"], "remb": media["estimate"]} if media else (viewer["peers"] or [{}])[-1]
     state = "connected" if viewer["connected"] else "away" if viewer["kept"] else "connecting"
     if viewer.get("player"):
         state += " (WHEP)"
@@ -132,7 +139,7 @@ def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:
         (viewer["link"] or {}).get("name") or "-",
         f"{viewer['address']}{route}",
         f"{state}, {peer['health']}" if peer.get("health") else state,
-        f"{peer['loss']:.1%}" if peer else "-",
+        f"{peer['loss']:.1%}" if "loss" in peer else "-",
         f"{peer['round_trip'] * 1000:.0f} ms" if peer.get("round_trip") is not None else "-",
         f"{peer['remb'] / 1e6:.3g} Mbit/s" if peer.get("remb") else "-",
     )

@@ -14,6 +14,7 @@ from tests.bench import (
     garbage,
     hostile,
     joining,
+    media,
     narrow,
     panel,
     resources,
@@ -42,6 +43,7 @@ ONLY_WHEN_NAMED = {
     "churn": churn.measure,
     "garbage": garbage.measure,
     "hostile": hostile.measure,
+    "media": media.measure,
     "narrow": narrow.measure,
     "traces": traces.measure,
 }

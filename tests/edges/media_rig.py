@@ -79,8 +79,8 @@ class MediaPlayer:
 
     @property
     def movie(self) -> Movie:
-        """What all binary messages together contain."""
-        return read(b"".join(self.segments))
+        """What all binary messages together contain; of several init segments, only the first one is read."""
+        return read(self.segments[0] + b"".join(one for one in self.segments[1:] if one[4:8] != b"ftyp"))
 
 
 @dataclass

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from broadcaster.cli import owner
 from broadcaster.cli.owner import duration
 from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
+from broadcaster.model.stats import MediaStats
 from broadcaster.service.daemon_client import DaemonClient, NoDaemon, Refused, operator_token
 from broadcaster.settings import Settings, WebSettings
 
@@ -118,6 +121,17 @@ def test_viewers_as_a_table(target):
     assert "connecting" in guest
     answers[0] = STATUS | {"viewer_figures": []}
     assert owner.viewers(daemon, as_json=False) == "No viewers."
+
+
+def test_viewers_over_the_web_are_counted_and_named(target):
+    daemon, answers = target
+    media = asdict(MediaStats(estimate=3_100_000))
+    viewer = ANNA | {"peers": [], "media": media}
+    answers.append(STATUS | {"media": {"viewers": 1}, "viewer_figures": [viewer]})
+    assert owner.status(daemon, 1090.0, as_json=False).splitlines()[1] == "  Viewers  1 of at most 20 (over the web: 1)"
+    _, anna = owner.viewers(daemon, as_json=False).splitlines()
+    for shown in ("192.0.2.7 (over the web (TCP))", "connected", "3.1 Mbit/s"):
+        assert shown in anna
 
 
 def test_set_live_waits_until_the_stream_is_live(target):
