@@ -21,6 +21,8 @@ from tests.rigs.presented import frozen_fraction
 from tests.rigs.shaper import FAR, NEAR, Link, shaped
 
 SETTINGS = {"video__width": 640, "video__height": 360, "video__bitrate": 2_500_000, "video__test_pattern": "camera"}
+WITH_SMALL = SETTINGS | {"video__width": 960, "video__height": 540, "video__fps": 20}
+"""There is a second rendition, of 400 kbit/s, for slow viewers."""
 WITHOUT_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp"
 FAST = 20_000_000
 JOIN_LIMIT, LATENCY_LIMIT, RECOVERED = 4000, 500, 500
@@ -146,7 +148,7 @@ SetRate = Callable[[float], None]
 @contextlib.asynccontextmanager
 async def behind_proxy() -> AsyncIterator[tuple[Viewer, SetRate]]:
     """A page behind a proxy that buffers without limit."""
-    async with Daemon(**SETTINGS) as daemon, BufferingProxy(daemon.port, FAST) as proxy, page(proxy.url) as viewer:
+    async with Daemon(**WITH_SMALL) as daemon, BufferingProxy(daemon.port, FAST) as proxy, page(proxy.url) as viewer:
         yield viewer, lambda rate: setattr(proxy, "rate", rate)
 
 
@@ -160,7 +162,7 @@ async def behind_link(folder: Path) -> AsyncIterator[tuple[Viewer, SetRate]]:
         wrapper = network.far.wrapper(find_chromium() or "chromium", folder)
         network.set(Link(rate=FAST))
         with network.near.inside():
-            daemon = await stack.enter_async_context(Daemon(**SETTINGS))
+            daemon = await stack.enter_async_context(Daemon(**WITH_SMALL))
         viewer = await stack.enter_async_context(page(f"http://{NEAR}:{daemon.port}/", path=wrapper))
         yield viewer, lambda rate: network.set(Link(rate=rate))
 
