@@ -2,14 +2,17 @@
 
 import { Playback, keyframeTime } from "./playback.mjs";
 
+/** How many fragments may wait; Chromium opens no source in a tab that has never been shown. */
+export const MAX_WAITING = 100;
+
 export class SourceFeed {
   /** capture time of the media's time zero @type {CaptureClock | null} */
   clock = null;
   mime = "";
   /** keyframes received */
   keyframes = 0;
-  /** false while the browser wants no data: a managed source saves energy */
-  isWanted = true;
+  /** a managed source wants no data, to save energy */
+  isPaused = false;
   isClosed = false;
   playback = new Playback(performance.now());
   /** received, and not yet appended @type {(MediaInit | ArrayBuffer)[]} */
@@ -26,6 +29,11 @@ export class SourceFeed {
     this.video = picture.video;
     this.listener = listener;
     this.video.addEventListener("waiting", this.stalled);
+  }
+
+  /** Whether more data can be taken. */
+  get isWanted() {
+    return !this.isPaused && this.queue.length < MAX_WAITING;
   }
 
   /** How much is buffered ahead, in s. */
@@ -49,7 +57,7 @@ export class SourceFeed {
   /** Whether the source can take something now. */
   get #isReady() {
     const isBusy = this.source && (!this.buffer || this.buffer.updating);
-    return this.isWanted && !this.isClosed && !isBusy;
+    return !this.isPaused && !this.isClosed && !isBusy;
   }
 
   /** Appends what was received, as far as the source can take it. */
@@ -66,12 +74,14 @@ export class SourceFeed {
 
   /** Appends everything up to the next init message at once. */
   #append() {
+    const { isWanted } = this;
     const next = this.queue.findIndex((item) => !(item instanceof ArrayBuffer));
     const parts = /** @type {ArrayBuffer[]} */ (this.queue.splice(0, next < 0 ? this.queue.length : next));
     const times = parts.map(keyframeTime).filter((time) => time !== null);
     this.keyframes += times.length;
     this.playback.keyframes.push(...times.map((time) => time + (this.buffer?.timestampOffset ?? 0)));
     this.buffer?.appendBuffer(concatenated(parts));
+    if (!isWanted) this.listener.wanted();
   }
 
   /** Prepares for the next init segment. @param {MediaInit} init */
@@ -95,7 +105,7 @@ export class SourceFeed {
     this.clock = { rtp: 0, at: base };
     this.playback.keyframes = [];
     source.onsourceopen = () => this.source === source && !this.isClosed && this.#opened(source, mime);
-    source.addEventListener("endstreaming", () => (this.isWanted = false));
+    source.addEventListener("endstreaming", () => (this.isPaused = true));
     source.addEventListener("startstreaming", () => this.#resume());
     this.picture.showSource(source);
     this.listener.showing();
@@ -110,7 +120,7 @@ export class SourceFeed {
   }
 
   #resume() {
-    this.isWanted = true;
+    this.isPaused = false;
     this.listener.wanted();
     this.#pump();
   }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { SourceFeed } from "../../viewer/source-feed.mjs";
+import { MAX_WAITING, SourceFeed } from "../../viewer/source-feed.mjs";
 
 const MIME = 'video/mp4; codecs="avc1.42c01f,opus"';
 const init = (mime = MIME, base = 1000) => ({ type: "init", mime, base, quality: "full" });
@@ -167,6 +167,18 @@ test("a managed source that wants no data gets none, and then what has arrived",
   assert.deepEqual([source.buffer.calls, rest.wanted], [[], 0]);
   source.dispatchEvent(new Event("startstreaming"));
   assert.deepEqual([source.buffer.calls, made.wanted], [[[1]], 1]);
+});
+
+test("a source that does not open takes a limited number of fragments", (context) => {
+  const made = makeFeed(context);
+  made.feed.push(init());
+  for (let count = 0; count < MAX_WAITING; count += 1) {
+    assert.equal(made.feed.isWanted, true);
+    made.feed.push(bytes(count));
+  }
+  assert.deepEqual([made.feed.isWanted, made.wanted], [false, 0]);
+  made.sources[0].open();
+  assert.deepEqual([made.feed.isWanted, made.wanted, made.sources[0].buffer.calls[0].length], [true, 1, MAX_WAITING]);
 });
 
 test("a full buffer and an ended source are failures", (context) => {
