@@ -9,8 +9,11 @@ import subprocess
 import sys
 import urllib.request
 
+from aiohttp import web
+
 from tests.edges.test_daemon_reload import wait_for_log
 from tests.rigs.daemon import ROOT, Daemon
+from tests.rigs.stalls import within
 from tests.rigs.whip_server import WhipServer
 
 SMALL = {"video__width": 320, "video__height": 180, "video__bitrate": 200_000}
@@ -50,6 +53,36 @@ async def test_sighup_applies_changed_push_targets(tmp_path):
             assert publication.deleted
         assert "hush" not in daemon.log
         assert "Traceback" not in daemon.log
+
+
+async def test_session_of_a_daemon_that_was_killed_is_deleted_by_the_next_one():
+    async with WhipServer() as server, Daemon(push=f'[{{name = "relay", url = "{server.url}"}}]', **SMALL) as daemon:
+        await server.published()
+        await daemon.stop(signal.SIGKILL)
+        server.requests.clear()
+        await daemon.start()
+        await server.published(2)
+        assert [(method, path) for method, path, _ in server.requests] == [
+            ("DELETE", "/session/0"),
+            ("OPTIONS", "/whip"),
+            ("POST", "/whip"),
+        ]
+
+
+async def test_server_that_hangs_does_not_delay_the_exit():
+    forever = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response:
+        await forever.wait()
+        return web.Response()
+
+    async with WhipServer() as server, Daemon(push=f'[{{name = "relay", url = "{server.url}"}}]', **SMALL) as daemon:
+        server.delete = hang
+        await server.published()
+        async with within(3.0):
+            assert await daemon.stop() == 0
+        forever.set()
+        assert server.requests[-1][0] == "DELETE"
 
 
 async def test_status_shows_push_targets_to_the_operator_only():

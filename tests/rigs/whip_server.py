@@ -30,8 +30,8 @@ class Publication:
 class WhipServer:
     """Accepts publishers at `/whip`; use it with `async with`. `port` 0 is any free one.
 
-    `is_passive`: be the DTLS server. `post` and `options`, if set, replace the handlers. `requests` lists method, path
-    and `Authorization`.
+    `is_passive`: be the DTLS server. `post`, `options` and `delete`, if set, replace the handlers. `requests` lists
+    method, path and `Authorization`.
     """
 
     def __init__(self, port: int = 0, token: str = "", tls: ssl.SSLContext | None = None) -> None:
@@ -43,6 +43,7 @@ class WhipServer:
         self.is_passive = False
         self.post: Handler | None = None
         self.options: Handler | None = None
+        self.delete: Handler | None = None
         self.publications: list[Publication] = []
         self.requests: list[tuple[str, str, str]] = []
         self._changed = asyncio.Condition()
@@ -113,7 +114,7 @@ class WhipServer:
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401, text="no such token")
         if request.method == "DELETE":
-            return await self._delete(request)
+            return await (self.delete or self._delete)(request)
         if request.method != "POST" or request.content_type != "application/sdp":
             return web.Response(status=405)
         return await (self.post or self.accept)(request)
@@ -143,7 +144,7 @@ class WhipServer:
             response.headers.add("Link", link)
         return response
 
-    async def _delete(self, request: web.Request) -> web.Response:
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
         number = request.path.rpartition("/")[2]
         if not number.isdigit() or int(number) >= len(self.publications):
             return web.Response(status=404)
