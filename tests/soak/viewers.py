@@ -47,7 +47,7 @@ class ViewerProcesses:
         return range(1, self._number, 2) if self.links else range(0)
 
     async def __aenter__(self) -> ViewerProcesses:
-        for index in range(len(self._processes)):
+        for index in reversed(range(len(self._processes))):  # the media server first: the daemon's retries get rarer
             await self._start(index)
         return self
 

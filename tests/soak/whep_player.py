@@ -64,7 +64,7 @@ class WhepPlayer:
                     pass
 
     async def _until_silent(self) -> None:
-        self._shown_at = time.monotonic()
+        self._shown_at = time.monotonic() + _ATTEMPT_LIMIT - _NO_VIDEO_LIMIT
         while time.monotonic() - self._shown_at < _NO_VIDEO_LIMIT:
             await asyncio.sleep(0.1)
 
