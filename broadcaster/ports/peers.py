@@ -186,7 +186,7 @@ class PeerFactory(Protocol):
         """
 
     async def turn(self, *, answer: bool) -> None:
-        """Wait until there is time to create a peer connection and make its offer, or to apply its answer."""
+        """Wait until there is time to make an offer, or to apply an `answer`: hundreds may join at once."""
 
     def traffic(self) -> Traffic:
         """Return what all viewers' peer connections have sent so far, including the closed ones."""

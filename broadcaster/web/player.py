@@ -82,6 +82,7 @@ class Player:
             if self._peer is None:
                 raise BroadcasterError("the session has ended")
             async with asyncio.timeout(self._context.timings.peer_timeout):
+                await self._context.peers.turn(answer=False)
                 answer = await self._peer.answer()
                 self._addresses = answer.addresses
                 await self._add_candidates(self._session.take_candidates(list(self._request.offer.candidates)))
