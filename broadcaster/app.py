@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broadcaster import __version__
@@ -41,6 +42,7 @@ from broadcaster.web.server import WebServer
 from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 
 if TYPE_CHECKING:
+    from broadcaster.outputs.recording.recorder import Recorder
     from broadcaster.web.push.targets import PushTargets
 
 log = logging.getLogger(__name__)
@@ -103,6 +105,7 @@ class Daemon:
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = self._make_server(settings.web, state_secrets(folder))
+        self._recorder = self._make_recorder(settings, folder)
         self._shedding = LoadShedder(
             self._lag,
             self._fanout.take_longest_delay,
@@ -149,6 +152,7 @@ class Daemon:
             *([] if panel is None else [component("panel", panel.open, panel.close)]),
             stream,
             arrivals,
+            *([] if self._recorder is None else [Component("recorder", self._recorder.start, self._recorder.close)]),
             Component("web server", self._server.start, self._server.close),
             Component("push targets", self._start_push, self._close_push),
             service,
@@ -191,6 +195,18 @@ class Daemon:
             server.add_report("media", media.totals)
         return server
 
+    def _make_recorder(self, settings: Settings, state: Path) -> Recorder | None:
+        """Return the recorder; nothing of it is loaded if it is off."""
+        if settings.record.mode == "off":
+            return None
+        from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
+        from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
+
+        store = open_store(settings.record, state, self._clock)
+        recorder = Recorder(self._hub, self._stream, store, self._clock, settings.record)
+        self._server.set_recorder(recorder)
+        return recorder
+
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
         lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_MIN_FRACTION)
@@ -203,7 +219,7 @@ class Daemon:
         if panel is None:
             return None
         self._server.watch_viewers(panel.show_viewers)
-        return PanelControl(panel, self._stream, settings.panel.hold_action, self._power.press, muted)
+        return PanelControl(panel, self._stream, settings.panel.hold_action, self._power.press, muted, self._recorder)
 
     def _go_live_or_wait(self, live: bool) -> None:
         if live or self._start == "live" or (self._start == "last" and self._desired_state.load()):

@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     live = commands.add_parser("live", help="start or stop the stream of the running daemon", allow_abbrev=False)
     live.add_argument("requested", choices=("on", "off"), metavar="on|off", help="on: start, off: stop")
     _add_settings_options(live, default=_SERVICE_SETTINGS)
+    record = commands.add_parser("record", help="start or stop recording, or keep the last seconds", allow_abbrev=False)
+    record.add_argument(
+        "what", choices=("on", "off", "clip"), metavar="on|off|clip", help="clip: keep the last record.clip seconds"
+    )
+    _add_settings_options(record, default=_SERVICE_SETTINGS)
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
         query.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")

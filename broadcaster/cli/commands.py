@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
         "check": _check,
         "link": _link,
         "live": _live,
+        "record": _record,
         "status": _status,
         "viewers": _viewers,
         "token": _token,
@@ -163,6 +164,10 @@ def _link(parsed: argparse.Namespace) -> None:
 
 def _live(parsed: argparse.Namespace) -> None:
     print(owner.set_live(_target(parsed), parsed.requested == "on"))
+
+
+def _record(parsed: argparse.Namespace) -> None:
+    print(owner.record(_target(parsed), parsed.what))
 
 
 def _status(parsed: argparse.Namespace) -> None:

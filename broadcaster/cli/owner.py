@@ -1,4 +1,4 @@
-"""`broadcaster live`, `status` and `viewers`: control and query the running daemon."""
+"""`broadcaster live`, `record`, `status` and `viewers`: control and query the running daemon."""
 
 from __future__ import annotations
 
@@ -35,6 +35,24 @@ def set_live(target: Target, live: bool, wait: Callable[[float], None] = time.sl
             "Run `broadcaster check camera` to find the cause"
         )
     return str(state)
+
+
+def record(target: Target, what: str) -> str:
+    """Start or stop recording (`on`, `off`) or save a `clip`; return what is recorded. Raises `BroadcasterError`."""
+    client = target.client
+    if what == "clip":
+        clip = _request(target, client.clip)["clip"]
+        return f"saved {clip['duration']:.0f} s: {', '.join(clip['files'])}"
+    return recorder(_request(target, lambda: client.record(what == "on"))["recorder"])
+
+
+def recorder(answer: dict[str, Any]) -> str:
+    """Return the recorder's status in one line."""
+    store = answer["store"]
+    state = f"{answer['state']} {store['file']}".strip()
+    if store["problem"]:
+        state += f" ({store['problem']})"
+    return f"{state}; {store['files']} files, {store['bytes'] / 1e9:.3g} GB, {store['free'] / 1e9:.3g} GB free"
 
 
 def status(target: Target, now: float, *, as_json: bool) -> str:
@@ -82,6 +100,8 @@ def _rows(answer: dict[str, Any], now: float) -> Iterable[tuple[str, str]]:
     yield "Source", f"{answer['source']}, {answer['width']}×{answer['height']}, {answer['fps']:g} fps"
     yield "Encoder", f"{answer['encoder']}, {capacity['bitrate_wanted'] / 1e6:.3g} Mbit/s"
     yield "Audio", str(answer["audio_source"])
+    if "recorder" in answer:
+        yield "Recorder", recorder(answer["recorder"])
     load = "overloaded, refusing new viewers" if capacity["overloaded"] else "ok"
     yield "Load", f"{load} (event loop lag: {capacity['loop_lag_p99']:g} ms, 99th percentile)"
     yield "Uptime", f"{duration(answer['uptime'])}, version {answer['version']}"

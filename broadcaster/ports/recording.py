@@ -53,6 +53,10 @@ class Segment:
 class RecordingStore(Protocol):
     """Writes files in a thread of its own; no method waits for the disk, unless it says so."""
 
+    @property
+    def problem(self) -> str:
+        """Why the last attempt to write failed; empty again once one has succeeded."""
+
     def start(self) -> None:
         """Start the thread, which mends what a power cut has left."""
 
@@ -90,7 +94,7 @@ class RecorderControl(Protocol):
     def set_recording(self, on: bool) -> None:
         """Start or stop recording."""
 
-    def clip(self) -> Awaitable[SavedClip]:
+    async def clip(self) -> SavedClip:
         """Keep the last seconds of the stream, and wait until they are on the disk. Raises `RecordError`."""
 
     def stats(self) -> RecorderStats:

@@ -16,6 +16,8 @@ from broadcaster.settings import WebSettings
 
 TIMEOUT = 3.0
 """Seconds to wait for an answer from this machine."""
+CLIP_TIMEOUT = 30.0
+"""Seconds for a clip to be on the disk; a slow SD card takes some."""
 _MAX_ANSWER = 1 << 20
 """Bytes; a status has some hundred for each viewer."""
 _LOOPBACK = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1", "::0": "::1"}
@@ -52,7 +54,15 @@ class DaemonClient:
         """Return the answer to `POST /api/live`, which starts or stops the stream. Raises `NoDaemon` and `Refused`."""
         return self._request("api/live", {"live": live})
 
-    def _request(self, path: str, body: dict[str, object] | None) -> Any:
+    def record(self, on: bool) -> Any:
+        """Return the answer to `POST /api/record`, which starts or stops recording. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/record", {"record": on})
+
+    def clip(self) -> Any:
+        """Return the answer to `POST /api/record` when a clip is saved. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/record", {"clip": True}, CLIP_TIMEOUT)
+
+    def _request(self, path: str, body: dict[str, object] | None, timeout: float = TIMEOUT) -> Any:
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
@@ -60,7 +70,7 @@ class DaemonClient:
         handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_unverified_tls())
         try:
             request = urllib.request.Request(self.url + path, data, headers)
-            with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT) as response:
+            with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
                 return json.loads(response.read(_MAX_ANSWER))
         except HTTPError as error:
             with error:

@@ -1,14 +1,19 @@
-"""The panel control: connects buttons and tally light with the stream."""
+"""The panel control: connects buttons and tally light with the stream and the recorder."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from broadcaster.errors import PanelError
+from broadcaster.errors import PanelError, RecordError
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Control, Panel, StoredFlag, StreamControl
 from broadcaster.settings import HoldAction
+
+if TYPE_CHECKING:
+    from broadcaster.ports.recording import RecorderControl
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +22,7 @@ class PanelControl:
     """Turns button presses into the same requests as the API's, and shows the stream's actual state on the tally light.
 
     `power_off` is called on a long press if `hold_action` is "shutdown". `muted` stores whether a long press has muted
-    the audio: a restart must not open a microphone that the owner has muted.
+    the audio: a restart must not open a microphone that the owner has muted. `recorder` saves clips; None if it is off.
     """
 
     def __init__(
@@ -27,12 +32,15 @@ class PanelControl:
         hold_action: HoldAction,
         power_off: Callable[[], None],
         muted: StoredFlag,
+        recorder: RecorderControl | None = None,
     ) -> None:
         self._panel = panel
         self._stream = stream
         self._hold_action = hold_action
         self._power_off = power_off
         self._muted = muted
+        self._recorder = recorder
+        self._clip: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
 
     def open(self) -> None:
@@ -51,6 +59,8 @@ class PanelControl:
         """Switch the LEDs off and release the pins; idempotent."""
         self._unwatch()
         self._unwatch = lambda: None
+        if self._clip is not None:
+            self._clip.cancel()
         self._panel.close()
 
     def _show(self, status: StreamStatus) -> None:
@@ -71,6 +81,17 @@ class PanelControl:
             self._power_off()
         elif self._hold_action == "mute":
             self._mute(not self._stream.muted)
+        elif self._hold_action == "clip" and self._recorder is not None:
+            self._clip = asyncio.create_task(self._save_clip(self._recorder), name="panel clip")
+
+    async def _save_clip(self, recorder: RecorderControl) -> None:
+        """Save a clip; the tally light confirms it when it is on the disk."""
+        try:
+            await recorder.clip()
+        except RecordError as error:
+            log.warning("panel: no clip saved: %s", error)
+        else:
+            self._panel.acknowledge()
 
     def _mute(self, muted: bool) -> None:
         self._stream.mute(muted)

@@ -19,6 +19,7 @@ from broadcaster.settings.model import (
 )
 from broadcaster.settings.push import PushTarget
 from broadcaster.settings.reading import read
+from broadcaster.settings.record import RecordMode, RecordSettings
 from broadcaster.settings.rendering import render, template
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "LogSettings",
     "PanelSettings",
     "PushTarget",
+    "RecordMode",
+    "RecordSettings",
     "Settings",
     "StreamSettings",
     "VideoSettings",

@@ -45,6 +45,14 @@ CONSTRAINTS = (
         'use "up" with "low", or "down" with "high"',
     ),
     Constraint(
+        ("panel.hold_action", "record.mode", "record.clip"),
+        lambda settings: (
+            settings.panel.hold_action == "clip" and (settings.record.mode == "off" or not settings.record.clip)
+        ),
+        'panel.hold_action = "clip": the recorder is off or keeps nothing for clips; '
+        'set record.mode to "demand" or "live", and record.clip to more than 0',
+    ),
+    Constraint(
         ("video.source", "video.file"),
         lambda settings: settings.video.source == "file" and not settings.video.file,
         'video.source = "file": there is no file to play; set video.file',

@@ -7,10 +7,12 @@ against them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
 from broadcaster.auth.tokens import MAX_LENGTH, MIN_LENGTH
+from broadcaster.settings.declaring import About
+from broadcaster.settings.declaring import setting as _setting
 from broadcaster.settings.host_names import HostName, Origin
 from broadcaster.settings.ice import IceServer, IceServers, PortRange
 from broadcaster.settings.kinds import (
@@ -20,7 +22,6 @@ from broadcaster.settings.kinds import (
     Float,
     Int,
     IntEnum,
-    Kind,
     Network,
     Pin,
     Secret,
@@ -28,13 +29,14 @@ from broadcaster.settings.kinds import (
     Texts,
 )
 from broadcaster.settings.push import PushTarget, PushTargets
+from broadcaster.settings.record import RecordSettings
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
 VideoSourceName = Literal["auto", "camera", "test", "file", "picamera2", "v4l2"]
 TestPattern = Literal["plain", "camera"]
 AudioSourceName = Literal["auto", "test", "file", "alsa", "none"]
-HoldAction = Literal["nothing", "mute", "shutdown"]
+HoldAction = Literal["nothing", "mute", "clip", "shutdown"]
 Pull = Literal["up", "down", "none"]
 Active = Literal["low", "high"]
 Flip = Literal["none", "horizontal", "vertical"]
@@ -54,20 +56,6 @@ _INTERFACE = Text("the name of a network interface such as eth0", r"[0-9A-Za-z_.
 
 _EVEN = r"[1-9]\d{0,2}[02468]"
 """An even number of pixels from 10 to 9998."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """Documentation and kind of a setting."""
-
-    doc: str
-    kind: Kind
-
-
-def _setting(default: T, kind: Kind, doc: str) -> T:
-    return field(default=default, repr=not isinstance(kind, Secret), metadata={"about": About(doc, kind)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +194,9 @@ class PanelSettings:
     start: int | None = _setting(None, Pin(), "A button that only starts the stream.")
     stop: int | None = _setting(None, Pin(), "A button that only stops the stream.")
     hold_action: HoldAction = _setting(
-        "nothing", Enum(get_args(HoldAction)), "What holding a button for 3 s does; shutdown: powers the Pi off."
+        "nothing",
+        Enum(get_args(HoldAction)),
+        "What holding a button for 3 s does; shutdown: powers the Pi off; clip (1 s): keeps the last record.clip s.",
     )
     pull: Pull = _setting(
         "up", Enum(get_args(Pull)), "Internal pull resistors of the button pins; none: external resistors are wired."
@@ -238,6 +228,7 @@ class Settings:
     audio: AudioSettings = AudioSettings()
     ice: IceSettings = IceSettings()
     panel: PanelSettings = PanelSettings()
+    record: RecordSettings = RecordSettings()
     log: LogSettings = LogSettings()
     push: tuple[PushTarget, ...] = _setting(
         (), PushTargets(), "Media servers that get the stream while it is live (WHIP), as [[push]] tables or a list."

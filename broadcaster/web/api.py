@@ -61,7 +61,7 @@ class Api:
         """
         is_operator = self._operator.is_operator(request)
         if self._private and not is_operator:
-            return _json({"stream": {"state": self._stream.status.state}, "private": True})
+            return json_response({"stream": {"state": self._stream.status.state}, "private": True})
         report = asdict(self._stream.report())
         answer: dict[str, Any] = {
             "stream": to_builtins(stream_object(self._stream.status)),
@@ -78,7 +78,7 @@ class Api:
         if is_operator:
             answer["viewer_figures"] = [*self._viewers.stats(), *self._players.stats()]
             answer |= {name: to_builtins(report()) for name, report in self.reports.items()}
-        return _json(answer)
+        return json_response(answer)
 
     async def live(self, request: web.Request) -> web.Response:
         """Start or stop the stream, as the button does."""
@@ -87,30 +87,37 @@ class Api:
         requested = await self._read_live(request)
         self._log.info("live", f"{request[CALLER].address} requested {'start' if requested else 'stop'}")
         self._stream.set_live(requested)
-        return _json({"live": requested, "stream": to_builtins(stream_object(self._stream.status))})
+        return json_response({"live": requested, "stream": to_builtins(stream_object(self._stream.status))})
 
     async def health(self, request: web.Request) -> web.Response:
         """Report whether the daemon works; being offline intentionally is healthy."""
         status = self._stream.status
         if status.state is StreamState.FAILED:
-            return _json({"ok": False, "reason": status.reason}, status=503)
-        return _json({"ok": True, "state": status.state})
+            return json_response({"ok": False, "reason": status.reason}, status=503)
+        return json_response({"ok": True, "state": status.state})
 
     async def _read_live(self, request: web.Request) -> bool:
         """Return the value in the body `{"live": …}`. Raises HTTP errors."""
-        if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="The body must be JSON: send Content-Type: application/json.\n")
-        try:
-            async with asyncio.timeout(_BODY_TIMEOUT):
-                body = json.loads(await request.read())
-        except TimeoutError:
-            raise web.HTTPRequestTimeout from None
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict) or not isinstance(body.get("live"), bool):
+        body = await read_object(request)
+        if not isinstance(body.get("live"), bool):
             raise web.HTTPBadRequest(text='The body must be {"live": true} or {"live": false}.\n')
         return bool(body["live"])
 
 
-def _json(answer: dict[str, Any], status: int = 200) -> web.Response:
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object in the body, an empty one for anything else. Raises HTTP errors."""
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="The body must be JSON: send Content-Type: application/json.\n")
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            body = json.loads(await request.read())
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except (ValueError, RecursionError):
+        body = None
+    return body if isinstance(body, dict) else {}
+
+
+def json_response(answer: dict[str, Any], status: int = 200) -> web.Response:
+    """Return a response that is not cached."""
     return web.json_response(answer, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})

@@ -22,6 +22,7 @@ from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
+from broadcaster.web.record_api import RecordApi
 from broadcaster.web.request_guard import Handler, RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
@@ -71,6 +72,7 @@ class Routes:
         self.api = Api(
             self.viewers, self._players, stream, self._operator, clock, version, capacity, request_log, private=private
         )
+        self.record_api = RecordApi(stream, self._operator, request_log)
         self._closing = False
 
     def application(self) -> web.Application:
@@ -86,6 +88,7 @@ class Routes:
             self._whep.add_routes(app.router)
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
+        app.router.add_post("/api/record", self.record_api.record)
         app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
         return app

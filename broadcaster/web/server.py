@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import http_exceptions, web
 
@@ -21,6 +22,9 @@ from broadcaster.web.accept import Acceptor, ConnectionSlots
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.routes import Routes
+
+if TYPE_CHECKING:
+    from broadcaster.ports.recording import RecorderControl
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,11 @@ class WebServer:
     def add_report(self, name: str, report: Callable[[], object]) -> None:
         """Add a field of this name to the operator's status; what `report` returns is dataclasses, lists, values."""
         self._routes.api.reports[name] = report
+
+    def set_recorder(self, recorder: RecorderControl) -> None:
+        """Let the operator control this recorder, and see its status."""
+        self._routes.record_api.recorder = recorder
+        self.add_report("recorder", recorder.stats)
 
     def refuse_new_viewers(self, refused: bool) -> None:
         """Admit no new viewers while `refused`, regardless of the limit."""

@@ -64,6 +64,7 @@ async def test_tally_light_only_blinks_while_the_camera_cannot_be_opened():
 
 
 async def test_second_led_is_on_with_viewers_and_a_long_press_mutes(monkeypatch):
+    monkeypatch.setattr(button, "HOLD", 0.3)
     async with panel_rig("panel.hold_action=mute") as rig:
         async with LightViewer(rig.port) as viewer:
             await viewer.message("welcome")
@@ -72,7 +73,6 @@ async def test_second_led_is_on_with_viewers_and_a_long_press_mutes(monkeypatch)
                     await asyncio.sleep(0.01)
             await rig.press()
             await viewer.message("stream", limit=10, state="live", sound="on")
-            monkeypatch.setattr(button, "HOLD", 0.3)
             await rig.press(0.5)
             await viewer.message("stream", limit=10, state="live", sound="none")
         async with asyncio.timeout(10):

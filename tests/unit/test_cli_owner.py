@@ -215,3 +215,58 @@ def test_operator_token_that_the_daemon_requires(web, token, tmp_path):
 
 def test_missing_token_file_gives_no_token(tmp_path):
     assert operator_token(WebSettings(host="192.0.2.7"), tmp_path) == ""
+
+
+RECORDER = {
+    "mode": "live",
+    "state": "recording",
+    "in_memory": 60.1,
+    "gaps": 0,
+    "lost": 0.0,
+    "store": {
+        "folder": "/data",
+        "file": "000012_2026-03-01T12-30-00Z.mp4",
+        "waiting": 0,
+        "files": 12,
+        "bytes": 1_234_567_890,
+        "free": 51_000_000_000,
+        "problem": "",
+    },
+}
+
+
+def test_status_shows_the_recorder(target):
+    daemon, answers = target
+    answers.append(STATUS | {"recorder": RECORDER})
+    assert (
+        "  Recorder recording 000012_2026-03-01T12-30-00Z.mp4; 12 files, 1.23 GB, 51 GB free"
+        in owner.status(daemon, 1090.0, as_json=False).splitlines()
+    )
+
+
+def test_status_shows_why_nothing_is_recorded(target):
+    daemon, answers = target
+    failed = RECORDER | {"state": "failed", "store": RECORDER["store"] | {"file": "", "problem": "disk full"}}
+    answers.append(STATUS | {"recorder": failed})
+    assert "failed (disk full); 12 files" in owner.status(daemon, 1090.0, as_json=False)
+
+
+def test_recording_on_and_off(target, monkeypatch):
+    daemon, _ = target
+    requests = []
+
+    def record(self: DaemonClient, on: bool) -> object:
+        requests.append(on)
+        return {"stream": {"state": "live"}, "recorder": RECORDER | {"state": "recording" if on else "off"}}
+
+    monkeypatch.setattr(DaemonClient, "record", record)
+    assert owner.record(daemon, "on").startswith("recording")
+    assert owner.record(daemon, "off").startswith("off")
+    assert requests == [True, False]
+
+
+def test_clip_that_was_saved(target, monkeypatch):
+    daemon, _ = target
+    answer = {"stream": {"state": "live"}, "clip": {"files": ["a_kept.mp4", "b_kept.mp4"], "duration": 59.7}}
+    monkeypatch.setattr(DaemonClient, "clip", lambda self: answer)
+    assert owner.record(daemon, "clip") == "saved 60 s: a_kept.mp4, b_kept.mp4"

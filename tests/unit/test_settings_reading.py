@@ -129,6 +129,13 @@ def test_a_file_source_needs_a_file(source):
     assert read("", [f"{source}.source=file", "video.file=/a.mp4"]).video.file == "/a.mp4"
 
 
+@pytest.mark.parametrize("record", [[], ["record.mode=live", "record.clip=0"]])
+def test_a_button_that_saves_clips_needs_the_recorder(record):
+    (problem,) = problems("", "panel.hold_action=clip", *record)
+    assert problem.startswith('panel.hold_action = "clip": the recorder is off or ')
+    assert read("", ["panel.hold_action=clip", "record.mode=demand"]).record.clip == 60
+
+
 def test_constraints_are_not_checked_for_invalid_values():
     assert len(problems("[video]\nfile = 3\n", "video.source=file")) == 1
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
-from broadcaster.devices.panel import pins
+from broadcaster.devices.panel import button, pins
 from broadcaster.devices.panel.button import Press
 from broadcaster.devices.panel.patterns import pattern
 from broadcaster.devices.panel.tally_light import TallyLight
@@ -32,8 +32,9 @@ class GpioPanel:
             opened = pins.open_pins(self._settings)
             stack.callback(opened.close)
             self._open_leds(opened, stack)
+            hold = button.CLIP_HOLD if self._settings.hold_action == "clip" else button.HOLD
             for number, short in self._buttons():
-                watch = ButtonWatch(opened, number, self._clock, partial(_notify, on_control, short))
+                watch = ButtonWatch(opened, number, self._clock, partial(_notify, on_control, short), hold)
                 stack.callback(watch.close)
             self._exit_stack = stack.pop_all()
 

@@ -12,16 +12,19 @@ from broadcaster.ports import Clock
 
 
 class ButtonWatch:
-    """The button at pin `number`; calls `pressed` on the event loop that created this object, until `close`."""
+    """The button at pin `number`; calls `pressed` on the event loop that created this object, until `close`.
 
-    def __init__(self, pins: Pins, number: int, clock: Clock, pressed: Callable[[Press], None]) -> None:
+    `hold` is the duration of a long press in seconds.
+    """
+
+    def __init__(self, pins: Pins, number: int, clock: Clock, pressed: Callable[[Press], None], hold: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._pressed = pressed
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._pin = pins.button(number, self._on_edge)
-        self._button = Button(self._pin.read())
+        self._button = Button(self._pin.read(), hold)
 
     def close(self) -> None:
         """Stop watching; idempotent."""

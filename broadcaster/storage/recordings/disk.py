@@ -81,9 +81,7 @@ class Disk:
         with self._failing(job):
             job.file.write(chunk, flush=flush)
             self._correct_times()
-            if self.problem:
-                log.info("recording works again: %s", job.file.name)
-                self.problem = ""
+            self.problem = ""
 
     def end(self, job: Job) -> None:
         """End a file."""

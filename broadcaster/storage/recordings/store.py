@@ -15,6 +15,8 @@ from broadcaster.model.recording import Recording, SavedClip, StoreStats
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.ports import Clock
 from broadcaster.ports.recording import Chunk, Segment
+from broadcaster.settings import RecordSettings
+from broadcaster.settings.paths import absolute
 from broadcaster.storage.recordings.disk import Disk, Job
 from broadcaster.storage.recordings.folder import Folder
 
@@ -28,6 +30,13 @@ RETRY_AFTER = 10.0
 
 CLOSE_LIMIT = 2.5
 """Seconds for the disk to finish at shutdown; what is not finished then is mended at the next start."""
+
+
+def open_store(record: RecordSettings, state: Path, clock: Clock) -> DiskStore:
+    """Return the store of the folder in the settings; `state` is the state folder."""
+    limits = Limits(record.keep_days, record.keep_bytes, record.keep_free)
+    folder = Path(absolute(record.folder)) if record.folder else state / "recordings"
+    return DiskStore(folder, limits, clock)
 
 
 class DiskStore:
@@ -53,6 +62,11 @@ class DiskStore:
     def waiting(self) -> int:
         """Bytes that wait for the disk."""
         return self._queued - self._written
+
+    @property
+    def problem(self) -> str:
+        """Why the last attempt to write failed; empty again once one has succeeded."""
+        return self._disk.problem
 
     @property
     def recordings(self) -> tuple[Recording, ...]:

@@ -1,0 +1,57 @@
+"""`POST /api/record`: starts and stops recording, and saves clips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from msgspec import to_builtins
+
+from broadcaster.errors import RecordError
+from broadcaster.ports import StreamControl
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.signaling.messages import stream_object
+from broadcaster.web.api import json_response, read_object
+from broadcaster.web.operator_auth import OperatorAuth
+from broadcaster.web.proxies import CALLER
+
+if TYPE_CHECKING:
+    from broadcaster.ports.recording import RecorderControl
+
+_WRONG_BODY = 'The body must be {"record": true}, {"record": false} or {"clip": true}.\n'
+
+
+class RecordApi:
+    """The recorder over HTTP, for the operator; `recorder` is None while it is off."""
+
+    def __init__(self, stream: StreamControl, operator: OperatorAuth, log: RateLimitedLogger) -> None:
+        self.recorder: RecorderControl | None = None
+        self._stream = stream
+        self._operator = operator
+        self._log = log
+
+    async def record(self, request: web.Request) -> web.Response:
+        """Start or stop recording, or save a clip, as the body says."""
+        if not self._operator.is_operator(request):
+            raise self._operator.refusal()
+        body = await read_object(request)
+        if self.recorder is None:
+            raise web.HTTPConflict(text="The recorder is off; set record.mode, and restart the daemon.\n")
+        answer: dict[str, Any] = {"stream": to_builtins(stream_object(self._stream.status))}
+        caller = request[CALLER].address
+        match body:
+            case {"record": bool(on)}:
+                self._log.info("record", f"{caller} requested recording {'on' if on else 'off'}")
+                self.recorder.set_recording(on)
+            case {"clip": True}:
+                self._log.info("record", f"{caller} requested a clip")
+                answer["clip"] = to_builtins(await self._clip(self.recorder))
+            case _:
+                raise web.HTTPBadRequest(text=_WRONG_BODY)
+        return json_response(answer | {"recorder": to_builtins(self.recorder.stats())})
+
+    async def _clip(self, recorder: RecorderControl) -> object:
+        try:
+            return await recorder.clip()
+        except RecordError as error:
+            raise web.HTTPConflict(text=f"No clip: {error}.\n") from error
