@@ -41,7 +41,8 @@ _ASSIGNMENTS = st.fixed_dictionaries(
     {},
     optional={item.path: values for item in every_setting() if (values := _values(item.about.kind)) is not None}
     | {"video.file": _PRINTABLE.filter(bool), "stream.state_dir": _PRINTABLE}
-    | {"panel.pull": st.sampled_from(["up", "none"]), "panel.button_active": st.just("low")},
+    | {"panel.pull": st.sampled_from(["up", "none"]), "panel.button_active": st.just("low")}
+    | {"panel.hold_action": st.sampled_from(["nothing", "mute", "shutdown"])},
 ).map(lambda chosen: {"video.file": "/a.mp4"} | chosen)
 
 
