@@ -39,11 +39,9 @@ def parser() -> argparse.ArgumentParser:
     live = commands.add_parser("live", help="start or stop the stream of the running daemon", allow_abbrev=False)
     live.add_argument("requested", choices=("on", "off"), metavar="on|off", help="on: start, off: stop")
     _add_settings_options(live, default=_SERVICE_SETTINGS)
-    record = commands.add_parser("record", help="start or stop recording, or keep the last seconds", allow_abbrev=False)
-    record.add_argument(
-        "what", choices=("on", "off", "clip"), metavar="on|off|clip", help="clip: keep the last record.clip seconds"
+    _add_record_options(
+        commands.add_parser("record", help="start or stop recording, or keep the last seconds", allow_abbrev=False)
     )
-    _add_settings_options(record, default=_SERVICE_SETTINGS)
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
         query.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")
@@ -63,6 +61,12 @@ def _add_link_options(link: argparse.ArgumentParser) -> None:
     link.add_argument("--name", type=_name, default="", help="the viewer's name, for the log and the status")
     link.add_argument("--address", type=_address, metavar="URL", help="the page's address, if not this machine's own")
     link.add_argument("--revoke", action="store_true", help="change the link key, which revokes all existing links")
+
+
+def _add_record_options(record: argparse.ArgumentParser) -> None:
+    what = "on: start, off: stop, clip: keep the last record.clip seconds"
+    record.add_argument("what", choices=("on", "off", "clip"), metavar="on|off|clip", help=what)
+    _add_settings_options(record, default=_SERVICE_SETTINGS)
 
 
 def _hours(text: str) -> float:
