@@ -40,6 +40,10 @@ network is gone does not reach it for long, because nothing is sent to a viewer 
 PATIENCE = 3
 """Consecutive samples that must show overload: the start of an encoder, or of a cron job, does not count."""
 
+LATE_PATIENCE = 10
+"""Consecutive samples with late pictures until new viewers are refused: hundreds who join at once make pictures late for
+several seconds."""
+
 RELIEF = 10
 """Consecutive samples without overload after which new viewers are accepted again."""
 
@@ -96,16 +100,18 @@ class LoadRule:
         self.overloaded = False
         self.refuses = False
         self._bad = 0
+        self._late = 0
         self._good = 0
 
     def step(self, sample: LoadSample) -> None:
         """Take one sample. New viewers are refused only when the bit rate cannot be lowered any further."""
-        if sample.lag > MAX_LAG or sample.delay > MAX_DELAY or sample.refused > MAX_REFUSED:
-            self._bad, self._good = self._bad + 1, 0
-        else:
-            self._bad, self._good = 0, self._good + 1
-        self.overloaded = self._bad >= PATIENCE
-        if self.overloaded and not sample.can_fall:
+        is_bad = sample.lag > MAX_LAG or sample.refused > MAX_REFUSED
+        is_late = sample.delay > MAX_DELAY
+        self._bad = self._bad + 1 if is_bad else 0
+        self._late = self._late + 1 if is_bad or is_late else 0
+        self._good = 0 if is_bad or is_late else self._good + 1
+        self.overloaded = self._late >= PATIENCE
+        if not sample.can_fall and (self._bad >= PATIENCE or self._late >= LATE_PATIENCE):
             self.refuses = True
         elif self._good >= RELIEF:
             self.refuses = False

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from broadcaster.stream.load import MAX_DELAY, MAX_LAG, MAX_REFUSED, PATIENCE, RELIEF, LoadRule, LoadSample
+from broadcaster.stream.load import (
+    LATE_PATIENCE,
+    MAX_DELAY,
+    MAX_LAG,
+    MAX_REFUSED,
+    PATIENCE,
+    RELIEF,
+    LoadRule,
+    LoadSample,
+)
 
 NORMAL = LoadSample(lag=MAX_LAG, delay=MAX_DELAY, refused=MAX_REFUSED, can_fall=True)
 LAGGING_LOOP = LoadSample(lag=MAX_LAG * 1.1, delay=0.0, refused=0.0, can_fall=True)
@@ -44,6 +55,15 @@ def test_new_viewers_are_refused_at_the_lowest_rate_and_accepted_after_relief():
         assert rule.refuses
     rule.step(NORMAL)
     assert not rule.refuses
+
+
+def test_late_pictures_alone_refuse_new_viewers_only_after_a_while():
+    late = replace(LATE_PICTURES, can_fall=False)
+    rule = after(*[late] * (LATE_PATIENCE - 1))
+    assert rule.overloaded
+    assert not rule.refuses, "hundreds may have joined at once"
+    rule.step(late)
+    assert rule.refuses
 
 
 def test_relief_needs_consecutive_normal_samples():
