@@ -41,8 +41,8 @@ PATIENCE = 3
 """Consecutive samples that must show overload: the start of an encoder, or of a cron job, does not count."""
 
 LATE_PATIENCE = 10
-"""Consecutive samples with late pictures until new viewers are refused: hundreds who join at once make pictures late for
-several seconds."""
+"""Consecutive samples with late pictures until new viewers are refused: hundreds who join at once make pictures late
+for several seconds."""
 
 RELIEF = 10
 """Consecutive samples without overload after which new viewers are accepted again."""
