@@ -207,7 +207,19 @@ def test_quiet_server_is_checked_and_silent_one_is_left():
     assert machine.step(6.4, 5.0) == []
     assert machine.step(6.5, 5.0) == [CheckConsent(id)]
     assert machine.step(6.6, 6.6) == []
-    assert without_logs(machine.step(6.6 + SILENCE_LIMIT, 6.6)) == [Abort(id), ClosePeer(id), DeleteSession(SESSION)]
+    for now in (7.6, 8.1, 8.6, 9.1):
+        assert machine.next_deadline(6.6) == pytest.approx(now)
+        assert machine.step(now, 6.6) == [CheckConsent(id)]
+    assert machine.next_deadline(6.6) == pytest.approx(6.6 + SILENCE_LIMIT)
+    assert without_logs(machine.step(9.6, 6.6)) == [Abort(id), ClosePeer(id), DeleteSession(SESSION)]
+    assert machine.reason == "the server has been silent for 3 s"
+
+
+def test_stall_of_this_machine_does_not_end_the_connection():
+    machine, id = connected()
+    assert machine.step(60.0, 5.0) == [CheckConsent(id)]
+    assert machine.step(60.5, 60.1) == []
+    assert machine.state is PushState.CONNECTED
 
 
 def test_session_of_an_earlier_process_is_deleted_before_the_first_attempt():

@@ -36,9 +36,12 @@ QUIET = 1.0
 CHECK_INTERVAL = 0.5
 """Seconds between two of these checks."""
 
-SILENCE_LIMIT = 3.0
-"""Seconds without an authenticated datagram after which the server counts as gone: one that was killed and restarted
-says nothing, and ICE alone notices after half a minute."""
+MAX_CHECKS = 4
+"""Checks without an answer after which the server counts as gone: one that was killed and restarted says nothing, and
+ICE alone notices after half a minute. They are counted because this machine itself may have stalled."""
+
+SILENCE_LIMIT = QUIET + MAX_CHECKS * CHECK_INTERVAL
+"""Seconds of silence until then."""
 
 MAX_DELETES = 3
 """Attempts to delete a session that its server does not answer."""
@@ -76,6 +79,7 @@ class PushMachine:
         self._began_at = float("-inf")
         self._deadline = float("inf")
         self._checked_at = float("-inf")
+        self._checks = 0
         self._backoff = BackOff()
         self._logged = ""
         self._is_over = False
@@ -146,11 +150,8 @@ class PushMachine:
                 return self._begin(now)
             case PushState.CONNECTING if now >= self._deadline:
                 return self._fail(_UNREACHABLE, self.http_status, now)
-            case PushState.CONNECTED if now - self._heard_at(last_activity) >= SILENCE_LIMIT:
-                return self._fail(f"the server has been silent for {SILENCE_LIMIT:g} s", self.http_status, now)
             case PushState.CONNECTED if now >= self._check_at(last_activity):
-                self._checked_at = now
-                return [CheckConsent(self.attempts)]
+                return self._check(last_activity, now)
         return []
 
     def next_deadline(self, last_activity: float | None) -> float:
@@ -161,8 +162,17 @@ class PushMachine:
             case PushState.CONNECTING:
                 return self._deadline
             case PushState.CONNECTED:
-                return min(self._check_at(last_activity), self._heard_at(last_activity) + SILENCE_LIMIT)
+                return self._check_at(last_activity)
         return float("inf")
+
+    def _check(self, last_activity: float | None, now: float) -> list[Action]:
+        """Send a connectivity check, unless the server has not answered the last ones."""
+        if self._heard_at(last_activity) > self._checked_at:
+            self._checks = 0
+        if self._checks >= MAX_CHECKS:
+            return self._fail(f"the server has been silent for {SILENCE_LIMIT:g} s", self.http_status, now)
+        self._checks, self._checked_at = self._checks + 1, now
+        return [CheckConsent(self.attempts)]
 
     def _heard_at(self, last_activity: float | None) -> float:
         return max(self.connected_at, last_activity or self.connected_at)
