@@ -210,9 +210,16 @@ class Daemon:
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)
         lowest = video.bitrate_min if quality is Quality.FULL else round(video.second_bitrate * SMALL_MIN_FRACTION)
-        estimates = partial(self._fanout.bandwidth_estimates, quality)
+        estimates = partial(self._bandwidth_estimates, quality)
         rendition, proven = self._fanout.feed(quality).rendition, partial(self._fanout.is_proven, quality)
         return BitrateControl(estimates, rendition, self._video, lowest, highest, small=small, proven=proven)
+
+    def _bandwidth_estimates(self, quality: Quality) -> list[int]:
+        """Return the estimates that decide about a bit rate; over the web, viewers of the full one are slow or none."""
+        estimates = self._fanout.bandwidth_estimates(quality)
+        if self._media is None or (estimates and quality is Quality.FULL):
+            return estimates
+        return sorted([*estimates, *self._media.bandwidth_estimates(quality)])
 
     def _make_panel(self, settings: Settings, clock: Clock, muted: StateFile) -> PanelControl | None:
         panel = make_panel(settings.panel, clock)

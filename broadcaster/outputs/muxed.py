@@ -48,6 +48,17 @@ class MuxedStream:
         """How many viewers get each rendition."""
         return Counter(viewer.quality for viewer in self._viewers.values())
 
+    def bandwidth_estimates(self, quality: Quality) -> list[int]:
+        """Return the bandwidth of the viewers for whom a rendition needs too much, in bits per second, ascending.
+
+        Each network has one vote, its highest, as at the RTP fan-out.
+        """
+        votes: dict[str, int] = {}
+        for viewer in self._viewers.values():
+            if viewer.quality is quality and (vote := viewer.vote) is not None:
+                votes[viewer.outlet.network] = max(votes.get(viewer.outlet.network, 0), vote)
+        return sorted(votes.values())
+
     def totals(self) -> MediaTotals:
         """Return what all viewers, also former ones, have got."""
         totals = replace(self._past, viewers=len(self))

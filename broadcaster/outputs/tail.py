@@ -26,7 +26,13 @@ when its bandwidth falls comes late."""
 UNDER_WAY_FACTOR = 3
 
 SAMPLE_SIZE = 4000
-"""Bytes of a message from which its delay tells the bandwidth: a keyframe, mostly."""
+"""Bytes from which the time that they took tells the bandwidth."""
+
+MIN_DURATION = 0.02
+"""Seconds over which the bandwidth is measured at least, because acknowledgements are a bit early or late."""
+
+MAX_PATH_DELAY = 0.1
+"""Seconds of a message's delay, at most, that are put down to the length of the path, and not to its bandwidth."""
 
 SAMPLES = 3
 """Bandwidth samples that are kept; the largest counts, because everything that disturbs one makes it smaller."""
@@ -52,7 +58,10 @@ class Tail:
         self._queue: deque[tuple[FragmentMessage, float]] = deque()
         self._under_way: deque[_UnderWay] = deque()
         self._shortest_delay = float("inf")
-        self._shortest_size = 0
+        self._path_delay = MAX_PATH_DELAY
+        self._acknowledged_at = 0.0
+        self._measured_since = 0.0
+        self._measured_bytes = 0
         self._bandwidths: deque[float] = deque(maxlen=SAMPLES)
 
     @property
@@ -113,13 +122,24 @@ class Tail:
         return True
 
     def _measure(self, arrived: _UnderWay, now: float) -> None:
-        """Take the delay of a message: it exceeds the shortest one by the time that its additional bytes took."""
+        """Measure the bandwidth while the network is busy: bytes, and the time from when it could begin with them."""
         delay = now - arrived.sent_at
-        if arrived.size >= max(SAMPLE_SIZE, 2 * self._shortest_size) and self._shortest_size:
-            additional = arrived.size - self._shortest_size
-            self._bandwidths.append(additional * 8 / max(delay - self._shortest_delay, 0.001))
-        if delay < self._shortest_delay:
-            self._shortest_delay, self._shortest_size = delay, arrived.size
+        begun = arrived.sent_at + self._path_delay
+        if begun > self._acknowledged_at:  # the network was idle before
+            self._end_measurement(self._acknowledged_at)
+            self._measured_since = begun
+        self._measured_bytes += arrived.size
+        if now - self._measured_since >= MIN_DURATION:
+            self._end_measurement(now)
+        self._acknowledged_at = now
+        self._shortest_delay = min(self._shortest_delay, delay)
+        if arrived.size < SAMPLE_SIZE:
+            self._path_delay = min(self._path_delay, delay)
+
+    def _end_measurement(self, now: float) -> None:
+        if self._measured_bytes >= SAMPLE_SIZE:
+            self._bandwidths.append(self._measured_bytes * 8 / max(now - self._measured_since, MIN_DURATION))
+        self._measured_since, self._measured_bytes = now, 0
 
     def silence(self, now: float) -> float:
         """Return for how many seconds the oldest message under way has not been acknowledged."""

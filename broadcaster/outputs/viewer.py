@@ -22,8 +22,15 @@ TRUSTED = 30.0
 low for ever, because TCP does not use what it does not need."""
 
 
+AMPLE = 1.5
+"""Bandwidth estimate, as a multiple of the bit rate, from which a viewer does not vote for a lower one any more."""
+
+
 class Outlet(Protocol):
     """One viewer's connection."""
+
+    network: str
+    """The viewer's IPv4 address or IPv6 network."""
 
     is_writable: bool
     """Whether everything that was written has been passed on to the kernel."""
@@ -83,6 +90,7 @@ class MuxedViewer:
         self._last_time = -1.0
         self._audio_end: int | None = None
         self._small_since = 0.0
+        self._is_narrow = False
 
     def start(self, preference: QualityPreference, last: Quality) -> None:
         """Begin with the viewer's choice; `last` is the rendition that it got before."""
@@ -140,6 +148,11 @@ class MuxedViewer:
         """Return whether the viewer gets this rendition, or is about to."""
         return quality in (self.quality, self._target)
 
+    @property
+    def vote(self) -> int | None:
+        """The bandwidth estimate in bits per second if the rendition needs more than the network carries, else None."""
+        return self._tail.estimate if self._is_narrow else None
+
     def stats(self) -> MediaStats:
         """Return statistics for the operator."""
         tail, now = self._tail, self._programme.now()
@@ -160,11 +173,24 @@ class MuxedViewer:
                 return
         self._add(message, now)
         self._send(now)
-        if self._tail.backlog(now) > CONGESTED and self._programme.has_small and self._choice.congested(now):
+        if self._tail.backlog(now) > CONGESTED and self._congested(now):
             self._jump(Quality.SMALL)
         elif self._tail.waits_for_keyframe and self.outlet.is_writable and self._tail.may_send(now):
             self.request_keyframe()
-        elif message.keyframe and self.quality is Quality.SMALL:
+        elif message.keyframe:
+            self._watch_bandwidth(now)
+
+    def _congested(self, now: float) -> bool:
+        """The network cannot carry what is sent; return whether the viewer gets the small rendition instead."""
+        if self._programme.has_small and self._choice.congested(now):
+            return True
+        self._is_narrow = True
+        return False
+
+    def _watch_bandwidth(self, now: float) -> None:
+        estimate, rate = self._tail.estimate, self._programme.rate(self.quality)
+        self._is_narrow = self._is_narrow and (estimate is None or estimate < AMPLE * rate)
+        if self.quality is Quality.SMALL:
             self._try_full(now)
 
     def _take_target(self, message: FragmentMessage, now: float) -> None:
@@ -218,6 +244,7 @@ class MuxedViewer:
         self._chosen(quality)
 
     def _chosen(self, quality: Quality) -> None:
+        self._is_narrow = False
         if quality is Quality.SMALL:
             self._small_since = self._programme.now()
         self._programme.choose(self.viewer, quality)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import WSMessage, WSMsgType
 
-from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow
+from broadcaster.auth.rate_limits import BAD_MESSAGE_COST, SlidingWindow, networks
 from broadcaster.errors import BadMessage
 from broadcaster.model.stats import MediaStats
 from broadcaster.model.stream import Quality, QualityPreference
@@ -33,6 +33,7 @@ class MediaConnection:
 
     def __init__(self, socket: WebSocket, stream: MuxedStream, clock: Clock) -> None:
         self.is_writable = True
+        self.network = networks(socket.address)[0]
         self.last_activity = clock.monotonic()
         self._socket = socket
         self._stream = stream

@@ -23,6 +23,7 @@ class SimulatedPlayer:
     def __init__(self, rate: float, buffer: int = 32_000) -> None:
         self.rate = rate
         self.is_writable = True
+        self.network = f"192.0.2.{id(self) % 250}"
         self.viewer: MuxedViewer
         self.qualities: list[Quality] = []
         self.timeouts = 0

@@ -164,6 +164,30 @@ async def test_viewers_return_when_the_small_encoder_fails():
     assert player.pictures[-1][0] > driver.clock.monotonic() - 0.2
 
 
+@pytest.mark.parametrize(
+    ("rate", "has_small", "quality"), [(800_000, False, FULL), (350_000, True, SMALL)], ids=["full", "small"]
+)
+async def test_the_bit_rate_follows_viewers_for_whom_nothing_smaller_is_left(rate, has_small, quality):
+    driver = MuxedDriver(has_small=has_small)
+    player, wide = driver.join(rate), driver.join(50e6)
+    driver.run(12)
+    (estimate,) = driver.stream.bandwidth_estimates(quality)
+    assert 0.6 * rate < estimate < 1.3 * rate
+    assert wide.viewer.vote is None
+    player.rate = 50e6
+    driver.run(9)
+    assert driver.stream.bandwidth_estimates(quality) == []
+
+
+async def test_each_network_has_one_vote():
+    driver = MuxedDriver(has_small=False)
+    for rate in (300_000, 800_000):
+        driver.join(rate).network = "192.0.2.1"
+    driver.run(12)
+    assert len(driver.stream.bandwidth_estimates(FULL)) == 1
+    assert driver.stream.bandwidth_estimates(FULL)[0] > 500_000
+
+
 async def test_lost_audio_is_silence_and_the_picture_goes_on():
     driver = MuxedDriver()
     player = driver.join()

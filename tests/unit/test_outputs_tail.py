@@ -97,6 +97,10 @@ def test_delays_of_large_messages_tell_the_bandwidth():
     drain(tail, 0.0)
     tail.ack(2, 0.02)
     assert tail.estimate is None
+    for sent_at in (0.1 * number for number in range(1, 9)):
+        tail.add(picture(), sent_at)
+        drain(tail, sent_at)
+        tail.ack(tail.sent, sent_at + 0.02)
     large = fragment_message(Fragment(9, (Sample(bytes(20_000), 0, 1, False),)), INIT)
     for sent_at, delay in ((1.0, 0.18), (2.0, 0.10), (3.0, 0.40)):
         tail.add(large, sent_at)
