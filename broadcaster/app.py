@@ -261,9 +261,6 @@ class Daemon:
     def _has_audio(self) -> bool:
         return self._stream.status.sound is AudioState.ON
 
-    def _media_viewers(self, quality: Quality) -> int:
-        return 0 if self._media is None else self._media.viewers_by_quality[quality]
-
     def _capacity(self) -> Capacity:
         return Capacity(
             bitrate=round(self._hub.full.meter.rate),
@@ -280,7 +277,8 @@ class Daemon:
         width, height = (traits.width, traits.height) if is_full else traits.small_size or (0, 0)
         running = is_full or small.is_running
         return RenditionStats(
-            viewers=self._fanout.viewers_by_quality[quality] + self._media_viewers(quality),
+            viewers=self._fanout.viewers_by_quality[quality]
+            + (0 if self._media is None else self._media.viewers_by_quality[quality]),
             width=width,
             height=height,
             bitrate=round(self._fanout.feed(quality).rendition.meter.rate) if running else 0,
