@@ -88,6 +88,18 @@ PAGE = {
     ),
 }
 
+RECORDING = {
+    "power": Row(
+        "power cuts at random moments while recording",
+        "at most 2.5 s lost each, every file plays, ready within 2 s",
+    ),
+    "kill": Row("kill -9 at random moments while recording", "at most 2.5 s lost each, every file plays"),
+    "disk-full": Row("disk full, and space again later", "one warning, every file plays, recording again by itself"),
+    "disk-frozen": Row("disk does not respond for 5 s", "no gap at viewers, nothing lost"),
+    "disk-read-only": Row("disk becomes read-only, and is mounted again later", "the same as for a full disk"),
+    "disk-pulled": Row("disk pulled, and plugged in again later", "the same, and nothing is written to the disk below"),
+}
+
 INPUT = {
     "origin": Row(
         "a page of another origin, or of `null`, opens a WebSocket", "403; our own page and other programs: accepted"
@@ -161,5 +173,5 @@ INPUT = {
     ),
 }
 
-TABLES = {"faults": FAULTS, "page": PAGE, "input": INPUT}
+TABLES = {"faults": FAULTS, "page": PAGE, "recording": RECORDING, "input": INPUT}
 """By the name in the comments in tests/README.md."""
