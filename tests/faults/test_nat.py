@@ -85,7 +85,7 @@ async def test_no_turn_daemon_behind_a_router_plays_over_the_web(record, interne
         await viewer.state("live", limit=15)
         took = float(await viewer.attribute("data-join-ms") or "nan") / 1000
         frames = await viewer.pictures(2)
-        assert len(frames) > 30
+        assert len(frames) > 10
         assert await viewer.attribute("data-transport") == "web"
         record("no-turn", f"plays after {took:.1f} s, {len(frames)} frames in 2 s")
 
