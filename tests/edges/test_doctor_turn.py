@@ -1,15 +1,18 @@
 """Relays as `broadcaster check` tests them, with a real TURN server on loopback."""
 
+import asyncio
 import base64
 import hmac
 import time
 
 import pytest
+from aioice.stun import Class, Message, Method
 
 from broadcaster.devices.clock import SystemClock
 from broadcaster.doctor.checks.internet import evaluate_turn
 from broadcaster.doctor.result import Level
 from broadcaster.settings import IceServer, IceSettings
+from broadcaster.webrtc.nat import probe_nat
 from broadcaster.webrtc.relays import RelayProblem, probe_relays
 from tests.rigs.certificates import make_pair
 from tests.rigs.coturn import SECRET, coturn, unavailable
@@ -95,6 +98,35 @@ async def test_servers_that_do_not_answer_are_unreachable_without_delaying_each_
     assert (refused.problem, refused.detail) == (RelayProblem.UNREACHABLE, "Connection refused")
     assert unknown.problem in (RelayProblem.NOT_FOUND, RelayProblem.UNREACHABLE)  # the resolver may be slow
     assert "over UDP (no answer)" in evaluate_turn([silent]).found
+
+
+class Garbage(asyncio.DatagramProtocol):
+    """Answers requests with what is no STUN, truncated STUN, and a response without an address."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, address):
+        empty = bytes(Message(Method.BINDING, Class.RESPONSE, transaction_id=data[8:20]))
+        for answer in (b"", b"HTTP/1.1 400 Bad Request", data[:21], b"\1\1" + data[2:], data[:8] + bytes(200), empty):
+            self.transport.sendto(answer, address)
+
+
+async def test_servers_that_answer_with_garbage_count_as_silent():
+    def answer(_, writer):
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(range(256)))
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Garbage, local_addr=(SERVER, 0))
+    port = transport.get_extra_info("sockname")[1]
+    async with await asyncio.start_server(answer, SERVER, port):
+        urls = [f"turn:{SERVER}:{port}?transport={transport}" for transport in ("udp", "tcp")]
+        settings = with_secret(*urls)
+        relays, nat = await asyncio.gather(probe(settings), probe_nat(settings))
+    transport.close()
+    assert [relay.problem for relay in relays] == [RelayProblem.UNREACHABLE] * 2
+    assert [(server.mapped, server.tcp) for server in nat.servers] == [({}, True)]
 
 
 async def test_turn_over_dtls_is_not_checked():
