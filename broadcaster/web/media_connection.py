@@ -50,8 +50,9 @@ class MediaConnection:
 
     def close(self, code: CloseCode) -> None:
         """Send nothing more, and close the WebSocket; idempotent."""
-        if self._muxed is not None:
-            self._stream.unsubscribe(self._muxed)
+        muxed, self._muxed, self._listener = self._muxed, None, None  # they refer to each other
+        if muxed is not None:
+            self._stream.unsubscribe(muxed)
         self.is_writable = False
         self._socket.close(code)
 

@@ -1,14 +1,18 @@
 """`/media` over real WebSockets: playing, tickets, and the end of the session."""
 
 import asyncio
+import gc
 from itertools import pairwise
 
 import aiohttp
 import pytest
 
 from broadcaster.model.stream import QualityPreference
+from broadcaster.outputs.tail import Tail
+from broadcaster.outputs.viewer import MuxedViewer
 from broadcaster.signaling.protocol import SUBPROTOCOL, Timings
 from broadcaster.web import access
+from broadcaster.web.media_connection import MediaConnection
 from broadcaster.web.pending import PENDING_LIMITS
 from tests.edges.media_rig import media_served
 from tests.edges.web_rig import FAST, served, until
@@ -190,3 +194,21 @@ async def test_media_off_has_neither_ticket_nor_endpoint() -> None:
         assert (await viewer.receive("heartbeat"))["t"] == 1
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await rig.client.ws_connect(f"{rig.url}/media")
+
+
+async def test_players_that_have_left_are_freed_without_the_garbage_collector() -> None:
+    kinds = (MediaConnection, MuxedViewer, Tail)
+    async with media_served() as rig:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                session, ticket = await rig.join()
+                player = await rig.open(ticket)
+                await player.play(3)
+                await session.send("bye")
+                await player.close_code()
+                await session.close_code()
+            await until(lambda: not [item for item in gc.get_objects() if isinstance(item, kinds)], limit=3)
+        finally:
+            gc.enable()

@@ -14,6 +14,7 @@ from broadcaster.signaling.actions import (
     Action,
     AddCandidate,
     ApplyAnswer,
+    CloseMedia,
     ClosePeer,
     CloseSocket,
     End,
@@ -47,6 +48,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.newest = 0
         self.last_offered = 0
         self.ended = False
+        self.plays_media = False
         self.attach()
 
     def do(self, actions: list[Action]) -> None:
@@ -80,6 +82,9 @@ class SessionMachine(RuleBasedStateMachine):
                 assert id in self.open_peers
             case ClosePeer(id):
                 self.open_peers.remove(id)
+            case CloseMedia():
+                assert self.plays_media
+                self.plays_media = False
             case End():
                 self.ended = True
 
@@ -143,6 +148,18 @@ class SessionMachine(RuleBasedStateMachine):
     def refused(self, id: int) -> None:
         self.peer_event(self.session.refused, id, "odd")
 
+    @precondition(lambda self: not self.ended)
+    @rule()
+    def media_opened(self) -> None:
+        self.plays_media = True
+        self.do(self.session.media_opened(self.now))
+
+    @precondition(lambda self: self.plays_media)
+    @rule()
+    def media_closed(self) -> None:
+        self.plays_media = False
+        self.do(self.session.media_closed(self.now))
+
     @rule()
     def attach_the_same_socket_again(self) -> None:
         with pytest.raises(IllegalEvent):
@@ -154,7 +171,7 @@ class SessionMachine(RuleBasedStateMachine):
             st.builds(lambda i, s: {"type": "answer", "id": i, "sdp": s}, ids, st.sampled_from([CHROMIUM, "v=0"])),
             st.builds(lambda i: {"type": "candidate", "id": i, "candidate": {"candidate": CANDIDATE}}, ids),
             st.builds(lambda i: {"type": "restart", "id": i, "reason": "no-frames"}, ids),
-            st.sampled_from([{"type": "keyframe"}, {"type": "heartbeat"}, {"type": "later"}, {"type": "bye"}, 7]),
+            st.sampled_from([{"type": "keyframe"}, {"type": "heartbeat"}, {"type": "media"}, {"type": "bye"}, 7]),
         ),
     )
     def receive(self, back: int, message: object) -> None:
@@ -181,6 +198,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert self.session.is_over == self.ended
         if self.ended:
             assert not self.open_peers
+            assert not self.plays_media
             assert self.session.next_deadline() == float("inf")
 
     @invariant()
