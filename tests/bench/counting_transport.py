@@ -7,6 +7,7 @@ the viewer about as much as a packet costs others.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -21,6 +22,12 @@ from pylibsrtp import Policy, Session
 
 _UDP_GRO = 104
 """Linux's socket option, and control message type (linux/udp.h)."""
+
+_RCVBUFFORCE = 33
+"""Linux's socket option: a buffer beyond the system's limit, for root (socket(7))."""
+
+_RECEIVE_BUFFER = 2 << 20
+"""Bytes: half a second of video, in case the viewers get no time on a busy machine."""
 
 _LABEL = b"EXTRACTOR-dtls_srtp"
 """RFC 5764 §4.2."""
@@ -87,6 +94,8 @@ class CountingTransport:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
+        with contextlib.suppress(PermissionError):  # else the system's limit holds
+            self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _RECEIVE_BUFFER)
         self._socket.connect(address)
         self._address = address
         self._credentials = credentials
