@@ -41,7 +41,7 @@ async def measure(options: Options) -> list[Result]:
         window = await engine.window(viewers, SETTLE, seconds)
         shares = await engine.shares()
         stats = await watching.summary()
-    load = (_children_cpu() - before) / stay
+        load = (_children_cpu() - before) / stay  # before the engine exits, too
     first = f"p50 {stats.keyframe_p50 / 1000:.2f} s, p95 {stats.keyframe_p95 / 1000:.2f} s"
     return [
         Result(f"{name}: gaps", stats.gap_summary, "none"),
