@@ -112,7 +112,7 @@ def test_power_cuts_at_random_moments(disk, tmp_path, record):
             lost.append((published - pictures(cut.folder / "recordings", recordings)) / FPS)
             mending.append(took)
             for recording in recordings if number % 50 == 49 else recordings[-1:]:
-                probe(cut.folder / "recordings" / recording.name)
+                probe(cut.folder / "recordings" / recording.name, level="error")
     log = recorder.end()
     assert not stopped(log)
     figures = f"{POWER_CUTS} power cuts: at most {max(lost):.1f} s lost, {sum(lost) / len(lost):.1f} s on average"

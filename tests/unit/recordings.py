@@ -79,10 +79,13 @@ def reader(data: bytes) -> ReadAt:
     return read_at
 
 
-def probe(path: Path) -> dict[str, Any]:
-    """Return what ffprobe reads of the file, with the number of decoded frames; it must not complain."""
+def probe(path: Path, level: str = "warning") -> dict[str, Any]:
+    """Return what ffprobe reads of the file, with the number of decoded frames; it must have nothing to say.
+
+    `level` "error" allows pauses in the video, of which it warns.
+    """
     entries = "stream=codec_type,width,height,nb_frames,nb_read_frames,start_time,duration:format=duration"
-    command = ["ffprobe", "-v", "warning", "-count_frames", "-show_entries", entries, "-of", "json", str(path)]
+    command = ["ffprobe", "-v", level, "-count_frames", "-show_entries", entries, "-of", "json", str(path)]
     result = subprocess.run(command, capture_output=True, check=True, text=True)
     assert not result.stderr, result.stderr
     return dict(json.loads(result.stdout))
