@@ -204,7 +204,7 @@ class Daemon:
 
         store = open_store(settings.record, state, self._clock)
         recorder = Recorder(self._hub, self._stream, store, self._clock, settings.record)
-        self._server.set_recorder(recorder)
+        self._server.set_recorder(recorder, store)
         return recorder
 
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from broadcaster.media.mp4 import Tracks
-from broadcaster.model.recording import RecorderStats, SavedClip, StoreStats
+from broadcaster.model.recording import RecorderStats, Recording, SavedClip, StoreStats
 from broadcaster.model.stream import AccessUnit, OpusFrame
 
 
@@ -86,6 +87,23 @@ class RecordingStore(Protocol):
 
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
+
+
+class RecordingLibrary(Protocol):
+    """The recordings, as HTTP clients see them; only the coroutines wait for the disk."""
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """All recordings, oldest first."""
+
+    def path(self, recording: Recording) -> Path:
+        """Return the file of a recording."""
+
+    async def delete(self, name: str) -> None:
+        """Delete a recording. Raises `RecordError` if it is being written or cannot be deleted."""
+
+    async def keep(self, name: str, kept: bool) -> Recording:
+        """Set whether a recording is never deleted to make room, which changes its name. Raises `RecordError`."""
 
 
 class RecorderControl(Protocol):

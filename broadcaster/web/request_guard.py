@@ -18,7 +18,7 @@ from broadcaster.web.proxies import CALLER, Caller, Proxies
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
-_ORIGIN_CHECKED = re.compile(r"/ws|/media|/api/(live|record)|/whep(/.*)?")
+_ORIGIN_CHECKED = re.compile(r"/ws|/media|/api/(live|record|recordings/.*)|/whep(/.*)?")
 _HOSTNAME_FILE = Path("/etc/hostname")
 _MAX_NAME = 255
 

@@ -23,6 +23,7 @@ from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
 from broadcaster.web.record_api import RecordApi
+from broadcaster.web.recordings import RecordingsApi
 from broadcaster.web.request_guard import Handler, RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
@@ -73,6 +74,7 @@ class Routes:
             self.viewers, self._players, stream, self._operator, clock, version, capacity, request_log, private=private
         )
         self.record_api = RecordApi(stream, self._operator, request_log)
+        self.recordings = RecordingsApi(self._operator, request_log)
         self._closing = False
 
     def application(self) -> web.Application:
@@ -89,6 +91,7 @@ class Routes:
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
         app.router.add_post("/api/record", self.record_api.record)
+        self.recordings.add_routes(app.router)
         app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
         return app

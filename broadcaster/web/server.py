@@ -24,7 +24,7 @@ from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.routes import Routes
 
 if TYPE_CHECKING:
-    from broadcaster.ports.recording import RecorderControl
+    from broadcaster.ports.recording import RecorderControl, RecordingLibrary
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +92,10 @@ class WebServer:
         """Add a field of this name to the operator's status; what `report` returns is dataclasses, lists, values."""
         self._routes.api.reports[name] = report
 
-    def set_recorder(self, recorder: RecorderControl) -> None:
-        """Let the operator control this recorder, and see its status."""
+    def set_recorder(self, recorder: RecorderControl, library: RecordingLibrary) -> None:
+        """Let the operator control this recorder, see its status, and use its recordings."""
         self._routes.record_api.recorder = recorder
+        self._routes.recordings.library = library
         self.add_report("recorder", recorder.stats)
 
     def refuse_new_viewers(self, refused: bool) -> None:

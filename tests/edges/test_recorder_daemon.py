@@ -6,6 +6,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -18,21 +20,29 @@ from tests.rigs.panel import panel_rig
 RECORD = ("record.mode=demand", "record.keep_free=0")
 
 
-async def post(port: int, body: object) -> tuple[int, dict[str, object] | str]:
-    """Return status and answer of `POST /api/record`."""
+async def request(
+    port: int, method: str, path: str, body: object = None, **headers: str
+) -> tuple[int, bytes, Mapping[str, str]]:
+    """Return status, body and headers of an answer."""
 
-    def send() -> tuple[int, dict[str, object] | str]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/api/record", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+    def send() -> tuple[int, bytes, Mapping[str, str]]:
+        data = None if body is None else json.dumps(body).encode()
+        fields = {"Content-Type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        sent = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, fields, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, json.load(answer)
+            with urllib.request.urlopen(sent, timeout=20) as answer:
+                return answer.status, answer.read(), answer.headers
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, error.read().decode()
+                return error.code, error.read(), error.headers
 
     return await asyncio.to_thread(send)
+
+
+async def post(port: int, body: object, **headers: str) -> tuple[int, Any]:
+    """Return status and answer of `POST /api/record`."""
+    status, answer, _ = await request(port, "POST", "/api/record", body, **headers)
+    return status, json.loads(answer) if status == 200 else answer.decode()
 
 
 async def seconds_in_memory(daemon, seconds: float) -> None:
@@ -63,6 +73,75 @@ async def test_recording_and_clips_over_http(tmp_path):
     assert files.duration(recorded) >= 2
 
 
+async def test_only_the_operator_controls_the_recorder_and_gets_recordings(tmp_path):
+    token = "orchard-gravel-topaz-nine"
+    async with served(tmp_path, "test", *RECORD, f"web.operator_token={token}") as daemon:
+        own = {"Authorization": f"Bearer {token}"}
+        for headers, expected in (({}, 401), (own, 200), (own | {"Origin": "https://example.org"}, 403)):
+            assert (await post(daemon.port, {"record": False}, **headers))[0] == expected
+        name = "000001_2026-03-01T12-00-00Z.mp4"
+        for method, path in (
+            ("GET", "/api/recordings"), ("GET", f"/recordings/{name}"), ("DELETE", f"/api/recordings/{name}"),
+            ("POST", f"/api/recordings/{name}"),
+        ):  # fmt: skip
+            assert (await request(daemon.port, method, path, {} if method == "POST" else None))[0] == 401
+        assert (await request(daemon.port, "DELETE", f"/api/recordings/{name}", Origin="null", **own))[0] == 403
+
+
+async def test_recordings_are_listed_downloaded_kept_and_deleted(tmp_path):
+    files = Files(tmp_path / "recordings")
+    async with served(tmp_path, "test", *RECORD) as daemon:
+        await seconds_in_memory(daemon, 2)
+        await post(daemon.port, {"clip": True})
+        listed = json.loads((await request(daemon.port, "GET", "/api/recordings"))[1])["recordings"]
+        (clip,) = listed
+        data = (files.path / clip["name"]).read_bytes()
+        assert (clip["size"], clip["kept"], clip["open"]) == (len(data), True, False)
+        status, body, headers = await request(daemon.port, "GET", f"/recordings/{clip['name']}")
+        assert (status, body, headers["Content-Type"]) == (200, data, "video/mp4")
+        status, body, headers = await request(
+            daemon.port, "GET", f"/recordings/{clip['name']}?download", Range="bytes=100-199"
+        )
+        assert (status, body) == (206, data[100:200])
+        assert headers["Content-Range"] == f"bytes 100-199/{len(data)}"
+        assert headers["Content-Disposition"].startswith('attachment; filename="20')
+        path = f"/api/recordings/{clip['name']}"
+        assert (await request(daemon.port, "POST", path, {"kept": 1}))[0] == 400
+        released = json.loads((await request(daemon.port, "POST", path, {"kept": False}))[1])
+        assert (released["kept"], files.names()) == (False, [released["name"]])
+        assert (await request(daemon.port, "GET", f"/recordings/{clip['name']}"))[0] == 404
+        assert (await request(daemon.port, "DELETE", f"/api/recordings/{released['name']}"))[0] == 204
+        assert not files.names()
+        assert (await request(daemon.port, "DELETE", f"/api/recordings/{released['name']}"))[0] == 404
+
+
+async def test_recording_that_is_being_written_can_be_kept_but_not_deleted(tmp_path):
+    files = Files(tmp_path / "recordings")
+    async with served(tmp_path, "test", "record.mode=live", "record.keep_free=0") as daemon:
+        async with asyncio.timeout(20):
+            while not files.names():
+                await asyncio.sleep(0.1)
+        path = f"/api/recordings/{files.names()[0]}"
+        assert (await request(daemon.port, "DELETE", path))[0] == 409
+        kept = json.loads((await request(daemon.port, "POST", path, {"kept": True}))[1])
+        assert (kept["kept"], kept["open"]) == (True, True)
+        assert files.names() == [kept["name"]]
+    assert len(files.durations()) == 1
+
+
+@pytest.mark.parametrize("name", ["..%2Foutside.mp4", "film.mp4", ".index.sqlite", "000009_2026-03-01T12-00-00Z.mp4"])
+async def test_nothing_but_recordings_is_sent(tmp_path, name):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (tmp_path / "outside.mp4").write_bytes(b"secret")
+    (folder / "film.mp4").write_bytes(b"secret")
+    (folder / "000009_2026-03-01T12-00-00Z.mp4").symlink_to(tmp_path / "outside.mp4")
+    async with served(tmp_path, "test", *RECORD) as daemon:
+        assert (await request(daemon.port, "GET", f"/recordings/{name}"))[0] == 404
+        assert (await request(daemon.port, "DELETE", f"/api/recordings/{name}"))[0] == 404
+    assert (tmp_path / "outside.mp4").exists()
+
+
 async def test_file_of_a_live_stream_is_complete_after_a_stop_of_the_daemon(tmp_path):
     files = Files(tmp_path / "elsewhere")
     async with served(
@@ -83,7 +162,7 @@ async def test_recorder_that_is_off_says_so(tmp_path):
 def test_recorder_is_not_loaded_with_the_daemon():
     program = "import sys, broadcaster.app; print(*(name for name in sys.modules if 'recording' in name))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not loaded.stdout.strip()
+    assert loaded.stdout.split() == ["broadcaster.web.recordings"]
 
 
 async def test_held_button_saves_a_clip_and_the_light_confirms_it(tmp_path, monkeypatch):

@@ -84,6 +84,16 @@ class Catalog:
         """Return an entry by the name of its file."""
         return self._recordings.get(name)
 
+    def keep(self, recording: Recording, *, kept: bool) -> Recording:
+        """Mark a recording as kept, or not, which renames its file; return the new entry."""
+        changed = replace(recording, kept=kept)
+        changed = replace(changed, name=right_name(changed))
+        if changed.name != recording.name:
+            self._folder.rename(recording.name, changed.name)
+            self._replace({recording.name: changed})
+            self._store(changed, instead_of=recording.name)
+        return changed
+
     def make_room(self, limits: Limits, now: float | None) -> tuple[str, int]:
         """Delete what is too old or too much; return why there is no room even then, or "", and the free space."""
         there = set(self._folder.names())
@@ -110,9 +120,13 @@ class Catalog:
         for recording in self.recordings:
             if not recording.clock_set and recording.boot == self._boot:
                 corrected[recording.name] = self._corrected(recording)
-        everything = [corrected.get(recording.name, recording) for recording in self.recordings]
-        self._recordings = {recording.name: recording for recording in everything}
+        self._replace(corrected)
         return {old: recording.name for old, recording in corrected.items()}
+
+    def _replace(self, changed: dict[str, Recording]) -> None:
+        """Replace entries, by their old names, in the same places."""
+        everything = [changed.get(recording.name, recording) for recording in self.recordings]
+        self._recordings = {recording.name: recording for recording in everything}
 
     def _corrected(self, recording: Recording) -> Recording:
         """Return the entry with the right time, and rename the file."""

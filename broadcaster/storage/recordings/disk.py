@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any
 
 from broadcaster.errors import RecordError
 from broadcaster.model.recording import Recording, SavedClip
@@ -115,6 +116,28 @@ class Disk:
             with self._failing(None):
                 self._catalog.index.add_gap(self._wall_clock.unix(start), self._wall_clock.unix(end))
 
+    def delete(self, name: str, result: Future[None]) -> None:
+        """Delete a recording."""
+        with _answering(result):
+            catalog, recording = self._find(name)
+            if any(job.file is not None and job.file.name == name for job in self._writing):
+                raise RecordError(f"{name} is being written")
+            self._folder.delete(recording.name)
+            catalog.forget(name)
+            self._publish()
+            result.set_result(None)
+
+    def keep(self, name: str, result: Future[Recording], *, kept: bool) -> None:
+        """Mark a recording as kept, or not, which changes its name."""
+        with _answering(result):
+            catalog, recording = self._find(name)
+            changed = catalog.keep(recording, kept=kept)
+            for job in self._writing:
+                if job.file is not None and job.file.name == name:
+                    job.file.name = changed.name
+            self._publish()
+            result.set_result(changed)
+
     def close(self) -> None:
         """End all files and release the folder."""
         for job in list(self._writing):
@@ -132,6 +155,13 @@ class Disk:
         if job is not None:
             job.failed = True
             self.end(job)
+
+    def _find(self, name: str) -> tuple[Catalog, Recording]:
+        """Return the catalog and a recording in it. Raises `RecordError`."""
+        recording = None if self._catalog is None else self._catalog.get(name)
+        if self._catalog is None or recording is None:
+            raise RecordError("there is no such recording")
+        return self._catalog, recording
 
     def _open_folder(self) -> Catalog:
         """Return the catalog of the folder, which is opened if it is new or was replaced."""
@@ -188,3 +218,13 @@ class Disk:
             yield
         except (OSError, RecordError) as error:
             self.fail(job, error)
+
+
+@contextlib.contextmanager
+def _answering(result: Future[Any]) -> Iterator[None]:
+    """Hand an error inside the block to whoever waits for the result."""
+    try:
+        yield
+    except (OSError, RecordError) as error:
+        problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        result.set_exception(RecordError(problem))

@@ -127,6 +127,22 @@ class DiskStore:
         """Note in the index that what was captured between these times is lost."""
         self._call(partial(self._disk.note_gap, start, end))
 
+    def path(self, recording: Recording) -> Path:
+        """Return the file of a recording."""
+        return self._folder / recording.name
+
+    async def delete(self, name: str) -> None:
+        """Delete a recording. Raises `RecordError` if it is being written or cannot be deleted."""
+        result: Future[None] = Future()
+        self._call(partial(self._disk.delete, name, result))
+        await asyncio.wrap_future(result)
+
+    async def keep(self, name: str, kept: bool) -> Recording:
+        """Mark a recording as one that is never deleted to make room, or not. Raises `RecordError`."""
+        result: Future[Recording] = Future()
+        self._call(partial(self._disk.keep, name, result, kept=kept))
+        return await asyncio.wrap_future(result)
+
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
         disk = self._disk

@@ -1,0 +1,101 @@
+"""`/api/recordings` and `/recordings/NAME`: the operator lists, downloads, keeps and deletes recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from msgspec import to_builtins
+
+from broadcaster.errors import RecordError
+from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.web.api import json_response, read_object
+from broadcaster.web.operator_auth import OperatorAuth
+from broadcaster.web.proxies import CALLER
+
+if TYPE_CHECKING:
+    from broadcaster.model.recording import Recording
+    from broadcaster.ports.recording import RecordingLibrary
+
+_INTERNAL = {"boot", "started_at"}
+"""Fields of an entry that only the recorder needs."""
+
+
+class RecordingsApi:
+    """Handlers for recordings; `library` is None while the recorder is off."""
+
+    def __init__(self, operator: OperatorAuth, log: RateLimitedLogger) -> None:
+        self.library: RecordingLibrary | None = None
+        self._operator = operator
+        self._log = log
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Route the requests to this object."""
+        router.add_get("/api/recordings", self.list)
+        router.add_post("/api/recordings/{name}", self.keep)
+        router.add_delete("/api/recordings/{name}", self.delete)
+        router.add_get("/recordings/{name}", self.download)
+
+    async def list(self, request: web.Request) -> web.Response:
+        """List all recordings, oldest first."""
+        library = self._library(request)
+        return json_response({"recordings": [_shown(recording) for recording in library.recordings]})
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        """Send a file, or the ranges of it that are requested (RFC 9110 §14); `?download` gives it another name."""
+        library, recording = self._find(request)
+        path = library.path(recording)
+        # Not a link out of the folder that somebody has put there.
+        if not await asyncio.to_thread(lambda: path.is_file() and not path.is_symlink()):
+            raise web.HTTPNotFound(text="The file is gone.\n")
+        headers = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.CONTENT_TYPE: "video/mp4"}
+        if "download" in request.query:
+            headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_readable_name(recording)}"'
+        return web.FileResponse(path, headers=headers)
+
+    async def keep(self, request: web.Request) -> web.Response:
+        """Mark a recording as one that is never deleted to make room, or not."""
+        library, recording = self._find(request)
+        kept = (await read_object(request)).get("kept")
+        if not isinstance(kept, bool):
+            raise web.HTTPBadRequest(text='The body must be {"kept": true} or {"kept": false}.\n')
+        try:
+            return json_response(_shown(await library.keep(recording.name, kept)))
+        except RecordError as error:
+            raise web.HTTPConflict(text=f"{error}\n") from error
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a recording."""
+        library, recording = self._find(request)
+        self._log.info("record", f"{request[CALLER].address} deleted recording {recording.name}")
+        try:
+            await library.delete(recording.name)
+        except RecordError as error:
+            raise web.HTTPConflict(text=f"{error}\n") from error
+        return web.Response(status=204)
+
+    def _library(self, request: web.Request) -> RecordingLibrary:
+        """Return the library. Raises HTTP errors unless the operator asks, and while the recorder is off."""
+        if not self._operator.is_operator(request):
+            raise self._operator.refusal()
+        if self.library is None:
+            raise web.HTTPConflict(text="The recorder is off; set record.mode, and restart the daemon.\n")
+        return self.library
+
+    def _find(self, request: web.Request) -> tuple[RecordingLibrary, Recording]:
+        library, name = self._library(request), request.match_info["name"]
+        for recording in library.recordings:
+            if recording.name == name:
+                return library, recording
+        raise web.HTTPNotFound(text="There is no such recording.\n")
+
+
+def _shown(recording: Recording) -> dict[str, object]:
+    return {name: value for name, value in to_builtins(recording).items() if name not in _INTERNAL}
+
+
+def _readable_name(recording: Recording) -> str:
+    """Return a name that a person understands, in the machine's time zone."""
+    return time.strftime("%Y-%m-%d %H.%M.%S.mp4", time.localtime(recording.started))
