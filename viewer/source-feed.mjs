@@ -141,7 +141,9 @@ export class SourceFeed {
     const seek = playback.follow(video.currentTime, { start: buffered.start(last), end: buffered.end(last) }, performance.now());
     if (seek !== null) video.currentTime = seek;
     if (video.playbackRate !== playback.rate) video.playbackRate = playback.rate;
-    const end = this.queue.length === 0 ? playback.removable(video.currentTime, buffered.start(0)) : null;
+    // A fragment may have been appended between the end of the update and its event.
+    if (buffer.updating || this.queue.length > 0) return;
+    const end = playback.removable(video.currentTime, buffered.start(0));
     if (end !== null) buffer.remove(0, end);
   }
 }

@@ -155,6 +155,23 @@ test("old frames are removed when nothing waits", (context) => {
   assert.deepEqual(buffer.calls.at(-1), { start: 0, end: 12 });
 });
 
+test("nothing is removed while the buffer is busy again", (context) => {
+  const { feed, sources, video } = makeFeed(context);
+  feed.push(init());
+  sources[0].open();
+  const { buffer } = sources[0];
+  feed.push(bytes(1));
+  feed.playback.keyframes = [0, 12];
+  video.currentTime = 20;
+  buffer.updating = false;
+  feed.push(bytes(2));
+  Object.assign(buffer, { ranges: [[0, 20.05]] }).buffered.length = 1;
+  buffer.onupdateend();
+  assert.deepEqual(buffer.calls, [[1], [2]]);
+  buffer.done([0, 20.05]);
+  assert.deepEqual(buffer.calls.at(-1), { start: 0, end: 12 });
+});
+
 test("a managed source that wants no data gets none, and then what has arrived", (context) => {
   const made = makeFeed(context, { name: "ManagedMediaSource" });
   const { feed, sources: [], ...rest } = made;
