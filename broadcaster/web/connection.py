@@ -15,6 +15,10 @@ HANDSHAKE_TIMEOUT = 10
 TLS_SHUTDOWN_TIMEOUT = 2.0
 """Seconds for the peer to shut TLS down. With asyncio's default of 30 a silent peer would occupy a descriptor."""
 
+SHORT_READ = 4096
+"""Bytes to read at once where only short messages are expected: for each read, asyncio allocates all that it may take,
+by default 256 KiB, which takes ten times as long as the read itself."""
+
 
 def local_address(transport: asyncio.BaseTransport | None) -> str:
     """Return the address of this machine to which a connection was made; empty if it is lost."""
@@ -63,6 +67,8 @@ class Connection(asyncio.Protocol):
                 self._inner.data_received(reader.rest)
 
         self._data_received = data_received
+        for transport in self._transports[:1]:
+            transport.max_size = SHORT_READ  # type: ignore[attr-defined]  # asyncio's, of all its transports
 
     def notify_when_drained(self, drained: Callable[[], None]) -> None:
         """Call `drained` from now on whenever the lowest write buffer has become empty."""
