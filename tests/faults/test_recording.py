@@ -92,7 +92,7 @@ def fill(file: Path) -> None:
 
 def stopped(log: str) -> list[str]:
     """Return why recording stopped, each time."""
-    return re.findall(r"recording stopped: (.*)", log)
+    return re.findall(r"recording to \S+ stopped: (.*)", log)
 
 
 def test_power_cuts_at_random_moments(disk, tmp_path, record):

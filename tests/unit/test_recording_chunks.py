@@ -178,6 +178,13 @@ def test_files_have_the_duration_of_the_setting():
     assert [files.count(file) for file in dict.fromkeys(files)] == [5, 5, 5, 5]
 
 
+def test_file_ends_before_it_is_too_large_for_fat(monkeypatch):
+    chunks = Source(audio=False).play(21)
+    monkeypatch.setattr("broadcaster.outputs.recording.segmenter.MAX_FILE", 3 * chunks[0].size - 1)
+    files = place(Segmenter(), chunks)
+    assert [files.count(file) for file in dict.fromkeys(files)] == [3, 3, 3, 1]
+
+
 def test_file_ends_where_the_source_does():
     source = Source(audio=False)
     source.play(3)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from broadcaster.ports.recording import Chunk, Segment
 
+MAX_FILE = 3_900_000_000
+"""Bytes after which a file ends at the next keyframe: FAT32 has files of up to 4 GiB."""
+
 _TOLERANCE = 1.0
 """Seconds by which a file may be shorter, so that a keyframe that comes a little early does not make it longer."""
 
@@ -30,15 +33,18 @@ class Segmenter:
         self._duration = duration
         self._kept = kept
         self.segment: Segment | None = None
+        self._size = 0
 
     def place(self, chunk: Chunk, *, audio: bool) -> Placement:
         """Return the file for this chunk; `audio`: the stream is supposed to have audio."""
         audio = audio or bool(chunk.audio)
         current = self.segment
         if current is not None and not self._ends(current, chunk, audio):
+            self._size += chunk.size
             return Placement(None, current, is_new=False)
         self.segment = None
         if chunk.begins_with_keyframe:
+            self._size = chunk.size
             self.segment = Segment(chunk.start, replace(chunk.tracks, audio=audio), self._kept)
         return Placement(current, self.segment, is_new=self.segment is not None)
 
@@ -53,4 +59,4 @@ class Segmenter:
         if not chunk.begins_with_keyframe:
             return False
         appeared = audio and not segment.tracks.audio
-        return appeared or chunk.start - segment.started >= self._duration - _TOLERANCE
+        return appeared or self._size > MAX_FILE or chunk.start - segment.started >= self._duration - _TOLERANCE

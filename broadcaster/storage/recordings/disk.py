@@ -149,7 +149,7 @@ class Disk:
         """Give a segment up; each problem is logged once, until recording works again."""
         problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if problem != self.problem:
-            log.warning("recording stopped: %s", problem)
+            log.warning("recording to %s stopped: %s", self._folder.path, problem)
         self.problem = problem
         self.failures += 1
         if job is not None:
