@@ -1,7 +1,8 @@
-"""Recordings in Chromium: files that were ended, mended after a power cut, or are still being written play and seek."""
+"""Recordings in Chromium and Firefox: ended, mended after a power cut, or being written, they play and seek."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page
 
 from tests.edges.recording_rig import DiskRig
+from tests.rigs.firefox import firefox
 
 PAGE = "<!doctype html><video muted></video>"
 OPEN = """async name => {
@@ -113,3 +115,22 @@ async def test_recording_plays_while_it_is_written(browser, files):
     frames, _ = await page.evaluate(PLAY, 1.0)
     assert frames >= 25
     await page.context.close()
+
+
+async def test_recording_plays_and_seeks_in_firefox(files):
+    rig, url = files
+    rig.record(LENGTH // 2)
+    async with firefox() as page:
+
+        async def call(function: str, argument: object) -> list[float]:
+            return list(json.loads(await page.evaluate(f"({function})({json.dumps(argument)}).then(JSON.stringify)")))
+
+        await page.open(url)
+        duration, width, height = await call(OPEN, f"recordings/{rig.files.names()[0]}")
+        assert duration == pytest.approx(LENGTH, abs=0.05)
+        assert (width, height) == (320, 180)
+        assert (await call(PLAY, 1.0))[0] >= 25
+        for target in (15.5, 3.2, LENGTH - 0.5):
+            shown, took = await call(SEEK, target)
+            print(f"Firefox: seek to {target:g} s in {took:.0f} ms")
+            assert shown == pytest.approx(target, abs=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import random
 import re
 import signal
@@ -97,6 +98,7 @@ def stopped(log: str) -> list[str]:
 
 def test_power_cuts_at_random_moments(disk, tmp_path, record):
     """What has reached the disk is copied, and the copy is mounted and opened, as after a power cut."""
+    faulthandler.cancel_dump_traceback_later()  # it takes minutes
     generator, folder = random.Random(12), disk.folder / "recordings"
     recorder = RecorderProcess(folder, tmp_path / "status")
     lost, mending = [], []
