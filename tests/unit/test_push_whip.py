@@ -60,7 +60,7 @@ def test_any_header_is_read_or_left_out(link):
         assert server["urls"][0].startswith(("stun", "turn"))
 
 
-def test_slowest_header_takes_less_than_five_milliseconds():
+def test_time_for_a_header_grows_with_its_length_only():
     for link in (
         "<" * 8000,
         "<a>" + ";a=b" * 2000,
@@ -70,10 +70,10 @@ def test_slowest_header_takes_less_than_five_milliseconds():
     ):
         times = []
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             ice_servers([link])
-            times.append(time.perf_counter() - began)
-        assert min(times) < 0.005
+            times.append(time.process_time() - began)
+        assert min(times) < 0.05, "a pattern that tries everything twice takes a second for this"
 
 
 @pytest.mark.parametrize(
