@@ -18,6 +18,7 @@ GROUPS = {
     "candidates": ("candidates",),
     "internet": ("nat", "turn"),
     "push": ("push",),
+    "recordings": ("recordings",),
     "clock": ("clock",),
     "resources": ("memory", "disk"),
 }

@@ -19,6 +19,7 @@ from broadcaster.doctor.checks import (
     pins,
     power,
     push,
+    recordings,
     resources,
     service,
     versions,
@@ -57,6 +58,7 @@ CHECKS = (
     Check("candidates", candidates.probe, 25),
     Check("internet", internet.probe, 30),
     Check("push", push.probe, 15),
+    Check("recordings", recordings.probe, 15),
     Check("clock", clock.probe, 5),
     Check("resources", resources.probe, 5),
 )

@@ -1,0 +1,128 @@
+"""The folder of recordings: whether the service may write there, free space, and how fast the disk flushes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from broadcaster.doctor.checks.board import format_size
+from broadcaster.doctor.context import CheckContext
+from broadcaster.doctor.machine import Machine
+from broadcaster.doctor.result import CheckResult, Subject
+from broadcaster.sandbox import contains
+from broadcaster.settings import Settings
+from broadcaster.settings.paths import absolute
+from broadcaster.storage.state_file import state_folder
+
+TEST_TIME = 3.0
+"""Seconds of writing; SD cards stop now and then."""
+CHUNK = 2.0
+"""Seconds of video that the recorder writes and flushes at once."""
+_AUDIO_BITRATE = 64_000
+_DAY = 86_400
+
+_ABOUT = Subject("recordings", "What is recorded is written here; the stream does not depend on it.")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """A folder: free bytes, `flush` is the longest time in seconds to write and flush a chunk; `error` if that fails.
+
+    `writable`: the unit lets the service write there. `is_card`: the disk is an SD card.
+    """
+
+    folder: str
+    free: int = 0
+    flush: float = 0.0
+    error: str = ""
+    writable: bool = True
+    is_card: bool = False
+
+
+def probe(context: CheckContext) -> list[CheckResult]:
+    """Return the only result."""
+    settings = context.settings
+    if settings.record.mode == "off":
+        return [_ABOUT.ok("nothing is recorded (record.mode)")]
+    folder = settings.record.folder
+    path = Path(absolute(folder)) if folder else state_folder(settings.stream.state_dir) / "recordings"
+    hidden = context.hides(str(path))
+    if hidden is not None:
+        return [_ABOUT.broken(f"the service does not see {path} ({hidden.option}=)", _allow(str(path)))]
+    writable = not folder or _service_may_write(context, str(path))
+    return [evaluate(read_folder(context.machine, path, chunk_size(settings), writable=writable), settings)]
+
+
+def chunk_size(settings: Settings) -> int:
+    """Return the bytes that are written at once."""
+    return round((settings.video.bitrate + _AUDIO_BITRATE) / 8 * CHUNK)
+
+
+def read_folder(machine: Machine, folder: Path, size: int, *, writable: bool = True) -> FolderState:
+    """Write chunks of `size` bytes into the folder for a few seconds, or into its nearest parent that exists."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    device = os.stat(existing).st_dev
+    name = machine.read_text(f"sys/dev/block/{os.major(device)}:{os.minor(device)}/uevent")
+    card = "DEVNAME=mmcblk" in name
+    try:
+        flush = _measure(existing, size)
+        return FolderState(str(folder), shutil.disk_usage(existing).free, flush, "", writable, card)
+    except OSError as error:
+        return FolderState(str(folder), 0, 0.0, error.strerror or str(error), writable, card)
+
+
+def evaluate(state: FolderState, settings: Settings) -> CheckResult:
+    """Require a folder that can be written to, fast enough, with space for a day."""
+    if state.error:
+        return _ABOUT.broken(f"{state.folder} cannot be written to: {state.error}", _allow(state.folder))
+    if not state.writable:
+        return _ABOUT.broken(f"the service may not write to {state.folder} (ProtectSystem=)", _allow(state.folder))
+    a_day = chunk_size(settings) / CHUNK * _DAY
+    space = max(0, state.free - settings.record.keep_free)
+    found = f"{format_size(state.free)} free in {state.folder}, enough for {space / a_day:.1f} days of live video"
+    found += f" ({format_size(round(a_day))} a day); {CHUNK:g} s of it are written in {state.flush:.2f} s at most"
+    if state.flush > CHUNK:
+        return _ABOUT.warning(found, "Use a faster disk, or lower video.bitrate.")
+    if space < a_day:
+        return _ABOUT.warning(found, "Free some space, or use a larger disk (record.folder).")
+    if state.is_card:
+        return _ABOUT.warning(
+            f"{found}; it is an SD card, which recording wears out", "Use a USB disk (record.folder)."
+        )
+    return _ABOUT.ok(found)
+
+
+def _measure(folder: Path, size: int) -> float:
+    """Return the longest time in seconds to write and flush `size` bytes."""
+    longest, data, end = 0.0, os.urandom(size), time.monotonic() + TEST_TIME
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        while (began := time.monotonic()) < end:
+            file.seek(0)
+            file.write(data)
+            os.fdatasync(file.fileno())
+            longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+def _service_may_write(context: CheckContext, path: str) -> bool:
+    """Return whether the unit's `ReadWritePaths=` contain the folder; true if these are not the service's settings."""
+    if not context.service.installed or context.settings_file != context.service.settings_file:
+        return True
+    if contains(context.service.state_folder, path):
+        return True
+    paths = context.machine.run("systemctl", "show", "broadcaster.service", "--property=ReadWritePaths", "--value")
+    return paths is None or any(contains(one.lstrip("-+"), path) for one in paths.split())
+
+
+def _allow(folder: str) -> str:
+    drop_in = "/etc/systemd/system/broadcaster.service.d"
+    return (
+        f"Make the folder, and let the service write there:\n  sudo install -d -o broadcaster {folder}\n"
+        f"  sudo mkdir -p {drop_in}\n"
+        f"  printf '[Service]\\nReadWritePaths=-{folder}\\n' | sudo tee {drop_in}/recordings.conf\n"
+        "  sudo systemctl daemon-reload\n  sudo systemctl restart broadcaster"
+    )
