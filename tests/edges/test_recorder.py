@@ -229,6 +229,16 @@ async def test_clip_of_no_seconds_is_refused(tmp_path):
             await rig.recorder.clip()
 
 
+async def test_clip_that_fails_when_nobody_waits_any_longer_is_no_bug(tmp_path):
+    async with recording(tmp_path) as rig:
+        waiting = asyncio.create_task(rig.recorder.clip())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        with pytest.raises(RecordError):
+            await rig.recorder.clip()
+
+
 async def test_clip_over_a_change_of_the_source_has_two_files(tmp_path):
     async with recording(tmp_path, "demand", clip=20) as rig:
         rig.go_live()

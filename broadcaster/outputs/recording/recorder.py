@@ -96,6 +96,7 @@ class Recorder:
         """
         if self._clip is None or self._clip.done():
             self._clip = asyncio.create_task(self._save_clip(), name="clip")
+            self._clip.add_done_callback(_retrieve)
         return await asyncio.shield(self._clip)
 
     def stats(self) -> RecorderStats:
@@ -257,3 +258,9 @@ class Recorder:
         if last is not None:
             self._store.end(last)
         return segments
+
+
+def _retrieve(clip: asyncio.Task[SavedClip]) -> None:
+    """Mark an error as seen, also if those who asked for the clip are gone."""
+    if not clip.cancelled():
+        clip.exception()

@@ -96,7 +96,7 @@ class Catalog:
 
     def make_room(self, limits: Limits, now: float | None) -> tuple[str, int]:
         """Delete what is too old or too much; return why there is no room even then, or "", and the free space."""
-        there = set(self._folder.names())
+        there = self._folder.everything()
         for name in [name for name in self._recordings if name not in there]:
             self.forget(name)
         room = make_room(self.recordings, limits, self._folder.free(), now)

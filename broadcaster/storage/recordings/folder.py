@@ -68,6 +68,10 @@ class Folder:
         with os.scandir(self._descriptor) as entries:
             return [entry.name for entry in entries if parse(entry.name) and entry.is_file(follow_symlinks=False)]
 
+    def everything(self) -> set[str]:
+        """Return the names of all that is in the folder, recordings or not."""
+        return set(os.listdir(self._descriptor))
+
     def create(self, name: str) -> int:
         """Return the descriptor of a new file."""
         return os.open(name, _NEW_FILE, _MODE, **self._here)
@@ -118,6 +122,6 @@ class Folder:
             return
         if is_new:
             self.path.rmdir()
-        if is_new or LOCK not in os.listdir(self._descriptor):
+        if is_new or LOCK not in self.everything():
             raise RecordError(f"the disk with {self.path} is gone")
         self._device = device
