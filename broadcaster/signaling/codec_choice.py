@@ -51,25 +51,25 @@ class ExtensionIds:
 
 def choose_h264(section: Section, formats: Sequence[str]) -> Codec | None:
     """Return the H.264 of this m-line that suits constrained baseline best, the first of several; else None."""
-    names = _names(section, formats)
+    names, parameters = _names(section, formats), _parameters(section)
     ranked = [
         (rank, number)
         for number, name in names.items()
-        if name.lower() == "h264/90000" and (rank := _rank(_parameters(section, number))) is not None
+        if name.lower() == "h264/90000" and (rank := _rank(parameters.get(number, ""))) is not None
     ]
     if not ranked:
         return None
     _, number = min(ranked, key=lambda pair: pair[0])
     feedback = _feedback(section, number)
-    rtx = _rtx(section, names, number) if "nack" in feedback else 0
-    return Codec(int(number), names[number], _parameters(section, number), feedback, rtx)
+    rtx = _rtx(names, parameters, number) if "nack" in feedback else 0
+    return Codec(int(number), names[number], parameters.get(number, ""), feedback, rtx)
 
 
 def choose_opus(section: Section, formats: Sequence[str]) -> Codec | None:
     """Return the Opus of this m-line, or None; GStreamer leaves the number of channels out."""
     for number, name in _names(section, formats).items():
         if name.lower() in ("opus/48000/2", "opus/48000"):
-            return Codec(int(number), name, _parameters(section, number))
+            return Codec(int(number), name, _parameters(section).get(number, ""))
     return None
 
 
@@ -94,10 +94,13 @@ def _names(section: Section, formats: Sequence[str]) -> dict[str, str]:
     return {number: names[number] for number in formats if number in names}
 
 
-def _parameters(section: Section, number: str) -> str:
-    """Return the format parameters of a payload type; empty if it has none."""
-    matches = (FMTP.fullmatch(value) for value in section.all("fmtp"))
-    return next((match[2].strip() for match in matches if match is not None and match[1] == number), "")
+def _parameters(section: Section) -> dict[str, str]:
+    """Return the format parameters by payload type, the first of several."""
+    found: dict[str, str] = {}
+    for match in map(FMTP.fullmatch, section.all("fmtp")):
+        if match is not None:
+            found.setdefault(match[1], match[2].strip())
+    return found
 
 
 def _values(parameters: str) -> dict[str, str]:
@@ -133,9 +136,9 @@ def _feedback(section: Section, number: str) -> tuple[str, ...]:
     return tuple(value for value in dict.fromkeys(offered) if value in _FEEDBACK)
 
 
-def _rtx(section: Section, names: dict[str, str], number: str) -> int:
+def _rtx(names: dict[str, str], parameters: dict[str, str], number: str) -> int:
     """Return the payload type of the retransmissions of `number` (RFC 4588 §8.1), or 0."""
     for rtx, name in names.items():
-        if name.lower() == "rtx/90000" and _values(_parameters(section, rtx)).get("apt") == number:
+        if name.lower() == "rtx/90000" and _values(parameters.get(rtx, "")).get("apt") == number:
             return int(rtx)
     return 0

@@ -18,7 +18,10 @@ from broadcaster.signaling.sections import PWD, SHA_256, UFRAG, Section, count, 
 MAX_BYTES = 64 * 1024
 MAX_LINES = 1500
 MAX_M_LINES = 32
+MAX_FORMATS = 128
+"""In one m-line: payload types have seven bits."""
 MAX_RTPMAPS = 128
+MAX_FMTPS = 256
 MAX_RTCP_FBS = 256
 
 _M_LINE = re.compile(
@@ -116,7 +119,10 @@ def _read_sections(text: str) -> list[Section]:
     sections = split_sections(text)
     _require(1 < len(sections) <= 1 + MAX_M_LINES, f"no m-line, or more than {MAX_M_LINES}")
     _require(count(sections, "rtpmap") <= MAX_RTPMAPS, f"more than {MAX_RTPMAPS} a=rtpmap")
+    _require(count(sections, "fmtp") <= MAX_FMTPS, f"more than {MAX_FMTPS} a=fmtp")
     _require(count(sections, "rtcp-fb") <= MAX_RTCP_FBS, f"more than {MAX_RTCP_FBS} a=rtcp-fb")
+    formats = max(section.m.count(" ") for section in sections) - 2
+    _require(formats <= MAX_FORMATS, f"more than {MAX_FORMATS} formats in an m-line")
     return sections
 
 

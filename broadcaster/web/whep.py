@@ -157,20 +157,22 @@ class Whep:
             raise WhepError(400, str(error)) from error
 
     def _check_admission(self, caller: Caller) -> None:
-        """Check whether there is a place, before anything else is done for a new player. Raises `WhepError`."""
+        """Check whether there is a place, before anything else is done for a new player. Raises `WhepError`.
+
+        Offers that are refused then count like others: to read one takes longer than any other message.
+        """
         try:
             self._viewers.check_rate(caller)
             self._viewers.check_place()
         except Refusal as refusal:
             self._refuse(caller.address, refusal)
+        self._viewers.count_new(caller)
 
     def _admit(self, request: PlayerRequest) -> Player:
         try:
-            player = self._players.admit(request)
+            return self._players.admit(request)
         except Refusal as refusal:
             self._refuse(request.caller.address, refusal)
-        self._viewers.count_new(request.caller)
-        return player
 
     async def _answer(self, player: Player) -> Answer:
         try:

@@ -17,7 +17,7 @@ from tests.faults.input_driver import daemon_with_viewer, send_raw, viewer_stats
 from tests.faults.waiting import until_viewers
 from tests.rigs.scripted import ScriptedDaemon
 from tests.rigs.stalls import within
-from tests.unit.player_offers import CHROMIUM, OFFERS
+from tests.unit.player_offers import CHROMIUM, OFFERS, crowded_offer
 
 pytestmark = pytest.mark.long
 
@@ -36,6 +36,7 @@ async def player(daemon: ScriptedDaemon) -> AsyncIterator[WhepClient]:
 
 async def test_offers_that_are_none_are_refused_quickly(record):
     bad = ["v=0\r\n" + "x" * 64 * 1024, "v=0\r\n" + "a=x\r\n" * 10_000, CHROMIUM.replace("H264", "VP8"), "{}", ""]
+    bad.append(crowded_offer().replace("a=rtcp-mux", "a=x"))
     lines = [offer.splitlines(keepends=True) for offer in OFFERS.values()]
     cut = ["".join(each[:end]) for each in lines for end in range(0, len(each), 7)]
     async with daemon_with_viewer() as daemon, player(daemon) as client:
@@ -47,7 +48,7 @@ async def test_offers_that_are_none_are_refused_quickly(record):
                 await client.delete(reply.location)
             else:
                 assert "error" in reply.text
-        assert statuses[: len(bad)] == [413, 400, 406, 400, 400]
+        assert statuses[: len(bad)] == [413, 400, 406, 400, 400, 400]
         assert set(statuses) == {201, 400, 406, 413}
         assert len(await viewer_stats(daemon)) == 1
     refused = sum(status != 201 for status in statuses)

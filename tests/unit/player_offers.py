@@ -45,3 +45,20 @@ def accepted(text: str, *, with_audio: bool = True) -> PlayerOffer:
 def without(text: str, pattern: str) -> str:
     """Return an offer without the lines that match."""
     return "".join(line for line in text.splitlines(keepends=True) if not re.match(pattern, line.strip()))
+
+
+def crowded_offer() -> str:
+    """Return an offer with as many formats, parameters and kinds of feedback as are allowed, all for H.264."""
+    section = CHROMIUM.index("m=video")
+    end = CHROMIUM.index("m=audio") if CHROMIUM.index("m=audio") > section else len(CHROMIUM)
+    head, video, tail = CHROMIUM[:section], CHROMIUM[section:end], CHROMIUM[end:]
+    own = [line for line in video.splitlines() if not line.startswith(("m=", "a=rtpmap", "a=fmtp", "a=rtcp-fb"))]
+    formats = list(range(128 - (head + tail).count("a=rtpmap")))
+    parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+    lines = ["m=video 9 UDP/TLS/RTP/SAVPF " + " ".join(map(str, formats)), *own]
+    lines += [f"a=rtpmap:{number} H264/90000" for number in formats]
+    fmtps = 256 - (head + tail).count("a=fmtp")
+    lines += [f"a=fmtp:{formats[-1 - index % 2]} {parameters}" for index in range(fmtps - len(formats))]
+    lines += [f"a=fmtp:{number} {parameters}" for number in formats]
+    lines += ["a=rtcp-fb:* nack"] * (256 - (head + tail).count("a=rtcp-fb"))
+    return head + "\r\n".join(lines) + "\r\n" + tail

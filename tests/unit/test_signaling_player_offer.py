@@ -12,13 +12,15 @@ from broadcaster.errors import BadOffer, NoCommonCodec
 from broadcaster.model.offers import NegotiatedMedia
 from broadcaster.signaling.player_offer import (
     MAX_BYTES,
+    MAX_FMTPS,
+    MAX_FORMATS,
     MAX_LINES,
     MAX_M_LINES,
     MAX_RTCP_FBS,
     MAX_RTPMAPS,
     filter_offer,
 )
-from tests.unit.player_offers import CHROMIUM, FIREFOX, OFFERS, WHEPSRC, accepted, without
+from tests.unit.player_offers import CHROMIUM, FIREFOX, OFFERS, WHEPSRC, accepted, crowded_offer, without
 
 QUICKLY = 0.25
 """Seconds; a normal offer takes a millisecond, and the machine may be busy."""
@@ -96,6 +98,8 @@ def test_offers_with_changed_lines_are_accepted_or_refused(data: st.DataObject) 
         (CHROMIUM + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n" * MAX_M_LINES, "or more than 32"),
         (CHROMIUM + "a=rtpmap:96 VP8/90000\r\n" * MAX_RTPMAPS, "more than 128 a=rtpmap"),
         (CHROMIUM + "a=rtcp-fb:96 nack\r\n" * MAX_RTCP_FBS, "more than 256 a=rtcp-fb"),
+        (CHROMIUM + "a=fmtp:96 x=1\r\n" * MAX_FMTPS, "more than 256 a=fmtp"),
+        (CHROMIUM.replace("SAVPF ", "SAVPF " + "96 " * MAX_FORMATS), "more than 128 formats"),
         (CHROMIUM.replace("m=audio 9 ", "m=audio nine "), "m-line or a=mid that cannot be read"),
         (CHROMIUM.replace("a=mid:0", "a=mid:\x7f"), "m-line or a=mid that cannot be read"),
         (CHROMIUM.replace("a=mid:0", "a=mid:0\r\na=mid:0"), "m-line or a=mid that cannot be read"),
@@ -129,6 +133,13 @@ def test_largest_offer_is_filtered_quickly() -> None:
     began = time.perf_counter()
     accepted(text)
     assert time.perf_counter() - began < QUICKLY
+
+
+def test_offer_with_as_many_formats_as_allowed_is_filtered_quickly() -> None:
+    text = crowded_offer()
+    began = time.process_time()
+    accepted(text)
+    assert time.process_time() - began < QUICKLY
 
 
 @pytest.mark.parametrize("name", ["VP8", "H265"])
