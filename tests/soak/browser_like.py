@@ -61,7 +61,7 @@ class BrowserLikeViewer(PageLikeViewer):
         now = time.monotonic()
         feedback = self._estimate(packet, arrival_time_ms)
         if packet.payload_type == VIDEO:
-            self.ssrc = packet.ssrc
+            self.ssrc, self._last_sequence = packet.ssrc, packet.sequence_number
             self._statistics.add(packet)
         elif packet.payload_type == RTX and self.ssrc and len(packet.payload) > 2:
             packet = unwrap_rtx(packet, VIDEO, self.ssrc)

@@ -200,8 +200,8 @@ class ViewerSlot:
         """Request keyframes and retransmissions about 100 times per second."""
         viewer, end = self._viewer, time.monotonic() + seconds
         while time.monotonic() < end:
-            lost = [viewer.sequence - back & 0xFFFF for back in range(300)]
-            nack = RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc=1, media_ssrc=viewer.ssrc, lost=lost[::-1])
+            lost = sorted(viewer.sequence - back & 0xFFFF for back in range(300))  # aiortc takes no wrap-around
+            nack = RtcpRtpfbPacket(RTCP_RTPFB_NACK, ssrc=1, media_ssrc=viewer.ssrc, lost=lost)
             await viewer.send_rtcp(bytes(RtcpPsfbPacket(RTCP_PSFB_PLI, ssrc=1, media_ssrc=viewer.ssrc)))
             await viewer.send_rtcp(bytes(nack))
             await asyncio.sleep(0.02)
