@@ -63,7 +63,7 @@ def whole_part(read_at: ReadAt) -> MovieIndex:
         try:
             data = _fragment_at(read_at, index.end)
             content = read_fragment(data)
-            if content.number != number or not _is_whole(content):
+            if content.number != number or not _is_whole(content) or not index.fits(content):
                 return index
         except Mp4Error:
             return index

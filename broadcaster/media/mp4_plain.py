@@ -31,6 +31,8 @@ MARK_OFFSET = 32
 """Bytes of `ftyp`, behind which `OPEN` or `CLOSED` stands."""
 OPEN = struct.pack(">L4s8x", 16, b"free")
 """What stands there while the file is being written."""
+_MAX_TIME = (1 << 32) - 1
+"""Ticks that the tables can hold: 13 hours of video."""
 _UNITY = 0x10000
 _NO_MEDIA = -1
 """Edit list entries (14496-12 §8.6.6): normal speed, and an entry without media."""
@@ -67,6 +69,13 @@ class _TrackIndex:
     def end(self) -> float:
         """The end of the last sample, in seconds."""
         return self._end / self._rate
+
+    def fits(self, samples: Sequence[Sample]) -> bool:
+        """Return whether these samples can follow: time does not go back, nor further than the tables can hold."""
+        if not samples:
+            return True
+        begins = samples[0].time >= self._end or not self
+        return begins and samples[-1].time + samples[-1].duration <= _MAX_TIME
 
     def add(self, samples: Sequence[Sample], offset: int) -> None:
         """Take samples that lie at `offset` in the file. A gap in front of them prolongs the sample before."""
@@ -137,6 +146,10 @@ class MovieIndex:
     def duration(self) -> float:
         """The duration in seconds."""
         return max(self._video.end, self._audio.end)
+
+    def fits(self, content: Fragment) -> bool:
+        """Return whether a fragment can follow, which is always so if it comes from the recorder."""
+        return self._video.fits(content.video) and self._audio.fits(content.audio)
 
     def add(self, content: Fragment, size: int) -> None:
         """Take the next fragment, which has `size` bytes in the file."""

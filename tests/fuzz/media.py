@@ -5,12 +5,15 @@ from __future__ import annotations
 from broadcaster.devices.fakes import canned
 from broadcaster.errors import BadMessage
 from broadcaster.media.mp4 import Fragment, Sample, fragment, init_segment, length_prefixed, tracks_of
+from broadcaster.media.mp4_mend import whole_part
+from broadcaster.media.mp4_plain import header
 from broadcaster.media.mp4_reader import Mp4Error, read
 from broadcaster.model.stream import Quality
 from broadcaster.outputs.messages import fragment_message, init_messages
 from broadcaster.outputs.tail import Tail
 from broadcaster.signaling.media import Ack, parse_media_message
 from broadcaster.web.short_texts import ShortTexts
+from tests.unit.recordings import ended, reader
 
 _SLICE = b"\0\0\1\x41abc"
 _TRACKS = tracks_of(canned.pictures()[0], audio=True)
@@ -35,6 +38,20 @@ def mp4(data: bytes) -> None:
     again = init_segment(movie.tracks) + b"".join(map(fragment, movie.fragments))
     written = read(again)
     assert (written.tracks, written.fragments, written.size) == (movie.tracks, movie.fragments, len(again))
+
+
+RECORDING = header(_TRACKS) + fragment(_SENT) + fragment(Fragment(2, (Sample(length_prefixed(_SLICE), 3000, 3000),)))
+
+
+def recording(data: bytes) -> None:
+    """Mend a file; what was found must be found again when the file was ended there."""
+    try:
+        index = whole_part(reader(data))
+    except Mp4Error:
+        return
+    file = ended(data, index)
+    again = whole_part(reader(file))
+    assert (again.end, again.movie()) == (index.end, index.movie())
 
 
 def messages(data: bytes) -> None:

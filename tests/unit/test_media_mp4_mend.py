@@ -66,7 +66,25 @@ def test_any_damage_is_survived(data):
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(Mp4Error):
-        assert whole_part(reader(bytes(damaged))).end <= len(damaged)
+        index = whole_part(reader(bytes(damaged)))
+        assert index.end <= len(damaged)
+        assert whole_part(reader(ended(bytes(damaged), index))).end == index.end
+
+
+@pytest.mark.parametrize("field", ["time", "duration"])
+@pytest.mark.parametrize("track", [0, 1])
+def test_times_that_cannot_be_right_end_the_file(field, track):
+    data, ends = opened(fragments(3))
+    damaged = bytearray(data)
+    moof = ends[0]
+    for _ in range(track + 1):
+        run = damaged.index(b"tfdt" if field == "time" else b"trun", moof)
+        moof = run + 4
+    position = run + 8 if field == "time" else run + 16  # behind version and flags; count and data offset
+    damaged[position : position + 4] = b"\xff" * 4
+    index = whole_part(reader(bytes(damaged)))
+    assert index.end == ends[0]
+    assert whole_part(reader(ended(bytes(damaged), index))).end == ends[0]
 
 
 def test_file_that_was_ended_is_found_whole():
