@@ -11,10 +11,12 @@ from broadcaster.signaling.sections import EXTMAP, FMTP, RTCP_FB, RTPMAP, Sectio
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
+FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+"""The kinds of RTCP feedback that we use."""
+
 _MAX_EXTENSION_ID = 14
 """RFC 8285 §4.2: one-byte headers."""
 
-_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 _PROFILE = re.compile("[0-9a-f]{6}")
 _BASELINE, _MAIN, _EXTENDED, _HIGH = 0x42, 0x4D, 0x58, 0x64
 _CONSTRAINED = 0x40
@@ -133,7 +135,7 @@ def _feedback(section: Section, number: str) -> tuple[str, ...]:
     """Return the feedback that the player offers for a payload type and that we understand."""
     matches = (RTCP_FB.fullmatch(value) for value in section.all("rtcp-fb"))
     offered = [match[2].strip() for match in matches if match is not None and match[1] in (number, "*")]
-    return tuple(value for value in dict.fromkeys(offered) if value in _FEEDBACK)
+    return tuple(value for value in dict.fromkeys(offered) if value in FEEDBACK)
 
 
 def _rtx(names: dict[str, str], parameters: dict[str, str], number: str) -> int:

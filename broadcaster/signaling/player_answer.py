@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from broadcaster.signaling.codec_choice import FEEDBACK
 from broadcaster.signaling.player_offer import AcceptedMedia, MLine, PlayerOffer
 from broadcaster.signaling.sections import split_sections
 
 _STREAM = "broadcaster"
 """The id of the media stream: players synchronize audio and video of the same one (RFC 8830 §2)."""
 
-_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 _CODECS = {
     "video": (
         "m=video 9 UDP/TLS/RTP/SAVPF 101",
         "a=rtpmap:101 H264/90000",
         "a=fmtp:101 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
-        *(f"a=rtcp-fb:101 {feedback}" for feedback in _FEEDBACK),
+        *(f"a=rtcp-fb:101 {feedback}" for feedback in FEEDBACK),
     ),
     "audio": ("m=audio 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 opus/48000/2"),
 }

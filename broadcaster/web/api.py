@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,13 +15,11 @@ from broadcaster.model.stream import StreamState
 from broadcaster.ports import Clock, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import stream_object
+from broadcaster.web.bodies import read_body
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.viewers import Viewers
-
-_BODY_TIMEOUT = 5.0
-"""Seconds for the body of a request to arrive."""
 
 
 class Api:
@@ -109,10 +106,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="The body must be JSON: send Content-Type: application/json.\n")
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            body = json.loads(await request.read())
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+        body = json.loads(await read_body(request, request.client_max_size))
     except (ValueError, RecursionError):
         body = None
     return body if isinstance(body, dict) else {}

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import hdrs, web
 
 from broadcaster.auth.tokens import bearer_token
 from broadcaster.model.stream import QualityPreference
 from broadcaster.signaling.player_offer import MAX_BYTES
-
-_BODY_TIMEOUT = 5.0
-"""Seconds for the body of a request to arrive."""
+from broadcaster.web.bodies import read_body
 
 
 class WhepError(Exception):
@@ -44,15 +40,11 @@ def require_type(request: web.Request, content_type: str) -> None:
 
 async def read_text(request: web.Request) -> str:
     """Return the body, which may be longer than those of other routes. Raises `WhepError`."""
-    body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > MAX_BYTES:
-                    raise WhepError(413, f"the body is longer than {MAX_BYTES} bytes")
-        return body.decode()
-    except TimeoutError:
+        return (await read_body(request, MAX_BYTES)).decode()
+    except web.HTTPRequestEntityTooLarge:
+        raise WhepError(413, f"the body is longer than {MAX_BYTES} bytes") from None
+    except web.HTTPRequestTimeout:
         raise WhepError(408, "the body did not arrive in time") from None
     except UnicodeDecodeError:
         raise WhepError(400, "the body is not UTF-8") from None

@@ -15,12 +15,13 @@ from broadcaster.media.rtx import RtxStream
 from broadcaster.model.stats import Traffic
 from broadcaster.ports import Clock, Peer, PeerListener, PlayerPeer, PushPeer, RtpDelivery
 from broadcaster.settings import IceSettings
+from broadcaster.signaling.codec_choice import PLAYOUT_DELAY
 from broadcaster.signaling.player_offer import PlayerOffer
 from broadcaster.webrtc import internals
 from broadcaster.webrtc.answering import AnsweringPlayerPeer
 from broadcaster.webrtc.ice import IceConnection, IceContext
 from broadcaster.webrtc.offering import OfferingPeer
-from broadcaster.webrtc.peer import PLAYOUT_DELAY, PeerConnection, PeerContext
+from broadcaster.webrtc.peer import PeerConnection, PeerContext
 from broadcaster.webrtc.reports import CaptureClock
 from broadcaster.webrtc.servers import Servers, aioice_arguments, ice_server, rtc_ice_server
 from broadcaster.webrtc.turns import Turns

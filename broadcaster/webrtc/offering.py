@@ -11,8 +11,11 @@ from aiortc.rtcrtpparameters import RTCRtpSendParameters
 from broadcaster.errors import BadAnswer
 from broadcaster.model.offers import NegotiatedMedia, Offer
 from broadcaster.ports import PeerListener
+from broadcaster.signaling.codec_choice import ABS_SEND_TIME, PLAYOUT_DELAY
 from broadcaster.signaling.sdp import complete_offer
-from broadcaster.webrtc.peer import ABS_SEND_TIME, MID, PLAYOUT_DELAY, PeerConnection, PeerContext
+from broadcaster.webrtc.peer import PeerConnection, PeerContext
+
+_MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 class OfferingPeer(PeerConnection):
@@ -53,7 +56,7 @@ class OfferingPeer(PeerConnection):
         return NegotiatedMedia(
             next(number for number in payload_types if number != rtx),
             rtx if kind == "video" and rtx in payload_types else 0,
-            ids.get(MID, 0),
+            ids.get(_MID, 0),
             ids.get(ABS_SEND_TIME, 0),
             ids.get(PLAYOUT_DELAY, 0),
         )

@@ -42,10 +42,6 @@ RTCP_BYTES_PER_SECOND = 50_000
 """Maximum RTCP from one viewer: five times what a browser sends for a stream of 25 Mbit/s of which a fifth is lost.
 Handling so much takes a few percent of a processor, even if every packet requests retransmissions."""
 
-ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-
 PROFILE_LEVEL_ID = "42e01f"
 """Constrained baseline, level 3.1: Safari and Firefox reject others. The actual level is in the SPS."""
 

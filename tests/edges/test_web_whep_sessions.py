@@ -235,7 +235,7 @@ async def test_unknown_sessions_are_not_deleted() -> None:
 
 
 async def test_slow_bodies_are_given_up_and_take_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("broadcaster.web.whep_requests._BODY_TIMEOUT", 0.3)
+    monkeypatch.setattr("broadcaster.web.bodies._TIMEOUT", 0.3)
     async with watched() as (rig, client):
 
         async def drip() -> AsyncIterator[bytes]:

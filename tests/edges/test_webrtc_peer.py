@@ -9,7 +9,8 @@ import pytest
 from broadcaster.devices.clock import SystemClock
 from broadcaster.errors import BadAnswer, BroadcasterError
 from broadcaster.model.stream import OpusFrame
-from broadcaster.webrtc import internals, peer
+from broadcaster.signaling.codec_choice import ABS_SEND_TIME, PLAYOUT_DELAY
+from broadcaster.webrtc import internals
 from broadcaster.webrtc.factory import COUNTER_MODE, GCM, AiortcPeerFactory, processor_features, profile_order
 from tests.edges.webrtc_driver import Camera, Listener, WebRtcDriver, inbound, live
 
@@ -50,8 +51,8 @@ async def test_offer_has_what_browsers_need_and_our_stream_identities(driver):
         f"a=mid:{video.mid}",
         f"a=mid:{audio.mid}",
         "profile-level-id=42e01f",
-        peer.PLAYOUT_DELAY,
-        peer.ABS_SEND_TIME,
+        PLAYOUT_DELAY,
+        ABS_SEND_TIME,
         "a=setup:actpass",
         "a=sendonly",
     ):
