@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.proxies import CALLER
+from broadcaster.web.ranged_file import send_file
 
 if TYPE_CHECKING:
     from broadcaster.model.recording import Recording
@@ -44,14 +44,10 @@ class RecordingsApi:
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Send a file, or the ranges of it that are requested (RFC 9110 §14); `?download` gives it another name."""
         library, recording = self._find(request)
-        path = library.path(recording)
-        # Not a link out of the folder that somebody has put there.
-        if not await asyncio.to_thread(lambda: path.is_file() and not path.is_symlink()):
-            raise web.HTTPNotFound(text="The file is gone.\n")
-        headers = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.CONTENT_TYPE: "video/mp4"}
+        headers: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.CONTENT_TYPE: "video/mp4"}
         if "download" in request.query:
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_readable_name(recording)}"'
-        return web.FileResponse(path, headers=headers)
+        return await send_file(request, library.path(recording), headers)
 
     async def keep(self, request: web.Request) -> web.Response:
         """Mark a recording as one that is never deleted to make room, or not."""

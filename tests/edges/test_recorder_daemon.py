@@ -105,6 +105,14 @@ async def test_recordings_are_listed_downloaded_kept_and_deleted(tmp_path):
         assert (status, body) == (206, data[100:200])
         assert headers["Content-Range"] == f"bytes 100-199/{len(data)}"
         assert headers["Content-Disposition"].startswith('attachment; filename="20')
+        for wanted, part in (("bytes=-50", data[-50:]), ("bytes=300-", data[300:]), ("bytes=0-99999999", data)):
+            answer = await request(daemon.port, "GET", f"/recordings/{clip['name']}", Range=wanted)
+            assert answer[:2] == (206, part)
+        for wanted in (f"bytes={len(data)}-", "bytes=9-5", "lines=1-2", "bytes=0-1,4-5"):
+            status, _, headers = await request(daemon.port, "GET", f"/recordings/{clip['name']}", Range=wanted)
+            assert (status, headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+        status, body, headers = await request(daemon.port, "HEAD", f"/recordings/{clip['name']}")
+        assert (status, body, headers["Content-Length"]) == (200, b"", str(len(data)))
         path = f"/api/recordings/{clip['name']}"
         assert (await request(daemon.port, "POST", path, {"kept": 1}))[0] == 400
         released = json.loads((await request(daemon.port, "POST", path, {"kept": False}))[1])

@@ -96,6 +96,7 @@ RECORDING = {
     "kill": Row("kill -9 at random moments while recording", "at most 2.5 s lost each, every file plays"),
     "disk-full": Row("disk full, and space again later", "one warning, every file plays, recording again by itself"),
     "disk-frozen": Row("disk does not respond for 5 s", "no gap at viewers, nothing lost"),
+    "downloads": Row("three recordings are downloaded, again and again, for 5 s", "no gap at viewers"),
     "disk-read-only": Row("disk becomes read-only, and is mounted again later", "the same as for a full disk"),
     "disk-pulled": Row("disk pulled, and plugged in again later", "the same, and nothing is written to the disk below"),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import av
 import pytest
 
@@ -20,6 +21,7 @@ from broadcaster.model.recording import Recording
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.storage.recordings.disk import Disk
 from broadcaster.storage.recordings.folder import Folder
+from tests.edges.recording_rig import DiskRig
 from tests.faults.continuity import uninterrupted
 from tests.rigs.daemon import Daemon
 from tests.rigs.healthy import HealthyViewer
@@ -213,6 +215,39 @@ async def test_frozen_disk_does_not_disturb_the_stream(disk, record):
     assert sum(recording.duration for recording in recordings) > FREEZE
     assert len(recordings) == 1
     record("disk-frozen", f"{FREEZE:g} s: {continuity} at viewers, nothing lost; loop lag {lag:g} ms (99th percentile)")
+
+
+async def test_downloads_do_not_disturb_the_stream(tmp_path, record):
+    rig = DiskRig(tmp_path)
+    rig.disk.open()
+    for _ in range(3):
+        rig.record(150)
+    rig.disk.close()
+    settings = {"record__mode": "demand", "record__folder": tmp_path, "record__keep_free": 0, "record__keep_days": 0}
+    async with (
+        Daemon(**settings) as daemon,
+        HealthyViewer(daemon.port) as first,
+        HealthyViewer(daemon.port) as second,
+        aiohttp.ClientSession(daemon.url) as client,
+    ):
+        await asyncio.gather(first.keyframe(), second.keyframe())
+        async with uninterrupted(first, second) as continuity:
+            sizes = await asyncio.gather(*(download(client, name, 5.0) for name in rig.files.names()))
+        status = await daemon.status()
+    lag = status["capacity"]["loop_lag_p99"]
+    rate = f"{sum(sizes) / 5e6:.0f} MB/s in all"
+    record("downloads", f"{rate}: {continuity} at viewers; loop lag {lag:g} ms (99th percentile)")
+
+
+async def download(client: aiohttp.ClientSession, name: str, seconds: float) -> int:
+    """Download a recording again and again; return the bytes."""
+    size, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        async with client.get(f"/recordings/{name}") as response:
+            assert response.status == 200
+            async for data in response.content.iter_chunked(1 << 16):
+                size += len(data)
+    return size
 
 
 def freeze(disk: LoopDisk) -> None:
