@@ -23,9 +23,9 @@ class PushState(StrEnum):
 class PushStats:
     """Statistics of one push target for the operator.
 
-    `server` is scheme, host and port of its URL. `http_status` is the last answer to our offer, 0 if there was none;
-    `reason` is why it is not connected. `connections` counts attempts that succeeded. `retry_in` and `connected_for`
-    are in seconds, None when they do not apply.
+    `server` is scheme, host and port of its URL. `http_status` is the last answer to our offer, in this attempt or an
+    earlier one, 0 if there was none; `reason` is why it is not connected. `connections` counts attempts that succeeded.
+    `retry_in` and `connected_for` are in seconds, None when they do not apply.
     """
 
     name: str

@@ -37,6 +37,7 @@ class MuxedStream:
         self._base = 0.0
         self._numbers = itertools.count(1)
         self._had_small = False
+        self._unusable: dict[Quality, int] = {}
         self._past = MediaTotals()
 
     def __len__(self) -> int:
@@ -136,6 +137,13 @@ class MuxedStream:
         """Let the viewers of a rendition wait for its next keyframe (`muxers.Receiver`)."""
         for viewer in self._viewers.values():
             viewer.restart(quality)
+
+    def unusable(self, quality: Quality, error: ValueError) -> None:
+        """Log, once for each source, why a rendition has no video (`muxers.Receiver`)."""
+        source = self._rendition(quality).sources
+        if self._unusable.get(quality) != source:
+            self._unusable[quality] = source
+            log.warning("no video over /media (%s rendition): %s", quality, error)
 
     def _open(self) -> None:
         """Start collecting audio; the time zero of the media is that of the first viewer."""

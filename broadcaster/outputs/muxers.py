@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -13,8 +12,6 @@ from broadcaster.media.mp4_timing import STALL, AudioTiming, VideoTiming
 from broadcaster.model.stream import AccessUnit, OpusFrame, Quality
 from broadcaster.outputs.messages import FragmentMessage, InitMessages, fragment_message, init_messages
 from broadcaster.stream.hub import Hub, Subscription
-
-log = logging.getLogger(__name__)
 
 RESUBSCRIBE_AFTER = 1.0
 """Seconds from a failure of a muxer to its next subscription."""
@@ -39,6 +36,9 @@ class Receiver(Protocol):
 
     def restart(self, quality: Quality) -> None:
         """What follows in this rendition has no connection with what came before."""
+
+    def unusable(self, quality: Quality, error: ValueError) -> None:
+        """The viewers get no video of this rendition, because its parameter sets cannot be used."""
 
 
 class _Subscriber:
@@ -192,8 +192,7 @@ class Muxer(_Subscriber):
         try:
             tracks = tracks_of(keyframe.data, audio=self._has_audio())
         except ValueError as error:
-            if self._init is not None:
-                log.warning("no video over /media: %s", error)
+            self._receiver.unusable(self.quality, error)
             return None
         if self._init is not None and self._init.tracks == tracks:
             return self._init

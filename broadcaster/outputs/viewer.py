@@ -21,7 +21,6 @@ TRUSTED = 30.0
 """Seconds for which the bandwidth estimate may keep a viewer from trying the full rendition. On a long path it is too
 low for ever, because TCP does not use what it does not need."""
 
-
 AMPLE = 1.5
 """Bandwidth estimate, as a multiple of the bit rate, from which a viewer does not vote for a lower one any more."""
 

@@ -12,8 +12,19 @@ from broadcaster.settings.toml import to_toml
 
 _MAX_LENGTH = 253
 """Characters of a host name (RFC 1035 §2.3.4). Longer ones in requests are not converted, which would cost time."""
+_MAX_LABEL = 63
 _NAME = r"\w(?:[\w.-]*\w)?"
 _ORIGIN = re.compile(rf"(https?://)({_NAME}|\[[0-9A-Fa-f:.]+\])((?::[0-9]{{1,5}})?)")  # RFC 6454 §6.1
+
+
+def can_be_looked_up(host: str) -> bool:
+    """Whether an ASCII name, or an IP address without brackets, may be passed to `getaddrinfo`.
+
+    For an empty label, or one of more than 63 octets (RFC 1035 §2.3.4), Python raises `UnicodeError`, which is no
+    `OSError`.
+    """
+    name = host.removesuffix(".")
+    return len(name) <= _MAX_LENGTH and all(0 < len(label) <= _MAX_LABEL for label in name.split("."))
 
 
 @lru_cache(maxsize=64)

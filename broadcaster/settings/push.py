@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from broadcaster.settings.fields import read_fields
+from broadcaster.settings.host_names import can_be_looked_up
 from broadcaster.settings.kinds import (
     MASKED,
     PRINTABLE,
@@ -42,8 +43,8 @@ class _Url(Text):
         text = super().read(value)
         try:
             parts = urlsplit(text)
-            valid = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-            if valid and not parts.fragment and parts.port != 0:
+            valid = parts.scheme in ("http", "https") and can_be_looked_up(parts.hostname or "")
+            if valid and "@" not in parts.netloc and not parts.fragment and parts.port != 0:
                 return text
         except ValueError:  # brackets that are not closed, a port that is no number
             pass

@@ -203,7 +203,10 @@ class RateMeter:
 
 
 class Rendition:
-    """One encoding of the stream: takes the access units of its source, and forces keyframes when they are needed."""
+    """One encoding of the stream: takes the access units of its source, and forces keyframes when they are needed.
+
+    `sources` counts the sources that were attached.
+    """
 
     def __init__(self, quality: Quality = Quality.FULL, bitrate: float = 0.0) -> None:
         """`bitrate` is the encoder's highest one, in bits per second; 0 if it is not known."""
@@ -212,6 +215,7 @@ class Rendition:
         self.cache = KeyframeCache()
         self.gate = KeyframeGate()
         self.meter = RateMeter()
+        self.sources = 0
         self._source: VideoSource | None = None
 
     @property
@@ -226,6 +230,7 @@ class Rendition:
 
     def attach(self, source: VideoSource) -> None:
         """Take what follows from `source`, which begins with a keyframe of its own."""
+        self.sources += 1
         self._source = source
         self.cache.clear()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,10 @@ OFFER_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 ALLOWED = "GET, HEAD, POST, OPTIONS"
 ALLOWED_FOR_SESSION = "PATCH, DELETE, OPTIONS"
+
+_TAG = r'\*|(?:W/)?"[^"]*"'
+_TAGS = re.compile(rf"[ \t]*(?:(?:{_TAG})[ \t]*)?(?:,[ \t]*(?:(?:{_TAG})[ \t]*)?)*")
+"""A list of entity tags (RFC 9110 §5.6.1, §8.8.3); for some players `*` is one of them."""
 
 _PREFLIGHT_SECONDS = 600
 """Seconds for which a browser need not ask again."""
@@ -52,8 +57,14 @@ def links(servers: Iterable[Mapping[str, Any]], *, with_credentials: bool = True
 
 
 def matches(if_match: str | None, etag: str) -> bool:
-    """Return whether `If-Match` allows a change: players send the ETag, `*`, or nothing at all."""
-    return if_match is None or "*" in if_match or etag in (tag.strip() for tag in if_match.split(","))
+    """Return whether `If-Match` allows a change: players send the ETag, `*`, or nothing at all.
+
+    A malformed header allows none.
+    """
+    if if_match is None:
+        return True
+    tags = re.findall(_TAG, if_match) if _TAGS.fullmatch(if_match) else []
+    return "*" in tags or etag in tags
 
 
 def _quoted(text: str) -> str:

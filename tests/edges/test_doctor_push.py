@@ -63,6 +63,25 @@ async def test_port_without_a_server():
     )
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_host_name_that_cannot_be_looked_up(host):
+    result = await check(f"http://{host}/whip")
+    assert result.level is Level.WARNING
+    assert result.found.endswith("the URL has an invalid host name or port")
+
+
+async def test_redirection_to_a_host_name_that_cannot_be_looked_up():
+    async with WhipServer() as server:
+
+        async def redirect(request: web.Request) -> web.Response:
+            return web.Response(status=307, headers={"Location": "http://a..b/x"})
+
+        server.options = redirect
+        result = await check(server.url)
+    assert result.level is Level.WARNING
+    assert "the server's Location header is missing or no http URL" in result.found
+
+
 async def test_server_that_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = await check(f"http://127.0.0.1:{silent.getsockname()[1]}/whip")

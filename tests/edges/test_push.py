@@ -15,6 +15,7 @@ from aiortc import RTCPeerConnection
 
 from broadcaster.model.push import PushState
 from broadcaster.model.stream import StreamState
+from broadcaster.web.push.client import WhipClient
 from broadcaster.web.push.machine import SILENCE_LIMIT
 from tests.edges.push_rig import pushing
 from tests.edges.test_webrtc_sending import drop_video
@@ -62,18 +63,86 @@ async def test_location_may_be_relative_or_absolute(tmp_path, location, path):
 
 
 @pytest.mark.parametrize("status", [307, 308])
-async def test_redirections_are_followed_with_the_token(tmp_path, status):
-    async with WhipServer(token="hush") as server, WhipServer() as front, pushing(tmp_path) as rig:
+async def test_redirections_at_the_same_origin_are_followed_with_the_token(tmp_path, status):
+    async with WhipServer(token="hush") as server, pushing(tmp_path) as rig:
+
+        async def redirect(request: web.Request) -> web.StreamResponse:
+            if request.path == "/whip":
+                return web.Response(status=status, headers={"Location": "/b/whip"})
+            return await server.accept(request)
+
+        server.post = redirect
+        rig.push(server.url, token="hush")
+        publication = await server.published()
+        await rig.targets.close()
+        assert publication.deleted
+        assert [(method, path) for method, path, _ in server.requests] == [
+            ("OPTIONS", "/whip"),
+            ("POST", "/whip"),
+            ("POST", "/b/whip"),
+            ("DELETE", "/b/session/0"),
+        ]
+        assert {authorization for _, _, authorization in server.requests} == {"Bearer hush"}
+
+
+async def test_token_is_not_sent_to_another_origin_by_a_redirection(tmp_path):
+    async with WhipServer() as server, WhipServer(token="hush") as front, pushing(tmp_path) as rig:
 
         async def redirect(request: web.Request) -> web.Response:
-            return web.Response(status=status, headers={"Location": server.url})
+            return web.Response(status=307, headers={"Location": server.url})
 
         front.post = front.options = redirect
         rig.push(front.url, token="hush")
         publication = await server.published()
         await rig.targets.close()
         assert publication.deleted
-        assert {authorization for _, _, authorization in server.requests} == {"Bearer hush"}
+        assert {authorization for _, _, authorization in front.requests} == {"Bearer hush"}
+        assert {authorization for _, _, authorization in server.requests} == {""}
+
+
+async def test_token_is_not_sent_to_the_origin_of_an_absolute_location(tmp_path):
+    async with WhipServer(token="hush") as server, WhipServer() as other, pushing(tmp_path) as rig:
+        server.location = f"http://127.0.0.1:{other.port}/session/0"
+        rig.push(server.url, token="hush")
+        await server.published()
+        await rig.targets.close()
+        assert other.requests == [("DELETE", "/session/0", "")]
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+async def test_session_at_an_invalid_host_name_ends_the_attempt_only(tmp_path, host):
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+        server.location = f"http://{host}/x"
+        rig.push(server.url)
+        stats = await rig.until_stats(lambda stats: stats.reason)
+        assert stats.reason == "the server's Location header is missing or no http URL"
+        assert (stats.state, stats.http_status) == (PushState.WAITING, 201)
+        server.location = "session/{number}"
+        await server.published(2)
+
+
+@pytest.mark.parametrize("session", ["http://a..b/x", "http://[a/x", "x"])
+async def test_stored_session_that_cannot_be_deleted_does_not_stop_the_target(tmp_path, session):
+    (tmp_path / "push_sessions").write_text(json.dumps({"test": session}))
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+        rig.push(server.url)
+        await server.published()
+
+
+async def test_unexpected_exceptions_at_the_end_of_an_attempt_do_not_stop_the_target(tmp_path, monkeypatch, caplog):
+    async def fail(*_: object) -> bool:
+        raise RuntimeError("a bug")
+
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+        rig.push(server.url)
+        await server.published()
+        with monkeypatch.context() as patch:
+            patch.setattr(WhipClient, "delete", fail)
+            rig.stream.change(StreamState.STOPPING)
+            await until(lambda: "a bug" in caplog.text)
+        rig.stream.change(StreamState.LIVE)
+        await server.published(2)
+    assert 'push target "test": internal error' in caplog.text
 
 
 async def test_token_comes_from_a_file_that_may_change(tmp_path):

@@ -77,6 +77,8 @@ QUICK: dict[str, tuple[Serve, str]] = {
         "redirects more than 5 times",
     ),
     "no session": (answers(CREATED + b"Content-Length: 5\r\n\r\nv=0\r\n"), "Location header is missing"),
+    "empty label": (answers(sized(ANSWER, "http://a..b/x")), "Location header is missing or no http URL"),
+    "long label": (answers(sized(ANSWER, f"http://{'a' * 64}/x")), "Location header is missing or no http URL"),
     "another scheme": (answers(sized(ANSWER, "file:///etc/passwd")), "Location header is missing or no http URL"),
 }
 SLOW: dict[str, tuple[Serve, str]] = {

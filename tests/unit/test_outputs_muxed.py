@@ -6,7 +6,7 @@ import pytest
 
 from broadcaster.media.mp4_reader import read
 from broadcaster.media.mp4_timing import SILENCE
-from broadcaster.model.stream import Quality, QualityPreference
+from broadcaster.model.stream import AccessUnit, Quality, QualityPreference
 from tests.unit.muxed_driver import MuxedDriver, lateness
 from tests.unit.simulated_tcp import SimulatedPlayer
 
@@ -224,6 +224,27 @@ async def test_a_change_of_the_source_begins_with_an_init_segment_and_a_keyframe
     inits = [index for index, segment in enumerate(player.segments) if segment[4:8] == b"ftyp"]
     assert len(inits) == 2
     assert read(player.segments[inits[1]] + player.segments[inits[1] + 1]).fragments[0].video[0].keyframe
+
+
+async def test_unusable_parameter_sets_are_logged_once_for_each_source(caplog):
+    driver = MuxedDriver()
+
+    def publish_keyframe() -> None:
+        now = driver.clock.monotonic()
+        data = b"\0\0\1\x67\x42\xe0\x1f\0\0\1\x68\xce\0\0\1\x65x"
+        driver.hub.publish_video(AccessUnit(data, now, keyframe=True))
+
+    for sources in (1, 2):
+        for _ in range(2):  # the stream is muxed anew for the second
+            player = driver.join()
+            publish_keyframe()
+            publish_keyframe()
+            driver.leave(player)
+        lines = [record.getMessage() for record in caplog.records if "no video over /media" in record.getMessage()]
+        assert len(lines) == sources
+        assert "full rendition" in lines[-1]
+        assert "SPS" in lines[-1]
+        driver.hub.attach(driver.source)  # type: ignore[arg-type]
 
 
 async def test_a_stalled_source_shows_its_last_picture():

@@ -165,6 +165,25 @@ def test_other_statuses_are_tried_again(status):
     assert machine.http_status == status
 
 
+def test_last_answer_is_kept_by_failures_without_one():
+    machine, _ = connected()
+    for reason in ("the connection was closed or lost", "unreachable"):
+        machine.failed(machine.attempts, reason, STEADY)
+        assert (machine.http_status, machine.reason) == (201, reason)
+        machine.step(machine.retry_at, None)
+    machine.failed(machine.attempts, "busy", STEADY, 503)
+    machine.step(machine.retry_at, None)
+    machine.lost(machine.attempts, STEADY)
+    assert (machine.state, machine.http_status) == (PushState.WAITING, 503)
+
+
+def test_there_is_no_status_before_the_first_answer():
+    machine = PushMachine()
+    live(machine)
+    machine.failed(1, "unreachable", 0.0)
+    assert machine.http_status == 0
+
+
 def test_reason_that_repeats_is_logged_once():
     machine, lines, now = PushMachine(), [], 0.0
     live(machine, now)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.errors import PushError
-from broadcaster.web.push.whip import MAX_SERVERS, ice_servers, refusal, resolve
+from broadcaster.web.push.whip import MAX_SERVERS, ice_servers, origin, refusal, resolve
 
 TURN = (
     '<turn:turn.example.org:3478?transport=udp>; rel="ice-server"; username="me"; credential="a,b;\\"c"; '
@@ -42,6 +42,8 @@ def test_several_links_may_share_a_header():
         '<turn:a>; rel="ice-server"; username="me"',
         '<stun:a b>; rel="ice-server"',
         '<stun:me@a>; rel="ice-server"',
+        '<stun:a..b>; rel="ice-server"',
+        f'<stun:{"a" * 64}.example.org:3478>; rel="ice-server"',
         f'<turn:a>; rel="ice-server"; username="{"x" * 600}"; credential="y"',
         '<stun:a>; rel="ice-server' + "x" * 9000,
     ],
@@ -84,6 +86,9 @@ def test_time_for_a_header_grows_with_its_length_only():
         ("https://a/whip?x=1", "https://b:8443/s", "https://b:8443/s"),
         ("http://a/whip", "//b/s", "http://b/s"),
         ("http://a/whip", "https://b/s", "https://b/s"),
+        ("http://a/whip", "http://b.example./s", "http://b.example./s"),
+        ("http://a/whip", "http://[2001:db8::1]:8889/s", "http://[2001:db8::1]:8889/s"),
+        ("http://a/whip", f"http://{'a' * 63}/s", f"http://{'a' * 63}/s"),
     ],
 )
 def test_locations_are_resolved(base, location, url):
@@ -92,11 +97,25 @@ def test_locations_are_resolved(base, location, url):
 
 @pytest.mark.parametrize(
     "location",
-    ["", "ftp://a/b", "javascript:alert(1)", "http://[a", "http://a:x/", "https://me:hush@a/", "/é"],
+    [
+        "",
+        "ftp://a/b",
+        "javascript:alert(1)",
+        "http://[a",
+        "http://a:x/",
+        "https://me:hush@a/",
+        "/é",
+        "http://a..b/x",
+        "http://.a/",
+        "http://./",
+        f"http://{'a' * 64}.example.org/",
+        f"http://{'a.' * 128}/",
+    ],
 )
 def test_locations_that_are_no_http_url_are_rejected(location):
-    with pytest.raises(PushError, match="Location header"):
-        resolve("http://a/whip", location)
+    with pytest.raises(PushError, match="Location header") as caught:
+        resolve("http://a/whip", location, 201)
+    assert caught.value.http_status == 201
 
 
 def test_long_locations_are_rejected():
@@ -104,9 +123,19 @@ def test_long_locations_are_rejected():
         resolve("http://a/whip", "/" + "x" * 3000)
 
 
-def test_token_is_not_taken_from_https_to_http():
-    with pytest.raises(PushError, match="everybody could read the token"):
+def test_nothing_leads_from_https_to_http():
+    with pytest.raises(PushError, match="from https to http"):
         resolve("https://a/whip", "http://a/session")
+
+
+@pytest.mark.parametrize("url", ["https://a/x", "https://A:443/y?z", "https://a"])
+def test_same_origin_has_the_same_scheme_host_and_port(url):
+    assert origin(url) == origin("https://a/whip")
+
+
+@pytest.mark.parametrize("url", ["http://a/x", "https://b/x", "https://a:8443/x", "http://a:443/x", "https://a.b/x"])
+def test_other_origins_differ(url):
+    assert origin(url) != origin("https://a/whip")
 
 
 @pytest.mark.parametrize(

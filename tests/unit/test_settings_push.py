@@ -43,6 +43,8 @@ def test_targets_are_read_from_the_command_line():
         ("[[push]]\nname = 'a'\nurl = 'https://'", "push[0].url = (set): must be"),
         ("[[push]]\nname = 'a'\nurl = 'https://a:x/'", "push[0].url = (set): must be"),
         ("[[push]]\nname = 'a'\nurl = 'https://[a'", "push[0].url = (set): must be"),
+        ("[[push]]\nname = 'a'\nurl = 'https://a..b/'", "push[0].url = (set): must be"),
+        (f"[[push]]\nname = 'a'\nurl = 'https://{'a' * 64}.b/'", "push[0].url = (set): must be"),
         ("[[push]]\nname = 'a'\nurl = 'https://a/#b'", "push[0].url = (set): must be"),
         ("[[push]]\nname = 'a'\nurl = 7", "push[0].url = (set): must be"),
         ("[[push]]\nname = 'a'\nurl = 'https://a'\ntoken = 'hush hush'", "push[0].token = (set): must be"),

@@ -50,11 +50,11 @@ def test_without_an_origin_there_are_no_cors_headers() -> None:
     assert not any(name.startswith("Access-Control") for name in (*cors(None), *preflight(None)))
 
 
-@pytest.mark.parametrize("if_match", [None, "*", '"a1"', '"x", "a1"', 'W/"x", *'])
+@pytest.mark.parametrize("if_match", [None, "*", '"a1"', '"x", "a1"', 'W/"x", *', ' "x,y" ,, "a1"\t'])
 def test_if_match_of_real_players_matches(if_match: str | None) -> None:
     assert matches(if_match, '"a1"')
 
 
-@pytest.mark.parametrize("if_match", ["", '"x"', "a1", 'W/"a1"'])
+@pytest.mark.parametrize("if_match", ["", '"x"', "a1", 'W/"a1"', '"a*b"', "a*", '"x, *"', '"x" *', '*"', '"x", "a1'])
 def test_other_etags_do_not_match(if_match: str) -> None:
     assert not matches(if_match, '"a1"')

@@ -29,9 +29,9 @@ MAX_REASON = 1024
 
 _REDIRECTS = (307, 308)
 """Redirections that keep method and body (RFC 9725 §4.5)."""
+
 _GONE = 500
 """Lowest status for which a session may still exist: below, it is deleted or unknown."""
-
 
 _SDP_HEADERS: dict[str, str] = {hdrs.CONTENT_TYPE: "application/sdp", hdrs.ACCEPT: "application/sdp"}
 
@@ -39,11 +39,13 @@ _SDP_HEADERS: dict[str, str] = {hdrs.CONTENT_TYPE: "application/sdp", hdrs.ACCEP
 class WhipClient:
     """Requests to one WHIP endpoint; use it as an async context manager.
 
-    TLS certificates are verified. Nothing is kept between requests: no cookies, no open connection.
+    TLS certificates are verified. Nothing is kept between requests: no cookies, no open connection. The token is sent
+    only to the origin of the endpoint (scheme, host and port), wherever redirections and `Location` headers lead.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._origin = whip.origin(url)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> WhipClient:
@@ -75,7 +77,7 @@ class WhipClient:
             async with self._request(hdrs.METH_POST, self._url, token, POST_TIMEOUT, offer) as response:
                 if response.status != 201:
                     raise whip.refusal(response.status, await _read(response, MAX_REASON))
-                session = whip.resolve(str(response.url), response.headers.get(hdrs.LOCATION, ""))
+                session = whip.resolve(str(response.url), response.headers.get(hdrs.LOCATION, ""), response.status)
                 return WhipAnswer(session, await _read(response, MAX_BYTES + 1), _ice_servers(response))
         except TimeoutError:
             raise PushError(f"the server has not answered within {POST_TIMEOUT:g} s") from None
@@ -98,12 +100,10 @@ class WhipClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request, and follow redirections. Raises `PushError` or `TimeoutError`."""
         assert self._session is not None
-        headers = {} if offer is None else _SDP_HEADERS
-        if token:
-            headers = headers | {hdrs.AUTHORIZATION: f"Bearer {token}"}
         try:
             async with asyncio.timeout(limit):
                 for _ in range(MAX_REDIRECTS + 1):
+                    headers = ({} if offer is None else _SDP_HEADERS) | self._authorization(url, token)
                     async with self._session.request(
                         method, url, data=offer, headers=headers, allow_redirects=False
                     ) as response:
@@ -112,8 +112,14 @@ class WhipClient:
                             return
                         url = whip.resolve(url, response.headers.get(hdrs.LOCATION, ""))
                 raise PushError(f"the server redirects more than {MAX_REDIRECTS} times")
-        except aiohttp.ClientError as error:
+        except TimeoutError:  # an `OSError`
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise PushError(_explain(error)) from error
+
+    def _authorization(self, url: str, token: str) -> dict[str, str]:
+        """Return the header with the token, if it may be sent there."""
+        return {hdrs.AUTHORIZATION: f"Bearer {token}"} if token and whip.origin(url) == self._origin else {}
 
 
 def _ice_servers(response: aiohttp.ClientResponse) -> IceServers:
@@ -128,7 +134,7 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> str:
     return body[:limit].decode("utf-8", "replace")
 
 
-def _explain(error: aiohttp.ClientError) -> str:
+def _explain(error: aiohttp.ClientError | OSError | ValueError) -> str:
     """Return what went wrong, in words for the owner."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
@@ -143,4 +149,8 @@ def _explain(error: aiohttp.ClientError) -> str:
             return f"cannot connect to {error.host} port {error.port}: {why}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "the server closed the connection without an answer"
+        case OSError():
+            return f"the connection to the server failed: {error}"
+        case ValueError():  # also `aiohttp.InvalidURL`
+            return "the URL has an invalid host name or port"
     return f"the server does not speak HTTP as it should ({type(error).__name__})"

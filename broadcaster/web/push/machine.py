@@ -115,7 +115,7 @@ class PushMachine:
         try:
             filtered = filter_answer(self._offer.sdp, answer.sdp, of_server=True)
         except BadAnswer as error:
-            return [stored, *self._fail(f"the server's answer cannot be used: {error}", _CREATED, now)]
+            return [stored, *self._fail(f"the server's answer cannot be used: {error}", now)]
         self._deadline = now + CONNECT_TIMEOUT
         return [stored, ApplyAnswer(id, filtered.sdp), *self._candidates(id, filtered.candidates)]
 
@@ -133,8 +133,8 @@ class PushMachine:
         return self.failed(id, "the connection was closed or lost", now)
 
     def failed(self, id: int, reason: str, now: float, http_status: int = 0) -> list[Action]:
-        """That attempt has failed; `http_status` is that of the answer to the offer, if there was one."""
-        return self._fail(reason, http_status, now) if self._is_current(id) else []
+        """That attempt has failed; `http_status` is the answer to the offer if it was refused, else 0."""
+        return self._fail(reason, now, http_status) if self._is_current(id) else []
 
     def deleted(self, url: str) -> list[Action]:
         """That session is over; the server said so, or does not know it."""
@@ -149,7 +149,7 @@ class PushMachine:
             case PushState.WAITING if self._stream is StreamState.LIVE and now >= self.retry_at:
                 return self._begin(now)
             case PushState.CONNECTING if now >= self._deadline:
-                return self._fail(_UNREACHABLE, self.http_status, now)
+                return self._fail(_UNREACHABLE, now)
             case PushState.CONNECTED if now >= self._check_at(last_activity):
                 return self._check(last_activity, now)
         return []
@@ -170,7 +170,7 @@ class PushMachine:
         if self._heard_at(last_activity) > self._checked_at:
             self._checks = 0
         if self._checks >= MAX_CHECKS:
-            return self._fail(f"the server has been silent for {SILENCE_LIMIT:g} s", self.http_status, now)
+            return self._fail(f"the server has been silent for {SILENCE_LIMIT:g} s", now)
         self._checks, self._checked_at = self._checks + 1, now
         return [CheckConsent(self.attempts)]
 
@@ -201,10 +201,10 @@ class PushMachine:
                 continue
         return actions[:CANDIDATES_PER_OFFER]
 
-    def _fail(self, reason: str, http_status: int, now: float) -> list[Action]:
+    def _fail(self, reason: str, now: float, http_status: int = 0) -> list[Action]:
         """End this attempt; the next one follows at once if the connection had lasted, else after the back-off."""
         worked = now - self.connected_at if self.state is PushState.CONNECTED else None
-        self.http_status, self.reason = http_status, reason
+        self.http_status, self.reason = http_status or self.http_status, reason
         self._backoff.failed(worked)
         delay = 0.0 if worked is not None and worked >= STEADY else self._backoff.delay
         self.retry_at = now + delay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -161,15 +161,18 @@ class PushRunner:
                         self._jobs.task_done()
             finally:
                 for peer in list(self._peers.values()):
-                    await peer.close()
+                    with self._bugs_logged():
+                        await peer.close()
 
     async def _do(self, job: Job) -> None:
         match job:
             case ClosePeer(id) if id in self._peers:
-                await self._peers[id].close()
+                with self._bugs_logged():
+                    await self._peers[id].close()
                 del self._peers[id]
             case DeleteSession(url):
-                await self._delete(url)
+                with self._bugs_logged():
+                    await self._delete(url)
             case Prepare() | Post() | ApplyAnswer() | AddCandidate():
                 self._attempt = asyncio.create_task(self._try(job), name="push attempt")
                 try:
@@ -178,6 +181,14 @@ class PushRunner:
                     self._attempt.cancel()
                     await asyncio.gather(self._attempt, return_exceptions=True)
                     self._attempt = None
+
+    @contextlib.contextmanager
+    def _bugs_logged(self) -> Iterator[None]:
+        """Log an unexpected exception, and go on: the target lives on after it."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self._log_bug(error)
 
     async def _delete(self, url: str) -> None:
         if url == self._deleted:  # meanwhile, by an earlier job
@@ -203,7 +214,7 @@ class PushRunner:
         except BroadcasterError as error:
             self._failed(job.id, str(error))
         except Exception as error:  # noqa: BLE001
-            self._context.log.error("push bug", f'push target "{self.target.name}": internal error', error)
+            self._log_bug(error)
             self._failed(job.id, "internal error")
 
     async def _do_attempt(self, job: Attempt) -> None:
@@ -245,6 +256,9 @@ class PushRunner:
     def peer_lost(self, id: int) -> None:
         """The peer connection of that attempt has failed or was closed."""
         self._input(lambda now: self._machine.lost(id, now))
+
+    def _log_bug(self, error: Exception) -> None:
+        self._context.log.error("push bug", f'push target "{self.target.name}": internal error', error)
 
     def _log(self, kind: str, text: str) -> None:
         line = f'push target "{self.target.name}" ({self.target.server}): {text}'

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from broadcaster.errors import PushError
+from broadcaster.settings.host_names import can_be_looked_up
 
 MAX_URL = 2000
 """Characters of the URL of a session, or of a redirection."""
@@ -21,7 +22,7 @@ _PARAMETER = re.compile(r';\s*([\w-]{1,40})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,
 """RFC 8288 §3."""
 
 _ICE_URL = re.compile(
-    r"(stuns?|turns?):(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:\?transport=(udp|tcp))?"
+    r"(?:stuns?|turns?):(?:([0-9A-Za-z._-]+)|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:\?transport=(?:udp|tcp))?"
 )
 """RFC 7064 §3.1 and RFC 7065 §3.1."""
 
@@ -55,7 +56,7 @@ def _servers(link: str) -> Iterator[Mapping[str, Any]]:
             for name, quoted, token in _PARAMETER.findall(match[2])
         }
         username, credential = parameters.get("username", ""), parameters.get("credential", "")
-        is_server = parameters.get("rel", "").lower() == "ice-server" and _ICE_URL.fullmatch(url)
+        is_server = parameters.get("rel", "").lower() == "ice-server" and _is_ice_url(url)
         if not is_server or max(len(username), len(credential)) > _MAX_CREDENTIAL:
             continue
         if url.startswith("stun"):
@@ -64,22 +65,33 @@ def _servers(link: str) -> Iterator[Mapping[str, Any]]:
             yield {"urls": [url], "username": username, "credential": credential}
 
 
-def resolve(base: str, location: str) -> str:
-    """Return the URL that a `Location` header of the answer from `base` means. Raises `PushError`.
+def _is_ice_url(url: str) -> bool:
+    match = _ICE_URL.fullmatch(url)
+    return match is not None and (match[1] is None or can_be_looked_up(match[1]))
 
-    From https it must not lead to http, which would reveal the token.
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an http URL (RFC 6454 §4). Raises `ValueError` if they are invalid."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def resolve(base: str, location: str, http_status: int = 0) -> str:
+    """Return the URL that a `Location` header of the answer from `base` means. Raises `PushError` with `http_status`.
+
+    From https it must not lead to http, where everybody could read and change offer and answer.
     """
     try:
         url = urljoin(base, location)
         parts, secure = urlsplit(url), urlsplit(base).scheme == "https"
         valid = bool(location) and len(url) <= MAX_URL and url.isascii() and url.isprintable() and " " not in url
-        valid = valid and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+        valid = valid and can_be_looked_up(parts.hostname or "") and "@" not in parts.netloc and parts.port != 0
     except ValueError:
         valid = False
     if not valid or parts.scheme not in ("http", "https"):
-        raise PushError("the server's Location header is missing or no http URL")
+        raise PushError("the server's Location header is missing or no http URL", http_status)
     if secure and parts.scheme != "https":
-        raise PushError("the server refers from https to http, where everybody could read the token")
+        raise PushError("the server refers from https to http, which is not encrypted", http_status)
     return url
 
 
