@@ -17,6 +17,7 @@ from broadcaster.model.push import PushState
 from broadcaster.model.stream import StreamState
 from broadcaster.web.push.client import WhipClient
 from broadcaster.web.push.machine import SILENCE_LIMIT
+from broadcaster.webrtc.factory import OfferingPushPeer
 from tests.edges.push_rig import pushing
 from tests.edges.test_webrtc_sending import drop_video
 from tests.edges.web_rig import until
@@ -130,16 +131,23 @@ async def test_stored_session_that_cannot_be_deleted_does_not_stop_the_target(tm
 
 
 async def test_unexpected_exceptions_at_the_end_of_an_attempt_do_not_stop_the_target(tmp_path, monkeypatch, caplog):
+    close = OfferingPushPeer.close
+
     async def fail(*_: object) -> bool:
-        raise RuntimeError("a bug")
+        raise RuntimeError("bug in delete")
+
+    async def fail_at_its_end(peer: OfferingPushPeer) -> None:
+        await close(peer)
+        raise RuntimeError("bug in close")
 
     async with WhipServer() as server, pushing(tmp_path) as rig:
         rig.push(server.url)
         await server.published()
         with monkeypatch.context() as patch:
             patch.setattr(WhipClient, "delete", fail)
+            patch.setattr(OfferingPushPeer, "close", fail_at_its_end)
             rig.stream.change(StreamState.STOPPING)
-            await until(lambda: "a bug" in caplog.text)
+            await until(lambda: "bug in close" in caplog.text and "bug in delete" in caplog.text)
         rig.stream.change(StreamState.LIVE)
         await server.published(2)
     assert 'push target "test": internal error' in caplog.text
