@@ -38,12 +38,27 @@ POWER_CUTS = 200
 KILLS = 10
 PATIENCE = 40.0
 FREEZE = 5.0
+StartRecorder = Callable[[Path], RecorderProcess]
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[LoopDisk]:
     with loop_disk(tmp_path) as disk:
         yield disk
+
+
+@pytest.fixture
+def start_recorder(tmp_path: Path) -> Iterator[StartRecorder]:
+    """A function that starts a recorder into a folder; it is killed at the end, also if the test fails."""
+    started: list[RecorderProcess] = []
+
+    def start(folder: Path) -> RecorderProcess:
+        started.append(RecorderProcess(folder, tmp_path / "status"))
+        return started[-1]
+
+    yield start
+    for recorder in started:
+        recorder.kill()
 
 
 def recordings_after_start(folder: Path) -> tuple[tuple[Recording, ...], float]:
@@ -98,11 +113,11 @@ def stopped(log: str) -> list[str]:
     return re.findall(r"recording to \S+ stopped: (.*)", log)
 
 
-def test_power_cuts_at_random_moments(disk, tmp_path, record):
+def test_power_cuts_at_random_moments(disk, tmp_path, record, start_recorder):
     """What has reached the disk is copied, and the copy is mounted and opened, as after a power cut."""
     faulthandler.cancel_dump_traceback_later()  # it takes minutes
     generator, folder = random.Random(12), disk.folder / "recordings"
-    recorder = RecorderProcess(folder, tmp_path / "status")
+    recorder = start_recorder(folder)
     lost, mending = [], []
     wait_for(lambda: size(folder) > 0)
     for number in range(POWER_CUTS):
@@ -125,11 +140,11 @@ def test_power_cuts_at_random_moments(disk, tmp_path, record):
     assert max(mending) < 2
 
 
-def test_kills_at_random_moments(tmp_path, record):
+def test_kills_at_random_moments(tmp_path, record, start_recorder):
     generator, folder = random.Random(12), tmp_path / "recordings"
     lost, published, before = [], 0, 0
     for _ in range(KILLS):
-        recorder = RecorderProcess(folder, tmp_path / "status", segment=10)
+        recorder = start_recorder(folder)
         wait_for(partial(is_larger, folder, before))
         time.sleep(generator.uniform(0, 4))
         recorder.end(signal.SIGKILL)
@@ -141,9 +156,9 @@ def test_kills_at_random_moments(tmp_path, record):
     assert max(lost) <= MAX_LOST
 
 
-def test_full_disk(disk, tmp_path, record):
+def test_full_disk(disk, record, start_recorder):
     folder = disk.folder / "recordings"
-    recorder = RecorderProcess(folder, tmp_path / "status", segment=10)
+    recorder = start_recorder(folder)
     wait_for(lambda: size(folder) > 200_000)
     fill(disk.folder / "filler")
     before = recorder.pictures
@@ -163,10 +178,10 @@ def test_full_disk(disk, tmp_path, record):
 
 
 @pytest.mark.parametrize("fault", ["read-only", "pulled"])
-def test_disk_that_fails_and_returns(disk, tmp_path, record, fault):
+def test_disk_that_fails_and_returns(disk, record, start_recorder, fault):
     """The file system refuses every write; the disk is unmounted, and mounted again later."""
     folder = disk.folder / "recordings"
-    recorder = RecorderProcess(folder, tmp_path / "status", segment=10)
+    recorder = start_recorder(folder)
     wait_for(lambda: size(folder) > 200_000)
     before = recorder.pictures
     if fault == "pulled":

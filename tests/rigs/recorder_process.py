@@ -52,6 +52,11 @@ class RecorderProcess:
         self.process.send_signal(number)
         return self.process.communicate(timeout=30)[1]
 
+    def kill(self) -> None:
+        """Kill the process if it is still running."""
+        if self.process.returncode is None:
+            self.end(signal.SIGKILL)
+
 
 class _Sink:
     def __init__(self, hub: Hub, status: Path) -> None:
