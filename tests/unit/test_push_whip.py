@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcaster.errors import PushError
-from broadcaster.web.push.whip import MAX_SERVERS, ice_servers, origin, refusal, resolve
+from broadcaster.web.push.whip import MAX_SERVERS, ice_servers, refusal, resolve
 
 TURN = (
     '<turn:turn.example.org:3478?transport=udp>; rel="ice-server"; username="me"; credential="a,b;\\"c"; '
@@ -126,16 +126,6 @@ def test_long_locations_are_rejected():
 def test_nothing_leads_from_https_to_http():
     with pytest.raises(PushError, match="from https to http"):
         resolve("https://a/whip", "http://a/session")
-
-
-@pytest.mark.parametrize("url", ["https://a/x", "https://A:443/y?z", "https://a"])
-def test_same_origin_has_the_same_scheme_host_and_port(url):
-    assert origin(url) == origin("https://a/whip")
-
-
-@pytest.mark.parametrize("url", ["http://a/x", "https://b/x", "https://a:8443/x", "http://a:443/x", "https://a.b/x"])
-def test_other_origins_differ(url):
-    assert origin(url) != origin("https://a/whip")
 
 
 @pytest.mark.parametrize(

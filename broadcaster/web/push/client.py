@@ -40,12 +40,12 @@ class WhipClient:
     """Requests to one WHIP endpoint; use it as an async context manager.
 
     TLS certificates are verified. Nothing is kept between requests: no cookies, no open connection. The token is sent
-    only to the origin of the endpoint (scheme, host and port), wherever redirections and `Location` headers lead.
+    wherever redirections and `Location` headers lead, except to plain http from https: services that distribute their
+    load by redirections expect it there (RFC 9725 §4.6 and §4.7).
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._origin = whip.origin(url)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> WhipClient:
@@ -100,10 +100,12 @@ class WhipClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request, and follow redirections. Raises `PushError` or `TimeoutError`."""
         assert self._session is not None
+        headers = {} if offer is None else _SDP_HEADERS
+        if token:
+            headers = headers | {hdrs.AUTHORIZATION: f"Bearer {token}"}
         try:
             async with asyncio.timeout(limit):
                 for _ in range(MAX_REDIRECTS + 1):
-                    headers = ({} if offer is None else _SDP_HEADERS) | self._authorization(url, token)
                     async with self._session.request(
                         method, url, data=offer, headers=headers, allow_redirects=False
                     ) as response:
@@ -116,10 +118,6 @@ class WhipClient:
             raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise PushError(_explain(error)) from error
-
-    def _authorization(self, url: str, token: str) -> dict[str, str]:
-        """Return the header with the token, if it may be sent there."""
-        return {hdrs.AUTHORIZATION: f"Bearer {token}"} if token and whip.origin(url) == self._origin else {}
 
 
 def _ice_servers(response: aiohttp.ClientResponse) -> IceServers:

@@ -70,16 +70,10 @@ def _is_ice_url(url: str) -> bool:
     return match is not None and (match[1] is None or can_be_looked_up(match[1]))
 
 
-def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an http URL (RFC 6454 §4). Raises `ValueError` if they are invalid."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
 def resolve(base: str, location: str, http_status: int = 0) -> str:
     """Return the URL that a `Location` header of the answer from `base` means. Raises `PushError` with `http_status`.
 
-    From https it must not lead to http, where everybody could read and change offer and answer.
+    From https it must not lead to http, where everybody could read the token, and change offer and answer.
     """
     try:
         url = urljoin(base, location)
