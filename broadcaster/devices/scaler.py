@@ -14,6 +14,9 @@ _PIXELS = "yuv420p"
 _FULL_RANGE = 2
 """AVCOL_RANGE_JPEG: luma 0 to 255, which browsers do not expect."""
 
+_ANY_TIME_BASE = Fraction(1, 90_000)
+"""Of pictures without timestamps: filters need one, and the encoder sets its own."""
+
 
 def shown_size(picture: VideoFrame, pixel_aspect: Fraction) -> tuple[int, int]:
     """Return width and height of a picture as a player shows it: upright, with square pixels."""
@@ -82,7 +85,7 @@ def _chain(picture: VideoFrame, filters: list[str]) -> Graph:
         width=picture.width,
         height=picture.height,
         format=VideoFormat(picture.format.name),
-        time_base=picture.time_base,
+        time_base=picture.time_base or _ANY_TIME_BASE,
     )
     steps = [graph.add(name, arguments or None) for name, _, arguments in (step.partition("=") for step in filters)]
     graph.link_nodes(source, *steps, graph.add("buffersink")).configure()
