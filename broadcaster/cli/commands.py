@@ -63,7 +63,9 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
         "uninstall": lambda parsed: uninstall(),
     }
     try:
-        return commands[parsed.command](parsed) or 0
+        code = commands[parsed.command](parsed) or 0
+        sys.stdout.flush()  # here, where a closed pipe is no bug
+        return code
     except SettingsError as error:
         _print_error(f"invalid settings{f' in {parsed.settings}' if parsed.settings else ''}:", error.problems)
         return 2
@@ -75,6 +77,9 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
         return 1
     except KeyboardInterrupt:
         return 0  # Ctrl-C before the daemon installed its signal handlers
+    except BrokenPipeError:  # `… | head`: discard the rest of the output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Exception:  # noqa: BLE001 - the outermost guard
         _log.critical("exiting because of a bug", exc_info=True)
         return 1
@@ -147,9 +152,6 @@ def _check(parsed: argparse.Namespace) -> int:
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT  # the shells' convention
-    except BrokenPipeError:  # `… | head`: discard the rest of the output
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
 
 
 def _link(parsed: argparse.Namespace) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.rigs.certificates import make_pair
 from tests.rigs.daemon import START_LIMIT, Daemon, free_port
@@ -67,3 +72,13 @@ async def test_missing_daemon_is_reported() -> None:
     code, out, err = await command("status", "--set", f"web.port={free_port()}", "--set", "web.host=127.0.0.1")
     assert (code, out) == (1, "")
     assert err.startswith("broadcaster: no broadcaster answers at http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("word", ["settings", "token"])
+def test_output_that_nobody_reads_is_no_bug(word):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "broadcaster", word]
+    result = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")

@@ -38,6 +38,7 @@ async def test_server_that_answers_is_fine_and_nothing_is_published():
         (401, Level.WARNING, "wants another token"),
         (403, Level.WARNING, "wants another token"),
         (404, Level.WARNING, "no WHIP endpoint at this URL"),
+        (501, Level.WARNING, "the server has an error, or is no WHIP server"),
     ],
 )
 async def test_status_of_the_server_is_explained(status, level, found):

@@ -170,6 +170,18 @@ async def test_recording_on_demand_ends_when_the_stream_is_offline(tmp_path):
         assert await rig.finish() == [4.0, 4.0]
 
 
+async def test_what_is_in_memory_is_recorded_and_ended_while_offline(tmp_path):
+    async with recording(tmp_path, "demand", before=10) as rig:
+        rig.go_live()
+        rig.play(10)
+        rig.go_offline()
+        rig.recorder.set_recording(True)
+        assert state(rig) is RecorderState.WAITING
+        rig.go_live()
+        rig.play(4)
+        assert len(await rig.finish()) == 2
+
+
 async def test_recording_can_be_stopped_while_live(tmp_path):
     async with recording(tmp_path) as rig:
         rig.go_live()

@@ -81,6 +81,8 @@ def evaluate(target: PushTarget, answer: ServerAnswer) -> CheckResult:
     if answer.status == 404:
         advice = "Check the path of the URL; the documentation of the server calls it the WHIP URL."
         return _ABOUT.warning(f"{found}: there is no WHIP endpoint at this URL", change_settings(advice))
+    if answer.status >= 500:
+        return _ABOUT.warning(f"{found}: the server has an error, or is no WHIP server", change_settings(_UNREACHABLE))
     if _reveals_token(target):
         advice = "Use https for this server, or a token that is good for nothing else."
         return _ABOUT.warning(f"{found}; the token is sent to it without encryption", change_settings(advice))

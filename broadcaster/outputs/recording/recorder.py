@@ -183,6 +183,8 @@ class Recorder:
             self._recorded_until = self._clock.monotonic()
         else:
             self._collect(self._ring.since(self._clock.monotonic() - self._settings.before), live=False)
+            if self._stream.status.state is not StreamState.LIVE:
+                self._end()
 
     def _record(self, chunk: Chunk, *, live: bool) -> None:
         """Hand a chunk to the disk; a file that the disk does not take ends, and another one begins later."""
