@@ -69,7 +69,7 @@ def is_local_request(address: str, host: str, headers: Mapping[str, str]) -> boo
     match = _HOST.fullmatch(host)
     name = "" if match is None else ascii_name(match["name"]).strip("[]")
     is_forwarded = any(_FORWARDING.fullmatch(header) for header in headers)
-    return is_loopback(address) and (name == "localhost" or is_loopback(name)) and not is_forwarded
+    return is_loopback(address) and is_loopback_host(name) and not is_forwarded
 
 
 def is_loopback(address: str) -> bool:
@@ -78,6 +78,11 @@ def is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address reaches only this machine."""
+    return host == "localhost" or is_loopback(host)
 
 
 def plain_address(remote: str | None) -> str:

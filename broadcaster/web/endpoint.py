@@ -71,12 +71,7 @@ class Endpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one WebSocket from handshake to end; `RequestGuard` has checked Host and Origin."""
-        socket = await self._sockets.open(request, SUBPROTOCOL, self._timings.close_timeout)
-        try:
-            await self._serve(socket)
-        finally:
-            self._sockets.forget(socket)
-        return socket.response
+        return await self._sockets.serve(request, SUBPROTOCOL, self._timings.close_timeout, self._serve)
 
     def close(self) -> None:
         """Close all WebSockets."""

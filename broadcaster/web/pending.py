@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
@@ -32,16 +32,25 @@ class Sockets:
         self._pending: dict[int, WebSocket] = {}
         self._pending_by_network: Counter[str] = Counter()
 
-    async def open(self, request: web.Request, subprotocol: str, close_timeout: float) -> WebSocket:
-        """Complete a handshake. Raises `HTTPBadRequest`, and `ConnectionResetError` if the connection was closed."""
+    async def serve(
+        self,
+        request: web.Request,
+        subprotocol: str,
+        close_timeout: float,
+        serve: Callable[[WebSocket], Awaitable[None]],
+    ) -> web.StreamResponse:
+        """Complete a handshake, and count the WebSocket until `serve` returns.
+
+        Raises `HTTPBadRequest`, and `ConnectionResetError` if the connection was closed.
+        """
         socket = await open_websocket(request, next(self._numbers), subprotocol, close_timeout)
         self._sockets[socket.number] = socket
-        return socket
-
-    def forget(self, socket: WebSocket) -> None:
-        """Stop counting a WebSocket, which is over."""
-        del self._sockets[socket.number]
-        socket.abandon()
+        try:
+            await serve(socket)
+        finally:
+            del self._sockets[socket.number]
+            socket.abandon()
+        return socket.response
 
     def close(self) -> None:
         """Close all WebSockets."""

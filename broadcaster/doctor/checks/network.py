@@ -12,6 +12,7 @@ from broadcaster.doctor.advice import change_settings
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
+from broadcaster.web.access import is_loopback_host
 from broadcaster.web.listen import WILDCARD_HOSTS, open_listeners
 
 _PORT = Subject("port", "Browsers open the page on this port.")
@@ -91,7 +92,7 @@ def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
     """Require an address that other machines can reach; a host name alone does not show that there is a network."""
     hosts = [urlsplit(link).hostname or "" for link in links]
     if host not in WILDCARD_HOSTS:
-        if all(map(is_loopback, hosts)):
+        if all(map(is_loopback_host, hosts)):
             advice = 'This is right behind a reverse proxy on this machine. For other machines: [web] host = ""'
             return _ADDRESSES.warning(
                 f"{links[0]} can be opened on this machine only (web.host)", change_settings(advice)
@@ -106,11 +107,6 @@ def evaluate_addresses(host: str, links: list[str]) -> CheckResult:
         fix = "For others, connect to a router that assigns addresses (DHCP), or set an address:\n  sudo nmtui"
         return _ADDRESSES.warning("\n".join([only, *links]), fix)
     return _ADDRESSES.ok("\n".join(links))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address reaches only this machine."""
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _is_ip(host: str) -> bool:

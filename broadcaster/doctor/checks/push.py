@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import dataclass
 
 from broadcaster.doctor.advice import change_settings
-from broadcaster.doctor.checks.network import is_loopback
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.isolation import run_coroutine
 from broadcaster.doctor.result import CheckResult, Subject
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import PushTarget
 from broadcaster.storage.secrets import read_token
+from broadcaster.web.access import is_loopback_host
 
 _ABOUT = Subject("push", "The stream is sent to this media server while it is live.")
 
@@ -92,7 +92,7 @@ def evaluate(target: PushTarget, answer: ServerAnswer) -> CheckResult:
 def _reveals_token(target: PushTarget) -> bool:
     scheme, _, authority = target.server.partition("://")
     host = authority.rpartition("@")[2].rsplit(":", 1)[0].strip("[]")
-    return scheme == "http" and bool(target.token or target.token_file) and not is_loopback(host)
+    return scheme == "http" and bool(target.token or target.token_file) and not is_loopback_host(host)
 
 
 _UNREACHABLE = "Check that the media server runs, that its name and port are right, and that no firewall is in between."

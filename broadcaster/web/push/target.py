@@ -18,7 +18,7 @@ from broadcaster.settings import PushTarget
 from broadcaster.signaling.actions import AddCandidate, ApplyAnswer, ClosePeer, Log
 from broadcaster.storage.push_sessions import PushSessions
 from broadcaster.storage.secrets import read_token
-from broadcaster.web.access import is_loopback
+from broadcaster.web.access import is_loopback_host
 from broadcaster.web.push.actions import (
     Abort,
     Action,
@@ -57,8 +57,7 @@ class PushRunner:
     def __init__(self, target: PushTarget, context: PushContext) -> None:
         self.target = target
         self._context = context
-        host = urlsplit(target.url).hostname or ""
-        loopback = host == "localhost" or is_loopback(host)
+        loopback = is_loopback_host(urlsplit(target.url).hostname or "")
         self._machine = PushMachine(context.sessions.get(target.name), loopback=loopback)
         self._client = WhipClient(target.url)
         self._deleted = ""
