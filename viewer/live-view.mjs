@@ -11,7 +11,7 @@ import { lines } from "./stats.mjs";
 import { tokenOf } from "./token.mjs";
 import { Peer, hasMediaSource, noWebrtc, refusal, socketUrl, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
-import { describe, fill, language, loadWords } from "./words.mjs";
+import { describe, fill, forPointer, language, loadWords } from "./words.mjs";
 
 /** Time between two calls of `Viewer.tick`, in ms. */
 const TICK = 200;
@@ -69,9 +69,9 @@ export class LiveView extends HTMLElement {
     return this.querySelector(selector);
   }
 
-  /** @param {Words} words */
-  #setWords(words) {
-    this.words = words;
+  /** @param {Words} texts */
+  #setWords(texts) {
+    const words = (this.words = forPointer(texts, matchMedia("(pointer: fine)").matches));
     this.controls.label(words);
     this.#part(".stats").ariaLabel = words.controls.stats;
     this.#part(".token input").ariaLabel = this.#part(".token input").placeholder = words.token;

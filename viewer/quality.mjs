@@ -79,6 +79,7 @@ export class QualityControl {
     this.select.ariaLabel = this.box.title = `${controls.quality} (q)`;
     this.select.value = preference;
     setText(this.face, shown);
+    this.box.dataset.short = qualities[preference];
     for (const option of this.select.options) setText(option, option.selected ? shown : qualities[option.value]);
   }
 }

@@ -133,6 +133,9 @@ export function median(values) {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
 
+/** Number of readings whose median is the frame rate: frames that arrive early or late at a reading change single ones. */
+const READINGS = 5;
+
 /** Statistics of what plays, and the latency of the frames. */
 export class Meter {
   offset = new ClockOffset();
@@ -144,6 +147,8 @@ export class Meter {
   lossyAt = -Infinity;
   /** of the frames since the last update, in ms @type {number[]} */
   latencies = [];
+  /** the latest frame rates @type {number[]} */
+  rates = [];
 
   /** A frame was shown. @param {CaptureClock | null} clock @param {number | undefined} timestamp @param {number} now */
   frame(clock, timestamp, now) {
@@ -160,7 +165,15 @@ export class Meter {
 
   /** Returns the statistics of the stream over the web. @param {Player} player @param {number} now */
   player(player, now) {
-    return { ...player.stats(now), trip: this.offset.trip };
+    const stats = player.stats(now);
+    return { ...stats, trip: this.offset.trip, fps: this.#steadyRate(stats.fps) };
+  }
+
+  /** Returns the frame rate without the jitter of a single reading. @param {number | null} fps */
+  #steadyRate(fps) {
+    if (fps === null) this.rates = [];
+    else this.rates = [...this.rates, fps].slice(-READINGS);
+    return median(this.rates);
   }
 
   /**
@@ -175,6 +188,7 @@ export class Meter {
     const after = snapshot(await peer.stats(), now);
     this.snapshot = after;
     const stats = statsBetween(before, after);
+    stats.fps = this.#steadyRate(stats.fps);
     if (stats.missed > LOSSY) this.lossyAt = now;
     peer.setPlayoutDelay(now - this.lossyAt < LOSSY_MS ? LOSSY_DELAY : 0);
     return { stats, packets: after.video.packetsReceived ?? 0, frames: framesBetween(before, after) };
@@ -188,20 +202,21 @@ const LINES = {
 };
 
 /**
- * Returns the statistics as text; null where a value is unknown.
+ * Returns the statistics as text; null where a value is unknown. Without a choice of renditions there is no line for it.
  * @param {View} view
  * @param {Words} words
  * @returns {[string, string | null][]}  label key and text
  */
 export function lines({ stats, latencyMs, joinMs, freezes, quality }, words) {
   const { width, height, fps, bitrate, route } = stats ?? /** @type {Partial<Stats>} */ ({});
-  const size = width && `${width}×${height}${fps ? ` @ ${fps.toFixed()}` : ""}`;
+  const size = width && `${width}×${height}${fps ? `, ${fps.toFixed()} fps` : ""}`;
   /** @type {Record<string, unknown>} */
   const values = {
     ...stats, latency: latencyMs, join: joinMs, freezes, size: size || null, bitrate: bitrate && bitrate / 1e6,
     route: words.routes[route ?? ""], quality: words.qualities[quality ?? ""],
   };
-  return Object.entries(LINES).map(([key, [digits, unit = ""]]) => {
+  const shown = Object.entries(LINES).filter(([key]) => key !== "quality" || quality !== null);
+  return shown.map(([key, [digits, unit = ""]]) => {
     const value = values[key];
     return [key, typeof value === "number" ? value.toFixed(digits) + unit : String(value || "") || null];
   });

@@ -210,7 +210,7 @@ type KeyPress = {
 type Sentence = { title: string; detail?: string; action?: string };
 /** A file `words.*.json`; `{…}` in its texts is filled in. */
 type Words = {
-  name: string; retryIn: string; retrying: string; viewers: string; tapForSound: string; token: string; join: string; unknown: string;
+  name: string; retryIn: string; retrying: string; viewers: string; tap: string; click: string; tapForSound: string; onlyPlace: string; token: string; join: string; unknown: string;
   states: Record<State, Sentence>;
   reasons: Record<string, Sentence>;
   sound: Record<string, string>;

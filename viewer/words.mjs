@@ -26,6 +26,16 @@ export async function loadWords(locale) {
   return loadWords(locale);
 }
 
+/**
+ * Returns the texts with the verb that fits the device: one clicks with a mouse, and taps a touch screen.
+ * @param {Words} words
+ * @param {boolean} hasMouse
+ * @returns {Words}
+ */
+export function forPointer(words, hasMouse) {
+  return JSON.parse(JSON.stringify(words).replaceAll("{tap}", hasMouse ? words.click : words.tap));
+}
+
 /** Replaces `{name}` by `values.name`. @param {string} text @param {Record<string, string | number>} values */
 export function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
@@ -43,7 +53,7 @@ export function describe(words, { state, reason, limit, up, retryIn }, origin) {
   const sentence = isLimitUnknown ? words.reasons.full : ((EXPLAINED.includes(state) && words.reasons[reason]) || own);
   const isConnecting = state === "reconnecting" && !up;
   return {
-    title: fill(sentence.title, { limit }),
+    title: state === "full" && limit === 1 ? words.onlyPlace : fill(sentence.title, { limit }),
     detail: isConnecting ? "" : fill(sentence.detail || (state === "reconnecting" && own.detail) || "", { origin }),
     action: own.action ?? "",
     retry: retryIn !== null ? fill(words.retryIn, { seconds: retryIn }) : isConnecting ? words.retrying : "",

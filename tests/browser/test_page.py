@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tests.edges.devices_rig import make_file
 from tests.rigs.browser import Viewer, latencies, launch
@@ -111,8 +111,12 @@ async def test_page_waits_while_offline_and_starts_by_itself(open_page):
     async with Daemon(live=False, stream__start="offline") as daemon:
         viewer = await open_page(daemon.url)
         await viewer.state("standby")
+        await viewer.page.wait_for_selector("live-view[data-viewers='1']")
+        await expect(viewer.page.locator(".count")).to_be_hidden()
         daemon.signal(signal.SIGUSR1)
         await viewer.state("live")
+        await expect(viewer.page.locator(".count")).to_be_visible()
+        await expect(viewer.page.locator(".unmute")).to_have_text("Click for sound")
 
 
 async def test_page_recovers_after_a_killed_daemon_is_restarted(open_page):
@@ -149,7 +153,7 @@ async def test_full_state_shows_the_limit(open_page):
         await first.state("live")
         second = await open_page(daemon.url)
         await second.state("full")
-        assert await second.page.locator("h1").inner_text() == "All 1 places are taken."
+        assert await second.page.locator("h1").inner_text() == "The only place is taken."
 
 
 async def test_wrong_token_is_denied_and_the_right_one_accepted(open_page):

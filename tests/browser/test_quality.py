@@ -58,6 +58,21 @@ async def choose(viewer: Viewer, preference: str) -> None:
     await viewer.until_size(*SIZES[preference])
 
 
+async def fits_in_one_line(viewer: Viewer) -> bool:
+    """Return whether the control bar is within the page, and the text of the choice within its button."""
+    await viewer.page.mouse.move(100, 100)
+    return bool(
+        await viewer.evaluate(
+            """(() => {
+            const [bar, box] = [".bar", ".quality"].map((part) => document.querySelector(part));
+            const { left, right } = bar.getBoundingClientRect();
+            return left >= 0 && right <= innerWidth && bar.scrollWidth <= bar.clientWidth
+                && box.scrollWidth <= box.clientWidth && document.querySelector(".quality span").offsetHeight < 20;
+            })()"""
+        )
+    )
+
+
 async def test_twenty_switches_each_way_are_seamless(open_page, record_property):
     async with Daemon(video__fps=FPS) as daemon:
         viewer = await open_page(daemon.url)
@@ -86,6 +101,9 @@ async def test_choice_is_shown_and_takes_effect(open_page):
         await viewer.state("live")
         face, stats = viewer.page.locator(".quality span"), viewer.page.locator(".stats dd")
         await expect(face).to_have_text("Auto (full)")
+        for width in (320, 360, 400, 480):
+            await viewer.page.set_viewport_size({"width": width, "height": 640})
+            assert await fits_in_one_line(viewer), width
         await choose(viewer, "small")
         await expect(face).to_have_text("Small")
         await expect(stats.filter(has_text="640×360")).to_have_count(1)

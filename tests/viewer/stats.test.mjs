@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ClockOffset, latency, lines, median, route, snapshot, statsBetween } from "../../viewer/stats.mjs";
+import { ClockOffset, Meter, latency, lines, median, route, snapshot, statsBetween } from "../../viewer/stats.mjs";
 
 const reports = (video, more = []) => [
   { id: "v", type: "inbound-rtp", kind: "video", codecId: "c1", frameWidth: 1280, frameHeight: 720, ...video },
@@ -75,7 +75,7 @@ test("all statistics as text", () => {
   const words = { routes: { same: "same network" }, qualities: { full: "Full" } };
   const text = Object.fromEntries(lines({ stats: found, latencyMs: 41.6, joinMs: 130.2, freezes: 1, quality: "full" }, words));
   assert.deepEqual(text, {
-    latency: "42 ms", join: "130 ms", size: "1280×720 @ 30", quality: "Full", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
+    latency: "42 ms", join: "130 ms", size: "1280×720, 30 fps", quality: "Full", bitrate: "2.50 Mbit/s", codec: "H264 · opus", buffer: "10.0 ms",
     decode: "5.0 ms", trip: "4.2 ms", route: "same network", lost: "5", repaired: "3", freezes: "1", keyframes: "2", plis: "1", nacks: "4",
   });
 });
@@ -84,6 +84,20 @@ test("unknown values are null, zero is zero", () => {
   const text = Object.fromEntries(lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, { routes: {}, qualities: {} }));
   assert.equal(text.freezes, "0");
   for (const [key, value] of Object.entries(text)) if (key !== "freezes") assert.equal(value, null, key);
+  assert.ok(!("quality" in text), "there is nothing to choose");
+});
+
+test("the frame rate is that of the stream, though single readings see a frame more or less", async () => {
+  const meter = new Meter();
+  let framesDecoded = 0;
+  const peer = { stats: async () => reports({ ...FIRST, framesDecoded }), setPlayoutDelay() {} };
+  const rates = [];
+  for (const [index, frames] of [0, 30, 29, 31, 30, 31].entries()) {
+    framesDecoded += frames;
+    rates.push((await meter.peerStats(peer, index * 1000)).stats.fps);
+  }
+  assert.deepEqual([rates[0], rates.at(-1)], [null, 30]);
+  assert.equal((await meter.peerStats({ ...peer }, 9000)).stats.fps, null, "another connection");
 });
 
 test("the offset is unknown without a heartbeat", () => {

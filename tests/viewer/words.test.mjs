@@ -9,14 +9,14 @@ import { QUALITIES, SOUND } from "../../viewer/protocol.mjs";
 import { KEYS } from "../../viewer/controls.mjs";
 import { choiceText } from "../../viewer/quality.mjs";
 import { TABLE } from "../../viewer/state.mjs";
-import { LANGUAGES, describe, fill, language } from "../../viewer/words.mjs";
+import { LANGUAGES, describe, fill, forPointer, language } from "../../viewer/words.mjs";
 
 const read = (name) => readFileSync(new URL(`../../viewer/${name}`, import.meta.url), "utf8");
 /** The words of a union type. */
 const union = (name) => [...read("types.d.ts").match(new RegExp(`^type ${name} =([^;]*);`, "m"))[1].matchAll(/"([^"]+)"/g)].map(([, word]) => word);
 const [STREAM_REASONS, BYE_REASONS, ERROR_CODES] = ["StreamReason", "ByeReason", "ErrorCode"].map(union);
 const load = (locale) => JSON.parse(read(`words.${locale}.json`));
-const en = load("en");
+const en = forPointer(load("en"), false);
 const view = (state, more = {}) => ({ state, reason: "", limit: 0, up: true, retryIn: null, ...more });
 
 /** The page's own reasons beside the protocol's. */
@@ -25,7 +25,7 @@ const REFUSED = ["web.hosts", "web.origins"];
 const STOPPED = ["1000", "1003", "1009", "4000", "4004"];
 
 for (const locale of LANGUAGES) {
-  const words = load(locale);
+  const words = forPointer(load(locale), true);
 
   test(`${locale}: text for every state`, () => {
     assert.deepEqual(Object.keys(words.states).sort(), Object.keys(TABLE).sort());
@@ -57,7 +57,7 @@ for (const locale of LANGUAGES) {
 
   test(`${locale}: label for every command and statistic`, () => {
     for (const command of Object.values(KEYS)) assert.ok(words.controls[command], command);
-    const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: null }, words).map(([key]) => key);
+    const figures = lines({ stats: null, latencyMs: null, joinMs: null, freezes: 0, quality: "full" }, words).map(([key]) => key);
     assert.deepEqual(Object.keys(words.figures).sort(), [...figures].sort());
   });
 
@@ -75,6 +75,13 @@ for (const locale of LANGUAGES) {
     assert.match(full.retry, /15/);
     assert.doesNotMatch(describe(words, view("full")).title, /\{|\b0\b/);
     assert.match(fill(words.viewers, { count: 7 }), /7/);
+    assert.doesNotMatch(JSON.stringify(words), /\{tap\}/);
+  });
+
+  test(`${locale}: one clicks with a mouse`, () => {
+    const texts = [words.tapForSound, words.states.blocked.title, words.reasons.refused.title, words.reasons.paused.detail];
+    assert.ok(texts.every((text) => text.startsWith(words.click)), texts.join());
+    assert.notEqual(words.tap, words.click);
   });
 }
 
@@ -94,6 +101,7 @@ test("English texts of the states", () => {
   assert.match(title("noroute"), /^The picture can't get through this network\. .{40}/);
   assert.equal(title("unreachable"), "Can't reach the camera. Is it switched on, and are you on its network?");
   assert.equal(title("full", { limit: 20 }), "All 20 places are taken. Waiting for one.");
+  assert.equal(title("full", { limit: 1 }), "The only place is taken. Waiting for one.");
   assert.equal(title("denied", { reason: "token-expired" }), "This link has ended. Ask for a new one.");
   assert.match(title("stopped", { reason: "4004" }), /^This page was opened elsewhere\./);
   assert.match(title("unsupported", { reason: "no-h264" }), /^This browser can't play the stream.*H\.264/);
