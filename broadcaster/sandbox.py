@@ -14,6 +14,9 @@ from pathlib import Path
 FILMS = "/var/lib/broadcaster/films"
 """The folder for films; `make install` creates it."""
 
+DISK_FOLDERS = ("/media", "/mnt", "/run/media")
+"""Folders in which disks are mounted (hier(7), udisks(8))."""
+
 _MOUNTS = Path("/proc/self/mountinfo")
 _OPTIONS = {"/systemd/inaccessible/": "ProtectHome", "systemd-private-": "PrivateTmp"}
 """The unit's option for a part of the root of a mount."""
@@ -54,3 +57,23 @@ def hidden_by_mounts(path: str, mounts: Iterable[str]) -> Hidden | None:
 def contains(folder: str, path: str) -> bool:
     """Return whether an absolute path is `folder` or lies in it."""
     return os.path.commonpath((folder, path)) == folder
+
+
+def disk_folder_of(path: str) -> str | None:
+    """Return the folder of `DISK_FOLDERS` that contains an absolute path; None if none of them does."""
+    return next((folder for folder in DISK_FOLDERS if contains(folder, path)), None)
+
+
+def writable(folder: str) -> str:
+    """Return the path that the unit must make writable so that the service can write to an absolute folder.
+
+    For a disk, that is the folder in which disks are mounted: a mount of its own within a disk would keep the service
+    from seeing that the disk is removed, and from seeing it again.
+    """
+    return disk_folder_of(folder) or folder
+
+
+def drop_in(folder: str) -> str:
+    """Return a drop-in of the unit (systemd.unit(5)) that lets the service write to an absolute folder."""
+    escaped = writable(folder).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'[Service]\nReadWritePaths="-{escaped}"\n'

@@ -10,6 +10,8 @@ poweroff=/etc/polkit-1/rules.d/broadcaster-poweroff.rules
 command=/usr/local/bin/broadcaster
 state=/var/lib/broadcaster
 films=$state/films                          # belongs to the owner: files that the service can play
+recordings=$state/recordings                # belongs to the owner, too
+writable=$unit.d/recordings.conf            # the drop-in that lets the service write to another record.folder
 
 # The scripts parse the output of apt and other programs, which must not be translated. C.UTF-8 alone is not enough:
 # gettext ignores LANGUAGE only in the locale C itself.

@@ -26,6 +26,7 @@ main() {
     environment
     settings_file
     films_folder
+    recordings_folder
     service
     report
 }
@@ -67,6 +68,13 @@ settings_file() {
 films_folder() {
     install -d -m 750 -o broadcaster -g broadcaster "$state"
     install -d -m 755 -o broadcaster -g broadcaster "$films"
+}
+
+# Let the service write to record.folder, if that is not in its state folder. What is missing is reported, not fatal.
+recordings_folder() {
+    local problem
+    problem=$("$new/bin/python" -m broadcaster.cli.recordings_folder "$settings" "$writable")
+    [ -z "$problem" ] || say "$problem"
 }
 
 service() {

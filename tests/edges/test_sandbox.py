@@ -9,7 +9,7 @@ import pytest
 
 from broadcaster.devices.board import Board
 from broadcaster.doctor.account import Account
-from broadcaster.doctor.checks import camera, certificate, push
+from broadcaster.doctor.checks import camera, certificate, push, recordings
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.holders import Holders
 from broadcaster.doctor.isolation import run_isolated
@@ -17,7 +17,7 @@ from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Level
 from broadcaster.doctor.unit import ServiceUnit, parse
 from broadcaster.sandbox import FILMS, Hidden, hidden_by_mounts, hint
-from broadcaster.settings import PushTarget, Settings, VideoSettings, WebSettings
+from broadcaster.settings import PushTarget, RecordSettings, Settings, VideoSettings, WebSettings
 from tests.edges.devices_rig import make_file
 from tests.house.project import ROOT
 
@@ -105,3 +105,16 @@ def test_check_of_other_settings_ignores_the_sandbox_of_the_service(tmp_path: Pa
     film = Settings(video=VideoSettings(source="file", file=str(tmp_path / "none.mp4")))
     assert "the service does not see" in check(film, camera.probe).found
     assert "the service does not see" not in check(film, camera.probe, "/home/pi/my.toml").found
+
+
+def test_check_of_recordings_suggests_another_folder_than_one_that_is_hidden() -> None:
+    result = check(Settings(record=RecordSettings("live", "/home/pi/films")), recordings.probe)
+    assert result.found == "the service does not see /home/pi/films (ProtectHome=)"
+    assert "/srv/recordings" in result.fix
+
+
+def test_check_of_recordings_tells_how_to_mount_a_disk() -> None:
+    result = check(Settings(record=RecordSettings("live", "/mnt/usb-that-is-not-there/films")), recordings.probe)
+    assert result.level is Level.BROKEN
+    assert "no disk is mounted there" in result.found
+    assert "/etc/fstab" in result.fix

@@ -12,7 +12,6 @@ from broadcaster.model.recording import Recording
 from broadcaster.outputs.recording.names import file_name
 from broadcaster.storage.recordings.folder import LOCK
 from broadcaster.storage.recordings.index import FILE, Index
-from broadcaster.storage.recordings.time_service import boot_id, is_synchronized
 from tests.edges.recording_rig import NOON, DiskRig
 from tests.unit.recordings import needs_ffprobe, probe
 
@@ -352,11 +351,6 @@ def test_ten_thousand_files_and_a_broken_one(tmp_path, caplog):
     rig.record()
     assert rig.disk.recordings[-1].number == 10_001
     rig.disk.close()
-
-
-def test_boot_and_time_service_are_known():
-    assert len(boot_id()) == 36
-    assert is_synchronized() in (True, False)
 
 
 def test_recordings_of_another_boot_are_not_corrected(tmp_path):

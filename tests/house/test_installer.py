@@ -156,21 +156,56 @@ def test_non_root_user_gets_the_sudo_command(typed, tmp_path):
     assert done.stderr.rstrip().endswith(typed or "sudo make install")
 
 
-REMOVE = "source <(grep -vx main uninstall.sh)\nstate={0}/state films={0}/state/films\nremove_state"
+FOLDER = """
+new={0} settings={0}/settings.toml writable={0}/recordings.conf
+recordings_folder
+"""
 
 
-def test_uninstall_keeps_films(tmp_path):
-    films = tmp_path / "state/films"
-    films.mkdir(parents=True)
-    (films / "film.mp4").write_bytes(b"film")
+def test_problem_of_the_recordings_folder_is_reported_and_not_fatal(tmp_path):
+    (tmp_path / "bin").mkdir()
+    write_program(tmp_path / "bin", "python", '#!/bin/sh\n[ "$5" ] || echo "no disk: $4"\n')
+    done = run(FOLDER.format(tmp_path), tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"broadcaster: no disk: {tmp_path}/recordings.conf\n")
+
+
+REMOVE = """
+source <(grep -vx main uninstall.sh)
+state={0}/state films={0}/state/films recordings={0}/state/recordings
+remove_state
+"""
+
+
+def test_uninstall_keeps_films_and_recordings(tmp_path):
+    for name in ("films", "recordings"):
+        (tmp_path / "state" / name).mkdir(parents=True)
+        (tmp_path / "state" / name / "film.mp4").write_bytes(b"film")
     (tmp_path / "state/wish").write_text("live\n")
     write_program(tmp_path, "chown", "#!/bin/sh\n")
     assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["films"]
-    assert (films / "film.mp4").read_bytes() == b"film"
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["films", "recordings"]
+    assert (tmp_path / "state/films/film.mp4").read_bytes() == b"film"
+    assert (tmp_path / "state/recordings/film.mp4").read_bytes() == b"film"
 
 
-def test_uninstall_removes_an_empty_films_folder(tmp_path):
-    (tmp_path / "state/films").mkdir(parents=True)
+def test_uninstall_removes_empty_folders(tmp_path):
+    for name in ("films", "recordings"):
+        (tmp_path / "state" / name).mkdir(parents=True)
+    (tmp_path / "state/recordings/.index.sqlite").touch()
     assert run(REMOVE.format(tmp_path), tmp_path).returncode == 0
     assert not (tmp_path / "state").exists()
+
+
+ELSEWHERE = """
+source <(grep -vx main uninstall.sh)
+command={0}/broadcaster writable={0}/recordings.conf
+recordings_elsewhere
+"""
+
+
+def test_uninstall_names_the_recordings_elsewhere(tmp_path):
+    settings = '[record]\n# Folder\nfolder = "/media/usb/my recordings"\n\n[log]\nlevel = "info"\n'
+    write_program(tmp_path, "broadcaster", f"#!/bin/sh\ncat <<'END'\n{settings}END\n")
+    assert run(ELSEWHERE.format(tmp_path), tmp_path).stdout == ""
+    (tmp_path / "recordings.conf").touch()
+    assert run(ELSEWHERE.format(tmp_path), tmp_path).stdout == "/media/usb/my recordings\n"

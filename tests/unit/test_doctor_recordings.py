@@ -29,7 +29,7 @@ def test_folder_that_cannot_be_written_to(monkeypatch):
     result = evaluate(state, SETTINGS)
     assert result.level is Level.BROKEN
     assert result.found.startswith("/proc/recordings cannot be written to: ")
-    assert "ReadWritePaths=-/proc/recordings" in result.fix
+    assert "'ReadWritePaths=\"-/proc/recordings\"'" in result.fix
 
 
 def test_sd_card_is_recognized(tmp_path, monkeypatch):
@@ -57,7 +57,8 @@ def test_good_disk():
         ({"free": 20_000_000_000}, Level.WARNING, "Free some space"),
         ({"free": 0}, Level.WARNING, "Free some space"),
         ({"is_card": True}, Level.WARNING, "Use a USB disk"),
-        ({"writable": False}, Level.BROKEN, "ReadWritePaths=-/data"),
+        ({"writable": False}, Level.BROKEN, 'ReadWritePaths="-/data"'),
+        ({"writable": False, "folder": "/media/usb/data"}, Level.BROKEN, 'ReadWritePaths="-/media"'),
     ],
 )
 def test_other_disks(change, level, text):

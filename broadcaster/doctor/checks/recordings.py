@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 import time
@@ -13,18 +14,25 @@ from broadcaster.doctor.checks.board import format_size
 from broadcaster.doctor.context import CheckContext
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import CheckResult, Subject
-from broadcaster.sandbox import contains
+from broadcaster.sandbox import contains, drop_in, writable
 from broadcaster.settings import Settings
 from broadcaster.settings.paths import absolute
+from broadcaster.storage.recordings.mounts import missing_disk
 from broadcaster.storage.state_file import state_folder
 
 TEST_TIME = 3.0
 """Seconds of writing; SD cards stop now and then."""
 CHUNK = 2.0
 """Seconds of video that the recorder writes and flushes at once."""
+DROP_INS = "/etc/systemd/system/broadcaster.service.d"
 _AUDIO_BITRATE = 64_000
 _DAY = 86_400
 
+_MOUNT = (
+    "Plug in the disk, and mount it, for example by a line in /etc/fstab (nofail: the Pi also starts without it):\n"
+    "  LABEL=recordings /media/recordings ext4 nofail,noatime 0 2\n"
+    "Recording begins by itself when it is mounted."
+)
 _ABOUT = Subject("recordings", "What is recorded is written here; the stream does not depend on it.")
 
 
@@ -52,9 +60,22 @@ def probe(context: CheckContext) -> list[CheckResult]:
     path = Path(absolute(folder)) if folder else state_folder(settings.stream.state_dir) / "recordings"
     hidden = context.hides(str(path))
     if hidden is not None:
-        return [_ABOUT.broken(f"the service does not see {path} ({hidden.option}=)", _allow(str(path)))]
-    writable = not folder or _service_may_write(context, str(path))
-    return [evaluate(read_folder(context.machine, path, chunk_size(settings), writable=writable), settings)]
+        fix = "Set record.folder to another folder, such as /srv/recordings, or one on a USB disk in /media or /mnt."
+        return [_ABOUT.broken(f"the service does not see {path} ({hidden.option}=)", fix)]
+    if missing := _missing_disk(str(path)):
+        return [_ABOUT.broken(f"{path}: {missing}", _MOUNT)]
+    may_write = not folder or _service_may_write(context, str(path))
+    return [evaluate(read_folder(context.machine, path, chunk_size(settings), writable=may_write), settings)]
+
+
+def _missing_disk(path: str) -> str:
+    """Return why there is no disk, or none that the service's user can use."""
+    try:
+        return missing_disk(path)
+    except PermissionError:
+        return "the service's user may not open it: desktops mount disks for the user who is logged in only"
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def chunk_size(settings: Settings) -> int:
@@ -115,14 +136,18 @@ def _service_may_write(context: CheckContext, path: str) -> bool:
     if contains(context.service.state_folder, path):
         return True
     paths = context.machine.run("systemctl", "show", "broadcaster.service", "--property=ReadWritePaths", "--value")
-    return paths is None or any(contains(one.lstrip("-+"), path) for one in paths.split())
+    if paths is None:
+        return True
+    found = [one.lstrip("-+") for one in (*paths.split(), paths.strip())]  # systemd does not quote spaces
+    return any(contains(one, writable(path)) for one in found if one)
 
 
 def _allow(folder: str) -> str:
-    drop_in = "/etc/systemd/system/broadcaster.service.d"
+    name = shlex.quote(folder)
     return (
-        f"Make the folder, and let the service write there:\n  sudo install -d -o broadcaster {folder}\n"
-        f"  sudo mkdir -p {drop_in}\n"
-        f"  printf '[Service]\\nReadWritePaths=-{folder}\\n' | sudo tee {drop_in}/recordings.conf\n"
+        "Make the folder, and let the service write there; `sudo broadcaster install` does the same:\n"
+        f"  sudo install -d -o broadcaster -g broadcaster {name}\n"
+        f"  sudo mkdir -p {DROP_INS}\n"
+        f"  printf '%s\\n' {shlex.join(drop_in(folder).splitlines())} | sudo tee {DROP_INS}/recordings.conf\n"
         "  sudo systemctl daemon-reload\n  sudo systemctl restart broadcaster"
     )

@@ -18,7 +18,7 @@ from broadcaster.ports.recording import Chunk, Segment
 from broadcaster.storage.recordings.catalog import Catalog
 from broadcaster.storage.recordings.files import RecordingFile
 from broadcaster.storage.recordings.folder import Folder
-from broadcaster.storage.recordings.time_service import boot_id, is_synchronized
+from broadcaster.storage.recordings.time_service import TimeService, boot_id
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ class Disk:
     """
 
     def __init__(
-        self, folder: Folder, limits: Limits, clock: Clock, synchronized: Callable[[], bool] = is_synchronized
+        self, folder: Folder, limits: Limits, clock: Clock, synchronized: Callable[[], bool] | None = None
     ) -> None:
+        """`synchronized` tells whether the clock is known to be right."""
         self.problem = ""
         self.failures = 0
         self.free = 0
@@ -51,15 +52,21 @@ class Disk:
         self._folder = folder
         self._limits = limits
         self._clock = clock
-        self._synchronized = synchronized
+        self._synchronized = synchronized or TimeService(clock.monotonic).is_synchronized
         self._wall_clock = WallClock()
         self._catalog: Catalog | None = None
         self._writing: list[Job] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the folder has been opened."""
+        return self._catalog is not None
 
     def open(self) -> None:
         """Open the folder, mend what a power cut has left, and delete what is too old or too much."""
         with self._failing(None):
             self._make_room(self._open_folder())
+            self.problem = ""
 
     def begin(self, job: Job) -> None:
         """Begin a file."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from broadcaster.errors import RecordError
 from broadcaster.outputs.recording.names import parse
+from broadcaster.storage.recordings.mounts import missing_disk
 
 LOCK = ".broadcaster.lock"
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -42,6 +43,8 @@ class Folder:
     def open(self) -> None:
         """Open the folder, which is made if there is none, and lock it. Raises `RecordError` and OSError."""
         self.close()
+        if missing := missing_disk(str(self.path)):
+            raise RecordError(missing)
         is_new = not self.path.is_dir()
         self.path.mkdir(parents=self._device is None, exist_ok=True)
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

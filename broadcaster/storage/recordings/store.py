@@ -162,10 +162,17 @@ class DiskStore:
 
     def _run(self) -> None:
         """In the thread: make the calls, one after the other."""
-        while (call := self._calls.get()) is not None:
+        while (call := self._next_call()) is not None:
             function, job = call
             try:
                 function()
             except Exception as error:
                 log.exception("internal error in the thread that writes recordings; please report it")
                 self._disk.fail(job, error)
+
+    def _next_call(self) -> tuple[Callable[[], None], Job | None] | None:
+        """Wait for the next call; without a folder, such as before a disk is plugged in, it is opened now and then."""
+        try:
+            return self._calls.get(timeout=None if self._disk.is_open else RETRY_AFTER)
+        except queue.Empty:
+            return self._disk.open, None
