@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from broadcaster.outputs.recording.names import parse
-from broadcaster.sandbox import contains, disk_folder_of, drop_in
+from broadcaster.sandbox import contains, drop_in
 from broadcaster.settings import read
 from broadcaster.settings.paths import absolute
 from broadcaster.storage.recordings.folder import LOCK

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster.model.recording import RecorderState
 from broadcaster import sandbox
+from broadcaster.model.recording import RecorderState
 from broadcaster.sandbox import disk_folder_of
 from broadcaster.storage.recordings import store
 from broadcaster.storage.recordings.mounts import missing_disk

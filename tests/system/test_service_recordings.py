@@ -1,4 +1,4 @@
-"""Recordings of the installed service: on a disk that comes and goes, through its sandbox. Runs after `test_service`."""
+"""Recordings of the installed service, on a disk that comes and goes. Runs after `test_service`."""
 
 from __future__ import annotations
 
