@@ -17,6 +17,22 @@ class StreamReason(StrEnum):
     INTERNAL = "internal"
 
 
+_DESCRIPTIONS = {
+    StreamReason.NO_CAMERA: "no camera was found",
+    StreamReason.CAMERA_BUSY: "another program uses the camera",
+    StreamReason.CAMERA_LOST: "the camera was unplugged",
+    StreamReason.CAMERA_STALLED: "the camera delivers no pictures",
+    StreamReason.ENCODER: "the video encoder has failed",
+    StreamReason.FILE: "the video file cannot be played",
+    StreamReason.INTERNAL: "there is an internal error",
+}
+
+
+def describe_reason(reason: str) -> str:
+    """Return a stream's reason in words, as far as it is known."""
+    return {str(known): words for known, words in _DESCRIPTIONS.items()}.get(reason, reason or "the reason is unknown")
+
+
 class BroadcasterError(Exception):
     """Base class of errors that the owner can fix."""
 

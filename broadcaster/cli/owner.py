@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from broadcaster.cli import failure
 from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
 from broadcaster.service.daemon_client import NoDaemon
@@ -24,17 +25,22 @@ def set_live(target: Target, live: bool, wait: Callable[[float], None] = time.sl
     answer = _request(target, lambda: client.set_live(live))
     deadline = time.monotonic() + (START_LIMIT if live else STOP_LIMIT)
     final = ("live", "failed") if live else ("offline",)
-    while (state := answer["stream"]["state"]) not in final:
+    while (state := answer["stream"]["state"]) not in final or answer.get("opening"):
         if time.monotonic() > deadline:
-            raise BroadcasterError(f"the stream is still {state}; run `broadcaster check` to find the cause")
+            raise BroadcasterError(_stuck(answer))
         wait(_POLL)
         answer = _request(target, client.status)
     if state == "failed":
         raise BroadcasterError(
-            f"failed ({answer['stream'].get('reason', 'unknown')}); the daemon keeps trying. "
-            "Run `broadcaster check camera` to find the cause"
+            f"the stream has failed: {failure.problem(answer)}. The daemon keeps trying.\n{failure.fix(answer, target)}"
         )
     return str(state)
+
+
+def _stuck(answer: dict[str, Any]) -> str:
+    """Return the message about a stream that does not reach the requested state in time."""
+    state = "being opened again" if answer.get("opening") else answer["stream"]["state"]
+    return f"the stream is still {state}; run `broadcaster check` to find the cause"
 
 
 def record(target: Target, what: str) -> str:
@@ -60,7 +66,7 @@ def status(target: Target, now: float, *, as_json: bool) -> str:
     answer = _request(target, target.client.status)
     if as_json:
         return json.dumps(answer, indent=2, ensure_ascii=False)
-    return "\n".join(f"  {name:9}{text}" for name, text in _rows(answer, now))
+    return "\n".join(f"  {name:9}{text}".rstrip() for name, text in _rows(answer, target, now))
 
 
 def viewers(target: Target, *, as_json: bool) -> str:
@@ -88,15 +94,17 @@ def _request(target: Target, send: Callable[[], Any]) -> dict[str, Any]:
         raise BroadcasterError(f"{error}. To start it: {start}") from error
 
 
-def _rows(answer: dict[str, Any], now: float) -> Iterable[tuple[str, str]]:
+def _rows(answer: dict[str, Any], target: Target, now: float) -> Iterable[tuple[str, str]]:
     yield "State", _state(answer["stream"], now)
+    if answer["stream"]["state"] == "failed":
+        yield from failure.rows(answer, target)
     if "source" not in answer:
         yield "", "The stream is private; only the operator sees more (use sudo, or the daemon's settings)."
         return
     capacity = answer["capacity"]
     yield "Viewers", f"{answer['viewers']} of at most {answer['limit']}{_small(capacity['renditions'])}{_web(answer)}"
-    for target in answer.get("push", []):
-        yield "Push", _push(target)
+    for server in answer.get("push", []):
+        yield "Push", _push(server)
     yield "Source", f"{answer['source']}, {answer['width']}×{answer['height']}, {answer['fps']:g} fps"
     yield "Encoder", f"{answer['encoder']}, {capacity['bitrate_wanted'] / 1e6:.3g} Mbit/s"
     yield "Audio", str(answer["audio_source"])
@@ -130,8 +138,6 @@ def _web(answer: dict[str, Any]) -> str:
 
 def _state(stream: dict[str, Any], now: float) -> str:
     state = str(stream["state"])
-    if reason := stream.get("reason"):
-        state += f" ({reason})"
     if since := stream.get("since"):
         state += f" for {duration(now - since)}"
     return state + {"none": ", no audio", "lost": ", microphone lost"}.get(str(stream.get("sound")), "")

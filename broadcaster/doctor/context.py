@@ -37,7 +37,8 @@ _STATES_WITH_DEVICES = ("starting", "live", "stopping", "failed")
 class DaemonStatus:
     """The answer of the daemon on our port to `GET /api/status`.
 
-    A private daemon shows only its state to clients that are not the operator.
+    A private daemon shows only its state to clients that are not the operator. `problem` is why the stream has failed,
+    in words.
     """
 
     state: str
@@ -51,6 +52,7 @@ class DaemonStatus:
     fps: float
     pictures: int
     viewers: int
+    problem: str = ""
 
     @property
     def holds_devices(self) -> bool:
@@ -123,6 +125,7 @@ def parse_status(status: Any) -> DaemonStatus | None:
             fps=float(fields["fps"]),
             pictures=int(fields["pictures"]),
             viewers=int(fields["viewers"]),
+            problem=str(fields.get("problem") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -154,7 +154,8 @@ class StreamReport:
     """Statistics of the stream for `GET /api/status`; the names of sources and encoder are for display.
 
     `openings` counts attempts to open the sources, including failed ones; `internal_errors` counts unexpected
-    exceptions.
+    exceptions. `opening` is whether they are being opened. `problem` is why the stream has failed, as in the log; empty
+    in all other states. Both are for the operator only: `problem` may name a file.
     """
 
     video_source: str
@@ -167,3 +168,5 @@ class StreamReport:
     keyframes_forced: int
     openings: int = 0
     internal_errors: int = 0
+    opening: bool = False
+    problem: str = ""

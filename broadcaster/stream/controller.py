@@ -60,6 +60,7 @@ class StreamController:
         self._log = StreamLog()
         self._openings = 0
         self._had_small = False
+        self._problem = ""
         self._closing = False
 
     @property
@@ -117,6 +118,8 @@ class StreamController:
             keyframes_forced=self._hub.full.gate.forced,
             openings=self._openings,
             internal_errors=self._bugs.count,
+            opening=self._machine.phase in _OPENING,
+            problem=self._problem if self.status.state is StreamState.FAILED else "",
         )
 
     async def run(self) -> None:
@@ -201,6 +204,7 @@ class StreamController:
             self._after(lambda now: self._machine.tick(now, reason))
 
     def _log_failure(self, detail: str) -> None:
+        self._problem = detail
         self._log.failure(detail, steady=self._machine.is_steady(self._clock.monotonic()))
 
     def _after(self, change: Callable[[float], Action | None]) -> None:

@@ -19,23 +19,26 @@ class StreamLog:
 
     def __init__(self) -> None:
         self._causes: set[str] = set()
+        self._explained = False
         self._last = ""
 
     def failure(self, cause: str, *, steady: bool) -> None:
-        """Log why the video failed; `steady`: the stream was live for a while before."""
+        """Log why the stream failed; `steady`: it was live for a while before."""
         if steady or len(self._causes) >= MAX_CAUSES:
             self._causes.clear()
         level = logging.DEBUG if cause in self._causes else logging.WARNING
         self._causes.add(cause)
-        log.log(level, "video: %s; retrying", cause)
+        self._explained = level == logging.WARNING
+        log.log(level, "stream has failed: %s; retrying", cause)
 
     def status(self, status: StreamStatus) -> None:
         """Log a change of the state, or of the audio while live."""
         live = status.state is StreamState.LIVE
-        state = "has failed" if status.state is StreamState.FAILED else f"is {status.state}"
-        line = f"stream {state}{f' ({status.reason})' if status.reason else ''}"
+        has_failed = status.state is StreamState.FAILED
+        line = f"stream has failed again ({status.reason})" if has_failed else f"stream is {status.state}"
         if line != self._last:
             self._last = line
-            log.info("%s%s", line, f", {_AUDIO[status.sound]}" if live else "")
+            if not (has_failed and self._explained):
+                log.info("%s%s", line, f", {_AUDIO[status.sound]}" if live else "")
         elif live:
             log.info("stream is still live, now %s", _AUDIO[status.sound])

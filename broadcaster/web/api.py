@@ -60,6 +60,7 @@ class Api:
         if self._private and not is_operator:
             return json_response({"stream": {"state": self._stream.status.state}, "private": True})
         report = asdict(self._stream.report())
+        failure = {name: report.pop(name) for name in ("opening", "problem")}
         answer: dict[str, Any] = {
             "stream": to_builtins(stream_object(self._stream.status)),
             "private": self._private,
@@ -73,6 +74,7 @@ class Api:
             "version": self._version,
         }
         if is_operator:
+            answer |= failure
             answer["viewer_figures"] = [*self._viewers.stats(), *self._players.stats()]
             answer |= {name: to_builtins(report()) for name, report in self.reports.items()}
         return json_response(answer)
@@ -84,7 +86,10 @@ class Api:
         requested = await self._read_live(request)
         self._log.info("live", f"{request[CALLER].address} requested {'start' if requested else 'stop'}")
         self._stream.set_live(requested)
-        return json_response({"live": requested, "stream": to_builtins(stream_object(self._stream.status))})
+        report, stream = self._stream.report(), to_builtins(stream_object(self._stream.status))
+        return json_response(
+            {"live": requested, "stream": stream, "opening": report.opening, "problem": report.problem}
+        )
 
     async def health(self, request: web.Request) -> web.Response:
         """Report whether the daemon works; being offline intentionally is healthy."""

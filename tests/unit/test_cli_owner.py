@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -12,7 +12,7 @@ from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import MediaStats
 from broadcaster.service.daemon_client import DaemonClient, NoDaemon, Refused, operator_token
-from broadcaster.settings import Settings, WebSettings
+from broadcaster.settings import Settings, VideoSettings, WebSettings
 
 PEER = {"health": "ok", "loss": 0.0125, "round_trip": 0.0421, "remb": 2_500_000, "route": "host"}
 ANNA = {"viewer": "v1", "link": {"name": "Anna"}, "address": "192.0.2.7", "connected": True, "kept": False}
@@ -145,7 +145,30 @@ def test_set_live_waits_until_the_stream_is_live(target):
 def test_set_live_reports_the_reason_of_a_failure(target):
     daemon, answers = target
     answers.append({"stream": {"state": "failed", "reason": "no-camera"}})
-    with pytest.raises(BroadcasterError, match=r"failed \(no-camera\).*broadcaster check camera"):
+    with pytest.raises(BroadcasterError, match="has failed: no camera was found"):
+        owner.set_live(daemon, True, lambda seconds: None)
+
+
+def test_set_live_waits_for_the_retry_that_it_causes(target):
+    daemon, answers = target
+    failed = {"stream": {"state": "failed", "reason": "file"}, "opening": True, "problem": "the old one"}
+    answers += [failed, failed, {"stream": {"state": "live"}, "opening": False, "problem": ""}]
+    assert owner.set_live(daemon, True, lambda seconds: None) == "live"
+
+
+def test_missing_film_is_named_with_the_fix(target):
+    daemon, answers = target
+    film = VideoSettings(source="file", file="/films/a.mp4")
+    daemon = replace(daemon, settings=replace(Settings(), video=film))
+    problem = "/films/a.mp4: No such file or directory"
+    answers.append(STATUS | {"stream": {"state": "failed", "since": 1000.0, "reason": "file"}, "problem": problem})
+    assert owner.status(daemon, 1090.0, as_json=False).splitlines()[:4] == [
+        "  State    failed for 1 min 30 s",
+        f"  Problem  {problem}",
+        "  Fix      Check that the file is there, complete, and readable for the daemon's user:",
+        "             ls -l /films/a.mp4",
+    ]
+    with pytest.raises(BroadcasterError, match=rf"(?s){problem}.*ls -l /films/a.mp4"):
         owner.set_live(daemon, True, lambda seconds: None)
 
 

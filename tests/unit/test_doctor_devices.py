@@ -1,12 +1,14 @@
 """Checks of camera, encoder, microphone, permissions and pins."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
 from broadcaster.devices.board import read_board
 from broadcaster.devices.holders import Process
 from broadcaster.devices.self_test import AudioTestResult, VideoTestResult
+from broadcaster.doctor.advice import source_fix
 from broadcaster.doctor.checks import camera, encoder, microphone, permissions, pins
 from broadcaster.doctor.checks.permissions import Devices
 from broadcaster.doctor.context import DaemonStatus, parse_status
@@ -98,17 +100,44 @@ def test_missing_video_source_points_to_the_camera_s_result():
 
 
 def test_devices_of_the_running_daemon_are_fine():
-    assert camera.evaluate_running(LIVE).found == "in use by the running broadcaster (imx708, 1280×720)"
+    assert camera.evaluate_running(LIVE, AUTO).found == "in use by the running broadcaster (imx708, 1280×720)"
     assert microphone.evaluate_running(LIVE).found == "in use by the running broadcaster (alsa)"
 
 
 def test_failed_devices_of_the_running_daemon_are_broken():
     failed = DaemonStatus("failed", "camera-busy", "lost", "imx708", "hardware", "alsa", 1280, 720, 30.0, 0, 0)
     assert failed.holds_devices
-    assert camera.evaluate_running(failed).level is Level.BROKEN
-    assert "camera-busy" in camera.evaluate_running(failed).found
+    busy = camera.evaluate_running(failed, AUTO)
+    assert busy.level is Level.BROKEN
+    assert "another program uses the camera" in busy.found
+    assert "fuser" in busy.fix
     assert microphone.evaluate_running(failed).level is Level.BROKEN
     assert encoder.evaluate_live(failed, None).found == "hardware, not measured: the running broadcaster is failed"
+
+
+def test_missing_film_of_the_running_daemon_is_named_with_the_fix():
+    film = VideoSettings(source="file", file="/films/no film.mp4")
+    problem = "/films/no film.mp4: No such file or directory"
+    failed = replace(LIVE, state="failed", reason="file", problem=problem)
+    result = camera.evaluate_running(failed, film)
+    assert result.found.endswith(problem)
+    assert "ls -l '/films/no film.mp4'" in result.fix
+
+
+@pytest.mark.parametrize("reason", [StreamReason.NO_CAMERA, StreamReason.CAMERA_LOST, StreamReason.CAMERA_STALLED])
+def test_cables_are_named_only_where_the_source_may_have_one(reason):
+    def cables(source: str, *, on_a_pi: bool = True) -> tuple[bool, bool]:
+        fix = source_fix(reason, VideoSettings(source=source), on_a_pi=on_a_pi)
+        return "Plug the camera in again" in fix, "camera cable" in fix
+
+    for source in ("auto", "camera"):
+        assert cables(source) == (True, True)
+        assert cables(source, on_a_pi=False) == (True, False)
+    assert cables("v4l2") == (True, False)
+    assert cables("picamera2") == (False, True)
+    for source in ("file", "test"):
+        assert cables(source) == (False, False)
+    assert cables("picamera2", on_a_pi=False) == (False, False)
 
 
 def test_status_of_a_private_daemon_has_only_the_state():

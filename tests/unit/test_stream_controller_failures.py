@@ -71,7 +71,7 @@ def test_repeated_failure_is_logged_once(caplog):
     caplog.set_level("INFO")
     travel(scenario)
     problems = [record.message for record in caplog.records if record.levelno > logging.INFO]
-    causes = [problem.removeprefix("video: ").split(";")[0] for problem in problems]
+    causes = [problem.removeprefix("stream has failed: ").split(";")[0] for problem in problems]
     assert causes == [
         "none found",
         "no keyframe within 10 s of opening the source",
@@ -160,7 +160,7 @@ def test_bug_in_a_camera_thread_is_a_failure_logged_once_with_its_traceback(capl
 
     travel(scenario)
     assert caplog.text.count("internal error in usb-video; please report it") == 1
-    assert caplog.text.count("video: internal error in usb-video: LookupError: a bug") == 1
+    assert caplog.text.count("stream has failed: internal error in usb-video: LookupError: a bug") == 1
 
 
 def test_hanging_open_is_abandoned_and_retried():

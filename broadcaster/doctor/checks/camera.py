@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -19,7 +18,7 @@ from broadcaster.devices.self_test import (
     measure_encoding_speed_of_both,
     run_video_test,
 )
-from broadcaster.doctor.advice import LOWER_RESOLUTION, READ_LOG, copy_out_of_sandbox, source_fix
+from broadcaster.doctor.advice import LOWER_RESOLUTION, copy_out_of_sandbox, has_usb_library, source_fix
 from broadcaster.doctor.checks import rendition
 from broadcaster.doctor.checks.encoder import (
     MIN_RATE,
@@ -34,7 +33,7 @@ from broadcaster.doctor.checks.encoder import (
 from broadcaster.doctor.context import CheckContext, DaemonStatus
 from broadcaster.doctor.isolation import captured_logs, run_coroutine
 from broadcaster.doctor.result import CheckResult, Subject
-from broadcaster.errors import BroadcasterError, SourceError, StreamReason
+from broadcaster.errors import BroadcasterError, SourceError, StreamReason, describe_reason
 from broadcaster.settings import VideoSettings
 
 MEASUREMENT = 3.0
@@ -59,7 +58,8 @@ def probe(context: CheckContext) -> list[CheckResult]:
     if context.device_owner is not None:
         running = context.device_owner
         live = evaluate_live(running, _live_rate(context, running))
-        return [evaluate_running(running), live, rendition.running(context.settings.video.second)]
+        camera = evaluate_running(running, context.settings.video, fix_for(context))
+        return [camera, live, rendition.running(context.settings.video.second)]
     with captured_logs("broadcaster.devices") as logs:
         try:
             video, _ = make_sources(context.settings.video, context.settings.audio, SystemClock())
@@ -97,8 +97,7 @@ def _probe_rendition(context: CheckContext, measured: VideoTestResult) -> CheckR
 
 def fix_for(context: CheckContext) -> Fix:
     """Return `source_fix` for this machine: its libraries, and whether it may have a ribbon cable."""
-    usb_library = importlib.util.find_spec("linuxpy") is not None
-    return partial(source_fix, usb_library=usb_library, on_a_pi=context.board.is_raspberry_pi)
+    return partial(source_fix, usb_library=has_usb_library(), on_a_pi=context.board.is_raspberry_pi)
 
 
 def evaluate(
@@ -129,10 +128,11 @@ def evaluate(
     return _ABOUT.ok("\n".join([found, *logs[:_MAX_LOG_LINES]]))
 
 
-def evaluate_running(running: DaemonStatus) -> CheckResult:
+def evaluate_running(running: DaemonStatus, settings: VideoSettings, fix: Fix = source_fix) -> CheckResult:
     """Report the camera of the running daemon, which has it open."""
     if running.state == "failed":
-        return _ABOUT.broken(f"the running broadcaster gets no pictures ({running.reason})", READ_LOG)
+        found = f"the running broadcaster gets no pictures: {running.problem or describe_reason(running.reason)}"
+        return _ABOUT.broken(found, fix(running.reason, settings))
     shown = f"{running.source}, {running.width}×{running.height}"
     return _ABOUT.ok(f"in use by the running broadcaster ({shown})")
 
