@@ -33,5 +33,6 @@ def fix(answer: dict[str, Any], target: Target) -> str:
 def rows(answer: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
     """Yield the rows of `broadcaster status` about a stream that has failed."""
     yield "Problem", problem(answer)
-    for name, line in zip(("Fix", *[""] * 20), fix(answer, target).splitlines(), strict=False):
-        yield name, line
+    first, *rest = fix(answer, target).splitlines()
+    yield "Fix", first
+    yield from (("", line) for line in rest)

@@ -43,10 +43,13 @@ def test_stalled_camera_is_reopened():
             assert driver.state is StreamState.LIVE
             await asyncio.sleep(0.2)
             assert driver.states[-1][:2] == ("failed", "camera-stalled")
+            assert driver.controller.report().problem == "no picture for 2 s"
             await asyncio.sleep(1.1)
             assert driver.camera.opened == 2
+            assert driver.controller.report().opening, "a retry, which viewers see as failed"
             driver.camera.deliver(clock)
             assert driver.state is StreamState.LIVE
+            assert (driver.controller.report().opening, driver.controller.report().problem) == (False, "")
 
     travel(scenario)
 
