@@ -16,7 +16,7 @@ from broadcaster.settings.paths import absolute
 
 
 def problem(answer: dict[str, Any]) -> str:
-    """Return why the stream of this answer has failed: in the daemon's words, or if it shows only the reason, in ours."""
+    """Return why the stream has failed: in the daemon's words, or in ours if it shows only the reason."""
     return answer.get("problem") or describe_reason(str(answer["stream"].get("reason") or ""))
 
 
