@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from broadcaster.cli.target import Target
-from broadcaster.devices.board import read_board
-from broadcaster.doctor.advice import copy_out_of_sandbox, has_usb_library, source_fix
-from broadcaster.doctor.machine import Machine
-from broadcaster.doctor.unit import read_service
-from broadcaster.errors import StreamReason, describe_reason
-from broadcaster.settings.paths import absolute
+from broadcaster.doctor import failure
+from broadcaster.errors import describe_reason
 
 
 def problem(answer: dict[str, Any]) -> str:
     """Return why the stream has failed: in the daemon's words, or in ours if it shows only the reason."""
-    return answer.get("problem") or describe_reason(str(answer["stream"].get("reason") or ""))
+    return answer.get("problem") or describe_reason(_reason(answer))
 
 
 def fix(answer: dict[str, Any], target: Target) -> str:
-    """Return what to do about it; it is the fix of `broadcaster check camera`."""
-    reason, video = str(answer["stream"].get("reason") or ""), target.settings.video
-    if reason == StreamReason.FILE and target.is_service:
-        path = os.path.realpath(absolute(video.file))
-        if read_service(Machine()).hides(path) is not None:
-            return copy_out_of_sandbox(video.file)
-    return source_fix(reason, video, usb_library=has_usb_library(), on_a_pi=read_board().is_raspberry_pi)
+    """Return what to do about it."""
+    return failure.fix(_reason(answer), target.settings.video, is_service=target.is_service)
 
 
 def rows(answer: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
@@ -36,3 +26,7 @@ def rows(answer: dict[str, Any], target: Target) -> Iterator[tuple[str, str]]:
     first, *rest = fix(answer, target).splitlines()
     yield "Fix", first
     yield from (("", line) for line in rest)
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer["stream"].get("reason") or "")
