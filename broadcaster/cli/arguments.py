@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     live.add_argument("requested", choices=("on", "off"), metavar="on|off", help="on: start, off: stop")
     _add_settings_options(live, default=_SERVICE_SETTINGS)
     _add_record_options(
-        commands.add_parser("record", help="start or stop recording, or keep the last seconds", allow_abbrev=False)
+        commands.add_parser("record", help="start or stop recording, keep a clip, set a mark", allow_abbrev=False)
     )
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
@@ -64,8 +64,8 @@ def _add_link_options(link: argparse.ArgumentParser) -> None:
 
 
 def _add_record_options(record: argparse.ArgumentParser) -> None:
-    what = "on: start, off: stop, clip: keep the last record.clip seconds"
-    record.add_argument("what", choices=("on", "off", "clip"), metavar="on|off|clip", help=what)
+    what = "on: start, off: stop, clip: keep the last record.clip seconds, mark: mark this moment of the recording"
+    record.add_argument("what", choices=("on", "off", "clip", "mark"), metavar="on|off|clip|mark", help=what)
     _add_settings_options(record, default=_SERVICE_SETTINGS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from broadcaster.cli import failure
@@ -44,11 +45,17 @@ def _stuck(answer: dict[str, Any]) -> str:
 
 
 def record(target: Target, what: str) -> str:
-    """Start or stop recording (`on`, `off`) or save a `clip`; return what is recorded. Raises `BroadcasterError`."""
+    """Start or stop recording (`on`, `off`), save a `clip`, or `mark` this moment; return what is recorded.
+
+    Raises `BroadcasterError`.
+    """
     client = target.client
     if what == "clip":
         clip = _request(target, client.clip)["clip"]
         return f"saved {clip['duration']:.0f} s: {', '.join(clip['files'])}"
+    if what == "mark":
+        marked = datetime.fromtimestamp(_request(target, client.mark)["mark"]).astimezone()
+        return f"marked {marked:%Y-%m-%d %H:%M:%S %Z}"
     return recorder(_request(target, lambda: client.record(what == "on"))["recorder"])
 
 

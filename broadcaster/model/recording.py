@@ -42,6 +42,23 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A time, in Unix seconds, of which nothing was recorded because of the disk."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment that the owner has marked: in Unix seconds, and by the monotonic clock of `boot`, as in `Recording`."""
+
+    at: float
+    monotonic: float = 0.0
+    boot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStats:
     """The state of the folder: the file being written, bytes that wait for the disk, files and their bytes in all.
 

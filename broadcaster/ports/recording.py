@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from broadcaster.media.mp4 import Tracks
-from broadcaster.model.recording import RecorderStats, Recording, SavedClip, StoreStats
+from broadcaster.model.recording import Gap, Mark, RecorderStats, Recording, SavedClip, StoreStats
 from broadcaster.model.stream import AccessUnit, OpusFrame
 
 
@@ -85,6 +85,9 @@ class RecordingStore(Protocol):
     def note_gap(self, start: float, end: float) -> None:
         """Note in the index that what was captured between these times is lost."""
 
+    async def mark(self, monotonic: float) -> float:
+        """Mark a moment of the monotonic clock; return it in Unix seconds. Raises `RecordError`."""
+
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
 
@@ -95,6 +98,17 @@ class RecordingLibrary(Protocol):
     @property
     def recordings(self) -> tuple[Recording, ...]:
         """All recordings, oldest first."""
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What was lost because of the disk, oldest first."""
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks, oldest first."""
+
+    async def remove_mark(self, at: float) -> None:
+        """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none."""
 
     def path(self, recording: Recording) -> Path:
         """Return the file of a recording."""
@@ -114,6 +128,9 @@ class RecorderControl(Protocol):
 
     async def clip(self) -> SavedClip:
         """Keep the last seconds of the stream, and wait until they are on the disk. Raises `RecordError`."""
+
+    async def mark(self) -> float:
+        """Mark this moment; return it in Unix seconds. Raises `RecordError` if nothing is being recorded."""
 
     def stats(self) -> RecorderStats:
         """Return the status."""

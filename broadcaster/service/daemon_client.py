@@ -62,6 +62,10 @@ class DaemonClient:
         """Return the answer to `POST /api/record` when a clip is saved. Raises `NoDaemon` and `Refused`."""
         return self._request("api/record", {"clip": True}, CLIP_TIMEOUT)
 
+    def mark(self) -> Any:
+        """Return the answer to `POST /api/record` when a mark is set. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/record", {"mark": True})
+
     def _request(self, path: str, body: dict[str, object] | None, timeout: float = TIMEOUT) -> Any:
         headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}

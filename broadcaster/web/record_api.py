@@ -1,4 +1,4 @@
-"""`POST /api/record`: starts and stops recording, and saves clips."""
+"""`POST /api/record`: starts and stops recording, saves clips, and sets marks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from broadcaster.web.proxies import CALLER
 if TYPE_CHECKING:
     from broadcaster.ports.recording import RecorderControl
 
-_WRONG_BODY = 'The body must be {"record": true}, {"record": false} or {"clip": true}.\n'
+_WRONG_BODY = 'The body must be {"record": true}, {"record": false}, {"clip": true} or {"mark": true}.\n'
 
 
 class RecordApi:
@@ -31,7 +31,7 @@ class RecordApi:
         self._log = log
 
     async def record(self, request: web.Request) -> web.Response:
-        """Start or stop recording, or save a clip, as the body says."""
+        """Start or stop recording, save a clip, or set a mark, as the body says."""
         if not self._operator.is_operator(request):
             raise self._operator.refusal()
         body = await read_object(request)
@@ -46,9 +46,18 @@ class RecordApi:
             case {"clip": True}:
                 self._log.info("record", f"{caller} requested a clip")
                 answer["clip"] = to_builtins(await self._clip(self.recorder))
+            case {"mark": True}:
+                self._log.info("record", f"{caller} set a mark")
+                answer["mark"] = await self._mark(self.recorder)
             case _:
                 raise web.HTTPBadRequest(text=_WRONG_BODY)
         return json_response(answer | {"recorder": to_builtins(self.recorder.stats())})
+
+    async def _mark(self, recorder: RecorderControl) -> float:
+        try:
+            return await recorder.mark()
+        except RecordError as error:
+            raise web.HTTPConflict(text=f"No mark: {error}.\n") from error
 
     async def _clip(self, recorder: RecorderControl) -> object:
         try:

@@ -9,11 +9,13 @@ from aiohttp import hdrs, web
 from msgspec import json, to_builtins
 
 from broadcaster.errors import RecordError
+from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.proxies import CALLER
 from broadcaster.web.ranged_file import send_file
+from broadcaster.web.time_range import LATEST, TimeRange, any_range, number
 
 if TYPE_CHECKING:
     from broadcaster.model.recording import Recording
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
 class RecordingsApi:
     """Handlers for recordings; `library` is None while the recorder is off."""
 
-    def __init__(self, operator: OperatorAuth, log: RateLimitedLogger) -> None:
+    def __init__(self, operator: OperatorAuth, clock: Clock, log: RateLimitedLogger) -> None:
         self.library: RecordingLibrary | None = None
         self._operator = operator
+        self._clock = clock
         self._log = log
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -33,12 +36,24 @@ class RecordingsApi:
         router.add_get("/api/recordings", self.list)
         router.add_post("/api/recordings/{name}", self.keep)
         router.add_delete("/api/recordings/{name}", self.delete)
+        router.add_delete("/api/recordings/marks/{at}", self.remove_mark)
         router.add_get("/recordings/{name}", self.download)
 
     async def list(self, request: web.Request) -> web.Response:
-        """List all recordings, oldest first."""
-        library = self._library(request)
-        body = json.encode({"recordings": library.recordings})  # thousands: the standard library would take long
+        """List recordings, gaps and marks, oldest first; `from` and `to` limit the list to a range of time."""
+        library, wanted = self._library(request), any_range(request.query)
+        now = self._clock.unix()
+        answer = {
+            "recordings": [one for one in library.recordings if _overlaps(one, wanted, now)],
+            "gaps": [
+                {"from": gap.start, "to": gap.end}
+                for gap in library.gaps
+                if gap.start < wanted.end and gap.end > wanted.start
+            ],
+            "marks": [mark.at for mark in library.marks if wanted.start <= mark.at < wanted.end],
+            "change": True,
+        }
+        body = json.encode(answer)  # thousands: the standard library would take long
         return web.Response(body=body, content_type="application/json", headers={hdrs.CACHE_CONTROL: "no-store"})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
@@ -70,6 +85,15 @@ class RecordingsApi:
             raise web.HTTPConflict(text=f"{error}\n") from error
         return web.Response(status=204)
 
+    async def remove_mark(self, request: web.Request) -> web.Response:
+        """Remove a mark."""
+        library, at = self._library(request), number(request.match_info, "at", 0.0, LATEST)
+        try:
+            await library.remove_mark(at)
+        except RecordError as error:
+            raise web.HTTPNotFound(text=f"{error}\n") from error
+        return web.Response(status=204)
+
     def _library(self, request: web.Request) -> RecordingLibrary:
         """Return the library. Raises HTTP errors unless the operator asks, and while the recorder is off."""
         if not self._operator.is_operator(request):
@@ -84,6 +108,12 @@ class RecordingsApi:
             if recording.name == name:
                 return library, recording
         raise web.HTTPNotFound(text="There is no such recording.\n")
+
+
+def _overlaps(recording: Recording, wanted: TimeRange, now: float) -> bool:
+    """Return whether a recording has anything of this range; one that is being written lasts until now."""
+    end = max(now, recording.started) if recording.open else recording.started + recording.duration
+    return recording.started < wanted.end and end >= wanted.start
 
 
 def _readable_name(recording: Recording) -> str:

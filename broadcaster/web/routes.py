@@ -74,7 +74,7 @@ class Routes:
             self.viewers, self._players, stream, self._operator, clock, version, capacity, request_log, private=private
         )
         self.record_api = RecordApi(stream, self._operator, request_log)
-        self.recordings = RecordingsApi(self._operator, request_log)
+        self.recordings = RecordingsApi(self._operator, clock, request_log)
         self._closing = False
 
     def application(self) -> web.Application:

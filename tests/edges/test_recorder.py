@@ -300,7 +300,7 @@ async def test_folder_that_is_deleted_costs_a_gap(tmp_path, caplog):
     index = Index(rig.files.path)
     (gap,) = index.gaps()
     index.close()
-    assert gap[1] - gap[0] == pytest.approx(stats.lost, abs=2.1)
+    assert gap.end - gap.start == pytest.approx(stats.lost, abs=2.1)
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1
     assert "gap of" in caplog.text

@@ -123,6 +123,34 @@ async def test_recordings_are_listed_downloaded_kept_and_deleted(tmp_path):
         assert (await request(daemon.port, "DELETE", f"/api/recordings/{released['name']}"))[0] == 404
 
 
+async def listed(port: int, query: str = "") -> Any:
+    return json.loads((await request(port, "GET", f"/api/recordings{query}"))[1])
+
+
+async def test_marks_and_ranges_of_the_list(tmp_path):
+    async with served(tmp_path, "test", "record.mode=live", "record.keep_free=0") as daemon:
+        async with asyncio.timeout(20):
+            while (await daemon.until("live"))["recorder"]["state"] != "recording":
+                await asyncio.sleep(0.1)
+        code, answer = await post(daemon.port, {"mark": True})
+        assert code == 200
+        mark = answer["mark"]
+        everything = await listed(daemon.port)
+        (recording,) = everything["recordings"]
+        assert everything | {"recordings": []} == {"recordings": [], "gaps": [], "marks": [mark], "change": True}
+        assert await listed(daemon.port, f"?from={mark - 0.5}&to={mark + 0.5}") == everything
+        before = await listed(daemon.port, f"?to={recording['started'] - 1}")
+        assert (before["recordings"], before["marks"]) == ([], [])
+        for query in ("?from=nan", "?from=5&to=5", "?from=9&to=5", "?to=inf", "?from=x", "?to=1e300", "?from=-1"):
+            assert (await request(daemon.port, "GET", f"/api/recordings{query}"))[0] == 400
+        path = f"/api/recordings/marks/{mark}"
+        assert (await request(daemon.port, "DELETE", path, Origin="https://example.org"))[0] == 403
+        assert [(await request(daemon.port, "DELETE", path))[0] for _ in range(2)] == [204, 404]
+        await post(daemon.port, {"record": False})
+        code, answer = await post(daemon.port, {"mark": True})
+        assert (code, answer) == (409, "No mark: nothing is being recorded.\n")
+
+
 async def test_recording_that_is_being_written_can_be_kept_but_not_deleted(tmp_path):
     files = Files(tmp_path / "recordings")
     async with served(tmp_path, "test", "record.mode=live", "record.keep_free=0") as daemon:

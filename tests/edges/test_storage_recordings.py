@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from broadcaster.model.recording import Recording
+from broadcaster.errors import RecordError
+from broadcaster.model.recording import Gap, Mark, Recording
 from broadcaster.outputs.recording.names import file_name
+from broadcaster.outputs.recording.retention import Limits
 from broadcaster.storage.recordings.folder import LOCK
 from broadcaster.storage.recordings.index import FILE, Index
 from tests.edges.recording_rig import NOON, DiskRig
@@ -114,7 +116,65 @@ def test_gaps_are_noted(rig, tmp_path):
     rig.disk.note_gap(rig.clock.monotonic(), rig.clock.monotonic() + 5)
     rig.disk.close()
     index = Index(rig.files.path)
-    assert index.gaps() == [(NOON, NOON + 5)]
+    assert index.gaps() == (Gap(NOON, NOON + 5),)
+    index.close()
+
+
+def test_marks_are_noted_and_removed(rig):
+    rig.record()
+    at = rig.disk.mark(rig.clock.monotonic() - 1)
+    assert at == NOON + 3
+    rig.disk.mark(rig.clock.monotonic())
+    rig.disk.close()
+    rig.restart()
+    assert [mark.at for mark in rig.disk.marks] == [NOON + 3, NOON + 4]
+    rig.disk.remove_mark(NOON + 3.0004)
+    with pytest.raises(RecordError, match="no such mark"):
+        rig.disk.remove_mark(NOON + 3)
+    assert [mark.at for mark in rig.disk.marks] == [NOON + 4]
+
+
+def test_marked_file_goes_after_the_others_and_takes_its_mark_along(tmp_path):
+    rig = DiskRig(tmp_path / "recordings")
+    rig.disk.open()
+    rig.disk.note_gap(rig.clock.monotonic() - 9, rig.clock.monotonic() - 5)
+    rig.record()
+    rig.disk.mark(rig.clock.monotonic() - 1)
+    rig.record()
+    sizes = [one.size for one in rig.disk.recordings]
+    rig.limits = Limits(bytes=sizes[0] + 1)
+    rig.disk.close()
+    rig.restart()
+    assert [one.number for one in rig.disk.recordings] == [1]
+    assert len(rig.disk.marks) == 1
+    assert not rig.disk.gaps
+    rig.limits = Limits(bytes=1)
+    rig.record()
+    rig.disk.close()
+    rig.restart()
+    assert not rig.disk.recordings
+
+
+def test_mark_set_before_the_clock_moves_with_the_recording(tmp_path):
+    rig = DiskRig(tmp_path / "recordings", synchronized=False)
+    rig.clock.jump(-NOON)
+    rig.disk.open()
+    job = rig.begin()
+    rig.write(job)
+    rig.disk.mark(rig.clock.monotonic() - 1)
+    rig.clock.jump(NOON)
+    rig.synchronized = True
+    rig.write(job)
+    (mark,), (recording,) = rig.disk.marks, rig.disk.recordings
+    assert mark.at - recording.started == pytest.approx(1)
+    assert recording.clock_set
+    rig.disk.close()
+
+
+def test_gaps_and_marks_are_bounded(tmp_path):
+    index = Index(tmp_path)
+    index.put_marks(*(Mark(float(number)) for number in range(10_500)))
+    assert (len(index.marks()), index.marks()[0].at) == (10_000, 500)
     index.close()
 
 

@@ -288,6 +288,12 @@ def test_recording_on_and_off(target, monkeypatch):
     assert requests == [True, False]
 
 
+def test_mark_that_was_set(target, monkeypatch):
+    daemon, _ = target
+    monkeypatch.setattr(DaemonClient, "mark", lambda self: {"stream": {"state": "live"}, "mark": 1_772_366_400.0})
+    assert owner.record(daemon, "mark").startswith("marked 2026-03-01 ")
+
+
 def test_clip_that_was_saved(target, monkeypatch):
     daemon, _ = target
     answer = {"stream": {"state": "live"}, "clip": {"files": ["a_kept.mp4", "b_kept.mp4"], "duration": 59.7}}

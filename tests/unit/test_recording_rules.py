@@ -100,6 +100,16 @@ def test_kept_files_count_and_stay():
     assert "kept" in room.problem
 
 
+def test_marked_files_have_no_age_limit_and_go_last():
+    recordings = files(10, 10, 10, 10)
+    marks = [recordings[0].started + 5]
+    assert numbers(make_room(recordings, Limits(days=1.5), 0, NOON, marks)) == [1]
+    assert numbers(make_room(recordings, Limits(bytes=25), 0, NOON, marks)) == [1, 2]
+    assert numbers(make_room(recordings, Limits(bytes=5), 0, NOON, marks)) == [1, 2, 3, 0]
+    for beside in (recordings[0].started - 1, recordings[0].started + 301):
+        assert numbers(make_room(recordings, Limits(bytes=25), 0, NOON, [beside])) == [0, 1]
+
+
 def test_open_files_stay():
     recordings = [replace(recording, open=True) for recording in files(10, 10)]
     assert not make_room(recordings, Limits(1, 5, 100), free=0, now=NOON + 30 * DAY).delete

@@ -99,6 +99,12 @@ class Recorder:
             self._clip.add_done_callback(_retrieve)
         return await asyncio.shield(self._clip)
 
+    async def mark(self) -> float:
+        """Mark this moment; return it in Unix seconds. Raises `RecordError` if nothing is being recorded."""
+        if self._state is not RecorderState.RECORDING:
+            raise RecordError("nothing is being recorded")
+        return await self._store.mark(self._clock.monotonic())
+
     def stats(self) -> RecorderStats:
         """Return the status."""
         return RecorderStats(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from broadcaster.model.recording import Recording
@@ -27,20 +28,31 @@ class Room:
     problem: str = ""
 
 
-def make_room(recordings: Iterable[Recording], limits: Limits, free: int, now: float | None) -> Room:
+def is_marked(recording: Recording, marks: Sequence[float]) -> bool:
+    """Return whether one of `marks`, in ascending order, is in a recording; both in Unix seconds."""
+    first = bisect_left(marks, recording.started)
+    return first < len(marks) and marks[first] <= recording.started + recording.duration
+
+
+def make_room(
+    recordings: Iterable[Recording], limits: Limits, free: int, now: float | None, marks: Sequence[float] = ()
+) -> Room:
     """Return what to delete so that another file fits within the limits.
 
-    `recordings` are all of them, oldest first. Kept ones count, and are not deleted. `free` is the free space in bytes,
-    `now` in Unix seconds; None if the clock may be wrong, and nothing is too old then.
+    `recordings` are all of them, oldest first. Kept ones count, and are not deleted. Those with one of `marks` (in Unix
+    seconds) in them are not deleted for their age, and for space only after all others. `free` is the free space in
+    bytes, `now` in Unix seconds; None if the clock may be wrong, and nothing is too old then.
     """
     everything = list(recordings)
+    marked = {recording.name for recording in everything if is_marked(recording, marks)}
     total = sum(recording.size for recording in everything)
     oldest_allowed = now - limits.days * _DAY if now is not None and limits.days else float("-inf")
     delete: list[Recording] = []
-    for recording in everything:
+    for recording in sorted(everything, key=lambda recording: recording.name in marked):
         if recording.kept or recording.open:
             continue
-        too_old = recording.started + recording.duration < oldest_allowed
+        ended = recording.started + recording.duration
+        too_old = recording.name not in marked and ended < oldest_allowed
         if too_old or free < limits.free or 0 < limits.bytes < total:
             delete.append(recording)
             free += recording.size

@@ -12,7 +12,7 @@ from functools import partial
 
 from broadcaster.media.mp4_mend import closed_duration
 from broadcaster.media.mp4_reader import Mp4Error
-from broadcaster.model.recording import Recording
+from broadcaster.model.recording import Gap, Mark, Recording
 from broadcaster.outputs.recording.names import file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
@@ -21,6 +21,9 @@ from broadcaster.storage.recordings.folder import Folder
 from broadcaster.storage.recordings.index import Index
 
 log = logging.getLogger(__name__)
+
+_SAME_MARK = 0.001
+"""Seconds; JSON may have rounded the time of a mark."""
 
 
 class Catalog:
@@ -31,6 +34,8 @@ class Catalog:
         self._folder = folder
         self._clock = clock
         self._boot = boot
+        self.gaps: tuple[Gap, ...] = ()
+        self.marks: tuple[Mark, ...] = ()
         self._recordings: dict[str, Recording] = {}
         self._last_number = 0
 
@@ -58,6 +63,7 @@ class Catalog:
         with contextlib.suppress(OSError):
             self.index.remove(*indexed)
         self._recordings = {recording.name: recording for recording in sorted(found, key=_order)}
+        self._read_notes()
 
     def begin(self, started_at: float, *, kept: bool) -> Recording:
         """Return the entry of a new file, which began at this time of the monotonic clock; `put` it once it exists."""
@@ -74,6 +80,25 @@ class Catalog:
         """Store an entry; without the index, if that cannot be written."""
         self._recordings[recording.name] = recording
         self._store(recording)
+
+    def add_gap(self, start: float, end: float) -> None:
+        """Note that what was captured between two times of the monotonic clock is lost."""
+        self.index.add_gap(self._clock.unix(start), self._clock.unix(end))
+        self._read_notes()
+
+    def add_mark(self, monotonic: float) -> Mark:
+        """Mark a moment of the monotonic clock."""
+        mark = Mark(self._clock.unix(monotonic), monotonic, self._boot)
+        self.index.put_marks(mark)
+        self._read_notes()
+        return mark
+
+    def remove_mark(self, at: float) -> bool:
+        """Remove the mark of this time, in Unix seconds; return false if there is none."""
+        found = [mark.at for mark in self.marks if abs(mark.at - at) < _SAME_MARK]
+        self.index.put_marks(instead_of=found)
+        self._read_notes()
+        return bool(found)
 
     def forget(self, name: str) -> None:
         """Remove the entry of a file that is gone."""
@@ -99,11 +124,15 @@ class Catalog:
         there = self._folder.everything()
         for name in [name for name in self._recordings if name not in there]:
             self.forget(name)
-        room = make_room(self.recordings, limits, self._folder.free(), now)
+        marks = [mark.at for mark in self.marks]
+        room = make_room(self.recordings, limits, self._folder.free(), now, marks)
         for recording in room.delete:
             self._folder.delete(recording.name)
             self.forget(recording.name)
             log.debug("deleted recording %s to make room", recording.name)
+        if self._recordings:
+            self.index.forget_before(min(recording.started for recording in self._recordings.values()))
+        self._read_notes()
         return room.problem, self._folder.free()
 
     def mend_unfinished(self, except_for: Iterable[str]) -> None:
@@ -121,7 +150,19 @@ class Catalog:
             if not recording.clock_set and recording.boot == self._boot:
                 corrected[recording.name] = self._corrected(recording)
         self._replace(corrected)
+        if corrected:
+            self._correct_marks()
         return {old: recording.name for old, recording in corrected.items()}
+
+    def _correct_marks(self) -> None:
+        """Give the right time to marks that were set since this machine's start."""
+        wrong = [mark for mark in self.marks if mark.boot == self._boot]
+        right = [replace(mark, at=self._clock.unix(mark.monotonic)) for mark in wrong]
+        self.index.put_marks(*right, instead_of=[mark.at for mark in wrong])
+        self._read_notes()
+
+    def _read_notes(self) -> None:
+        self.gaps, self.marks = self.index.gaps(), self.index.marks()
 
     def _replace(self, changed: dict[str, Recording]) -> None:
         """Replace entries, by their old names, in the same places."""

@@ -7,10 +7,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
 
 from broadcaster.errors import RecordError
-from broadcaster.model.recording import Recording, SavedClip
+from broadcaster.model.recording import Gap, Mark, Recording, SavedClip
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.outputs.recording.wall_clock import WallClock
 from broadcaster.ports import Clock
@@ -49,6 +48,8 @@ class Disk:
         self.free = 0
         self.file = ""
         self.recordings: tuple[Recording, ...] = ()
+        self.gaps: tuple[Gap, ...] = ()
+        self.marks: tuple[Mark, ...] = ()
         self._folder = folder
         self._limits = limits
         self._clock = clock
@@ -121,29 +122,41 @@ class Disk:
         """Note in the index that what was captured between two times of the monotonic clock is lost."""
         if self._catalog is not None:
             with self._failing(None):
-                self._catalog.index.add_gap(self._wall_clock.unix(start), self._wall_clock.unix(end))
+                self._catalog.add_gap(start, end)
+                self._publish()
 
-    def delete(self, name: str, result: Future[None]) -> None:
-        """Delete a recording."""
-        with _answering(result):
-            catalog, recording = self._find(name)
-            if any(job.file is not None and job.file.name == name for job in self._writing):
-                raise RecordError(f"{name} is being written")
-            self._folder.delete(recording.name)
-            catalog.forget(name)
-            self._publish()
-            result.set_result(None)
+    def mark(self, monotonic: float) -> float:
+        """Mark a moment of the monotonic clock; return it in Unix seconds. Raises `RecordError` and OSError."""
+        if self._catalog is None:
+            raise RecordError("the folder of recordings cannot be used")
+        mark = self._catalog.add_mark(monotonic)
+        self._publish()
+        return mark.at
 
-    def keep(self, name: str, result: Future[Recording], *, kept: bool) -> None:
-        """Mark a recording as kept, or not, which changes its name."""
-        with _answering(result):
-            catalog, recording = self._find(name)
-            changed = catalog.keep(recording, kept=kept)
-            for job in self._writing:
-                if job.file is not None and job.file.name == name:
-                    job.file.name = changed.name
-            self._publish()
-            result.set_result(changed)
+    def remove_mark(self, at: float) -> None:
+        """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none, and OSError."""
+        if self._catalog is None or not self._catalog.remove_mark(at):
+            raise RecordError("there is no such mark")
+        self._publish()
+
+    def delete(self, name: str) -> None:
+        """Delete a recording. Raises `RecordError` and OSError."""
+        catalog, recording = self._find(name)
+        if any(job.file is not None and job.file.name == name for job in self._writing):
+            raise RecordError(f"{name} is being written")
+        self._folder.delete(recording.name)
+        catalog.forget(name)
+        self._publish()
+
+    def keep(self, name: str, *, kept: bool) -> Recording:
+        """Mark a recording as kept, or not, which changes its name. Raises `RecordError` and OSError."""
+        catalog, recording = self._find(name)
+        changed = catalog.keep(recording, kept=kept)
+        for job in self._writing:
+            if job.file is not None and job.file.name == name:
+                job.file.name = changed.name
+        self._publish()
+        return changed
 
     def close(self) -> None:
         """End all files and release the folder."""
@@ -215,7 +228,10 @@ class Disk:
         self._publish()
 
     def _publish(self) -> None:
-        self.recordings = () if self._catalog is None else self._catalog.recordings
+        catalog = self._catalog
+        self.recordings = () if catalog is None else catalog.recordings
+        self.gaps = () if catalog is None else catalog.gaps
+        self.marks = () if catalog is None else catalog.marks
         self.file = next((job.file.name for job in self._writing if job.file), "")
 
     @contextlib.contextmanager
@@ -225,13 +241,3 @@ class Disk:
             yield
         except (OSError, RecordError) as error:
             self.fail(job, error)
-
-
-@contextlib.contextmanager
-def _answering(result: Future[Any]) -> Iterator[None]:
-    """Hand an error inside the block to whoever waits for the result."""
-    try:
-        yield
-    except (OSError, RecordError) as error:
-        problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        result.set_exception(RecordError(problem))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from dataclasses import asdict, fields
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
-from broadcaster.model.recording import Recording
+from broadcaster.model.recording import Gap, Mark, Recording
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +22,13 @@ _COLUMNS = tuple(field.name for field in fields(Recording))
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS recordings ({", ".join(_COLUMNS)}, PRIMARY KEY (name));
 CREATE TABLE IF NOT EXISTS gaps (started REAL, ended REAL);
+CREATE TABLE IF NOT EXISTS marks (at REAL, monotonic REAL, boot TEXT, PRIMARY KEY (at));
 """
 # Flushing is not needed: after a power cut, the index is checked against the files or made again.
 _PRAGMAS = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
 _VERSION = 1
+_MAX_ROWS = 10_000
+"""Gaps and marks that are kept, each."""
 
 
 class Index:
@@ -70,10 +74,33 @@ class Index:
         """Note that what was captured between these times, in Unix seconds, is lost."""
         with self._changing():
             self._database.execute("INSERT INTO gaps VALUES (?, ?)", (started, ended))
+            self._limit("gaps", "started")
 
-    def gaps(self) -> list[tuple[float, float]]:
+    def gaps(self) -> tuple[Gap, ...]:
         """Return the gaps, oldest first."""
-        return list(self._database.execute("SELECT started, ended FROM gaps ORDER BY started"))
+        return _gaps(self._database)
+
+    def put_marks(self, *marks: Mark, instead_of: Iterable[float] = ()) -> None:
+        """Store marks, some of which may have had other times."""
+        with self._changing():
+            self._database.executemany("DELETE FROM marks WHERE at = ?", [(at,) for at in instead_of])
+            self._database.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", map(astuple, marks))
+            self._limit("marks", "at")
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the marks, oldest first."""
+        return _marks(self._database)
+
+    def forget_before(self, moment: float) -> None:
+        """Remove gaps and marks that are older than any recording, which began at this moment in Unix seconds."""
+        with self._changing():
+            self._database.execute("DELETE FROM gaps WHERE ended < ?", (moment,))
+            self._database.execute("DELETE FROM marks WHERE at < ?", (moment,))
+
+    def _limit(self, table: str, order: str) -> None:
+        """Remove the oldest rows of a table, if there are too many."""
+        newest = f"SELECT rowid FROM {table} ORDER BY {order} DESC LIMIT {_MAX_ROWS}"
+        self._database.execute(f"DELETE FROM {table} WHERE rowid NOT IN ({newest})")
 
     @contextlib.contextmanager
     def _changing(self) -> Any:
@@ -98,6 +125,7 @@ class Index:
             database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
             for row in database.execute(f"SELECT {', '.join(_COLUMNS)} FROM recordings"):
                 _recording(row)
+            _gaps(database), _marks(database)
             on_error.pop_all()
         return database
 
@@ -112,6 +140,16 @@ def _recording(row: tuple[Any, ...]) -> Recording:
         field.name: _CONVERSIONS[str(field.type)](value) for field, value in zip(fields(Recording), row, strict=True)
     }
     return Recording(**values)
+
+
+def _gaps(database: sqlite3.Connection) -> tuple[Gap, ...]:
+    rows = database.execute("SELECT started, ended FROM gaps ORDER BY started")
+    return tuple(Gap(float(start), float(end)) for start, end in rows)
+
+
+def _marks(database: sqlite3.Connection) -> tuple[Mark, ...]:
+    rows = database.execute("SELECT at, monotonic, boot FROM marks ORDER BY at")
+    return tuple(Mark(float(at), float(monotonic), str(boot)) for at, monotonic, boot in rows)
 
 
 _CONVERSIONS = {"int": int, "float": float, "bool": bool, "str": str}

@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from broadcaster.model.recording import Recording, SavedClip, StoreStats
+from broadcaster.errors import RecordError
+from broadcaster.model.recording import Gap, Mark, Recording, SavedClip, StoreStats
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.ports import Clock
 from broadcaster.ports.recording import Chunk, Segment
@@ -30,6 +32,11 @@ RETRY_AFTER = 10.0
 
 CLOSE_LIMIT = 2.5
 """Seconds for the disk to finish at shutdown; what is not finished then is mended at the next start."""
+
+ASK_LIMIT = 10.0
+"""Seconds for the disk to do what somebody waits for."""
+
+Answer = TypeVar("Answer")
 
 
 def open_store(record: RecordSettings, state: Path, clock: Clock) -> DiskStore:
@@ -67,6 +74,16 @@ class DiskStore:
     def problem(self) -> str:
         """Why the last attempt to write failed; empty again once one has succeeded."""
         return self._disk.problem
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What was lost because of the disk, oldest first."""
+        return self._disk.gaps
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks, oldest first."""
+        return self._disk.marks
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -133,15 +150,19 @@ class DiskStore:
 
     async def delete(self, name: str) -> None:
         """Delete a recording. Raises `RecordError` if it is being written or cannot be deleted."""
-        result: Future[None] = Future()
-        self._call(partial(self._disk.delete, name, result))
-        await asyncio.wrap_future(result)
+        await self._ask(partial(self._disk.delete, name))
 
     async def keep(self, name: str, kept: bool) -> Recording:
         """Mark a recording as one that is never deleted to make room, or not. Raises `RecordError`."""
-        result: Future[Recording] = Future()
-        self._call(partial(self._disk.keep, name, result, kept=kept))
-        return await asyncio.wrap_future(result)
+        return await self._ask(partial(self._disk.keep, name, kept=kept))
+
+    async def mark(self, monotonic: float) -> float:
+        """Mark a moment of the monotonic clock; return it in Unix seconds. Raises `RecordError`."""
+        return await self._ask(partial(self._disk.mark, monotonic))
+
+    async def remove_mark(self, at: float) -> None:
+        """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none."""
+        await self._ask(partial(self._disk.remove_mark, at))
 
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
@@ -150,6 +171,18 @@ class DiskStore:
         return StoreStats(
             str(self._folder), disk.file, self.waiting, len(disk.recordings), total, disk.free, disk.problem
         )
+
+    async def _ask(self, function: Callable[[], Answer]) -> Answer:
+        """Return what a function returns in the thread. Raises `RecordError`.
+
+        If the disk does not respond within `ASK_LIMIT`, the function is not called any more, unless it has begun.
+        """
+        result: Future[Answer] = Future()
+        self._call(partial(_answer, function, result))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(result), ASK_LIMIT)
+        except TimeoutError:
+            raise RecordError("the disk does not respond") from None
 
     def _write(self, job: Job, chunk: Chunk, size: int, *, flush: bool) -> None:
         try:
@@ -176,3 +209,17 @@ class DiskStore:
             return self._calls.get(timeout=None if self._disk.is_open else RETRY_AFTER)
         except queue.Empty:
             return self._disk.open, None
+
+
+def _answer(function: Callable[[], Answer], result: Future[Answer]) -> None:
+    """In the thread: make a call for somebody who waits for its result, unless they have given up."""
+    if not result.set_running_or_notify_cancel():
+        return
+    try:
+        result.set_result(function())
+    except (OSError, RecordError) as error:
+        problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        result.set_exception(RecordError(problem))
+    except Exception:
+        result.set_exception(RecordError("internal error"))
+        raise
