@@ -29,6 +29,7 @@ _CLOCK_TOLERANCE = 60
 
 _PURPOSE = b"broadcaster viewer link 1\n"
 """Signed with each link, so that the key's signatures of anything else are not valid links."""
+_KEY_ID = b"broadcaster viewer link key id\n"
 _SIGNATURE = 16
 """Bytes of the truncated HMAC-SHA256: half, the minimum of RFC 2104 §5."""
 
@@ -88,6 +89,11 @@ def read_link(token: str, key: str) -> Link | None:
     # Authentic from here on.
     created, seconds = _TIMES.unpack_from(content)
     return Link(content[_TIMES.size :].decode(), created, seconds)
+
+
+def key_id(key: str) -> str:
+    """Return what identifies a key without revealing it; empty if there is none."""
+    return hmac.digest(key.encode(), _KEY_ID, hashlib.sha256)[:8].hex() if key else ""
 
 
 def _signature(content: bytes, key: str) -> bytes:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broadcaster import settings
 from broadcaster.auth.tokens import make_token
-from broadcaster.cli import links, logs, owner, streams
+from broadcaster.cli import link_key, links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_banner
@@ -156,12 +156,16 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _link(parsed: argparse.Namespace) -> None:
     target = _target(parsed)
+    running = link_key.running_id(target.client)
     if parsed.revoke:
-        print(links.revoke(target.link_key))
+        print(link_key.revoke(target.link_key, running, partial(link_key.running_id, target.client)))
         return
     request = links.LinkRequest(parsed.hours * 3600, parsed.name, parsed.address)
     terminal, qr = sys.stdout.isatty(), _can_print_qr_codes()
-    print(links.make(target.settings, target.link_key, request, time.time(), terminal=terminal, qr=qr))
+    link = links.make(
+        target.settings, target.link_key, request, time.time(), running=running, terminal=terminal, qr=qr
+    )
+    print(link)
 
 
 def _live(parsed: argparse.Namespace) -> None:

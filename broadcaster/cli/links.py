@@ -1,4 +1,4 @@
-"""`broadcaster link`: create a viewer link that expires, or revoke all links."""
+"""`broadcaster link`: create a viewer link that expires."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broadcaster.auth.links import EARLIEST_CLOCK, Link, sign_link
+from broadcaster.cli import link_key
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.banner import qr_code, with_token
 from broadcaster.errors import BroadcasterError
@@ -31,12 +32,20 @@ class LinkRequest:
 
 
 def make(
-    settings: Settings, key: SecretFile, request: LinkRequest, unix: float, *, terminal: bool, qr: bool = True
+    settings: Settings,
+    key: SecretFile,
+    request: LinkRequest,
+    unix: float,
+    *,
+    running: str | None,
+    terminal: bool,
+    qr: bool = True,
 ) -> str:
     """Return the link for each address of the page, one per line; `key` is the daemon's link key.
 
     On a `terminal`, also return the viewer's name, the expiry time, the key file, and a QR code if `qr`. Raises
-    `BroadcasterError` when the link would not work, or would not expire in time.
+    `BroadcasterError` when the link would not work, or would not expire in time. `running` is the id of the running
+    daemon's key, None if it is unknown.
     """
     if not settings.web.links:
         raise BroadcasterError(
@@ -44,8 +53,9 @@ def make(
             "daemon. If the daemon has other settings, name their file: broadcaster link --settings FILE"
         )
     _check_clock(unix)
+    link_key.check(key, running)
     link = Link(request.name, int(unix), round(request.seconds))
-    token = sign_link(link, key.read_or_create())
+    token = sign_link(link, key.read())
     links = [with_token(address, token) for address in _addresses(settings, request)]
     code = [qr_code(links[0])] if qr else []
     return "\n".join([*links, *([*_details(link, key), *code] if terminal else [])])
@@ -65,12 +75,6 @@ def command(program: str, file: str | None, assignments: Sequence[str], *, servi
         if assignment.partition("=")[0].strip() in _LINK_SETTINGS:
             words += ["--set", assignment]
     return shlex.join(words)
-
-
-def revoke(key: SecretFile) -> str:
-    """Replace the link key, and return a message for the owner. Raises `BroadcasterError`."""
-    key.renew()
-    return f"The link key in {key.path} has changed: a running daemon revokes all existing links within seconds."
 
 
 def _check_clock(unix: float) -> None:

@@ -73,6 +73,7 @@ class Routes:
         self.api = Api(
             self.viewers, self._players, stream, self._operator, clock, version, capacity, request_log, private=private
         )
+        self.api.reports["link_key"] = lambda: self._viewer_auth.link_key_id
         self.record_api = RecordApi(stream, self._operator, request_log)
         self.recordings = RecordingsApi(self._operator, clock, request_log)
         self._closing = False

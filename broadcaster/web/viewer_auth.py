@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from broadcaster.auth.links import OPEN_GRANT, Grant, Link, read_link
+from broadcaster.auth.links import OPEN_GRANT, Grant, Link, key_id, read_link
 from broadcaster.auth.rate_limits import TokenAttempts, TokenResult, networks
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -27,6 +27,11 @@ class ViewerAuth:
     def is_open(self) -> bool:
         """Whether everyone may watch."""
         return not self._viewer_token and self._key is None
+
+    @property
+    def link_key_id(self) -> str:
+        """The id of the key whose links are valid; empty if no link is."""
+        return "" if self._key is None else key_id(self._key.value)
 
     def reload(self) -> bool:
         """Read the file of the key again, and return whether the key has changed, which revokes all links."""

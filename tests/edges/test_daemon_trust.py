@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from broadcaster.signaling.protocol import SUBPROTOCOL
+from broadcaster.storage.secrets import state_secrets
 from tests.rigs.certificates import NAME, make_pair
 from tests.rigs.daemon import START_LIMIT, free_port
 
@@ -33,6 +34,11 @@ async def test_links_from_the_command_line_work_over_tls_until_they_expire(tmp_p
         async with aiohttp.ClientSession() as client:
             await watch_by_links(client, port, pair.trusted(), *links)
             await use_operator_token(client, port, pair.trusted(), state)
+        wrong = await asyncio.to_thread(link_command, file, "--set", f"stream.state_dir={make_key(tmp_path / 'other')}")
+        assert (wrong.returncode, wrong.stdout) == (1, "")
+        assert "is not the link key of the running daemon" in wrong.stderr
+        revoked = await asyncio.to_thread(link_command, file, "--revoke")
+        assert "the running daemon has revoked all existing links" in revoked.stdout
     finally:
         if process.returncode is None:
             process.terminate()
@@ -72,10 +78,20 @@ async def use_operator_token(client: aiohttp.ClientSession, port: int, trusted: 
         assert "viewer_figures" in await response.json()
 
 
+def make_key(folder: Path) -> Path:
+    """Return the state folder of another daemon."""
+    state_secrets(folder).link_key.read_or_create()
+    return folder
+
+
+def link_command(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "broadcaster", "link", "--settings", str(file), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
 def create_link(file: Path, hours: str) -> str:
     """Return the first link, which has the name of the certificate."""
-    command = [sys.executable, "-m", "broadcaster", "link", "--settings", str(file), "--name", "Anna", "--hours", hours]
-    return subprocess.check_output(command, text=True, timeout=20).splitlines()[0]
+    return link_command(file, "--name", "Anna", "--hours", hours).stdout.splitlines()[0]
 
 
 async def wait_until_listening(port: int, process: asyncio.subprocess.Process) -> None:

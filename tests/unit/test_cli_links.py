@@ -6,11 +6,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from broadcaster.auth.links import Link, read_link
+from broadcaster.auth.links import Link, key_id, read_link
 from broadcaster.cli import links, main
+from broadcaster.cli.link_key import revoke
 from broadcaster.cli.links import LinkRequest
 from broadcaster.doctor.unit import ServiceUnit
 from broadcaster.errors import BroadcasterError
+from broadcaster.service.daemon_client import DaemonClient, NoDaemon
 from broadcaster.settings import Settings, read
 from broadcaster.storage.secrets import SecretFile, state_secrets
 
@@ -26,8 +28,18 @@ def link_key(folder: Path) -> SecretFile:
     return state_secrets(folder).link_key
 
 
-def make(folder: Path, *more: str, request: LinkRequest = REQUEST, now: float = NOW, terminal: bool = False) -> str:
-    return links.make(link_settings(folder, *more), link_key(folder), request, now, terminal=terminal)
+def make(
+    folder: Path,
+    *more: str,
+    request: LinkRequest = REQUEST,
+    now: float = NOW,
+    terminal: bool = False,
+    running: str | None = None,
+) -> str:
+    """Make a link with the key of a daemon that was started before."""
+    link_key(folder).read_or_create()
+    settings = link_settings(folder, *more)
+    return links.make(settings, link_key(folder), request, now, running=running, terminal=terminal)
 
 
 def token_of(link: str) -> str:
@@ -54,8 +66,7 @@ def test_link_has_the_requested_address(tmp_path):
 
 def test_links_are_refused_if_the_daemon_accepts_none(tmp_path):
     with pytest.raises(BroadcasterError, match=r"web\.links is false"):
-        links.make(Settings(), link_key(tmp_path), REQUEST, NOW, terminal=False)
-    assert not list(tmp_path.iterdir())
+        links.make(Settings(), link_key(tmp_path), REQUEST, NOW, running=None, terminal=False)
 
 
 def test_links_are_refused_if_the_clock_was_never_set(tmp_path):
@@ -87,11 +98,56 @@ def test_command_that_creates_a_link_for_a_daemon(program, file, assignments, se
     assert links.command(program, file, assignments, service=service) == command
 
 
-def test_revoke_replaces_the_key(tmp_path):
+def test_revoke_replaces_the_key_and_waits_for_the_daemon(tmp_path):
     key = link_key(tmp_path)
     before = key.read_or_create()
-    assert str(key.path) in links.revoke(key)
-    assert key.read() != before
+    assert "within seconds" in revoke(key, None, lambda: None)
+    second = key.read()
+    assert second != before
+    answers = iter([key_id(second), None, lambda: key_id(key.read())])
+
+    def query():
+        answer = next(answers)
+        return answer() if callable(answer) else answer
+
+    assert "has revoked all existing links" in revoke(key, key_id(second), query)
+    assert key.read() != second
+
+
+def test_invalid_key_is_mended_by_revoking(tmp_path):
+    key = link_key(tmp_path)
+    key.path.write_text("short\n")
+    with pytest.raises(BroadcasterError, match="must hold one line"):
+        links.make(link_settings(tmp_path), key, REQUEST, NOW, running="", terminal=False)
+    revoke(key, "", lambda: key_id(key.read()))
+    assert key.read()
+
+
+def test_wrong_state_folder_makes_no_key(tmp_path):
+    key = link_key(tmp_path)
+    for command in (lambda: make_with(key), lambda: revoke(key, None, lambda: None)):
+        with pytest.raises(BroadcasterError, match=r"link_key does not exist; .*stream\.state_dir=FOLDER"):
+            command()
+    assert not key.path.exists()
+
+
+def make_with(key: SecretFile) -> str:
+    return links.make(link_settings(key.path.parent), key, REQUEST, NOW, running=None, terminal=False)
+
+
+def test_key_that_is_not_the_running_daemons_is_refused(tmp_path):
+    key = link_key(tmp_path)
+    with pytest.raises(BroadcasterError, match="is not the link key of the running daemon"):
+        make(tmp_path, running=key_id("another"))
+    with pytest.raises(BroadcasterError, match="is not the link key of the running daemon"):
+        revoke(key, key_id("another"), lambda: None)
+    with pytest.raises(BroadcasterError, match="accepts no links"):
+        make(tmp_path, running="")
+    assert make(tmp_path, running=key_id(key.read()))
+
+
+def no_daemon(client: DaemonClient) -> object:
+    raise NoDaemon("none answers")
 
 
 @pytest.fixture
@@ -103,6 +159,9 @@ def service(tmp_path, monkeypatch):
     file.write_text('[web]\nlinks = true\nhost = "192.0.2.7"\n')
     unit = ServiceUnit(installed=True, settings_file=str(file), state_folder=str(tmp_path / "service"))
     monkeypatch.setattr("broadcaster.cli.target.read_service", lambda machine: unit)
+    monkeypatch.setattr(DaemonClient, "status", no_daemon)
+    for folder in ("service", "own/broadcaster"):
+        link_key(tmp_path / folder).read_or_create()
     return unit
 
 
@@ -121,10 +180,10 @@ def test_other_settings_use_the_key_of_another_daemon(service, tmp_path, capsys)
     link = capsys.readouterr().out.splitlines()[0]
     assert ":8081/" in link
     assert read_link(token_of(link), link_key(tmp_path / "own/broadcaster").read())
-    assert not (tmp_path / "service").exists()
 
-
-def test_link_command_creates_and_revokes_links(tmp_path, capsys):
+def test_link_command_creates_and_revokes_links(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(DaemonClient, "status", no_daemon)
+    link_key(tmp_path).read_or_create()
     options = ["--set", "web.links=true", "--set", "web.host=192.0.2.7", "--set", f"stream.state_dir={tmp_path}"]
     assert main(["link", "--hours", "0.5", "--name", "Jürgen", *options]) == 0
     (link,) = capsys.readouterr().out.splitlines()
