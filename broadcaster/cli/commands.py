@@ -162,9 +162,7 @@ def _link(parsed: argparse.Namespace) -> None:
         return
     request = links.LinkRequest(parsed.hours * 3600, parsed.name, parsed.address)
     terminal, qr = sys.stdout.isatty(), _can_print_qr_codes()
-    link = links.make(
-        target.settings, target.link_key, request, time.time(), running=running, terminal=terminal, qr=qr
-    )
+    link = links.make(target.settings, target.link_key, request, time.time(), running=running, terminal=terminal, qr=qr)
     print(link)
 
 

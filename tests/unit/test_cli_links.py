@@ -181,6 +181,7 @@ def test_other_settings_use_the_key_of_another_daemon(service, tmp_path, capsys)
     assert ":8081/" in link
     assert read_link(token_of(link), link_key(tmp_path / "own/broadcaster").read())
 
+
 def test_link_command_creates_and_revokes_links(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(DaemonClient, "status", no_daemon)
     link_key(tmp_path).read_or_create()
