@@ -34,7 +34,7 @@ def revoke(key: SecretFile, running: str | None, query: Callable[[], str | None]
 
 
 def running_id(client: DaemonClient) -> str | None:
-    """Return the id of the running daemon's key, empty if it accepts no links; None if none runs, or it does not tell."""
+    """Return the id of the running daemon's key, empty if it accepts no links; None if the daemon does not tell."""
     try:
         answer = client.status()
     except (NoDaemon, Refused):
@@ -70,7 +70,7 @@ def _require_same(key: SecretFile, current: str, running: str | None) -> None:
 
 
 def _explained(key: SecretFile, error: BroadcasterError) -> BroadcasterError:
-    """Return the error for a key that cannot be read. A missing one is not created: no daemon would accept its links."""
+    """Return the error for an unreadable key. A missing one is not created: no daemon would accept its links."""
     if isinstance(error.__cause__, FileNotFoundError):
         why = "the daemon creates the link key when it starts with web.links = true"
         return BroadcasterError(f"{key.path} does not exist; {why}. {_SAME_SETTINGS}")
