@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 STREAM_DEADLINE = 15.0
 """Deadline in seconds for the stream to close its sources; every device has a shorter deadline of its own."""
 
-Announce = Callable[[int, StreamReport], None]
+Announce = Callable[[int, StreamReport, Callable[[], str]], None]
 ReadSettings = Callable[[], Settings]
 Sources = tuple[VideoSource, AudioSource | None]
 MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
@@ -69,10 +69,10 @@ async def serve(
 ) -> None:
     """Run the daemon until a signal stops it.
 
-    With `live` it goes live at once; this overrides `stream.start`. `announce` is called once, with the port and the
-    stream's report, when viewers can connect. `read_settings` is called on SIGHUP to read the settings again; without
-    it, SIGHUP stops the daemon. Raises `BroadcasterError` on a fault that the owner can fix; any other exception is a
-    bug, and makes the daemon exit.
+    With `live` it goes live at once; this overrides `stream.start`. `announce` is called once, with port, report and a
+    function that makes a code for the owner, when viewers can connect. `read_settings` reads the settings on SIGHUP;
+    without it, SIGHUP stops the daemon. Raises `BroadcasterError` on a fault that the owner can fix; any other
+    exception is a bug, and makes the daemon exit.
     """
     clock = SystemClock()
     sources = make_sources(settings.video, settings.audio, clock)
@@ -132,7 +132,7 @@ class Daemon:
         hang_up = stopping.set if self._read_settings is None else self._reload
         with signals(self._toggle_by_signal, stopping.set, hang_up), uncaught_errors(self._bugs):
             async with running(self._components(*(background.component for background in backgrounds))):
-                announce(self._server.port, self._stream.report())
+                announce(self._server.port, self._stream.report(), self._server.issue_owner_code)
                 self._go_live_or_wait(live)
                 await _wait(stopping, *(background.task for background in backgrounds))
                 log.info("shutting down")

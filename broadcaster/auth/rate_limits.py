@@ -59,6 +59,12 @@ class SlidingWindow:
         self._expire(now)
         return len(self._spent) >= self._rate.limit
 
+    def wait(self, now: float) -> float:
+        """Return the seconds until the limit is no longer reached."""
+        self._expire(now)
+        excess = len(self._spent) - self._rate.limit
+        return 0.0 if excess < 0 else self._spent[excess] + self._rate.seconds - now
+
     def _expire(self, now: float) -> None:
         while self._spent and self._spent[0] <= now - self._rate.seconds:
             self._spent.popleft()
@@ -102,6 +108,10 @@ class NetworkLimiter:
         """Return whether any of these networks has reached its limit."""
         windows = (self._windows.get(network) for network in networks)
         return any(window is not None and window.is_exhausted(now) for window in windows)
+
+    def wait(self, networks: Sequence[str], now: float) -> float:
+        """Return the seconds until none of these networks has reached its limit."""
+        return max(window.wait(now) if (window := self._windows.get(network)) else 0.0 for network in networks)
 
 
 def admission_limiter(max_viewers: int) -> NetworkLimiter:
@@ -147,6 +157,10 @@ class TokenAttempts:
         if not self._is_repeated(token, networks[0]):
             self._wrong.spend(networks, now)
         return TokenResult.WRONG
+
+    def wait(self, networks: Sequence[str], now: float) -> float:
+        """Return the seconds until tokens from `networks` are checked again."""
+        return self._wrong.wait(networks, now)
 
     def _is_repeated(self, token: str, network: str) -> bool:
         """Return whether this wrong token has come from this network before; tokens are remembered as digests."""

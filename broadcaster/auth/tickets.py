@@ -14,8 +14,9 @@ MAX_PER_SESSION = 4
 class Tickets:
     """Issues and redeems tickets; `make_secret` returns a value that cannot be guessed."""
 
-    def __init__(self, make_secret: Callable[[], str]) -> None:
+    def __init__(self, make_secret: Callable[[], str], lifetime: float = LIFETIME) -> None:
         self._make_secret = make_secret
+        self._lifetime = lifetime
         self._by_session: dict[str, dict[str, float]] = {}
         self._sessions: dict[str, str] = {}
 
@@ -26,7 +27,7 @@ class Tickets:
             oldest = next(iter(tickets))
             del tickets[oldest], self._sessions[oldest]
         ticket = self._make_secret()
-        tickets[ticket] = now + LIFETIME
+        tickets[ticket] = now + self._lifetime
         self._sessions[ticket] = session
         return ticket
 

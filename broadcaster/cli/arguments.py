@@ -42,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
     _add_record_options(
         commands.add_parser("record", help="start or stop recording, keep a clip, set a mark", allow_abbrev=False)
     )
+    owner = commands.add_parser(
+        "owner", help="print a link that signs a browser in to the owner's page", allow_abbrev=False
+    )
+    owner.add_argument("--address", type=_address, metavar="URL", help="the page's address, if not this machine's own")
+    _add_settings_options(owner, default=_SERVICE_SETTINGS)
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
         query.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")

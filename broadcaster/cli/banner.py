@@ -24,7 +24,7 @@ class BannerContext:
 
     `links` are the page's addresses, the one for viewers first. `link_command` is the command that creates a viewer
     link. `token_file` holds the operator token; empty if the daemon did not create one. `terminal` is true if stdout
-    is a terminal, `qr` if its encoding can show QR codes.
+    is a terminal, `qr` if its encoding can show QR codes. `owner_code` signs the owner in once.
     """
 
     links: Sequence[str]
@@ -32,6 +32,7 @@ class BannerContext:
     token_file: str
     terminal: bool
     qr: bool = True
+    owner_code: str = ""
 
 
 def start_banner(settings: Settings, report: StreamReport, context: BannerContext) -> str:
@@ -40,7 +41,7 @@ def start_banner(settings: Settings, report: StreamReport, context: BannerContex
     The viewer token (as part of each link) and the QR code of the first link are printed only on a terminal: other
     output may end up in a journal, which more people can read. Addresses that give no access are left out.
     """
-    links = _links(settings, context)
+    links, owner = _links(settings, context), owner_link(context.links, context.owner_code)
     rows = [
         *zip(("Open", *[""] * len(links)), links, strict=False),
         *([("Link", f"{context.link_command} --name NAME    (creates a viewer link)")] if settings.web.links else []),
@@ -49,9 +50,12 @@ def start_banner(settings: Settings, report: StreamReport, context: BannerContex
         ("Audio", report.audio_source),
         ("Viewers", _viewers(settings, terminal=context.terminal)),
         ("Control", _control(settings, context.token_file)),
+        *([("Owner", f"{owner}    (once, within 10 minutes)")] if owner else []),
     ]
-    lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows)]
-    return "\n".join([*lines, "", *([qr_code(links[0])] if links and context.terminal and context.qr else [])])
+    lines = [f"broadcaster {__version__}", "", *(f"  {name:9}{text}" for name, text in rows), ""]
+    if context.terminal and context.qr:
+        lines += _qr_codes(links[0] if links else "", owner)
+    return "\n".join(lines)
 
 
 def _links(settings: Settings, context: BannerContext) -> list[str]:
@@ -59,6 +63,18 @@ def _links(settings: Settings, context: BannerContext) -> list[str]:
     if settings.web.viewer_token and context.terminal:
         return [with_token(link, settings.web.viewer_token) for link in context.links]
     return [] if settings.web.links else list(context.links)
+
+
+def _qr_codes(link: str, owner: str) -> list[str]:
+    """Return the QR codes of these links, each below its title if there are two: the owner's must not be mixed up."""
+    if not (link and owner):
+        return [qr_code(one) for one in (link, owner) if one]
+    return ["  For the owner only:", qr_code(owner), "  For viewers:", qr_code(link)]
+
+
+def owner_link(links: Sequence[str], code: str) -> str:
+    """Return the link to the owner's page with this code, at the first of these addresses; empty without a code."""
+    return with_token(f"{links[0]}owner", code) if links and code else ""
 
 
 def with_token(link: str, token: str) -> str:

@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
         "link": _link,
         "live": _live,
         "record": _record,
+        "owner": _owner,
         "status": _status,
         "viewers": _viewers,
         "token": _token,
@@ -174,6 +175,11 @@ def _record(parsed: argparse.Namespace) -> None:
     print(owner.record(_target(parsed), parsed.what))
 
 
+def _owner(parsed: argparse.Namespace) -> None:
+    qr = sys.stdout.isatty() and _can_print_qr_codes()
+    print(owner.sign_in_link(_target(parsed), parsed.address, qr=qr))
+
+
 def _status(parsed: argparse.Namespace) -> None:
     print(owner.status(_target(parsed), time.time(), as_json=parsed.json))
 
@@ -210,8 +216,10 @@ def _read(parsed: argparse.Namespace) -> Settings:
     return settings.read(text, parsed.set)
 
 
-def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport) -> None:
-    """Print the start banner, now that the daemon listens on `port`."""
+def _announce(
+    parsed: argparse.Namespace, effective: Settings, port: int, report: StreamReport, owner_code: Callable[[], str]
+) -> None:
+    """Print the start banner, now that the daemon listens on `port`; on a terminal, with a code for the owner."""
     token_file = state_secrets(state_folder(effective.stream.state_dir)).operator_token.path
     context = BannerContext(
         links=page_addresses(effective.web, port),
@@ -219,6 +227,7 @@ def _announce(parsed: argparse.Namespace, effective: Settings, port: int, report
         token_file=str(token_file) if token_file.exists() else "",
         terminal=sys.stdout.isatty(),
         qr=_can_print_qr_codes(),
+        owner_code=owner_code() if sys.stdout.isatty() else "",
     )
     try:
         print(start_banner(effective, report, context), flush=True)

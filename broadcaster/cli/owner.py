@@ -1,14 +1,17 @@
-"""`broadcaster live`, `record`, `status` and `viewers`: control and query the running daemon."""
+"""`broadcaster live`, `owner`, `record`, `status` and `viewers`: control and query the running daemon."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from broadcaster.cli import failure
+from broadcaster.cli.addresses import page_addresses
+from broadcaster.cli.banner import owner_link, qr_code
 from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
 from broadcaster.service.daemon_client import NoDaemon
@@ -68,6 +71,16 @@ def recorder(answer: dict[str, Any]) -> str:
     return f"{state}; {store['files']} files, {store['bytes'] / 1e9:.3g} GB, {store['free'] / 1e9:.3g} GB free"
 
 
+def sign_in_link(target: Target, address: str | None, *, qr: bool) -> str:
+    """Return a link that signs a browser in to the owner's page, and its QR code if `qr`. Raises `BroadcasterError`."""
+    if address is None and target.settings.web.port == 0:
+        raise BroadcasterError("web.port is 0, so only the daemon knows its port; give the page's address: --address")
+    links = [address] if address else page_addresses(target.settings.web, target.settings.web.port)
+    with _start_command(target):
+        link = owner_link(links, target.client.owner_code())
+    return "\n".join([link, *(["", "  Valid once, within 10 minutes.", "", qr_code(link)] if qr else [])])
+
+
 def status(target: Target, now: float, *, as_json: bool) -> str:
     """Return the daemon's status as a block of text or as JSON; `now` is in Unix seconds."""
     answer = _request(target, target.client.status)
@@ -90,12 +103,19 @@ def viewers(target: Target, *, as_json: bool) -> str:
 
 
 def _request(target: Target, send: Callable[[], Any]) -> dict[str, Any]:
-    """Return the daemon's answer. Raises `BroadcasterError`, with the command that starts a daemon if none runs."""
-    try:
+    """Return the daemon's answer. Raises `BroadcasterError`."""
+    with _start_command(target):
         answer = send()
         if isinstance(answer, dict) and isinstance(answer.get("stream"), dict) and "state" in answer["stream"]:
             return answer
         raise NoDaemon(f"the server at {target.client.url} is not a broadcaster")
+
+
+@contextmanager
+def _start_command(target: Target) -> Iterator[None]:
+    """Add the command that starts a daemon to the error if none runs."""
+    try:
+        yield
     except NoDaemon as error:
         start = "sudo systemctl start broadcaster" if target.is_service else "broadcaster run"
         raise BroadcasterError(f"{error}. To start it: {start}") from error

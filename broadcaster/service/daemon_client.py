@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
+from broadcaster import __version__
 from broadcaster.errors import BroadcasterError
 from broadcaster.settings import WebSettings
 
@@ -66,8 +67,15 @@ class DaemonClient:
         """Return the answer to `POST /api/record` when a mark is set. Raises `NoDaemon` and `Refused`."""
         return self._request("api/record", {"mark": True})
 
+    def owner_code(self) -> str:
+        """Return a code, with which a browser can sign in as the owner's once. Raises `NoDaemon` and `Refused`."""
+        answer = self._request("api/owner/code", {})
+        if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
+            raise NoDaemon(f"the server at {self.url} is not a broadcaster with an owner's page")
+        return str(answer["code"])
+
     def _request(self, path: str, body: dict[str, object] | None, timeout: float = TIMEOUT) -> Any:
-        headers = {"Content-Type": "application/json"} | (
+        headers = {"Content-Type": "application/json", "User-Agent": f"broadcaster/{__version__}"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
         data = None if body is None else json.dumps(body).encode()

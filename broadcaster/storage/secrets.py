@@ -111,12 +111,16 @@ class WatchedSecret:
 
 @dataclass(frozen=True, slots=True)
 class StateSecrets:
-    """The secrets of a daemon: the key that signs viewer links, and the operator's token for other machines."""
+    """The secrets of a daemon: the key that signs viewer links, and the operator's token for other machines.
+
+    `folder` is where the owner's browsers are stored; None: nowhere.
+    """
 
     link_key: SecretFile
     operator_token: SecretFile
+    folder: Path | None = None
 
 
 def state_secrets(folder: Path) -> StateSecrets:
     """Return the secrets in a state folder."""
-    return StateSecrets(SecretFile(folder / "link_key"), SecretFile(folder / "operator_token"))
+    return StateSecrets(SecretFile(folder / "link_key"), SecretFile(folder / "operator_token"), folder)

@@ -84,8 +84,11 @@ class Page:
         return cached
 
 
-def page_headers(host: str | None, origins: Iterable[str]) -> dict[str, str]:
-    """Return the headers of every response; `host` is the request's `Host`, or None if it is not this machine's."""
+def page_headers(host: str | None, origins: Iterable[str] | None) -> dict[str, str]:
+    """Return the headers of every response; `host` is the request's `Host`, or None if it is not this machine's.
+
+    `origins` may show the page in a frame, besides its own; None: no page may, because clicks could be stolen.
+    """
     sockets = f" ws://{host} wss://{host}" if host is not None and _is_csp_host(host) else ""
     policy = (
         "default-src 'none'",
@@ -96,7 +99,7 @@ def page_headers(host: str | None, origins: Iterable[str]) -> dict[str, str]:
         f"connect-src 'self'{sockets}",
         "base-uri 'none'",
         "form-action 'none'",
-        " ".join(("frame-ancestors 'self'", *origins)),
+        "frame-ancestors 'none'" if origins is None else " ".join(("frame-ancestors 'self'", *origins)),
     )
     return {
         "Content-Security-Policy": "; ".join(policy),

@@ -18,7 +18,9 @@ from broadcaster.web.proxies import CALLER, Caller, Proxies
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _FORWARDED_FOR, _FORWARDED_PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
-_ORIGIN_CHECKED = re.compile(r"/ws|/media|/api/(live|record|recordings/.*)|/whep(/.*)?")
+_ORIGIN_CHECKED = re.compile(r"/ws|/media|/api/(live|record|recordings/.*|owner/.*)|/whep(/.*)?")
+_SAFE_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS)
+_OWNERS_PAGES = re.compile(r"/(owner|recordings)(/.*)?")
 _HOSTNAME_FILE = Path("/etc/hostname")
 _MAX_NAME = 255
 
@@ -63,7 +65,10 @@ class RequestGuard:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers of every response (`Application.on_response_prepare`)."""
-        response.headers.update(page_headers(self._own_host(request), self._settings.origins))
+        may_be_framed = _OWNERS_PAGES.fullmatch(request.path) is None
+        response.headers.update(
+            page_headers(self._own_host(request), self._settings.origins if may_be_framed else None)
+        )
         response.headers[hdrs.SERVER] = "broadcaster"
 
     def _check_host(self, request: web.Request, caller: Caller) -> None:
@@ -81,7 +86,9 @@ class RequestGuard:
 
     def _check_origin(self, request: web.Request, caller: Caller) -> None:
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or _ORIGIN_CHECKED.fullmatch(request.path) is None:
+        if origin is None:
+            return
+        if request.method in _SAFE_METHODS and _ORIGIN_CHECKED.fullmatch(request.path) is None:
             return
         host = self._own_host(request) or ""
         if not access.is_allowed_origin(origin, host, self._settings.origins):

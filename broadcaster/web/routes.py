@@ -14,11 +14,13 @@ from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import Timings
+from broadcaster.storage.browsers import SignedInBrowsers
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.api import Api
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.media import MediaEndpoint
 from broadcaster.web.operator_auth import OperatorAuth
+from broadcaster.web.owner.sign_in import SignInApi
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
@@ -64,7 +66,10 @@ class Routes:
         self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, request_log)
         self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
         token_file = None if secrets is None else secrets.operator_token
-        self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log)
+        browsers = SignedInBrowsers(None if secrets is None else secrets.folder, clock)
+        cookie = f"broadcaster_owner_{settings.port}"  # browsers share cookies between the ports of a host
+        self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log, browsers, cookie)
+        self.sign_in = SignInApi(self._operator, clock, request_log)
         self._players = Players(self.viewers, peers, stream, clock, timings, request_log)
         self._whep: Whep | None = None
         if settings.whep:
@@ -93,6 +98,7 @@ class Routes:
         app.router.add_post("/api/live", self.api.live)
         app.router.add_post("/api/record", self.record_api.record)
         self.recordings.add_routes(app.router)
+        self.sign_in.add_routes(app.router)
         app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
         return app

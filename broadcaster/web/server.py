@@ -98,6 +98,10 @@ class WebServer:
         self._routes.recordings.library = library
         self.add_report("recorder", recorder.stats)
 
+    def issue_owner_code(self) -> str:
+        """Return a code, with which a browser can sign in as the owner's once, within ten minutes."""
+        return self._routes.sign_in.issue_code()
+
     def refuse_new_viewers(self, refused: bool) -> None:
         """Admit no new viewers while `refused`, regardless of the limit."""
         self._routes.viewers.sessions.refuses_new_viewers = refused

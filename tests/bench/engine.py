@@ -68,7 +68,7 @@ class Engine:
                 settings, (self._source, None), SystemClock(), aiortc_sender=self._kind == "aiortc"
             )
             self._peers = daemon.counted
-            await daemon.run(live=True, announce=lambda port, _: announce(port))
+            await daemon.run(live=True, announce=lambda port, *_: announce(port))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the CPU time used so far, and what was sent."""

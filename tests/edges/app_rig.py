@@ -53,7 +53,7 @@ async def served(tmp_path, name: str, *more: str) -> AsyncIterator[LiveDaemon]:
     """Run the daemon with the video source `name` inside the block."""
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     effective = settings(tmp_path, f"video.source={name}", *SMALL, *more)
-    task = asyncio.create_task(serve(effective, live=True, announce=lambda port, _: started.set_result(port)))
+    task = asyncio.create_task(serve(effective, live=True, announce=lambda port, *_: started.set_result(port)))
     try:
         yield LiveDaemon(await asyncio.wait_for(started, 20), task)
     finally:

@@ -49,7 +49,7 @@ async def test_bug_in_the_stream_makes_the_daemon_exit(tmp_path, monkeypatch):
 
     monkeypatch.setattr("broadcaster.stream.controller.StreamController.run", broken)
     with pytest.raises(LookupError):
-        await asyncio.wait_for(serve(settings(tmp_path), live=False, announce=lambda port, report: None), 5)
+        await asyncio.wait_for(serve(settings(tmp_path), live=False, announce=lambda port, report, code: None), 5)
 
 
 HANGING = """

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.rigs.certificates import make_pair
@@ -39,6 +40,20 @@ async def test_start_query_and_stop(tmp_path: Path) -> None:
         assert await command("viewers", "--settings", str(file)) == (0, "No viewers.\n", "")
         assert (await command("viewers", "--json", "--settings", str(file)))[1] == "[]\n"
         assert await command("live", "off", "--settings", str(file)) == (0, "offline\n", "")
+        await sign_in((await command("owner", "--settings", str(file)))[1], port)
+
+
+async def sign_in(printed: str, port: int) -> None:
+    """The link that `broadcaster owner` prints signs in once."""
+    url, _, code = printed.strip().partition("#t=")
+    assert url == f"http://127.0.0.1:{port}/owner"
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        elsewhere = {"X-Forwarded-For": "192.0.2.1"}
+        for status in (200, 401):
+            async with client.post("/api/owner/session", json={"token": code}, headers=elsewhere) as response:
+                assert response.status == status
+        async with client.get("/api/owner/browsers", headers=elsewhere) as response:
+            assert len((await response.json())["browsers"]) == 1
 
 
 async def test_commands_use_tls_and_the_operator_token_of_the_settings(tmp_path: Path) -> None:

@@ -232,6 +232,7 @@ class WebServerRig:
         link_key: SecretFile | None = None,
         operator_token_file: SecretFile | None = None,
         media: MuxedStream | None = None,
+        state_folder: Path | None = None,
         **settings: Any,
     ) -> None:
         self.stream = ControlledStream(state)
@@ -239,11 +240,12 @@ class WebServerRig:
         web = WebSettings(**{"host": "127.0.0.1", "port": 0, **settings})
         nothing = SecretFile(Path("/dev/null/nothing"))
         has_secrets = link_key is not None or operator_token_file is not None
-        secrets = StateSecrets(link_key or nothing, operator_token_file or nothing) if has_secrets else None
+        secrets = StateSecrets(link_key or nothing, operator_token_file or nothing, state_folder)
         self.server = WebServer(
-            web, self.peers, self.stream, SystemClock(), "1.2.3", idle_capacity, timings, secrets, media
-        )
-        self.client = aiohttp.ClientSession()
+            web, self.peers, self.stream, SystemClock(), "1.2.3", idle_capacity, timings,
+            secrets if has_secrets else None, media,
+        )  # fmt: skip
+        self.client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
     @property
     def url(self) -> str:

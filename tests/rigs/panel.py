@@ -50,7 +50,7 @@ class PanelRig:
         self.listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.port = 0
 
-    def announce(self, port: int, report: object) -> None:
+    def announce(self, port: int, *_: object) -> None:
         """Take the port of the daemon (`app.Announce`)."""
         self.listening.set_result(port)
 

@@ -107,3 +107,14 @@ def test_all_viewers_of_one_network_may_reconnect_but_a_loop_is_limited(viewers:
     assert admitted == 4 * viewers + 16
     assert not limiter.is_exhausted(("192.0.2.2",), 0.0)
     assert not limiter.is_exhausted(networks, 10.1)
+
+
+def test_time_until_tokens_are_checked_again() -> None:
+    attempts, networks = TokenAttempts(), ("192.0.2.1",)
+    for number in range(5):
+        assert attempts.wait(networks, 10.0 + number) == 0
+        attempts.check(f"guess{number}", "right", networks, 10.0 + number)
+    assert attempts.wait(networks, 20.0) == 50.0
+    assert attempts.wait(("192.0.2.2",), 20.0) == 0
+    assert attempts.wait(networks, 70.0) == 0
+    assert attempts.check("right", "right", networks, 70.0) is TokenResult.ACCEPTED

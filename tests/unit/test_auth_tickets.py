@@ -39,3 +39,9 @@ def test_a_session_has_few_tickets_at_once():
     other = tickets.issue("v2", 0.0)
     assert [tickets.redeem(ticket, 0.0) for ticket in issued] == [None, None] + ["v1"] * MAX_PER_SESSION
     assert tickets.redeem(other, 0.0) == "v2"
+
+
+def test_lifetime_can_be_set():
+    tickets = Tickets(lambda: "secret", 600.0)
+    tickets.issue("owner", 0.0)
+    assert tickets.redeem("secret", 599.0) == "owner"

@@ -34,7 +34,7 @@ def daemon(monkeypatch):
 
     async def serve(settings, *, live, announce, read_settings):
         fake.settings, fake.live = settings, live
-        announce(8123, REPORT)
+        announce(8123, REPORT, lambda: "owner-code")
         if fake.error is not None:
             raise fake.error
 

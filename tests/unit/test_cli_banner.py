@@ -86,3 +86,14 @@ def test_control_row():
     assert "  Control  anyone with the token (web.operator_token)" in banner(restricted, terminal=True)
     assert "hush" not in banner(restricted, terminal=True)
     assert "  Control  this machine only" in banner(Settings(), token_file="", terminal=True)
+
+
+def test_owner_s_link_is_printed_with_its_own_qr_code():
+    context = BannerContext(LINKS, "link", TOKEN, terminal=True, owner_code="once")
+    shown = start_banner(Settings(), REPORT, context)
+    assert "  Owner    http://192.168.1.20:8080/owner#t=once    (once, within 10 minutes)\n" in shown
+    titles = [line for line in shown.splitlines() if line.endswith(":")]
+    assert titles == ["  For the owner only:", "  For viewers:"]
+    assert qr_code(f"{LINKS[0]}owner#t=once") in shown
+    without_viewers = start_banner(Settings(web=WebSettings(links=True)), REPORT, context)
+    assert without_viewers.endswith(qr_code(f"{LINKS[0]}owner#t=once"))

@@ -299,3 +299,27 @@ def test_clip_that_was_saved(target, monkeypatch):
     answer = {"stream": {"state": "live"}, "clip": {"files": ["a_kept.mp4", "b_kept.mp4"], "duration": 59.7}}
     monkeypatch.setattr(DaemonClient, "clip", lambda self: answer)
     assert owner.record(daemon, "clip") == "saved 60 s: a_kept.mp4, b_kept.mp4"
+
+
+@pytest.mark.parametrize("qr", [True, False])
+def test_sign_in_link_is_printed_with_a_qr_code_on_a_terminal(qr, target, monkeypatch):
+    monkeypatch.setattr(DaemonClient, "owner_code", lambda self: "once")
+    shown = owner.sign_in_link(target[0], "https://cam.example.org/home/", qr=qr)
+    assert shown.splitlines()[0] == "https://cam.example.org/home/owner#t=once"
+    assert ("█" in shown) == qr
+    assert owner.sign_in_link(target[0], None, qr=qr).splitlines()[0].endswith(":8080/owner#t=once")
+
+
+def test_sign_in_link_needs_the_port(tmp_path):
+    daemon = Target(Settings(web=WebSettings(port=0)), tmp_path, is_service=False)
+    with pytest.raises(BroadcasterError, match=r"web\.port is 0"):
+        owner.sign_in_link(daemon, None, qr=False)
+
+
+def test_sign_in_link_of_a_missing_daemon(target, monkeypatch):
+    def missing(self: DaemonClient) -> str:
+        raise NoDaemon("no broadcaster answers")
+
+    monkeypatch.setattr(DaemonClient, "owner_code", missing)
+    with pytest.raises(BroadcasterError, match="To start it: broadcaster run"):
+        owner.sign_in_link(target[0], None, qr=False)

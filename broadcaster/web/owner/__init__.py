@@ -1,0 +1,1 @@
+"""The owner's page: signing in, what it shows, and its actions."""
