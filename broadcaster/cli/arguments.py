@@ -31,10 +31,7 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check", help="test everything that the stream needs, and suggest fixes", allow_abbrev=False
     )
-    check.add_argument("what", nargs="*", type=_check_name, metavar="WHAT", help=f"only these: {', '.join(NAMES)}")
-    _add_settings_options(check, default=_SERVICE_SETTINGS)
-    check.add_argument("--json", action="store_true", help="print a list of objects: what, level, found, why, fix")
-    check.add_argument("--as-me", action="store_true", help="if run as root: do not switch to the service's user")
+    _add_check_options(check)
     _add_link_options(commands.add_parser("link", help="create a viewer link that expires", allow_abbrev=False))
     live = commands.add_parser("live", help="start or stop the stream of the running daemon", allow_abbrev=False)
     live.add_argument("requested", choices=("on", "off"), metavar="on|off", help="on: start, off: stop")
@@ -42,11 +39,11 @@ def parser() -> argparse.ArgumentParser:
     _add_record_options(
         commands.add_parser("record", help="start or stop recording, keep a clip, set a mark", allow_abbrev=False)
     )
-    owner = commands.add_parser(
-        "owner", help="print a link that signs a browser in to the owner's page", allow_abbrev=False
+    _add_owner_options(
+        commands.add_parser(
+            "owner", help="print a link that signs a browser in to the owner's page", allow_abbrev=False
+        )
     )
-    owner.add_argument("--address", type=_address, metavar="URL", help="the page's address, if not this machine's own")
-    _add_settings_options(owner, default=_SERVICE_SETTINGS)
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
         query.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")
@@ -58,6 +55,18 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("uninstall", help="remove the service; settings and films stay (root)")
     return top
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
+    check.add_argument("what", nargs="*", type=_check_name, metavar="WHAT", help=f"only these: {', '.join(NAMES)}")
+    _add_settings_options(check, default=_SERVICE_SETTINGS)
+    check.add_argument("--json", action="store_true", help="print a list of objects: what, level, found, why, fix")
+    check.add_argument("--as-me", action="store_true", help="if run as root: do not switch to the service's user")
+
+
+def _add_owner_options(owner: argparse.ArgumentParser) -> None:
+    owner.add_argument("--address", type=_address, metavar="URL", help="the page's address, if not this machine's own")
+    _add_settings_options(owner, default=_SERVICE_SETTINGS)
 
 
 def _add_link_options(link: argparse.ArgumentParser) -> None:
