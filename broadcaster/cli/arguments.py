@@ -24,10 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _add_settings_options(run)
     run.add_argument("--live", action="store_true", help="go live at once; overrides stream.start")
     show = commands.add_parser("settings", help="print the effective settings as commented TOML", allow_abbrev=False)
-    _add_settings_options(show)
-    which = show.add_mutually_exclusive_group()
-    which.add_argument("--changed", action="store_true", help="only settings that differ from their default")
-    which.add_argument("--template", action="store_true", help="a new settings file: every default, commented out")
+    _add_show_options(show)
     check = commands.add_parser(
         "check", help="test everything that the stream needs, and suggest fixes", allow_abbrev=False
     )
@@ -55,6 +52,13 @@ def parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("uninstall", help="remove the service; settings and films stay (root)")
     return top
+
+
+def _add_show_options(show: argparse.ArgumentParser) -> None:
+    _add_settings_options(show)
+    which = show.add_mutually_exclusive_group()
+    which.add_argument("--changed", action="store_true", help="only settings that differ from their default")
+    which.add_argument("--template", action="store_true", help="a new settings file: every default, commented out")
 
 
 def _add_check_options(check: argparse.ArgumentParser) -> None:
