@@ -49,22 +49,8 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
     if arguments is None:  # started as a program, not called by a test
         streams.use_utf8_file_names(sys.orig_argv, os.environ)
     parsed = parser().parse_args(arguments)
-    commands: dict[str, Callable[[argparse.Namespace], int | None]] = {
-        "run": partial(_run, make_sources=make_sources),
-        "settings": _show,
-        "check": _check,
-        "link": _link,
-        "live": _live,
-        "record": _record,
-        "owner": _owner,
-        "status": _status,
-        "viewers": _viewers,
-        "token": _token,
-        "install": lambda parsed: install(parsed.source or ""),
-        "uninstall": lambda parsed: uninstall(),
-    }
     try:
-        code = commands[parsed.command](parsed) or 0
+        code = _commands(make_sources)[parsed.command](parsed) or 0
         sys.stdout.flush()  # here, where a closed pipe is no bug
         return code
     except SettingsError as error:
@@ -84,6 +70,24 @@ def main(arguments: Sequence[str] | None = None, *, make_sources: MakeSources | 
     except Exception:  # noqa: BLE001 - the outermost guard
         _log.critical("exiting because of a bug", exc_info=True)
         return 1
+
+
+def _commands(make_sources: MakeSources | None) -> dict[str, Callable[[argparse.Namespace], int | None]]:
+    """Return the function of each command."""
+    return {
+        "run": partial(_run, make_sources=make_sources),
+        "settings": _show,
+        "check": _check,
+        "link": _link,
+        "live": _live,
+        "record": _record,
+        "owner": _owner,
+        "status": _status,
+        "viewers": _viewers,
+        "token": _token,
+        "install": lambda parsed: install(parsed.source or ""),
+        "uninstall": lambda parsed: uninstall(),
+    }
 
 
 def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
