@@ -65,10 +65,7 @@ class Routes:
         self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log)
         self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, request_log)
         self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
-        token_file = None if secrets is None else secrets.operator_token
-        browsers = SignedInBrowsers(None if secrets is None else secrets.folder, clock)
-        cookie = f"broadcaster_owner_{settings.port}"  # browsers share cookies between the ports of a host
-        self._operator = OperatorAuth(settings.operator_token, token_file, clock, request_log, browsers, cookie)
+        self._operator = _operator_auth(settings, secrets, clock, request_log)
         self.sign_in = SignInApi(self._operator, clock, request_log)
         self._players = Players(self.viewers, peers, stream, clock, timings, request_log)
         self._whep: Whep | None = None
@@ -134,3 +131,12 @@ class Routes:
         if self._closing:
             raise web.HTTPServiceUnavailable(text="The daemon is shutting down.\n")
         return await handler(request)
+
+
+def _operator_auth(
+    settings: WebSettings, secrets: StateSecrets | None, clock: Clock, log: RateLimitedLogger
+) -> OperatorAuth:
+    token_file = None if secrets is None else secrets.operator_token
+    browsers = SignedInBrowsers(None if secrets is None else secrets.folder, clock)
+    cookie = f"broadcaster_owner_{settings.port}"  # browsers share cookies between the ports of a host
+    return OperatorAuth(settings.operator_token, token_file, clock, log, browsers, cookie)
