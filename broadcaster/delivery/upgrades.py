@@ -92,5 +92,5 @@ class Upgrades:
         if passed:
             self._raising.succeeded()
         else:
-            self._raising.failed(now)
+            self._raising.probe_failed(now)
         return probe.rate if passed else 0.0

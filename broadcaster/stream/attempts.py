@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 LONGEST_WAIT = 120.0
-"""Seconds between two attempts at most."""
+"""Seconds between two attempts at most, if the viewer suffers when one fails."""
+
+LONGEST_PROBE_WAIT = 12.0
+"""Seconds between two padding probes at most, which viewers do not notice: a network that is wide again is used within
+20 s. libwebrtc probes every 5 s."""
 
 
 class Attempts:
@@ -24,8 +28,13 @@ class Attempts:
         self._calm_since = float("inf")
 
     def failed(self, now: float) -> None:
-        """The last attempt has failed: wait twice as long for the next one."""
+        """The last attempt has failed, and the viewer suffered: wait twice as long for the next one."""
         self._wait = min(self._wait * 2, LONGEST_WAIT)
+        self._calm_since = now
+
+    def probe_failed(self, now: float) -> None:
+        """The last attempt was a probe that failed unnoticed: wait longer, within `LONGEST_PROBE_WAIT`."""
+        self._wait = max(self._wait, min(self._wait * 2, LONGEST_PROBE_WAIT))
         self._calm_since = now
 
     def succeeded(self) -> None:

@@ -1,8 +1,8 @@
 """The choice of one viewer's rendition: the small one before skipping pictures, and back when the network allows.
 
 The viewer's bandwidth estimate cannot decide about the return: browsers let it grow to one and a half times what they
-receive, which is less than the full rendition needs. So the return is tried with padding (`padding_probe`), and each
-attempt that fails doubles the wait for the next one.
+receive, which is less than the full rendition needs. So the return is tried with padding (`padding_probe`). A return that
+fails doubles the wait for the next attempt, and so does padding that does not get through, within a limit.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class RenditionChoice:
         return self._attempts.is_due(now) and has_headroom and self._recent_changes(now) <= MAX_CHANGES
 
     def attempt_ended(self, *, passed: bool, now: float) -> None:
-        """The attempt has shown whether the network carries the full rendition."""
+        """The attempt has shown whether the network carries the full rendition, and the viewer noticed nothing."""
         if not passed:
-            self._attempts.failed(now)
+            self._attempts.probe_failed(now)
         elif self.quality is Quality.SMALL:
             self._attempts.interrupt()
             self._returned_at = now

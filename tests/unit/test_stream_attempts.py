@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broadcaster.stream.attempts import LONGEST_WAIT, Attempts
+from broadcaster.stream.attempts import LONGEST_PROBE_WAIT, LONGEST_WAIT, Attempts
 
 
 def seconds_until_due(attempts: Attempts, now: float) -> int:
@@ -32,3 +32,13 @@ def test_failures_double_the_wait_up_to_a_limit_and_success_resets_it():
     assert waits == [60, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
     attempts.succeeded()
     assert seconds_until_due(attempts, 0.0) == 30
+
+
+def test_failed_probes_do_not_wait_longer_than_their_limit_nor_shorten_a_longer_wait():
+    attempts = Attempts(5.0)
+    for _ in range(3):
+        attempts.probe_failed(0.0)
+    assert seconds_until_due(attempts, 0.0) == LONGEST_PROBE_WAIT
+    attempts.failed(0.0)
+    attempts.probe_failed(0.0)
+    assert seconds_until_due(attempts, 0.0) == 2 * LONGEST_PROBE_WAIT

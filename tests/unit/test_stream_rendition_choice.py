@@ -7,7 +7,7 @@ import random
 import pytest
 
 from broadcaster.model.stream import Quality, QualityPreference
-from broadcaster.stream.attempts import LONGEST_WAIT
+from broadcaster.stream.attempts import LONGEST_PROBE_WAIT, LONGEST_WAIT
 from broadcaster.stream.rendition_choice import FIRST_WAIT, HEADROOM, RELAPSE, RenditionChoice
 
 RATE = 400_000
@@ -62,7 +62,7 @@ def test_viewer_without_bandwidth_estimate_gets_its_attempt():
     next_attempt(choice, 1.0, estimate=None)
 
 
-def test_failed_attempts_double_the_wait():
+def test_failed_probes_double_the_wait_within_a_limit():
     choice = RenditionChoice()
     choice.congested(0.0)
     now, waits = 0.0, []
@@ -71,7 +71,7 @@ def test_failed_attempts_double_the_wait():
         waits.append(round(at - now))
         choice.attempt_ended(passed=False, now=at)
         now = at
-    assert waits == [min(FIRST_WAIT * 2**count, LONGEST_WAIT) for count in range(7)]
+    assert waits == [min(FIRST_WAIT * 2**count, LONGEST_PROBE_WAIT) for count in range(7)]
 
 
 def test_return_that_ends_in_congestion_soon_counts_as_a_failed_attempt():
