@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from broadcaster.stream.rendition_choice import RELAPSE
 from tests.bench.measurement import Options, Result
 from tests.rigs.namespaces import unavailable
 from tests.rigs.scene import Scene, scene
@@ -21,8 +22,9 @@ from tests.rigs.shaper import Link
 RATES = {250: "", 400: "", 500: "at least 24 fps", 700: "at least 26 fps", 1000: ""}
 """Bandwidth in kbit/s, and the target with the second rendition."""
 OTHERS = 4
-SETTLE, RECOVER = 15.0, 8.0
-"""Seconds from a change of the bandwidth to its steady state, and at full bandwidth before the next measurement."""
+SETTLE, RECOVER = 15.0, RELAPSE + 2
+"""Seconds from a change of the bandwidth to its steady state, and at full bandwidth before the next measurement: sooner,
+the next narrow network would count as a return to the full rendition that failed."""
 BACK, GIVE_UP, POLL = 4000, 60.0, 0.1
 """Bandwidth in kbit/s after each narrow one, and seconds to wait for the full rendition at most, and between looks."""
 WINDOW = 15
