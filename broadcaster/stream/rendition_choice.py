@@ -1,8 +1,8 @@
 """The choice of one viewer's rendition: the small one before skipping pictures, and back when the network allows.
 
 The viewer's bandwidth estimate cannot decide about the return: browsers let it grow to one and a half times what they
-receive, which is less than the full rendition needs. So the return is tried with padding (`padding_probe`). A return that
-fails doubles the wait for the next attempt, and so does padding that does not get through, within a limit.
+receive, which is less than the full rendition needs. So the return is tried with padding (`padding_probe`). A return
+that fails doubles the wait for the next attempt, and so does padding that does not get through, within a limit.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ RATES = {250: "", 400: "", 500: "at least 24 fps", 700: "at least 26 fps", 1000:
 """Bandwidth in kbit/s, and the target with the second rendition."""
 OTHERS = 4
 SETTLE, RECOVER = 15.0, RELAPSE + 2
-"""Seconds from a change of the bandwidth to its steady state, and at full bandwidth before the next measurement: sooner,
-the next narrow network would count as a return to the full rendition that failed."""
+"""Seconds from a change of the bandwidth to its steady state, and at full bandwidth before the next measurement:
+sooner, the next narrow network would count as a return to the full rendition that failed."""
 BACK, GIVE_UP, POLL = 4000, 60.0, 0.1
 """Bandwidth in kbit/s after each narrow one, and seconds to wait for the full rendition at most, and between looks."""
 WINDOW = 15
