@@ -13,7 +13,8 @@ from broadcaster.devices.microphone.sample_clock import SampleClock
 from broadcaster.devices.opus import FRAME_SAMPLES, RATE
 from broadcaster.media.timestamps import AUDIO_RATE, AudioTimeline, RtpClock
 
-START = 100.0
+START = 1000.0
+"""That of `FakeClock`."""
 STALL_EVERY, STALL = 47.0, 1.5
 """Seconds between stalls of the process, and their duration: what was captured meanwhile arrives late, at once."""
 LOSS_EVERY, LOSS = 110.0, 0.3
@@ -63,35 +64,48 @@ def errors(ppm: float, seconds: float) -> Iterator[float]:
             yield error
 
 
-def offsets(ppm: float, seconds: float) -> list[float]:
-    """Return by how many seconds each click is later in the RTP timeline than it was captured.
+class ClickingCard:
+    """A card that hears silence with a click now and then, and the daemon's 20 ms frames of it.
 
     Arrivals are 0.1 s here, ten times arecord's period, which halves the duration of the test.
     """
-    clock, conditioner, timeline = SampleClock(), Conditioner(1, 0.0), AudioTimeline(RtpClock(AUDIO_RATE, 0))
-    captured_clicks: list[tuple[float, bool]] = []
-    clicks: list[float] = []
-    for arrival in card(ppm, seconds, RATE // 10):
-        pcm = bytes(arrival.samples * 2)
-        if arrival.captured >= START + CLICK_EVERY * (len(captured_clicks) + 1):
-            pcm = _LOUD.to_bytes(2, "little") + pcm[2:]
-            captured_clicks.append((arrival.captured, arrival.ambiguous))
-        for frame, captured in conditioner.push(pcm, clock.add(arrival.samples, arrival.at)):
-            stamp = timeline.at(captured)
-            if any(frame) and (index := _click(frame)) is not None:
-                clicks.append((stamp + index) / AUDIO_RATE)
-    return [off for click in clicks if (off := _offset(click, captured_clicks)) is not None]
+
+    def __init__(self, ppm: float, seconds: float) -> None:
+        self._arrivals = card(ppm, seconds, RATE // 10)
+        self._clicks: list[tuple[float, bool]] = []
+
+    def frames(self) -> Iterator[tuple[float, bytes, float]]:
+        """Yield when each frame is complete, its samples and its capture time, on the monotonic clock."""
+        clock, conditioner = SampleClock(), Conditioner(1, 0.0)
+        for arrival in self._arrivals:
+            pcm = bytes(arrival.samples * 2)
+            if arrival.captured >= START + CLICK_EVERY * (len(self._clicks) + 1):
+                pcm = _LOUD.to_bytes(2, "little") + pcm[2:]
+                self._clicks.append((arrival.captured, arrival.ambiguous))
+            for frame, captured in conditioner.push(pcm, clock.add(arrival.samples, arrival.at)):
+                yield arrival.at, frame, captured
+
+    def offset(self, click: float) -> float | None:
+        """Return by how many seconds a click is later than the card heard it; None shortly after a loss."""
+        moment, ambiguous = min(self._clicks, key=lambda candidate: abs(candidate[0] - click))
+        return None if ambiguous else click - moment
 
 
-def _click(frame: bytes) -> int | None:
+def offsets(ppm: float, seconds: float) -> list[float]:
+    """Return by how many seconds each click is later in the RTP timeline than it was captured."""
+    clicking, timeline, found = ClickingCard(ppm, seconds), AudioTimeline(RtpClock(AUDIO_RATE, 0)), []
+    for _, frame, captured in clicking.frames():
+        stamp = timeline.at(captured)
+        if (index := click_in(frame)) is not None:
+            found.append(clicking.offset((stamp + index) / AUDIO_RATE))
+    return [offset for offset in found if offset is not None]
+
+
+def click_in(frame: bytes) -> int | None:
     """Return the sample index of the click; a resampled one has ripples, which may reach into other frames."""
+    if frame.count(0) == len(frame):
+        return None
     samples = array.array("h", frame)
     assert len(samples) == FRAME_SAMPLES
     index = max(range(FRAME_SAMPLES), key=lambda index: abs(samples[index]))
     return index if abs(samples[index]) > _LOUD // 4 else None
-
-
-def _offset(click: float, captured_clicks: list[tuple[float, bool]]) -> float | None:
-    """Return the distance in seconds to the corresponding click; None if that one is ambiguous."""
-    moment, ambiguous = min(captured_clicks, key=lambda candidate: abs(candidate[0] - click))
-    return None if ambiguous else click - moment
