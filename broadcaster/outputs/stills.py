@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,27 +73,32 @@ class Stills:
         """The last keyframe; None while the stream is not live, and until its first picture."""
         return self._last
 
-    async def following(self, keyframe: Keyframe | None) -> Keyframe | None:
-        """Wait until the last keyframe is another one, and return it; None as soon as the stream is not live."""
-        while self.is_live and (self._last is None or self._last is keyframe):
-            await self._changed.wait()
-        return self._last if self.is_live else None
+    async def change(self) -> None:
+        """Wait until there is another keyframe, the stream is no longer live, or `wake` is called."""
+        await self._changed.wait()
+
+    def wake(self) -> None:
+        """Let those who wait in `change` go on."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def fresh(self) -> Keyframe | None:
         """Force a keyframe, and return it; the last one if the source does not make one in time."""
         before = self._last
         self._hub.full.request_keyframe(_NAME, self._clock.monotonic())
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FRESH_LIMIT):
-                return await self.following(before)
-        except TimeoutError:
-            return self._last
+                while self.is_live and self._last is before:
+                    await self.change()
+        return self._last
 
     async def jpeg(self, keyframe: Keyframe) -> bytes:
         """Return a keyframe as JPEG; all who ask for the same one share the work. Raises `NoStill`."""
         while self._jpeg is None or self._jpeg[0] is not keyframe:
             if self._jpeg is None or self._jpeg[1].done():
-                self._jpeg = keyframe, asyncio.create_task(self._convert(keyframe), name="still")
+                task = asyncio.create_task(self._convert(keyframe), name="still")
+                task.add_done_callback(_retrieve)
+                self._jpeg = keyframe, task
             else:
                 await asyncio.wait([self._jpeg[1]])
         return await asyncio.shield(self._jpeg[1])
@@ -106,7 +112,7 @@ class Stills:
         if unit.keyframe:
             self._number += 1
             self._last = Keyframe(self._number, unit, self._clock.unix())
-            self._notify()
+            self.wake()
         return True
 
     def audio(self, frame: OpusFrame, now: float) -> None:
@@ -128,9 +134,10 @@ class Stills:
 
     def _forget(self) -> None:
         self._last = self._jpeg = None
-        self._notify()
+        self.wake()
 
-    def _notify(self) -> None:
-        """Wake those who wait for another keyframe, or for the end of the stream."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+
+def _retrieve(task: asyncio.Task[bytes]) -> None:
+    """Mark an error as seen, also if those who asked for the picture are gone."""
+    if not task.cancelled():
+        task.exception()
