@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broadcaster import __version__
@@ -21,6 +20,7 @@ from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, RenditionStats, StreamReport
 from broadcaster.model.stream import AudioState, Quality
+from broadcaster.optional_outputs import make_recorder, make_stills
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.garbage import GarbageCollection
@@ -42,7 +42,6 @@ from broadcaster.web.server import WebServer
 from broadcaster.webrtc.factory import AiortcPeerFactory, make_streams
 
 if TYPE_CHECKING:
-    from broadcaster.outputs.recording.recorder import Recorder
     from broadcaster.web.push.targets import PushTargets
 
 log = logging.getLogger(__name__)
@@ -105,7 +104,8 @@ class Daemon:
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = self._make_server(settings.web, state_secrets(folder))
-        self._recorder = self._make_recorder(settings, folder)
+        self._recorder = make_recorder(settings, folder, hub, self._stream, clock, self._server)
+        self._stills = make_stills(settings, hub, self._stream, clock, self._server)
         self._shedding = LoadShedder(
             self._lag,
             self._fanout.take_longest_delay,
@@ -153,6 +153,7 @@ class Daemon:
             stream,
             arrivals,
             *([] if self._recorder is None else [Component("recorder", self._recorder.start, self._recorder.close)]),
+            *self._stills,
             Component("web server", self._server.start, self._server.close),
             Component("push targets", self._start_push, self._close_push),
             service,
@@ -194,18 +195,6 @@ class Daemon:
         if media is not None:
             server.add_report("media", media.totals)
         return server
-
-    def _make_recorder(self, settings: Settings, state: Path) -> Recorder | None:
-        """Return the recorder; nothing of it is loaded if it is off."""
-        if settings.record.mode == "off":
-            return None
-        from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
-        from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
-
-        store = open_store(settings.record, state, self._clock)
-        recorder = Recorder(self._hub, self._stream, store, self._clock, settings.record)
-        self._server.set_recorder(recorder, store)
-        return recorder
 
     def _make_bitrate_control(self, video: VideoSettings, quality: Quality) -> BitrateControl:
         highest, small = (video.bitrate, video.second_bitrate) if quality is Quality.FULL else (video.second_bitrate, 0)

@@ -30,7 +30,9 @@ def make_recorder(
     return recorder
 
 
-def make_stills(settings: Settings, hub: Hub, stream: StreamControl, clock: Clock, server: WebServer) -> list[Component]:
+def make_stills(
+    settings: Settings, hub: Hub, stream: StreamControl, clock: Clock, server: WebServer
+) -> list[Component]:
     """Return the component of stills; none if `web.stills` is false."""
     if not settings.web.stills:
         return []

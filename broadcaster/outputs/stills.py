@@ -85,7 +85,7 @@ class Stills:
     async def fresh(self) -> Keyframe | None:
         """Force a keyframe, and return it; the last one if the source does not make one in time."""
         before = self._last
-        self._hub.full.request_keyframe(_NAME, self._clock.monotonic())
+        self._hub.full.request_keyframe(f"{_NAME}, fresh", self._clock.monotonic())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FRESH_LIMIT):
                 while self.is_live and self._last is before:

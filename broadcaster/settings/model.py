@@ -104,6 +104,9 @@ class WebSettings:
     whep: bool = _setting(
         True, Bool(), "Whether standard players may watch by WHEP (/whep), with the same tokens and links as the page."
     )
+    stills: bool = _setting(
+        False, Bool(), "Whether /snapshot.jpg and /stream.mjpeg exist, with the same tokens and links as the page."
+    )
     max_viewers: int = _setting(20, Int(1, 1000), "Maximum number of viewers at the same time.")
 
 

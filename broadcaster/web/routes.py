@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -31,6 +32,10 @@ from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.whep import Whep
 
+if TYPE_CHECKING:
+    from broadcaster.outputs.stills import Stills
+    from broadcaster.web.stills import StillsEndpoint
+
 log = logging.getLogger(__name__)
 
 _MAX_BODY = 4096
@@ -40,6 +45,8 @@ _CLOSE_TIMEOUT = 1.0
 
 class Routes:
     """The request handlers, and what they share."""
+
+    _stills: StillsEndpoint | None = None
 
     def __init__(
         self,
@@ -78,7 +85,15 @@ class Routes:
         self.api.reports["link_key"] = lambda: self._viewer_auth.link_key_id
         self.record_api = RecordApi(stream, self._operator, request_log)
         self.recordings = RecordingsApi(self._operator, clock, request_log)
+        self._clock, self._log = clock, request_log
         self._closing = False
+
+    def set_stills(self, stills: Stills) -> StillsEndpoint:
+        """Serve stills; nothing of this is loaded otherwise."""
+        from broadcaster.web.stills import StillsEndpoint  # noqa: PLC0415
+
+        self._stills = StillsEndpoint(stills, self.viewers, self._viewer_auth, self._operator, self._clock, self._log)
+        return self._stills
 
     def application(self) -> web.Application:
         """Return the aiohttp application with all routes."""
@@ -91,6 +106,8 @@ class Routes:
             app.router.add_get("/media", self._media.handle, allow_head=False)
         if self._whep is not None:
             self._whep.add_routes(app.router)
+        if self._stills is not None:
+            self._stills.add_routes(app.router)
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
         app.router.add_post("/api/record", self.record_api.record)
@@ -107,6 +124,8 @@ class Routes:
             log.info("link key changed; existing links are revoked")
             self.viewers.end_links()
             self._players.end_links()
+            if self._stills is not None:
+                self._stills.end_links()
 
     def start(self) -> None:
         """Start announcing changes to viewers."""
@@ -119,6 +138,8 @@ class Routes:
         self._endpoint.close()
         if self._media is not None:
             self._media.close()
+        if self._stills is not None:
+            self._stills.close()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await self._players.close()

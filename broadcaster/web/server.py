@@ -24,6 +24,7 @@ from broadcaster.web.listen import describe, open_listeners
 from broadcaster.web.routes import Routes
 
 if TYPE_CHECKING:
+    from broadcaster.outputs.stills import Stills
     from broadcaster.ports.recording import RecorderControl, RecordingLibrary
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,10 @@ class WebServer:
     def issue_owner_code(self) -> str:
         """Return a code, with which a browser can sign in as the owner's once, within ten minutes."""
         return self._routes.sign_in.issue_code()
+
+    def set_stills(self, stills: Stills) -> None:
+        """Serve stills, and MJPEG; call it before `start`."""
+        self.add_report("stills", self._routes.set_stills(stills).report)
 
     def refuse_new_viewers(self, refused: bool) -> None:
         """Admit no new viewers while `refused`, regardless of the limit."""

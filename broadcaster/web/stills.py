@@ -1,8 +1,7 @@
-"""`GET /snapshot.jpg` and `GET /stream.mjpeg`: the stream as pictures, for programs and pages that show nothing else."""
+"""`GET /snapshot.jpg` and `GET /stream.mjpeg`: the stream as pictures, for programs that show nothing else."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -56,8 +55,8 @@ class StillsEndpoint:
         router.add_get("/snapshot.jpg", self.snapshot)
         router.add_get("/stream.mjpeg", self.stream, allow_head=False)
 
-    def clients(self) -> dict[str, int]:
-        """Return how many clients get MJPEG now."""
+    def report(self) -> dict[str, int]:
+        """Return how many clients get MJPEG now, for the operator's status."""
         return {"mjpeg_clients": len(self._clients)}
 
     def end_links(self) -> None:

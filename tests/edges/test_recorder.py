@@ -18,7 +18,6 @@ from broadcaster.storage.recordings.store import RETRY_AFTER
 from tests.edges.recorder_rig import RecorderRig, recording
 from tests.rigs.sound_card import CLICK_EVERY, START, ClickingCard, click_in
 
-
 HOUR = 3600
 LIP_SYNC = 0.040
 """Maximum offset in seconds between audio and video."""
