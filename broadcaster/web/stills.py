@@ -73,8 +73,7 @@ class StillsEndpoint:
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """Send the last keyframe; with `?fresh`, for the operator, one that is made now."""
         if "fresh" in request.query:
-            if not self._operator.is_operator(request):
-                raise self._operator.refusal()
+            self._operator.require(request)
             self._require_live()
             keyframe = await self._stills.fresh()
         else:
