@@ -14,12 +14,15 @@ from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.banner import owner_link, qr_code
 from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
+from broadcaster.model.quantities import count_text, duration_text, size_text
 from broadcaster.service.daemon_client import NoDaemon
 
 START_LIMIT, STOP_LIMIT = 30.0, 15.0
 """Seconds: opening a camera, or a file on a slow disk, takes time; sources have 10 s to close."""
+RECORD_LIMIT = 8.0
+"""Seconds for a file to begin: with the next chunk, which has two, and an SD card may take some."""
 _POLL = 0.2
-"""Seconds between two status requests while the stream starts or stops."""
+"""Seconds between two status requests while something starts or stops."""
 _COLUMNS = ("VIEWER", "NAME", "ADDRESS", "STATE", "LOSS", "ROUND TRIP", "ESTIMATE")
 
 
@@ -47,10 +50,10 @@ def _stuck(answer: dict[str, Any]) -> str:
     return f"the stream is still {state}; run `broadcaster check` to find the cause"
 
 
-def record(target: Target, what: str) -> str:
+def record(target: Target, what: str, wait: Callable[[float], None] = time.sleep) -> str:
     """Start or stop recording (`on`, `off`), save a `clip`, or `mark` this moment; return what is recorded.
 
-    Raises `BroadcasterError`.
+    `on` waits for the file; while the stream is not live, there is none. Raises `BroadcasterError`.
     """
     client = target.client
     if what == "clip":
@@ -59,16 +62,39 @@ def record(target: Target, what: str) -> str:
     if what == "mark":
         marked = datetime.fromtimestamp(_request(target, client.mark)["mark"]).astimezone()
         return f"marked {marked:%Y-%m-%d %H:%M:%S %Z}"
-    return recorder(_request(target, lambda: client.record(what == "on"))["recorder"])
+    answer = _request(target, lambda: client.record(what == "on"))
+    if what == "on":
+        answer = _until_recording(target, answer, wait)
+    return recorder(answer["recorder"])
+
+
+def _until_recording(target: Target, answer: dict[str, Any], wait: Callable[[float], None]) -> dict[str, Any]:
+    """Return the first answer with a file, or that of a stream that is not live. Raises `BroadcasterError`."""
+    old, deadline = answer["recorder"]["store"]["problem"], time.monotonic() + RECORD_LIMIT
+    while answer["stream"]["state"] == "live":
+        state, store = answer["recorder"]["state"], answer["recorder"]["store"]
+        if state == "recording" and store["file"]:
+            return answer
+        is_late = time.monotonic() > deadline
+        if store["problem"] and (is_late or store["problem"] != old):
+            raise BroadcasterError(f"nothing is recorded: {store['problem']}. The daemon keeps trying")
+        if is_late:
+            raise BroadcasterError(f"nothing is recorded yet ({state}); look for the cause in the daemon's log")
+        wait(_POLL)
+        answer = _request(target, target.client.status)
+    return answer
 
 
 def recorder(answer: dict[str, Any]) -> str:
     """Return the recorder's status in one line."""
     store = answer["store"]
     state = f"{answer['state']} {store['file']}".strip()
+    if state == "waiting":
+        state = "waiting until the stream is live"
     if store["problem"]:
         state += f" ({store['problem']})"
-    return f"{state}; {store['files']} files, {store['bytes'] / 1e9:.3g} GB, {store['free'] / 1e9:.3g} GB free"
+    files = count_text(store["files"], "file")
+    return f"{state}; {files}, {size_text(store['bytes'])}; {size_text(store['free'])} free"
 
 
 def sign_in_link(target: Target, address: str | None, *, qr: bool) -> str:
@@ -139,15 +165,15 @@ def _rows(answer: dict[str, Any], target: Target, now: float) -> Iterable[tuple[
         yield "Recorder", recorder(answer["recorder"])
     load = "overloaded, refusing new viewers" if capacity["overloaded"] else "ok"
     yield "Load", f"{load} (event loop lag: {capacity['loop_lag_p99']:g} ms, 99th percentile)"
-    yield "Uptime", f"{duration(answer['uptime'])}, version {answer['version']}"
+    yield "Uptime", f"{duration_text(answer['uptime'])}, version {answer['version']}"
 
 
 def _push(target: dict[str, Any]) -> str:
     """Return what a push target is doing, and why it is not connected."""
     text = f"{target['name']} ({target['server']}): {target['state']}"
     if target["connected_for"] is not None:
-        return f"{text} for {duration(target['connected_for'])}"
-    retry = f"; trying again in {duration(target['retry_in'])}" if target["retry_in"] else ""
+        return f"{text} for {duration_text(target['connected_for'])}"
+    retry = f"; trying again in {duration_text(target['retry_in'])}" if target["retry_in"] else ""
     return f"{text}, {target['reason']}{retry}" if target["reason"] else text
 
 
@@ -166,17 +192,8 @@ def _web(answer: dict[str, Any]) -> str:
 def _state(stream: dict[str, Any], now: float) -> str:
     state = str(stream["state"])
     if since := stream.get("since"):
-        state += f" for {duration(now - since)}"
+        state += f" for {duration_text(now - since)}"
     return state + {"none": ", no audio", "lost": ", microphone lost"}.get(str(stream.get("sound")), "")
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units, such as "2 h 5 min"."""
-    whole = max(0, round(seconds))
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (whole % 60, "s")]
-    first = next((index for index, (count, _) in enumerate(parts) if count), 3)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
 
 
 def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:

@@ -55,6 +55,18 @@ async def test_everything_is_on_the_disk_after_close(rig):
     assert stats.free > 0
 
 
+async def test_bytes_include_the_file_that_is_being_written(rig):
+    rig.store.start()
+    file = rig.begin()
+    rig.write(file, 2)
+    with pytest.raises(RecordError):  # whose turn comes after the chunks'
+        await rig.store.delete("none")
+    stats = rig.store.stats()
+    assert (stats.files, stats.file) == (1, rig.files.names()[0])
+    assert stats.bytes == (rig.files.path / stats.file).stat().st_size > 0
+    rig.store.end(file)
+
+
 async def test_queue_is_bounded(tmp_path):
     """The thread is started late, as if the disk did not respond."""
     (size, *_) = (chunk.size for chunk in chunks(0, 1))

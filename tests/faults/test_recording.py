@@ -110,7 +110,7 @@ def fill(file: Path) -> None:
 
 def stopped(log: str) -> list[str]:
     """Return why recording stopped, each time."""
-    return re.findall(r"recording to \S+ stopped: (.*)", log)
+    return re.findall(r"cannot record to \S+: (.*)", log)
 
 
 def test_power_cuts_at_random_moments(disk, tmp_path, record, start_recorder):

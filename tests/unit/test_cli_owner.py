@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 import pytest
 
 from broadcaster.cli import owner
-from broadcaster.cli.owner import duration
 from broadcaster.cli.target import Target
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.stats import MediaStats
@@ -199,14 +198,6 @@ def test_refusal_is_reported_with_the_message_of_the_daemon(target, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [(-5, "0 s"), (0.4, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (7500, "2 h 5 min"), (90000, "1 d 1 h")],
-)
-def test_duration(seconds, shown):
-    assert duration(seconds) == shown
-
-
-@pytest.mark.parametrize(
     ("web", "url"),
     [
         (WebSettings(), "http://localhost:8080/"),
@@ -262,7 +253,7 @@ def test_status_shows_the_recorder(target):
     daemon, answers = target
     answers.append(STATUS | {"recorder": RECORDER})
     assert (
-        "  Recorder recording 000012_2026-03-01T12-30-00Z.mp4; 12 files, 1.23 GB, 51 GB free"
+        "  Recorder recording 000012_2026-03-01T12-30-00Z.mp4; 12 files, 1.23 GB; 51 GB free"
         in owner.status(daemon, 1090.0, as_json=False).splitlines()
     )
 
@@ -275,7 +266,7 @@ def test_status_shows_why_nothing_is_recorded(target):
 
 
 def test_recording_on_and_off(target, monkeypatch):
-    daemon, _ = target
+    daemon, answers = target
     requests = []
 
     def record(self: DaemonClient, on: bool) -> object:
@@ -283,7 +274,8 @@ def test_recording_on_and_off(target, monkeypatch):
         return {"stream": {"state": "live"}, "recorder": RECORDER | {"state": "recording" if on else "off"}}
 
     monkeypatch.setattr(DaemonClient, "record", record)
-    assert owner.record(daemon, "on").startswith("recording")
+    answers.append({"stream": {"state": "live"}, "recorder": RECORDER | {"state": "recording"}})
+    assert owner.record(daemon, "on", lambda seconds: None).startswith("recording")
     assert owner.record(daemon, "off").startswith("off")
     assert requests == [True, False]
 
@@ -292,6 +284,39 @@ def test_mark_that_was_set(target, monkeypatch):
     daemon, _ = target
     monkeypatch.setattr(DaemonClient, "mark", lambda self: {"stream": {"state": "live"}, "mark": 1_772_366_400.0})
     assert owner.record(daemon, "mark").startswith("marked 2026-03-01 ")
+
+
+def recording_of(state: str, **store: object) -> dict[str, object]:
+    return {"stream": {"state": "live"}, "recorder": RECORDER | {"state": state, "store": RECORDER["store"] | store}}
+
+
+@pytest.mark.parametrize("problem", ["", "an old problem"])
+def test_recording_that_cannot_begin_is_an_error_with_the_reason(target, monkeypatch, problem):
+    daemon, answers = target
+    monkeypatch.setattr(DaemonClient, "record", lambda self, on: recording_of("waiting", file="", problem=problem))
+    answers.append(recording_of("failed", file="", problem="Permission denied"))
+    with pytest.raises(BroadcasterError, match="nothing is recorded: Permission denied"):
+        owner.record(daemon, "on", lambda seconds: None)
+
+
+def test_recording_on_waits_for_the_file_and_gives_up(target, monkeypatch):
+    daemon, answers = target
+    monkeypatch.setattr(DaemonClient, "record", lambda self, on: recording_of("failed", file="", problem="it was full"))
+    answers += [recording_of("waiting", file=""), recording_of("recording")]
+    waited: list[float] = []
+    assert owner.record(daemon, "on", waited.append).startswith("recording 000012_")
+    assert len(waited) == 2
+    monkeypatch.setattr(owner, "RECORD_LIMIT", 0.0)
+    answers[:] = [recording_of("failed", file="", problem="it was full")]
+    with pytest.raises(BroadcasterError, match="it was full"):
+        owner.record(daemon, "on", lambda seconds: None)
+
+
+def test_recording_waits_for_the_stream_without_an_error(target, monkeypatch):
+    daemon, _ = target
+    waiting = recording_of("waiting", file="", files=1, bytes=812) | {"stream": {"state": "offline"}}
+    monkeypatch.setattr(DaemonClient, "record", lambda self, on: waiting)
+    assert owner.record(daemon, "on") == "waiting until the stream is live; 1 file, 812 bytes; 51 GB free"
 
 
 def test_clip_that_was_saved(target, monkeypatch):

@@ -80,7 +80,6 @@ class Recorder:
         if on is self._is_on:
             return
         self._is_on = on
-        log.info("recording requested" if on else "recording stopped by request")
         if on:
             self._begin_before()
         else:
@@ -229,7 +228,7 @@ class Recorder:
     def _gap_is_over(self, captured: float) -> None:
         """Note the gap in the index, if there was one."""
         if self._gap_since is not None:
-            log.info("recording: gap of %.0f s", captured - self._gap_since)
+            log.info("recording: nothing was recorded for %.0f s", captured - self._gap_since)
             self._store.note_gap(self._gap_since, captured)
             self._gap_since = None
 

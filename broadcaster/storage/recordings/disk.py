@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from broadcaster.errors import RecordError
+from broadcaster.model.quantities import count_text, size_text
 from broadcaster.model.recording import Gap, Mark, Recording, SavedClip
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.outputs.recording.wall_clock import WallClock
@@ -36,7 +37,8 @@ class Disk:
     """Writes segments into the folder; a failure ends that segment only.
 
     All methods run in one thread. The public attributes may be read in others: `problem` is the last failure, until a
-    write has succeeded; `failures` counts them; `file` is the name of the file being written.
+    write has succeeded; `failures` counts them; `file` is the name of the file being written; `written` are the bytes
+    of all that are being written.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Disk:
         self.failures = 0
         self.free = 0
         self.file = ""
+        self.written = 0
         self.recordings: tuple[Recording, ...] = ()
         self.gaps: tuple[Gap, ...] = ()
         self.marks: tuple[Mark, ...] = ()
@@ -89,6 +92,7 @@ class Disk:
             return
         with self._failing(job):
             job.file.write(chunk, flush=flush)
+            self._count_written()
             self._correct_times()
             self.problem = ""
 
@@ -169,7 +173,7 @@ class Disk:
         """Give a segment up; each problem is logged once, until recording works again."""
         problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if problem != self.problem:
-            log.warning("recording to %s stopped: %s", self._folder.path, problem)
+            log.warning("cannot record to %s: %s", self._folder.path, problem)
         self.problem = problem
         self.failures += 1
         if job is not None:
@@ -194,10 +198,8 @@ class Disk:
         self._catalog.scan()
         self._publish()
         total = sum(recording.size for recording in self.recordings)
-        log.info(
-            "recordings: %d files, %.3g GB in %s, %.3g GB free",
-            len(self.recordings), total / 1e9, self._folder.path, self._folder.free() / 1e9,
-        )  # fmt: skip
+        files, free = count_text(len(self.recordings), "file"), size_text(self._folder.free())
+        log.info("recordings: %s, %s in %s; %s free", files, size_text(total), self._folder.path, free)
         return self._catalog
 
     def _close_catalog(self) -> None:
@@ -224,7 +226,7 @@ class Disk:
             if job.file is not None:
                 job.file.name = renamed.get(job.file.name, job.file.name)
         if renamed:
-            log.info("the clock is set; the times of %d recordings are corrected", len(renamed))
+            log.info("the clock is set; the times of %s are corrected", count_text(len(renamed), "recording"))
         self._publish()
 
     def _publish(self) -> None:
@@ -233,6 +235,10 @@ class Disk:
         self.gaps = () if catalog is None else catalog.gaps
         self.marks = () if catalog is None else catalog.marks
         self.file = next((job.file.name for job in self._writing if job.file), "")
+        self._count_written()
+
+    def _count_written(self) -> None:
+        self.written = sum(job.file.size for job in self._writing if job.file)
 
     @contextlib.contextmanager
     def _failing(self, job: Job | None) -> Iterator[None]:

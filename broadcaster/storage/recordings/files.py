@@ -42,6 +42,11 @@ class RecordingFile:
         """What has been written."""
         return Extent(self._muxer.index.duration, self._muxer.index.end)
 
+    @property
+    def size(self) -> int:
+        """Bytes that have been written."""
+        return self._muxer.index.end
+
     def write(self, chunk: Chunk, *, flush: bool) -> None:
         """Append a chunk; with `flush` it survives a power cut."""
         part = self._muxer.part(chunk)

@@ -167,7 +167,7 @@ class DiskStore:
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
         disk = self._disk
-        total = sum(recording.size for recording in disk.recordings)
+        total = disk.written + sum(recording.size for recording in disk.recordings)
         return StoreStats(
             str(self._folder), disk.file, self.waiting, len(disk.recordings), total, disk.free, disk.problem
         )
