@@ -21,6 +21,14 @@ def change_settings(advice: str) -> str:
     )
 
 
+def reload_settings(advice: str) -> str:
+    """Return `advice`, followed by the steps that change settings that a running daemon can read again."""
+    return (
+        f"{advice}\nEdit the settings file and let the daemon read it again. For the service:\n"
+        "  sudoedit /etc/broadcaster/broadcaster.toml\n  sudo systemctl reload broadcaster"
+    )
+
+
 def copy_out_of_sandbox(film: str) -> str:
     """Return the fix for a media file that the service's sandbox hides."""
     visible = f"{FILMS}/{os.path.basename(film)}"

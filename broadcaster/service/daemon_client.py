@@ -86,10 +86,21 @@ class DaemonClient:
                 return json.loads(response.read(_MAX_ANSWER))
         except HTTPError as error:
             with error:
-                raise Refused(error.read(_MAX_ANSWER).decode("utf-8", "replace").strip() or str(error)) from error
+                raise Refused(error_text(error.read(_MAX_ANSWER)) or str(error)) from error
         except (OSError, ValueError, HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
             raise NoDaemon(f"no broadcaster answers at {self.url} ({reason})") from error
+
+
+def error_text(body: bytes) -> str:
+    """Return the text of an error: that of the API's JSON, or as it is if another program or a proxy has answered."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, str) else text
 
 
 def operator_token(web: WebSettings, state: Path) -> str:

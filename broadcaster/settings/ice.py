@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from broadcaster.settings.fields import read_fields
+from broadcaster.settings.ice_uris import parse_uri
 from broadcaster.settings.kinds import (
     MASKED,
     PRINTABLE,
@@ -27,18 +28,23 @@ class _Uri(Text):
 
     __slots__ = ()
 
+    def __init__(self) -> None:
+        super().__init__("a URI such as stun:stun.example.org or turn:turn.example.org:3478?transport=udp", "[!-~]*")
+
+    def read(self, value: object) -> str:
+        text = super().read(value)
+        try:
+            parse_uri(text)
+        except ValueError as error:
+            raise InvalidValue(Problem("", self.show(text), f"must be {self.allowed}; {error}")) from None
+        return text
+
     def show(self, value: object) -> str:
         return MASKED if "@" in str(value) else to_toml(value)
 
 
-# RFC 7064 §3.1 and RFC 7065 §3.1: scheme, host, port, and for TURN the transport.
-_HOST = r"([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
-_URI = _Uri(
-    "a URI such as stun:stun.example.org or turn:turn.example.org:3478?transport=udp",
-    rf"stuns?:{_HOST}|turns?:{_HOST}(\?transport=(udp|tcp))?",
-)
 _FIELDS: Mapping[str, Kind] = {
-    "urls": Texts(_URI, "turn:turn.example.org"),
+    "urls": Texts(_Uri(), "turn:turn.example.org"),
     "username": Text("text without control characters", PRINTABLE),
     "credential": Secret("text without control characters", PRINTABLE),
 }

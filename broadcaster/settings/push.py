@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import SplitResult, urlsplit
 
 from broadcaster.settings.fields import read_fields
 from broadcaster.settings.host_names import can_be_looked_up
@@ -20,7 +19,7 @@ from broadcaster.settings.kinds import (
     PublicKind,
     Secret,
     Text,
-    read_items,
+    read_parts,
 )
 from broadcaster.settings.toml import to_toml
 
@@ -37,18 +36,13 @@ class _Url(Text):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("an http or https URL without user name, such as https://example.org/whip", "[!-~]{1,2000}")
+        super().__init__("an http or https URL such as https://example.org/whip, without spaces", "[!-~]{1,2000}")
 
     def read(self, value: object) -> str:
         text = super().read(value)
-        try:
-            parts = urlsplit(text)
-            valid = parts.scheme in ("http", "https") and can_be_looked_up(parts.hostname or "")
-            if valid and "@" not in parts.netloc and not parts.fragment and parts.port != 0:
-                return text
-        except ValueError:  # brackets that are not closed, a port that is no number
-            pass
-        raise InvalidValue(Problem("", self.show(text), f"must be {self.allowed}"))
+        if fault := _url_fault(text):
+            raise InvalidValue(Problem("", self.show(text), f"{fault}; an example is https://example.org/whip"))
+        return text
 
     def show(self, value: object) -> str:
         return MASKED if value else to_toml(value)
@@ -57,9 +51,34 @@ class _Url(Text):
         return True
 
 
+def _url_fault(text: str) -> str:
+    """Return which part of a URL is wrong, without its value, which may be a secret; empty if it is valid."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+    except ValueError:  # brackets that are not closed
+        return "the host is missing or invalid"
+    if parts.scheme not in ("http", "https"):
+        return "the scheme must be http or https"
+    if "@" in parts.netloc:
+        return "there must be no user name and no password; use token"
+    if not can_be_looked_up(host):
+        return "the host is missing or invalid"
+    if not _is_port_valid(parts):
+        return "the port must be a number from 1 to 65535"
+    return "there must be no # in it" if parts.fragment else ""
+
+
+def _is_port_valid(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 _EXAMPLE = '{name = "relay", url = "https://example.org/whip", token = "…"}'
 _FIELDS: Mapping[str, Kind] = {
-    "name": Text("up to 40 characters, none of them a control character", rf"(?=.{{1,40}}\Z){PRINTABLE}"),
+    "name": Text("a text of 1 to 40 characters without control characters", rf"(?=.{{1,40}}\Z){PRINTABLE}"),
     "url": _Url(),
     # A token is sent in an `Authorization` header (RFC 6750 §2.1); some are signed documents (JWT).
     "token": Secret("up to 4096 visible ASCII characters", r"[!-~]{0,4096}"),
@@ -101,12 +120,16 @@ class PushTargets:
         """See `Kind`."""
         if not isinstance(value, list):
             raise InvalidValue(Problem("", "", f"must be {self.allowed}"))
-        targets = read_items(_TargetTable(), value)
-        names = Counter(target.name for target in targets)
+        targets = read_parts(
+            (f" target {_label(table, place)}", _TargetTable(), table) for place, table in enumerate(value, 1)
+        )
+        names = [target.name for target in targets]
         problems = [
-            Problem(f"[{index}].name", to_toml(target.name), "another target has the same name; choose another one")
-            for index, target in enumerate(targets)
-            if names[target.name] > 1
+            Problem(
+                f" target {place}, name", to_toml(name), f"target {names.index(name) + 1} has it, too; choose another"
+            )
+            for place, name in enumerate(names, 1)
+            if name in names[: place - 1]
         ]
         if len(targets) > MAX_TARGETS:
             problems.append(Problem("", "", f"has {len(targets)} targets; at most {MAX_TARGETS} are possible"))
@@ -130,10 +153,23 @@ class _TargetTable(PublicKind):
 
     def read(self, value: object) -> PushTarget:
         table = {"name": "", "url": "", **value} if isinstance(value, dict) else value
-        target = PushTarget(**read_fields(_FIELDS, self.allowed, table))
+        try:
+            target = PushTarget(**read_fields(_FIELDS, self.allowed, table))
+        except InvalidValue as error:
+            problems = [replace(problem, path=problem.path.replace(".", ", ", 1)) for problem in error.problems]
+            raise InvalidValue(*problems) from None
         if target.token and target.token_file:
             raise InvalidValue(Problem("", "", "both token and token_file are set; set only one of them"))
         return target
+
+
+def _label(table: object, place: int) -> str:
+    """Return how messages call a target: by its name, or if that is missing or invalid, by its place in the list."""
+    name = table.get("name") if isinstance(table, dict) else None
+    try:
+        return to_toml(_FIELDS["name"].read(name))
+    except InvalidValue:
+        return str(place)
 
 
 def _shown_fields(target: PushTarget) -> dict[str, object]:

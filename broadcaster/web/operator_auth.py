@@ -11,6 +11,7 @@ from broadcaster.auth import rate_limits
 from broadcaster.auth.browsers import device_name
 from broadcaster.auth.rate_limits import TokenAttempts, TokenResult
 from broadcaster.auth.tokens import bearer_token, tokens_match
+from broadcaster.model.quantities import count_text
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.storage.browsers import SignedInBrowsers
@@ -80,19 +81,20 @@ class OperatorAuth:
     def identify(self, request: web.Request) -> Operator | None:
         """Return the operator who made this request; None if somebody else did. Raises HTTP errors for a wrong token.
 
-        A cookie is valid only for this machine's own pages: browsers send it with requests of other ports, too.
+        A cookie is valid only for this machine's own pages: browsers send it with requests of other ports, too. On this
+        machine, where no token is needed, one of another kind, such as a viewer's, does no harm, and is not counted.
         """
         name = device_name(request.headers.get(hdrs.USER_AGENT, ""))
         token = bearer_token(request.headers.get(hdrs.AUTHORIZATION))
-        if token is not None and self.token:
+        peer = access.plain_address(request.remote)
+        is_local = access.is_local_request(peer, request.headers.get(hdrs.HOST, ""), request.headers)
+        if token is not None and self.token and (self._token or not is_local):
             self.check(token, request)
             return Operator(name)
         secret = request.cookies.get(self.cookie)
         browser = self.browsers.find(secret, self.token) if secret and is_own_page(request) else None
         if browser is not None:
             return Operator(browser.name, browser.id)
-        peer = access.plain_address(request.remote)
-        is_local = access.is_local_request(peer, request.headers.get(hdrs.HOST, ""), request.headers)
         return Operator(name) if is_local and not self._token else None
 
     def refusal(self) -> web.HTTPException:
@@ -121,7 +123,8 @@ class OperatorAuth:
             case TokenResult.RATE_LIMITED:
                 seconds = max(1, math.ceil(self._attempts.wait(networks, now)))
                 raise web.HTTPTooManyRequests(
-                    text=f"Too many wrong tokens; wait {seconds} seconds.\n", headers={hdrs.RETRY_AFTER: str(seconds)}
+                    text=f"Too many wrong tokens; wait {count_text(seconds, 'second')}.\n",
+                    headers={hdrs.RETRY_AFTER: str(seconds)},
                 )
             case TokenResult.WRONG:
                 self._log.info("operator", f"refused {networks[0]}: wrong operator token")

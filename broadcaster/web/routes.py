@@ -18,6 +18,7 @@ from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.browsers import SignedInBrowsers
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.api import Api
+from broadcaster.web.api_errors import api_errors
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.media import MediaEndpoint
 from broadcaster.web.operator_auth import OperatorAuth
@@ -97,7 +98,9 @@ class Routes:
 
     def application(self) -> web.Application:
         """Return the aiohttp application with all routes."""
-        app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._refuse_while_closing, self.guard.check])
+        app = web.Application(
+            client_max_size=_MAX_BODY, middlewares=[api_errors, self._refuse_while_closing, self.guard.check]
+        )
         page = Page(viewer_folder())
         app.router.add_get("/", page.index)
         app.router.add_get("/viewer/{path:.+}", page.file)

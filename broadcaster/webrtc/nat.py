@@ -13,8 +13,8 @@ import ifaddr
 from aioice.stun import Class, Message, Method, Transaction, TransactionError
 
 from broadcaster.settings import IceSettings
+from broadcaster.settings.ice_uris import ServerUri, parse_uri
 from broadcaster.webrtc.interfaces import host_addresses, own_addresses
-from broadcaster.webrtc.servers import ServerUri, parse_uri
 from broadcaster.webrtc.sockets import open_socket
 from broadcaster.webrtc.udp_port import parse_stun
 

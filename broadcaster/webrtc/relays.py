@@ -18,8 +18,9 @@ from aioice.turn import create_turn_endpoint
 from broadcaster.auth.links import EARLIEST_CLOCK
 from broadcaster.ports import Clock
 from broadcaster.settings import IceServer, IceSettings
+from broadcaster.settings.ice_uris import ServerUri, parse_uri
 from broadcaster.webrtc.nat import MAX_SERVERS
-from broadcaster.webrtc.servers import Servers, ServerUri, parse_uri
+from broadcaster.webrtc.servers import Servers
 
 ALLOCATION_LIMIT = 5.0
 DELETION_LIMIT = 1.0

@@ -5,25 +5,20 @@ from __future__ import annotations
 import base64
 import hmac
 import logging
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from broadcaster.auth.links import EARLIEST_CLOCK
 from broadcaster.ports import Clock
 from broadcaster.settings import IceServer
+from broadcaster.settings.ice_uris import parse_uri
 
 log = logging.getLogger(__name__)
 
 CREDENTIAL_LIFETIME = 86_400
 """Seconds: one day, as draft-uberti-behave-turn-rest-00 §2.2 recommends. Some servers check the expiry at every refresh
 of an allocation, so it must be longer than a visit; a viewer that stays longer gets a new one with its next offer."""
-
-_URI = re.compile(
-    r"(?P<scheme>stuns?|turns?):(?P<host>[^][:?]+|\[[^]]+\])(:(?P<port>[0-9]+))?(\?transport=(?P<transport>udp|tcp))?"
-)
-"""RFC 7064 §3.1 and RFC 7065 §3.1."""
 
 
 def turn_credentials(secret: str, user: str, unix: float) -> tuple[str, str]:
@@ -81,44 +76,9 @@ def aioice_arguments(servers: Iterable[IceServer]) -> dict[str, Any]:
     return arguments
 
 
-@dataclass(frozen=True, slots=True)
-class ServerUri:
-    """The parts of a STUN or TURN URI; `transport` is "udp" or "tcp", and `secure` means TLS or DTLS over it."""
-
-    relays: bool
-    host: str
-    port: int
-    transport: str
-    secure: bool
-
-    @property
-    def label(self) -> str:
-        """Host and port, as the checks show them."""
-        return f"{self.host}:{self.port}"
-
-    @property
-    def supported(self) -> bool:
-        """Whether aioice has this transport; it lacks STUN over TLS and TURN over DTLS."""
-        return not self.secure or (self.relays and self.transport == "tcp")
-
-
-def parse_uri(uri: str) -> ServerUri:
-    """Parse a URI of `ice.servers`. Raises `ValueError`."""
-    parts = _URI.fullmatch(uri)
-    if parts is None:
-        raise ValueError(f"not a STUN or TURN URI: {uri}")
-    secure = parts["scheme"] in ("stuns", "turns")
-    port = int(parts["port"] or (5349 if secure else 3478))
-    transport = parts["transport"] or ("tcp" if secure else "udp")
-    return ServerUri(parts["scheme"].startswith("turn"), parts["host"].strip("[]"), port, transport, secure)
-
-
 def _arguments(server: IceServer, url: str) -> dict[str, Any]:
     """Return the arguments for one URL; none if aioice lacks its transport."""
-    try:
-        uri = parse_uri(url)
-    except ValueError:  # from a media server's Link header
-        return {}
+    uri = parse_uri(url)
     if not uri.supported:
         return {}
     if not uri.relays:

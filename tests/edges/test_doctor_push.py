@@ -103,7 +103,10 @@ async def test_certificate_of_an_unknown_authority_is_not_accepted(tmp_path):
 
 async def test_token_file_that_is_missing(tmp_path):
     result = await check("http://127.0.0.1:9/whip", token_file=str(tmp_path / "token"))
-    assert f"{tmp_path}/token cannot be read: No such file or directory" in result.found
+    assert f"token_file: {tmp_path}/token cannot be read: No such file or directory" in result.found
+    assert f"install -m 640 -g broadcaster /dev/stdin {tmp_path}/token" in result.fix
+    assert "systemctl reload" in result.fix
+    assert "restart" not in result.fix
 
 
 async def test_disabled_target_is_not_asked():

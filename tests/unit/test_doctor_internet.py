@@ -4,9 +4,9 @@ import pytest
 
 from broadcaster.doctor.checks.internet import Nat, Outside, classify, evaluate_nat, evaluate_turn
 from broadcaster.doctor.result import Level
+from broadcaster.settings.ice_uris import parse_uri
 from broadcaster.webrtc.nat import NatProbe, StunProbe
 from broadcaster.webrtc.relays import RelayProbe, RelayProblem
-from broadcaster.webrtc.servers import parse_uri
 
 OWN = frozenset({"192.168.1.5", "127.0.0.1", "203.0.113.9"})
 SERVER, OTHER, INSIDE = ("198.51.100.1", 3478), ("198.51.100.2", 3478), ("192.168.1.2", 3478)

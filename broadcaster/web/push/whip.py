@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from broadcaster.errors import PushError
 from broadcaster.settings.host_names import can_be_looked_up
+from broadcaster.settings.ice_uris import parse_uri
 
 MAX_URL = 2000
 """Characters of the URL of a session, or of a redirection."""
@@ -20,11 +21,6 @@ _MAX_CREDENTIAL = 512
 _LINK = re.compile(r'<([^<>"\s]{1,300})>((?:\s*;\s*[\w-]{1,40}\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]+)){0,9})')
 _PARAMETER = re.compile(r';\s*([\w-]{1,40})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))')
 """RFC 8288 §3."""
-
-_ICE_URL = re.compile(
-    r"(?:stuns?|turns?):(?:([0-9A-Za-z._-]+)|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:\?transport=(?:udp|tcp))?"
-)
-"""RFC 7064 §3.1 and RFC 7065 §3.1."""
 
 _MEANINGS = {
     400: "the server rejects the offer",
@@ -66,8 +62,11 @@ def _servers(link: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_ice_url(url: str) -> bool:
-    match = _ICE_URL.fullmatch(url)
-    return match is not None and (match[1] is None or can_be_looked_up(match[1]))
+    try:
+        parse_uri(url)
+    except ValueError:
+        return False
+    return True
 
 
 def resolve(base: str, location: str, http_status: int = 0) -> str:
