@@ -116,6 +116,6 @@ def _reveals_token(target: PushTarget) -> bool:
 
 
 _UNREACHABLE = (
-    "Check that the media server runs, that its name and port are right, and that no firewall is in between. For https, "
-    "its certificate must come from a known authority and be valid for that name."
+    "Check that the media server runs, that its name and port are right, and that no firewall is in between. For "
+    "https, its certificate must come from a known authority and be valid for that name."
 )
