@@ -14,16 +14,16 @@ export function language(languages) {
   return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
 }
 
-/** Loads the texts of a language; retries until that succeeds. @param {string} locale */
-export async function loadWords(locale) {
+/** Loads the texts of a language; retries until that succeeds. @param {string} locale @param {string | URL} [base]  of the file's URL */
+export async function loadWords(locale, base = import.meta.url) {
   try {
-    const response = await fetch(new URL(`words.${locale}.json`, import.meta.url));
+    const response = await fetch(new URL(`words.${locale}.json`, base));
     if (response.ok) return await response.json();
   } catch {
     // Not reachable: retry below.
   }
   await new Promise((done) => setTimeout(done, 1000));
-  return loadWords(locale);
+  return loadWords(locale, base);
 }
 
 /**

@@ -57,6 +57,10 @@ class Page:
         """Serve the HTML page."""
         return self._serve(request, "index.html")
 
+    async def recordings(self, request: web.Request) -> web.StreamResponse:
+        """Serve the HTML page of the recordings."""
+        return self._serve(request, "recordings.html")
+
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Serve a module, style sheet or image of the page."""
         return self._serve(request, request.match_info["path"])
