@@ -11,8 +11,8 @@ export class ApiError extends Error {
 export class RecordingsApi {
   /** Lets media elements, which cannot send headers, have the files; empty if that is not necessary. */
   access = "";
-  /** The operator's, a viewer's or a link's token; it is sent as a header or in a body, and is never in a URL. */
-  token = "";
+  /** A viewer's or a link's token, to ask for access again; it is sent in a body, and is never in a URL. */
+  #token = "";
 
   /** @param {string} base  URL that paths are relative to @param {typeof fetch} [fetcher] */
   constructor(base, fetcher = (...request) => fetch(...request)) {
@@ -29,28 +29,27 @@ export class RecordingsApi {
     return new URL(text ? `${path}?${text}` : path, this.base).href;
   }
 
-  /** Returns all recordings, with the machine's clock. @returns {Promise<Listing>} */
-  async list() {
-    const { answer, response } = await this.#call("GET", this.url("api/recordings"));
+  /** Returns the recordings that end after a time, with the machine's clock. @param {number} [from] @returns {Promise<Listing>} */
+  async list(from) {
+    const { answer, response } = await this.#call("GET", this.url("api/recordings", from === undefined ? {} : { from }));
     const now = answer.now ?? Date.parse(response.headers.get("date") ?? "") / 1000;
     return { gaps: [], marks: [], change: true, ...answer, now: now || Date.now() / 1000 };
   }
 
-  /** Exchanges the token for access. Raises `ApiError` if it is wrong. @param {string} token */
+  /** Signs in as the owner, which sets a cookie, or gets access for a viewer. Raises `ApiError`. @param {string} token */
   async signIn(token) {
-    this.token = token;
+    const { pathname } = new URL("./", this.base);
     try {
-      this.access = (await this.#call("POST", this.#plain("api/recordings/access"), {})).answer.access;
+      await this.#call("POST", this.#plain("api/owner/session"), { token, path: pathname });
     } catch (error) {
-      this.token = "";
-      if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) throw error;
-      this.access = (await this.#call("POST", this.#plain("api/recordings/access"), { token })).answer.access;
+      if (!(error instanceof ApiError) || error.status !== 401) throw error;
+      await this.#enter(token);
     }
   }
 
-  /** Asks for new access before the current one ends. */
+  /** Asks a viewer's access again before it ends. */
   async renew() {
-    if (this.access && this.token) await this.signIn(this.token);
+    if (this.#token) await this.#enter(this.#token);
   }
 
   /** @param {Recording} recording @param {boolean} kept @returns {Promise<Recording>} */
@@ -104,6 +103,12 @@ export class RecordingsApi {
     return this.url(`recordings/${name}/picture.jpg`, at > 0 ? { at: at.toFixed(1) } : {});
   }
 
+  /** @param {string} token  of a viewer or a link */
+  async #enter(token) {
+    this.access = (await this.#call("POST", this.#plain("api/recordings/access"), { token })).answer.access;
+    this.#token = token;
+  }
+
   /** @param {string} path */
   #plain(path) {
     return new URL(path, this.base).href;
@@ -113,7 +118,6 @@ export class RecordingsApi {
   async #call(method, url, body) {
     /** @type {Record<string, string>} */
     const headers = body ? { "Content-Type": "application/json" } : {};
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
     let response;
     try {
       response = await this.fetch(url, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });

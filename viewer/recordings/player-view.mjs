@@ -10,6 +10,7 @@ export class PlayerView {
 
   /** @param {HTMLElement} root @param {import("./film-player.mjs").FilmPlayer} player */
   constructor(root, player) {
+    this.root = root;
     this.player = player;
     this.part = (/** @type {string} */ selector) => /** @type {any} */ (root.querySelector(selector));
     this.screen = this.part(".screen");
@@ -17,7 +18,7 @@ export class PlayerView {
       if (!(/** @type {HTMLElement} */ (event.target).closest("a, button")) && player.time !== null) player.toggle();
     });
     this.screen.addEventListener("dblclick", () => this.toggleFull());
-    this.part("select").addEventListener("change", () => player.set("playbackRate", Number(this.part("select").value)));
+    this.part(".speed select").addEventListener("change", () => player.set("playbackRate", Number(this.part(".speed select").value)));
     this.part("[data-command=full]").hidden = !document.fullscreenEnabled && !("webkitEnterFullscreen" in HTMLVideoElement.prototype);
   }
 
@@ -30,7 +31,7 @@ export class PlayerView {
     this.part(".axis").ariaLabel = timeline.label;
     this.part(".speed .unseen").textContent = player.speed;
     this.part(".edge a span").textContent = player.watchLive;
-    for (const option of this.part("select").options) Object.assign(option, { value: option.textContent.replace("×", ""), textContent: `${Number.parseFloat(option.textContent)}×` });
+    for (const option of this.part(".speed select").options) Object.assign(option, { value: option.textContent.replace("×", ""), textContent: `${Number.parseFloat(option.textContent)}×` });
     /** @type {Record<string, string>} */
     const names = {
       previousDay: words.day.previous, nextDay: words.day.next, back: `${player.back} (←)`, forward: `${player.forward} (→)`, mute: `${player.mute} (m)`,
@@ -96,6 +97,6 @@ export class PlayerView {
 
   /** @param {string} command @param {string} name */
   #name(command, name) {
-    for (const button of this.screen.parentElement.querySelectorAll(`[data-command=${command}]`)) button.ariaLabel = button.title = name;
+    for (const button of this.root.querySelectorAll(`[data-command=${command}]`)) Object.assign(button, { ariaLabel: name, title: name });
   }
 }

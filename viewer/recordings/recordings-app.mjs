@@ -11,6 +11,7 @@ import { FilmPlayer } from "./film-player.mjs";
 import { Flags } from "./flags.mjs";
 import { Format } from "./format.mjs";
 import { command } from "./keys.mjs";
+import { merged, withOpen } from "./listing.mjs";
 import { PlayerView } from "./player-view.mjs";
 import { SelectionView } from "./selection.mjs";
 import { Shelf } from "./shelf.mjs";
@@ -18,12 +19,14 @@ import { StatusView, noticeOf } from "./status.mjs";
 import { template } from "./template.mjs";
 import { TimelineView } from "./timeline-view.mjs";
 
-/** Time between two requests of the list, in ms. */
+/** Time between two requests for what is new, in ms. */
 const REFRESH = 5000;
-/** What is being recorded reaches the disk this much later, in seconds. */
-const DELAY = 4;
-/** Renewal of the access of media elements, in ms. */
-const RENEW = 3_600_000;
+/** Time between two requests of the whole list, and of access for a viewer, in ms. */
+const WHOLE = 300_000;
+/** What may still change without a request from here: as much as the longest file, in seconds. */
+const RECENT = 3600;
+/** At first, this much of the end is shown, in seconds. */
+const LATEST = 60;
 
 export class RecordingsApp {
   /** @type {RecordingsWords | null} */
@@ -34,7 +37,8 @@ export class RecordingsApp {
   /** @type {{ from: string; span: Span }} */
   #daySpan = { from: "", span: { from: 0, to: 0 } };
   #timer = 0;
-  #renewed = 0;
+  /** when the whole list was requested */
+  #whole = -Infinity;
   #isDue = false;
 
   /** @param {HTMLElement} view */
@@ -53,11 +57,11 @@ export class RecordingsApp {
       ended: () => this.refresh(),
       failed: () => this.screen.failed(),
     });
-    this.screen = new PlayerView(part(".watch"), this.player);
+    this.screen = new PlayerView(view, this.player);
     this.picker = new DayPicker(view, (day) => this.chooseDay(day));
     this.selection = new SelectionView(part(".cut"), () => this.draw());
     this.actions = new Actions(view, this.api, {
-      tell: (text) => this.screen.tell(text), reload: () => this.refresh(), removing: ({ number }) => this.player.forget(number),
+      tell: (text) => this.screen.tell(text), reload: () => this.refreshAll(), removing: ({ number }) => this.player.forget(number),
     });
     this.shelf = new Shelf(part(".shelf"), {
       picture: (recording) => this.api.picture(recording), download: (recording) => this.api.download(recording),
@@ -86,13 +90,18 @@ export class RecordingsApp {
     document.removeEventListener("visibilitychange", this.refresh);
   }
 
-  /** Requests the list now, and again after a while. */
+  /** Requests the whole list. */
+  refreshAll() {
+    this.#whole = -Infinity;
+    return this.refresh();
+  }
+
+  /** Requests what is new now, and again after a while. */
   refresh = async () => {
     clearTimeout(this.#timer);
     if (!this.words || document.hidden) return;
     try {
-      if (this.#renewed && performance.now() - this.#renewed > RENEW) await this.#renew();
-      this.#setListing(await this.api.list());
+      await this.#request();
     } catch (error) {
       this.#refused(error);
     }
@@ -107,6 +116,7 @@ export class RecordingsApp {
     const first = this.player.film.between(from, to)[0];
     if (move && first) this.player.seek(Math.max(first.started, from));
     this.#showDay();
+    this.timeline.fit();
   }
 
   /** @param {number} time */
@@ -152,17 +162,32 @@ export class RecordingsApp {
     this.refresh();
   }
 
+  async #request() {
+    const old = this.listing;
+    const now = performance.now();
+    if (old && now - this.#whole < WHOLE) {
+      const from = Math.floor(old.now - RECENT);
+      return this.#setListing(merged(old, await this.api.list(from), from));
+    }
+    if (old) await this.api.renew();
+    this.#setListing(await this.api.list());
+    this.#whole = now;
+  }
+
   /** @param {Listing} listing */
   #setListing(listing) {
-    const recordings = listing.recordings.map((one) => (one.open ? { ...one, duration: Math.max(one.duration, listing.now - one.started - DELAY) } : one));
     const isFirst = this.listing === null;
-    this.listing = { ...listing, recordings };
+    this.listing = withOpen(listing);
+    const { recordings } = this.listing;
     this.status.show(this.listing);
     this.status.notice(recordings.length ? null : listing.recorder?.state === "off" ? "off" : "empty");
     this.player.update(recordings);
     const days = recordedDays(recordings);
-    if (isFirst && days.length) this.chooseDay(days[days.length - 1]);
-    else this.#showDay();
+    const { end } = this.player.film;
+    if (isFirst && end !== null) {
+      this.player.seek(end - LATEST);
+      this.chooseDay(days[days.length - 1], false);
+    } else this.#showDay();
   }
 
   #showDay() {
@@ -176,27 +201,21 @@ export class RecordingsApp {
 
   /** @param {unknown} error */
   #refused(error) {
-    const name = noticeOf(error, this.api.token !== "");
+    const name = noticeOf(error, false);
     const isPassing = name === "unreachable" && this.listing !== null;
     if (isPassing) this.status.banner(`${this.words?.notice.unreachable.title} ${this.words?.notice.unreachable.detail}`);
     else this.status.notice(name, /** @type {Error} */ (error).message);
     if (!isPassing) this.listing = null;
   }
 
-  async #renew() {
-    await this.api.renew();
-    this.#renewed = performance.now();
-  }
-
   /** @param {Event} event */
   async #signIn(event) {
     event.preventDefault();
-    const field = /** @type {HTMLInputElement} */ (this.part(".token input"));
+    const field = /** @type {HTMLInputElement} */ (this.part(".token .secret"));
     try {
       await this.api.signIn(field.value.trim());
-      this.#renewed = performance.now();
       field.value = "";
-      await this.refresh();
+      await this.refreshAll();
     } catch (error) {
       this.status.notice(noticeOf(error, true), /** @type {Error} */ (error).message);
     }

@@ -39,7 +39,10 @@ export class SelectionView {
     this.root.ariaLabel = words.cut.label;
     /** @type {Record<string, string>} */
     const names = { markIn: "in", markOut: "out", clip: "save", download: "download", share: "share" };
-    for (const [command, name] of Object.entries(names)) this.part(`[data-command=${command}] span`).textContent = words.cut[name];
+    for (const [command, name] of Object.entries(names)) {
+      this.part(`[data-command=${command}] span`).textContent = words.cut[name];
+      this.part(`[data-command=${command}]`).title = this.part(`[data-command=${command}]`).ariaLabel = words.cut[`${name}Name`];
+    }
     this.part("[data-command=clear]").ariaLabel = this.part("[data-command=clear]").title = words.cut.clear;
   }
 

@@ -96,7 +96,7 @@ export class Shelf {
     const part = (/** @type {string} */ selector) => /** @type {any} */ (row.querySelector(selector));
     part("b").textContent = this.tab === "kept" ? `${format.date(started, "short")}, ${time}` : time;
     const length = open ? words.list.open : broken ? words.list.broken : format.duration(duration);
-    part(".what").textContent = `${length} · ${format.size(size)}`;
+    part(".what").textContent = open ? length : `${length} · ${format.size(size)}`;
     part(".what").classList.toggle("live", open);
     const fill = (/** @type {string} */ text) => text.replace("{time}", time);
     this.#name(part(".open"), broken ? words.list.brokenText : fill(words.list.play) + `, ${length}`);

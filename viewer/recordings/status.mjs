@@ -47,7 +47,7 @@ export class StatusView {
     this.format = format;
     this.part(".title").textContent = words.title;
     this.part(".head .live span").textContent = words.live;
-    this.part(".token input").ariaLabel = this.part(".token input").placeholder = words.notice.token;
+    this.part(".token .secret").ariaLabel = this.part(".token .secret").placeholder = words.notice.token;
     this.part(".token button").textContent = words.notice.enter;
     this.part(".notice .action").textContent = words.notice.retry;
   }
@@ -80,7 +80,7 @@ export class StatusView {
   /** Shows a notice instead of the list; null: the list. @param {NoticeName | null} name @param {string} [detail] */
   notice(name, detail = "") {
     const { words } = this;
-    this.part(".body").hidden = name !== null;
+    for (const part of [".body", ".days"]) this.part(part).hidden = name !== null;
     this.part(".notice").hidden = name === null;
     if (name === null || !words) return;
     const sentence = words.notice[name];

@@ -39,13 +39,15 @@ const button = (name, icons) => `<button type="button" class="round" data-comman
 /** @param {string} name @param {string} picture */
 const action = (name, picture) => `<button type="button" class="wide" data-command="${name}">${icon(picture)}<span></span></button>`;
 
-const WATCH = `
-  <section class="watch">
+const DAYS = `
     <nav class="days">
       ${button("previousDay", "previous")}
       <button type="button" class="wide day" data-command="calendar">${icon("calendar")}<span></span></button>
       ${button("nextDay", "next")}
-    </nav>
+    </nav>`;
+
+const WATCH = `
+  <section class="watch">
     <div class="screen" data-state="idle">
       <video muted playsinline preload="auto"></video><video muted playsinline preload="auto"></video>
       <p class="cover"></p>
@@ -55,7 +57,6 @@ const WATCH = `
     </div>
     <div class="transport" role="toolbar">
       ${button("play", "play pause")}${button("back", "back")}${button("forward", "forward")}
-      <p class="clock" aria-hidden="true"></p>
       <label class="speed"><span class="unseen"></span><select><option>0.5</option><option selected>1</option><option>2</option><option>4</option><option>8</option></select></label>
       ${button("mute", "sound muted")}${button("help", "help")}${button("full", "full")}
     </div>
@@ -68,7 +69,7 @@ const WATCH = `
       </div>
       <div class="preview" hidden aria-hidden="true"><img alt=""><span></span></div>
       <div class="overview" hidden aria-hidden="true"><div></div><b></b></div>
-      <div class="zoom">${button("zoomOut", "minus")}${button("whole", "whole")}${button("zoomIn", "plus")}</div>
+      <div class="zoom"><p class="clock" aria-hidden="true"></p>${button("zoomOut", "minus")}${button("whole", "whole")}${button("zoomIn", "plus")}</div>
     </div>
     <div class="cut" role="group">
       ${action("markIn", "in")}${action("markOut", "out")}
@@ -106,6 +107,7 @@ export function template(level) {
     <a class="live" hidden>${icon("previous")}<span></span></a>
     <h${level} class="title"></h${level}>
     <p class="recorder" hidden><i></i><span></span></p>
+    ${DAYS}
     <p class="storage"></p>
   </header>
   <p class="banner" role="status" hidden></p>
@@ -113,7 +115,7 @@ export function template(level) {
   <section class="notice" role="status">
     <div class="orb" aria-hidden="true">${icon("film")}</div>
     <h2></h2><p class="detail"></p>
-    <form class="token" hidden><input type="password" autocomplete="current-password" autocapitalize="off" spellcheck="false" required><button></button></form>
+    <form class="token" hidden><input type="text" autocomplete="username" value="owner" hidden><input class="secret" type="password" autocomplete="current-password" autocapitalize="off" spellcheck="false" required><button></button></form>
     <button type="button" class="action" data-command="retry" hidden></button>
   </section>
   ${DIALOGS}`;

@@ -10,7 +10,10 @@ const LABEL_WIDTH = 62;
 const GAP_WIDTH = 150;
 /** Most marks that are drawn. */
 const MARKS = 200;
+/** Zoom of one press. */
 const STEP = 1.6;
+/** The least that is shown of a day with few recordings, in seconds. */
+const SHORT = 1800;
 
 export class TimelineView {
   scale = new Scale({ from: 0, to: 86_400 });
@@ -93,6 +96,18 @@ export class TimelineView {
 
   zoomIn() {
     this.zoom(1 / STEP);
+  }
+
+  /** Shows the part of the day in which something was recorded, if that is short. */
+  fit() {
+    const [first, last] = [this.spans[0], this.spans.at(-1)];
+    this.scale = new Scale(this.scale.day);
+    if (first && last) {
+      const length = Math.max(last.to - first.from, SHORT);
+      const middle = (first.from + last.to) / 2;
+      if (length < this.scale.length / 3) this.scale.show(middle - length * 0.6, middle + length * 0.6);
+    }
+    this.draw();
   }
 
   wholeDay() {
