@@ -17,13 +17,14 @@ export function addDays(day, count) {
 }
 
 /**
- * Returns the days with a picture, in order.
+ * Returns the days with at least a second of a picture, in order.
  * @param {readonly Recording[]} recordings
  */
 export function recordedDays(recordings) {
   const days = new Set();
   for (const { started, duration } of recordings) {
-    for (let day = dayOf(started); day <= dayOf(started + duration); day = addDays(day, 1)) days.add(day);
+    const last = dayOf(started + Math.max(0, duration - 1));
+    for (let day = dayOf(started); day <= last; day = addDays(day, 1)) days.add(day);
   }
   return [...days].sort();
 }
