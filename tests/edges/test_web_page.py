@@ -34,6 +34,18 @@ async def test_the_page_is_served_with_security_headers() -> None:
         ]
 
 
+async def test_the_page_of_recordings_is_served_and_may_not_be_framed() -> None:
+    async with served(origins=("https://site.example",)) as rig:
+        async with rig.client.get(f"{rig.url}/recordings") as response:
+            assert (response.status, response.content_type) == (200, "text/html")
+            assert "<recordings-view" in await response.text()
+            policy = response.headers["Content-Security-Policy"].split("; ")
+            assert {"script-src 'self'", "style-src 'self'", "media-src 'self' blob:"} <= set(policy)
+            assert "https://site.example" not in policy[-1]
+        async with rig.client.get(f"{rig.url}/viewer/recordings/recordings-view.mjs") as response:
+            assert (response.status, response.content_type) == (200, "text/javascript")
+
+
 async def test_files_are_served_with_their_content_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "icons").mkdir()
     for name in ("index.html", "a.js", "b.mjs", "c.css", "icons/d.svg", "secret.env", "x.py"):
