@@ -54,7 +54,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_wheel_contains_the_page_without_type_checker_files(installed):
-    page = {name: text for name, text in files(ROOT / "viewer").items() if not name.endswith(("jsconfig.json", ".d.ts"))}
+    page = {
+        name: text for name, text in files(ROOT / "viewer").items() if not name.endswith(("jsconfig.json", ".d.ts"))
+    }
     assert files(installed / "broadcaster/web/viewer") == page
 
 
