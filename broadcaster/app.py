@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcaster import __version__
+from broadcaster.capacity import rendition_stats
 from broadcaster.components import Background, Component, component, running
 from broadcaster.delivery.fanout import Fanout
 from broadcaster.devices.arrivals import watch_arrivals
@@ -18,12 +19,13 @@ from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
 from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
-from broadcaster.model.stats import Capacity, RenditionStats, StreamReport
+from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.model.stream import AudioState, Quality
 from broadcaster.optional_outputs import make_recorder, make_stills
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.garbage import GarbageCollection
+from broadcaster.service.machine_stats import MachineStats
 from broadcaster.service.notify import NotifySocket, watchdog_interval
 from broadcaster.service.panel import PanelControl
 from broadcaster.service.power import PowerSwitch
@@ -118,8 +120,18 @@ class Daemon:
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         self._push: PushTargets | None = None
         self._server.add_report("push", lambda: [] if self._push is None else self._push.stats())
+        self._add_owner_parts(folder, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
+
+    def _add_owner_parts(self, folder: Path, muted: StateFile) -> None:
+        """Let the owner's page show and control what the web server does not build; a muted microphone stays muted."""
+        parts = self._server.owner_parts
+        parts.push = lambda: self._push
+        parts.machine = MachineStats(self._clock, folder)
+        parts.save_muted = muted.save
+        if muted.load():
+            self._stream.mute(True)
 
     async def run(self, *, live: bool, announce: Announce) -> None:
         """Start the components, run until a signal or a bug, and close them in reverse."""
@@ -258,22 +270,7 @@ class Daemon:
             loop_lag_max=round(self._lag.quantile(1) * 1000, 1),
             overloaded=self._shedding.refuses,
             traffic=self.peers.traffic(),
-            renditions={str(quality): self._rendition_stats(quality) for quality in Quality},
-        )
-
-    def _rendition_stats(self, quality: Quality) -> RenditionStats:
-        traits, small, is_full = self._video.traits, self._hub.small, quality is Quality.FULL
-        width, height = (traits.width, traits.height) if is_full else traits.small_size or (0, 0)
-        running = is_full or small.is_running
-        return RenditionStats(
-            viewers=self._fanout.viewers_by_quality[quality]
-            + (0 if self._media is None else self._media.viewers_by_quality[quality]),
-            width=width,
-            height=height,
-            bitrate=round(self._fanout.feed(quality).rendition.meter.rate) if running else 0,
-            bitrate_wanted=self._bitrates[quality].rate,
-            running=running,
-            obstacle="" if is_full else small.failure or (traits.no_small if traits.small_size is None else ""),
+            renditions=rendition_stats(self._video.traits, self._hub, self._fanout, self._media, self._bitrates),
         )
 
 

@@ -27,13 +27,17 @@ _SYSTEMS = {
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A signed-in browser; times are in Unix seconds. `digest` identifies its secret, which is not stored."""
+    """A signed-in browser; times are in Unix seconds.
+
+    `digest` identifies its secret, which is not stored, and `token` the operator token at that time.
+    """
 
     id: str
     name: str
     digest: str
     signed_in: int
     seen: int
+    token: str = ""
 
     def remaining(self, unix: float) -> float:
         """Return the seconds until it is signed out, at most `LIFETIME`, so that a slow clock cannot extend it."""

@@ -33,6 +33,9 @@ _KEY_ID = b"broadcaster viewer link key id\n"
 _SIGNATURE = 16
 """Bytes of the truncated HMAC-SHA256: half, the minimum of RFC 2104 §5."""
 
+_ID = 6
+"""Bytes of a link's id."""
+
 _TIMES = struct.Struct("!II")
 _MAX_TOKEN = 4 * (_SIGNATURE + _TIMES.size + 4 * MAX_NAME_LENGTH) // 3 + 3
 
@@ -56,11 +59,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A viewer's permission to watch: the name in its link, and the monotonic time when it expires."""
+    """A viewer's permission to watch: name and id of its link, and the monotonic time when it expires."""
 
     name: str = ""
     expires_at: float = math.inf
     by_link: bool = False
+    link: str = ""
 
 
 OPEN_GRANT = Grant()
@@ -76,6 +80,11 @@ def sign_link(link: Link, key: str) -> str:
     """Return the token of `link`: visible ASCII that needs no escaping in a URL."""
     content = _TIMES.pack(link.created, link.seconds) + unicodedata.normalize("NFC", link.name).encode()
     return urlsafe_b64encode(_signature(content, key) + content).decode().rstrip("=")
+
+
+def link_id(link: Link, key: str) -> str:
+    """Return the id of a link, which is not secret: two digits for each byte of a digest."""
+    return hashlib.sha256(sign_link(link, key).encode()).hexdigest()[: 2 * _ID]
 
 
 def read_link(token: str, key: str) -> Link | None:

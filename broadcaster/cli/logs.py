@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import TextIO
 
 from broadcaster.rate_limited_log import LineLimiter
+from broadcaster.service.log_ring import LogRing
 
 _python = logging.getLogger("python")
 
@@ -98,11 +99,13 @@ def log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def set_up(level: str, stream: TextIO, environ: Mapping[str, str], secrets: Collection[str] = ()) -> None:
-    """Send log lines of `level` (`log.level`) and above to `stream`, with `secrets` masked."""
-    handler = logging.StreamHandler(stream)
+    """Send log lines of `level` (`log.level`) and above to `stream`, with `secrets` masked, and keep the last ones."""
+    handler, ring = logging.StreamHandler(stream), LogRing()
     handler.setFormatter((JournalFormatter if is_journal(stream, environ) else TerminalFormatter)(secrets))
-    handler.addFilter(LibraryLogLimiter())
-    logging.getLogger().handlers = [handler]
+    ring.setFormatter(_Formatter(secrets))
+    for one in (handler, ring):
+        one.addFilter(LibraryLogLimiter())
+    logging.getLogger().handlers = [handler, ring]
     set_level(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

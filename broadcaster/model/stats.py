@@ -63,6 +63,28 @@ class PeerStats:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerOverview:
+    """What the owner sees of one viewer, by the way that it plays.
+
+    `name` is that of its link, `link` the link's id, `player` that of a WHEP player, `seconds` since it joined. `state`
+    is connecting, connected or away. Units are as in `PeerStats`.
+    """
+
+    viewer: str
+    name: str
+    link: str
+    address: str
+    player: str
+    seconds: float
+    state: str
+    route: str = ""
+    quality: Quality = Quality.FULL
+    loss: float = 0.0
+    round_trip: float | None = None
+    estimate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """Totals of all peer connections since the daemon started."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -29,18 +28,13 @@ class SignedInBrowsers:
         self._clock = clock
         self._browsers = {browser.digest: browser for browser in self._load()}
         self._stored_at = clock.unix()
-        self._listeners: list[Callable[[str], None]] = []
-
-    def watch(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the id of each browser that is signed out."""
-        self._listeners.append(listener)
 
     def sign_in(self, name: str, operator_token: str) -> tuple[Browser, str]:
         """Return a new browser and its secret."""
         while len(self._browsers) >= MAX_BROWSERS:
             self._remove(min(self._browsers.values(), key=lambda browser: browser.seen))
         secret, now = secrets.token_urlsafe(_SECRET), int(self._clock.unix())
-        browser = Browser(secrets.token_hex(4), name, digest(secret, operator_token), now, now)
+        browser = Browser(secrets.token_hex(4), name, digest(secret, operator_token), now, now, _id(operator_token))
         self._browsers[browser.digest] = browser
         self._save()
         return browser, secret
@@ -59,10 +53,12 @@ class SignedInBrowsers:
             self._save()
         return browser
 
-    def all(self) -> list[Browser]:
-        """Return the signed-in browsers, the last seen first."""
-        now = self._clock.unix()
-        valid = [browser for browser in self._browsers.values() if browser.remaining(now) > 0]
+    def all(self, operator_token: str) -> list[Browser]:
+        """Return the browsers that are signed in while this token is valid, the last seen first."""
+        now, token = self._clock.unix(), _id(operator_token)
+        valid = [
+            browser for browser in self._browsers.values() if browser.remaining(now) > 0 and browser.token == token
+        ]
         return sorted(valid, key=lambda browser: browser.seen, reverse=True)
 
     def sign_out(self, *ids: str) -> int:
@@ -76,8 +72,6 @@ class SignedInBrowsers:
 
     def _remove(self, browser: Browser) -> None:
         del self._browsers[browser.digest]
-        for listener in self._listeners:
-            listener(browser.id)
 
     def _save(self) -> None:
         self._stored_at = self._clock.unix()
@@ -90,3 +84,8 @@ class SignedInBrowsers:
             return convert(stored.get("browsers", []), list[Browser])[:MAX_BROWSERS]
         except ValidationError:
             return []
+
+
+def _id(operator_token: str) -> str:
+    """Return what identifies a token, of which it says nothing."""
+    return digest("id", operator_token)[:16]

@@ -81,10 +81,9 @@ class Api:
 
     async def live(self, request: web.Request) -> web.Response:
         """Start or stop the stream, as the button does."""
-        if not self._operator.is_operator(request):
-            raise self._operator.refusal()
+        operator = self._operator.require(request)
         requested = await self._read_live(request)
-        self._log.info("live", f"{request[CALLER].address} requested {'start' if requested else 'stop'}")
+        self._log.info("live", f"{operator} at {request[CALLER].address} requested {'start' if requested else 'stop'}")
         self._stream.set_live(requested)
         report, stream = self._stream.report(), to_builtins(stream_object(self._stream.status))
         return json_response(

@@ -12,6 +12,7 @@ from typing import Any
 from broadcaster.auth.links import Grant
 from broadcaster.errors import BroadcasterError
 from broadcaster.model.offers import Answer
+from broadcaster.model.stats import ViewerOverview
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import Clock, PeerFactory, PlayerPeer
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -20,6 +21,7 @@ from broadcaster.signaling.player_offer import PlayerOffer
 from broadcaster.signaling.player_session import PlayerSession
 from broadcaster.signaling.protocol import Timings
 from broadcaster.web.proxies import Caller
+from broadcaster.web.viewer import with_peer
 
 _SECRET_BYTES = 16
 """128 random bits: the session's URL is the permission to change and to end it (RFC 9725 §4.2)."""
@@ -138,6 +140,13 @@ class Player:
             "candidates_dropped": self._session.candidates_dropped,
             "peers": [] if self._peer is None else [{"id": 1, **asdict(self._peer.stats())}],
         }
+
+    def overview(self) -> ViewerOverview:
+        """Return what the owner's page shows (`Viewer.overview`)."""
+        seconds = self._session.seconds(self._context.clock.monotonic())
+        state, agent = "connected" if self._session.is_connected else "connecting", self._request.agent[:_MAX_AGENT]
+        basics = (self.viewer, self.grant.name, self.grant.link, self._request.caller.address, agent, seconds, state)
+        return with_peer(basics, None if self._peer is None else self._peer.stats())
 
     async def _add_candidates(self, candidates: list[str]) -> None:
         """Filter remote candidates, and add them."""

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from broadcaster.model.stats import ViewerOverview
 from broadcaster.model.stream import StreamState, StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -68,11 +69,22 @@ class Players:
         """Return whether a session with this URL has ended lately."""
         return secret in self._recently_ended
 
-    def end_links(self) -> None:
-        """End the sessions of players that were admitted by a link, because all links are revoked."""
+    def end_links(self, link: str | None = None) -> None:
+        """End the sessions of players that were admitted by this link, or by any if all are revoked (None)."""
         for player in list(self._players.values()):
-            if player.grant.by_link:
-                player.end("links were revoked")
+            if player.grant.by_link and link in (None, player.grant.link):
+                player.end("the link was ended" if link else "links were revoked")
+
+    def disconnect(self, viewer: str) -> bool:
+        """End the session of this player; return whether there is one."""
+        found = [player for player in self._players.values() if player.viewer == viewer]
+        for player in found:
+            player.end("disconnected by the owner")
+        return bool(found)
+
+    def overviews(self) -> list[ViewerOverview]:
+        """Return what the owner's page shows of each player."""
+        return [player.overview() for player in self._players.values()]
 
     def stats(self) -> list[dict[str, Any]]:
         """Return stats of each player, for the operator."""

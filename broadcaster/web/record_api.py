@@ -32,13 +32,12 @@ class RecordApi:
 
     async def record(self, request: web.Request) -> web.Response:
         """Start or stop recording, save a clip, or set a mark, as the body says."""
-        if not self._operator.is_operator(request):
-            raise self._operator.refusal()
+        operator = self._operator.require(request)
         body = await read_object(request)
         if self.recorder is None:
             raise web.HTTPConflict(text="The recorder is off; set record.mode, and restart the daemon.\n")
         answer: dict[str, Any] = {"stream": to_builtins(stream_object(self._stream.status))}
-        caller = request[CALLER].address
+        caller = f"{operator} at {request[CALLER].address}"
         match body:
             case {"record": bool(on)}:
                 self._log.info("record", f"{caller} requested recording {'on' if on else 'off'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,16 +14,19 @@ from broadcaster.model.stats import Capacity
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
+from broadcaster.service.log_ring import installed_ring
 from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.browsers import SignedInBrowsers
+from broadcaster.storage.link_list import LinkList
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.api import Api
 from broadcaster.web.api_errors import api_errors
 from broadcaster.web.endpoint import Endpoint
 from broadcaster.web.media import MediaEndpoint
 from broadcaster.web.operator_auth import OperatorAuth
-from broadcaster.web.owner.sign_in import SignInApi
+from broadcaster.web.owner.overview import Parts
+from broadcaster.web.owner.owner_api import OwnerApi
 from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
@@ -70,11 +74,10 @@ class Routes:
             settings.max_viewers, peers, stream, clock, timings, request_log, media=media is not None
         )
         link_key = secrets.link_key if secrets is not None and settings.links else None
-        self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log)
+        self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log, LinkList(_folder(secrets)))
         self._endpoint = Endpoint(self.viewers, self._viewer_auth, clock, timings, request_log)
         self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
         self._operator = _operator_auth(settings, secrets, clock, request_log)
-        self.sign_in = SignInApi(self._operator, clock, request_log)
         self._players = Players(self.viewers, peers, stream, clock, timings, request_log)
         self._whep: Whep | None = None
         if settings.whep:
@@ -87,6 +90,8 @@ class Routes:
         self.record_api = RecordApi(stream, self._operator, request_log)
         self.recordings = RecordingsApi(self._operator, clock, request_log)
         self._clock, self._log = clock, request_log
+        parts = Parts(stream, self.viewers, self._players, capacity, clock, installed_ring())
+        self.owner = OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, request_log, self.read_files)
         self._closing = False
 
     def set_stills(self, stills: Stills) -> StillsEndpoint:
@@ -116,7 +121,7 @@ class Routes:
         app.router.add_post("/api/live", self.api.live)
         app.router.add_post("/api/record", self.record_api.record)
         self.recordings.add_routes(app.router)
-        self.sign_in.add_routes(app.router)
+        self.owner.add_routes(app.router)
         app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
         return app
@@ -140,6 +145,7 @@ class Routes:
         """Refuse requests and end all sessions, within a second; idempotent."""
         self._closing = True
         self._endpoint.close()
+        self.owner.close()
         if self._media is not None:
             self._media.close()
         if self._stills is not None:
@@ -162,6 +168,11 @@ def _operator_auth(
     settings: WebSettings, secrets: StateSecrets | None, clock: Clock, log: RateLimitedLogger
 ) -> OperatorAuth:
     token_file = None if secrets is None else secrets.operator_token
-    browsers = SignedInBrowsers(None if secrets is None else secrets.folder, clock)
+    browsers = SignedInBrowsers(_folder(secrets), clock)
     cookie = f"broadcaster_owner_{settings.port}"  # browsers share cookies between the ports of a host
     return OperatorAuth(settings.operator_token, token_file, clock, log, browsers, cookie)
+
+
+def _folder(secrets: StateSecrets | None) -> Path | None:
+    """Return the state folder; None if nothing is stored."""
+    return None if secrets is None else secrets.folder

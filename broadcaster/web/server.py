@@ -21,6 +21,7 @@ from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.accept import Acceptor, ConnectionSlots
 from broadcaster.web.certificate import Certificate
 from broadcaster.web.listen import describe, open_listeners
+from broadcaster.web.owner.overview import Parts
 from broadcaster.web.routes import Routes
 
 if TYPE_CHECKING:
@@ -95,13 +96,18 @@ class WebServer:
 
     def set_recorder(self, recorder: RecorderControl, library: RecordingLibrary) -> None:
         """Let the operator control this recorder, see its status, and use its recordings."""
-        self._routes.record_api.recorder = recorder
+        self._routes.record_api.recorder = self._routes.owner.parts.recorder = recorder
         self._routes.recordings.library = library
         self.add_report("recorder", recorder.stats)
 
+    @property
+    def owner_parts(self) -> Parts:
+        """What the owner's page shows and controls; the daemon adds what it builds."""
+        return self._routes.owner.parts
+
     def issue_owner_code(self) -> str:
         """Return a code, with which a browser can sign in as the owner's once, within ten minutes."""
-        return self._routes.sign_in.issue_code()
+        return self._routes.owner.sign_in.issue_code()
 
     def set_stills(self, stills: Stills) -> None:
         """Serve stills, and MJPEG; call it before `start`."""

@@ -15,6 +15,7 @@ from broadcaster.auth.links import OPEN_GRANT, Grant
 from broadcaster.auth.tickets import Tickets
 from broadcaster.errors import BroadcasterError, IllegalEvent
 from broadcaster.model.offers import Offer
+from broadcaster.model.stats import PeerStats, ViewerOverview
 from broadcaster.model.stream import Quality, QualityPreference, StreamStatus
 from broadcaster.ports import Clock, PeerFactory
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -75,6 +76,7 @@ class Viewer:
         self._media: MediaConnection | None = None
         self._preference = QualityPreference.AUTO
         self._timer: asyncio.TimerHandle | None = None
+        self._joined_at = context.clock.monotonic()
         self.task = asyncio.create_task(self._peers.run(self), name=f"viewer {session.viewer}")
 
     def attach(self, socket: WebSocket, viewers: int, grant: Grant) -> None:
@@ -171,6 +173,17 @@ class Viewer:
             "peers": self._peers.stats(),
         }
 
+    def overview(self) -> ViewerOverview:
+        """Return what the owner's page shows."""
+        session, grant = self.session, self.grant
+        state = "connected" if session.is_connected else "away" if session.is_detached else "connecting"
+        seconds = self._context.clock.monotonic() - self._joined_at
+        basics = (session.viewer, grant.name, grant.link, self.address, "", seconds, state)
+        if self._media is not None:
+            media = self._media.stats()
+            return ViewerOverview(*basics, media.route, media.quality, estimate=media.estimate)
+        return with_peer(basics, self._peers.newest_stats())
+
     def _link_stats(self) -> dict[str, Any] | None:
         """Return the name in the viewer's link, and the seconds until it expires; None without a link."""
         if not self.grant.by_link:
@@ -266,3 +279,10 @@ class Viewer:
 
     def _log(self, kind: str, text: str) -> None:
         self._context.log.info(kind, f"viewer {self.session.viewer} ({self.address}) {text}")
+
+
+def with_peer(basics: tuple[str, str, str, str, str, float, str], peer: PeerStats | None) -> ViewerOverview:
+    """Return the overview of a viewer with these first fields and this peer connection, if it has one."""
+    if peer is None:
+        return ViewerOverview(*basics)
+    return ViewerOverview(*basics, peer.route, peer.quality, peer.loss, peer.round_trip, peer.remb)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from broadcaster.auth.links import OPEN_GRANT, Grant, Link, key_id, read_link
+from broadcaster.auth.links import OPEN_GRANT, Grant, Link, key_id, link_id, read_link
 from broadcaster.auth.rate_limits import TokenAttempts, TokenResult, networks
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.signaling.messages import Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode
+from broadcaster.storage.link_list import LinkList
 from broadcaster.storage.secrets import SecretFile, WatchedSecret
 
 
 class ViewerAuth:
     """Admits viewers with `web.viewer_token`, or with a link signed with `key`; everyone if both are unset."""
 
-    def __init__(self, viewer_token: str, key: SecretFile | None, clock: Clock, log: RateLimitedLogger) -> None:
+    def __init__(
+        self, viewer_token: str, key: SecretFile | None, clock: Clock, log: RateLimitedLogger, links: LinkList
+    ) -> None:
+        self.links = links
         self._viewer_token = viewer_token
         self._key = None if key is None else WatchedSecret(key)
         self._clock = clock
@@ -33,9 +37,17 @@ class ViewerAuth:
         """The id of the key whose links are valid; empty if no link is."""
         return "" if self._key is None else key_id(self._key.value)
 
+    @property
+    def link_key(self) -> str:
+        """The key that signs viewer links; empty if no link is valid."""
+        return "" if self._key is None else self._key.value
+
     def reload(self) -> bool:
         """Read the file of the key again, and return whether the key has changed, which revokes all links."""
-        return self._key is not None and self._key.reload(self._warn)
+        has_changed = self._key is not None and self._key.reload(self._warn)
+        if has_changed:
+            self.links.clear()
+        return has_changed
 
     def admit(self, token: str, address: str) -> Grant:
         """Return the grant of a viewer with this token. Raises `Refusal`.
@@ -68,10 +80,13 @@ class ViewerAuth:
                 f"the link of {link.name or 'an unnamed viewer'} was made in the future: this machine's clock shows "
                 f"{now_utc:%Y-%m-%d %H:%M} UTC; set it. The link is valid for {link.seconds / 3600:.3g} h from now",
             )
-        left = link.remaining(unix)
+        left, id = link.remaining(unix), link_id(link, self.link_key)
         if left <= 0:
             raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link has expired")
-        return Grant(link.name, now + left, by_link=True)
+        if self.links.is_ended(id):
+            raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the owner has ended this link")
+        self.links.add(id, link)
+        return Grant(link.name, now + left, by_link=True, link=id)
 
     def _warn(self, problem: str) -> None:
         self._log.warning("links", f"viewers' links may not work: {problem}")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from broadcaster.errors import BadAnswer
 from broadcaster.model.offers import Offer
+from broadcaster.model.stats import PeerStats
 from broadcaster.model.stream import Quality, QualityPreference
 from broadcaster.ports import Peer, PeerFactory
 from broadcaster.signaling.actions import AddCandidate, ApplyAnswer, ClosePeer, OpenPeer, PeerAction
@@ -73,6 +74,10 @@ class ViewerPeers:
     def stats(self) -> list[dict[str, Any]]:
         """Return the statistics of each peer connection."""
         return [{"id": id, **asdict(peer.stats())} for id, peer in self._peers.items()]
+
+    def newest_stats(self) -> PeerStats | None:
+        """Return the statistics of the newest peer connection; None without any."""
+        return next(reversed(self._peers.values())).stats() if self._peers else None
 
     async def run(self, owner: PeerOwner) -> None:
         """Carry out the operations until the session of `owner` is over, and close the peer connections in the end."""

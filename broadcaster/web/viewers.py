@@ -14,6 +14,7 @@ from typing import Any
 from broadcaster.auth.links import Grant
 from broadcaster.auth.rate_limits import admission_limiter, networks
 from broadcaster.auth.tickets import Tickets
+from broadcaster.model.stats import ViewerOverview
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -227,12 +228,23 @@ class Viewers:
         self.sessions.forget_player(viewer)
         self._announce_count()
 
-    def end_links(self) -> None:
-        """End the sessions of viewers who were admitted by a link, because all links are revoked."""
+    def end_links(self, link: str | None = None) -> None:
+        """End the sessions of viewers who were admitted by this link, or by any if all are revoked (None)."""
         error = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "this link is no longer valid")
         for viewer in list(self._viewers.values()):
-            if viewer.grant.by_link:
-                viewer.end("links were revoked", CloseCode.TOKEN, error)
+            if viewer.grant.by_link and link in (None, viewer.grant.link):
+                viewer.end("the link was ended" if link else "links were revoked", CloseCode.TOKEN, error)
+
+    def disconnect(self, viewer: str) -> bool:
+        """End the session of this viewer; return whether there is one. Its page does not reconnect by itself."""
+        found = self._viewers.get(viewer)
+        if found is not None:
+            found.end("disconnected by the owner", CloseCode.NORMAL)
+        return found is not None
+
+    def overviews(self) -> list[ViewerOverview]:
+        """Return what the owner's page shows of each viewer."""
+        return [viewer.overview() for viewer in self._viewers.values()]
 
     def stats(self) -> list[dict[str, Any]]:
         """Return stats of each viewer, for the operator."""

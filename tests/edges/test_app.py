@@ -86,3 +86,10 @@ async def test_device_that_hangs_while_closing_makes_the_daemon_exit_with_1(tmp_
         assert await process.wait() == 1
     assert b"the camera hangs" in output
     assert b"Traceback" not in output
+
+
+async def test_sound_that_was_muted_stays_muted_after_a_restart(tmp_path):
+    (tmp_path / "sound").write_text("muted\n")
+    async with served(tmp_path, "test", "audio.source=test") as daemon:
+        status = await daemon.until("live")
+        assert status["stream"]["sound"] == "none"

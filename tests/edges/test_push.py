@@ -203,6 +203,17 @@ async def test_unchanged_target_stays_connected_at_a_reload(tmp_path):
         assert rig.stats.state is PushState.DISABLED
 
 
+async def test_target_is_switched_off_and_on(tmp_path):
+    async with WhipServer() as server, pushing(tmp_path) as rig:
+        rig.push(server.url)
+        await rig.until(PushState.CONNECTED)
+        assert rig.targets.set_enabled("test", False)
+        assert rig.stats.state is PushState.DISABLED
+        assert rig.targets.set_enabled("test", True)
+        assert (await rig.until(PushState.CONNECTED)).connections == 1
+        assert not rig.targets.set_enabled("other", True)
+
+
 async def test_dtls_server_role_is_accepted(tmp_path):
     async with WhipServer() as server, pushing(tmp_path) as rig:
         server.is_passive = True

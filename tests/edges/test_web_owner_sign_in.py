@@ -7,7 +7,6 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator
-from http.cookies import Morsel
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +15,8 @@ import pytest_asyncio
 
 from broadcaster.auth.links import Link, sign_link
 from broadcaster.storage.secrets import StateSecrets, state_secrets
+from tests.edges.owner_rig import ELSEWHERE, PAGE, SESSION, TOKEN, Browser
 from tests.edges.web_rig import WebServerRig, served
-
-TOKEN = "orchard-gravel-topaz-nine"
-ELSEWHERE = {"Host": "192.168.1.2"}
-"""A request that is not made on this machine, as far as the daemon can know."""
-PAGE = ELSEWHERE | {"Origin": "http://192.168.1.2"}
-PIXEL = "Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 Chrome/127.0.0.0 Mobile Safari/537.36"
-SESSION = "/api/owner/session"
-
-
-class Browser:
-    """A browser elsewhere: keeps its cookie, and sends it with the headers of a page of this machine."""
-
-    def __init__(self, rig: WebServerRig, user_agent: str = PIXEL) -> None:
-        self.rig = rig
-        self.cookie: Morsel[str] | None = None
-        self.user_agent = user_agent
-
-    async def request(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """Return status and answer; JSON is parsed."""
-        sent = PAGE | {"User-Agent": self.user_agent} | headers
-        sent = {name: value for name, value in sent.items() if value}
-        if self.cookie is not None:
-            sent["Cookie"] = f"{self.cookie.key}={self.cookie.value}"
-        async with self.rig.client.request(method, self.rig.url + path, json=body, headers=sent) as response:
-            for cookie in response.cookies.values():
-                self.cookie = cookie
-            is_json = response.content_type == "application/json"
-            return response.status, await (response.json() if is_json else response.text())
-
-    async def sign_in(self, token: str = TOKEN, **fields: str) -> tuple[int, Any]:
-        return await self.request("POST", SESSION, {"token": token, **fields})
 
 
 @pytest_asyncio.fixture

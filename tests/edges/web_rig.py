@@ -55,6 +55,11 @@ class ControlledStream:
         self.status = StreamStatus(state, 1.0, AudioState.ON)
         self.requested: list[bool] = []
         self.listeners: list[Callable[[StreamStatus], None]] = []
+        self.muted = False
+        self.has_audio = True
+
+    def mute(self, muted: bool) -> None:
+        self.muted = muted and self.has_audio
 
     def change(
         self,

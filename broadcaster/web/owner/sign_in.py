@@ -94,20 +94,20 @@ class SignInApi:
     async def list(self, request: web.Request) -> web.Response:
         """List the signed-in browsers, the last seen first."""
         operator = self._operator.require(request)
-        browsers = [_public(browser, operator.browser) for browser in self._browsers.all()]
+        browsers = [_public(browser, operator.browser) for browser in self._browsers.all(self._operator.token)]
         return json_response({"browsers": browsers})
 
     async def sign_out_one(self, request: web.Request) -> web.Response:
         """Sign out the browser with this id."""
         operator, browser = self._operator.require(request), request.match_info["id"]
-        if browser not in {known.id for known in self._browsers.all()}:
+        if browser not in {known.id for known in self._browsers.all(self._operator.token)}:
             raise web.HTTPNotFound(text="There is no such browser.\n")
         return self._sign_out(operator, browser)
 
     async def sign_out_all(self, request: web.Request) -> web.Response:
         """Sign out all browsers."""
         operator = self._operator.require(request)
-        return self._sign_out(operator, *(browser.id for browser in self._browsers.all()))
+        return self._sign_out(operator, *(browser.id for browser in self._browsers.all(self._operator.token)))
 
     async def code(self, request: web.Request) -> web.Response:
         """Return a code, with which another browser can sign in once."""
@@ -124,5 +124,5 @@ class SignInApi:
 def _public(browser: Browser, own: str) -> dict[str, Any]:
     """Return what the owner sees of a browser; `own` is the id of the one that asks."""
     shown = asdict(browser)
-    del shown["digest"]
+    del shown["digest"], shown["token"]
     return {**shown, "this": browser.id == own}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from broadcaster.model.push import PushState, PushStats
@@ -46,6 +47,12 @@ class PushTargets:
                 log.info('push target "%s": %s', name, target.server)
                 runner = self._runners[name] = PushRunner(target, self._context)
                 runner.stream_changed(self._stream.status.state)
+
+    def set_enabled(self, name: str, enabled: bool) -> bool:
+        """Switch a target on or off, until `apply` is called again; return whether there is such a target."""
+        changed = [replace(target, enabled=enabled) if target.name == name else target for target in self._targets]
+        self.apply(tuple(changed))
+        return any(target.name == name for target in changed)
 
     async def close(self) -> None:
         """Disconnect all targets, within little more than `CLOSE_LIMIT`; idempotent."""
