@@ -36,13 +36,13 @@ class Browser:
         return {name: value for name, value in sent.items() if value}
 
     async def request(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """Return status and answer; JSON is parsed."""
+        """Return status and answer; JSON is parsed, and of an error only the text is returned."""
         url, sent = self.rig.url + path, self.headers(**headers)
         async with self.rig.client.request(method, url, json=body, headers=sent) as response:
             for cookie in response.cookies.values():
                 self.cookie = cookie
-            is_json = response.content_type == "application/json"
-            return response.status, await (response.json() if is_json else response.text())
+            answer = await response.json()
+            return response.status, answer["error"] if response.status >= 400 else answer
 
     async def sign_in(self, token: str = TOKEN, **fields: str) -> tuple[int, Any]:
         return await self.request("POST", SESSION, {"token": token, **fields})
