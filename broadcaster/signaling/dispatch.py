@@ -24,7 +24,7 @@ from broadcaster.signaling.messages import (
     parse_message,
 )
 from broadcaster.signaling.negotiation import Negotiation
-from broadcaster.signaling.protocol import CloseCode, ErrorCode
+from broadcaster.signaling.protocol import LEFT, CloseCode, ErrorCode
 
 _UNKNOWN_TYPES_LOGGED = 8
 
@@ -87,7 +87,7 @@ class Dispatcher:
             case Media():
                 return [SendTicket()]
             case Bye():
-                return EndSession("sent bye")
+                return EndSession(LEFT)
             case Hello():
                 raise BadMessage("type", "the session is already open")
             case Unknown():

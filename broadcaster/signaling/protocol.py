@@ -58,6 +58,18 @@ class CloseCode(IntEnum):
     TOO_MANY = 4005
 
 
+LEFT = "left the page"
+"""For the log: a viewer's session ended by its own wish."""
+
+
+def closing_words(code: int | None) -> str:
+    """Return for the log what the end of a WebSocket means whose session may go on; None: without a close frame."""
+    if code is None:
+        return "connection lost"
+    gave_up = code == CloseCode.HEARTBEAT_MISSED
+    return "the page gave up its connection" if gave_up else f"WebSocket closed with code {code}"
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """All timings of the protocol in seconds; tests use shorter ones.

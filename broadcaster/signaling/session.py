@@ -27,7 +27,7 @@ from broadcaster.signaling.messages import (
     stream_object,
 )
 from broadcaster.signaling.negotiation import Negotiation
-from broadcaster.signaling.protocol import NO_STATUS, CloseCode, ErrorCode, Timings
+from broadcaster.signaling.protocol import LEFT, NO_STATUS, CloseCode, ErrorCode, Timings, closing_words
 
 _LEAVING = (CloseCode.NORMAL, CloseCode.GOING_AWAY, NO_STATUS)
 _LINK_EXPIRED = ErrorMessage(ErrorCode.TOKEN_EXPIRED, "the link has expired")
@@ -146,8 +146,8 @@ class Session:
         if not self._is_current(socket):
             return []
         if code in _LEAVING:
-            return self._end(f"closed with {code}", now)
-        return self._detach("connection lost" if code is None else f"closed with {code}", now, last_activity)
+            return self._end(LEFT, now)
+        return self._detach(closing_words(code), now, last_activity)
 
     def violated(self, socket: int, code: CloseCode, reason: str, now: float) -> list[Action]:
         """The viewer violated the WebSocket protocol: end the session with that close code."""
@@ -257,7 +257,7 @@ class Session:
         if not self._is_alive(now, last_activity):
             return self._end(reason, now)
         self._resumable_until = now + self._timings.resume_timeout
-        return [Log("detached", f"can be resumed for {self._timings.resume_timeout:g} s: {reason}")]
+        return [Log("detached", f"disconnected ({reason}), may come back within {self._timings.resume_timeout:g} s")]
 
     def _is_alive(self, now: float, last_activity: float | None) -> bool:
         """Whether an authenticated datagram arrived lately; notes when to check again."""
@@ -275,7 +275,7 @@ class Session:
         if not self.is_detached:
             return actions
         if not self._has_media:
-            actions = [*actions, *self._end("peer connection ended while detached", now)]
+            actions = [*actions, *self._end("disconnected, and its video ended", now)]
         return [action for action in actions if not isinstance(action, Send | Ping)]
 
     def _watch_connection(self, now: float) -> None:

@@ -115,6 +115,8 @@ class Player:
 
     def peer_connected(self) -> None:
         """See `ports.PeerListener`."""
+        if not self._session.is_connected:
+            self._log("connected", "connected")
         self._session.connected()
         self._set_timer()
 

@@ -267,7 +267,9 @@ async def test_player_is_shown_among_the_viewers(caplog: pytest.LogCaptureFixtur
         assert (stats["viewer"], stats["address"], stats["connected"]) == ("v2", "127.0.0.1", False)
         assert stats["player"].startswith("Player/1.0")
         rig.peers.created[1].listener.peer_connected()
+        rig.peers.created[1].listener.peer_connected()
         rig.peers.created[1].listener.peer_lost()
         assert (await page.receive("viewers"))["count"] == 1
+    assert caplog.messages.count("viewer v2 (127.0.0.1) connected") == 1
     assert "viewer v2 (127.0.0.1) joined by WHEP: Player/1.0 ü" in caplog.messages
     assert any("viewer v2 (127.0.0.1) left" in message for message in caplog.messages)

@@ -7,6 +7,7 @@ from broadcaster.signaling.actions import (
     ClosePeer,
     CloseSocket,
     End,
+    Log,
     OpenPeer,
 )
 from broadcaster.signaling.protocol import CloseCode
@@ -49,8 +50,25 @@ class TestDetached:
     def test_close_frame_ends_the_session(self, code: int) -> None:
         driver = SessionDriver()
         driver.connect()
-        assert ClosePeer(1) in driver.session.closed(1, code, driver.now, driver.now)
+        actions = driver.session.closed(1, code, driver.now, driver.now)
+        assert ClosePeer(1) in actions
+        assert [action.reason for action in actions if isinstance(action, End)] == ["left the page"]
         assert driver.session.is_over
+
+    @pytest.mark.parametrize(
+        ("code", "words"),
+        [
+            (None, "disconnected (connection lost), may come back within 10 s"),
+            (4002, "disconnected (the page gave up its connection), may come back within 10 s"),
+            (1006, "disconnected (WebSocket closed with code 1006), may come back within 10 s"),
+        ],
+    )
+    def test_lost_connection_is_logged_in_words(self, code: int | None, words: str) -> None:
+        driver = SessionDriver()
+        driver.connect()
+        (log,) = driver.session.closed(1, code, driver.now, driver.now)
+        assert isinstance(log, Log)
+        assert log.text == words
 
     def test_bye_ends_the_session(self) -> None:
         driver = SessionDriver()
