@@ -18,11 +18,14 @@ WITHOUT_HOME = Path("/var/lib/broadcaster")
 
 
 def state_folder(setting: str) -> Path:
-    """Return the state folder: `stream.state_dir`, else systemd's, else the user's (XDG Base Directory)."""
+    """Return the state folder: `stream.state_dir`, else systemd's, else the user's (XDG Base Directory).
+
+    It is absolute, because lgpio changes the working directory.
+    """
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     chosen = setting or os.environ.get("STATE_DIRECTORY", "").split(":")[0] or f"{base}/broadcaster"
     folder = expand(chosen)
-    return WITHOUT_HOME if folder.startswith("~") else Path(folder)
+    return WITHOUT_HOME if folder.startswith("~") else Path(folder).absolute()
 
 
 class StateFile:

@@ -45,6 +45,8 @@ def test_state_folder_is_that_of_the_settings_or_systemd_or_the_user(monkeypatch
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/broadcaster:/var/lib/other")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     assert str(state_folder("~/here")) == f"{tmp_path}/here"
+    monkeypatch.chdir(tmp_path)
+    assert str(state_folder("here/state")) == f"{tmp_path}/here/state", "as `make run` names it"
     assert str(state_folder("")) == "/var/lib/broadcaster"
     monkeypatch.delenv("STATE_DIRECTORY")
     assert str(state_folder("")) == f"{tmp_path}/.local/state/broadcaster"
