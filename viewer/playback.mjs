@@ -1,15 +1,25 @@
 /** Playback of the stream over the web: where to seek, how fast to play, what to remove. Pure; media times in s, clocks in ms. */
 
-/** How much is buffered ahead at least; more after each short stall, and slowly less while there is none. */
-export const MIN_TARGET = 0.05;
-export const MAX_TARGET = 0.3;
-const STALL_STEP = 0.05;
-const CALM_STEP = 0.02;
-/** Time without a stall after which the target falls. */
+/**
+ * How much is buffered ahead at least: just before the next fragment comes. Chromium takes audio from the buffer 90 ms
+ * before it is heard, and 140 ms at another speed with the same pitch (measured without a sound card).
+ */
+export const RESERVE = 0.15;
+/** What each stall with data in the buffer adds to it, as far as `MAX_EXTRA`: some devices, such as headphones, need more. */
+export const STALL_STEP = 0.05;
+export const MAX_EXTRA = 0.3;
+const CALM_STEP = 0.01;
+/** Time without a stall after which less is kept; it doubles with each stall. */
 export const CALM = 10_000;
-/** A longer stall is not jitter, against which a larger buffer helps. */
-export const MAX_STALL = 500;
-/** If more is buffered ahead, it is skipped; before anything was shown, already if it is this much more than the target. */
+const MAX_CALM = 640_000;
+/** With less than this ahead, a stall is the network's. */
+const EMPTY = 0.03;
+/** What Chromium wants ahead before it begins to play; after a stall without a seek, it wants twice as much, then four times. */
+export const BEGIN_AHEAD = 0.21;
+/** Time for which playback waits with as much, before a seek lets it go on. */
+export const WAIT = 40;
+/** If so much more than the reserve is ahead, or `MAX_AHEAD`, it is skipped; before anything was shown, already `MAX_FIRST_EXCESS`. */
+const MAX_EXCESS = 0.4;
 export const MAX_AHEAD = 0.55;
 export const MAX_FIRST_EXCESS = 0.1;
 /** Time until the next skip; it doubles with each one, because decoding up to the new position may take a slow device too long. */
@@ -19,14 +29,65 @@ const MAX_SKIP_PAUSE = 8000;
 export const KEPT = 2;
 const REMOVED = 8;
 
+/** How far ahead of the clock the buffer's end was, at each arrival within the last seconds. */
+export class Arrivals {
+  /** Time during which they count. */
+  static WINDOW = 3000;
+  static PART = 250;
+  /** Fragments that come later than this are not waited for: it would delay everything, and a late one is no jitter. */
+  static MAX_JITTER = 0.2;
+  static MAX_LATE = 0.5;
+  /** @type {{since: number, low: number, high: number}[]} just before, and just after an arrival */
+  parts = [];
+  /** @type {number | null} */
+  end = null;
+
+  clear() {
+    this.parts = [];
+    this.end = null;
+  }
+
+  /** @param {number} end @param {number} now */
+  add(end, now) {
+    const high = end - now / 1000;
+    const low = (this.end ?? end) - now / 1000;
+    this.end = end;
+    const part = this.parts.at(-1);
+    if (!part || now - part.since >= Arrivals.PART) this.parts.push({ since: now, low, high });
+    else Object.assign(part, { low: Math.min(part.low, low), high: Math.max(part.high, high) });
+    while (now - this.parts[0].since > Arrivals.WINDOW) this.parts.shift();
+  }
+
+  get #high() {
+    return Math.max(...this.parts.map((part) => part.high));
+  }
+
+  /** How much less is ahead just before a late fragment than after one that is in time. */
+  get jitter() {
+    const high = this.#high;
+    const lows = this.parts.map((part) => part.low).filter((low) => low > high - Arrivals.MAX_LATE);
+    return Math.min(high - Math.min(...lows, high), Arrivals.MAX_JITTER);
+  }
+
+  /** Returns what will be ahead of a position that is played now, just before a late fragment. @param {number} position @param {number} now */
+  reserve(position, now) {
+    return this.#high + now / 1000 - position - this.jitter;
+  }
+}
+
 export class Playback {
-  target = MIN_TARGET;
+  /** what stalls have added to the reserve */
+  extra = 0;
   rate = 1;
   hasBegun = false;
+  arrivals = new Arrivals();
   skippedAt = -Infinity;
   skipPause = SKIP_PAUSE;
+  calm = CALM;
   /** since when playback waits for data @type {number | null} */
   stalledAt = null;
+  /** since when it waits although there is enough @type {number | null} */
+  enoughAt = null;
   /** @type {number[]} start times of the buffered keyframes */
   keyframes = [];
 
@@ -35,9 +96,36 @@ export class Playback {
     this.changedAt = now;
   }
 
-  /** Playback waits for data. @param {number} now */
-  stalled(now) {
-    this.stalledAt ??= now;
+  /** Whether the pitch need not change with the rate: that takes audio from further ahead, and is hardly heard with the low rates. */
+  get preservesPitch() {
+    return this.rate > 1.05;
+  }
+
+  /** How much is ahead when playback begins. */
+  get #beginAhead() {
+    return Math.max(BEGIN_AHEAD, RESERVE + this.extra + this.arrivals.jitter);
+  }
+
+  /** A new source: its times have nothing to do with those before. */
+  restart() {
+    this.keyframes = [];
+    this.arrivals.clear();
+    this.hasBegun = false;
+    this.played();
+  }
+
+  /** Playback waits for data. @param {number} ahead @param {number} now */
+  stalled(ahead, now) {
+    if (this.stalledAt !== null || !this.hasBegun) return;
+    this.stalledAt = this.changedAt = now;
+    if (ahead < EMPTY) return;
+    this.extra = Math.min(MAX_EXTRA, this.extra + STALL_STEP);
+    this.calm = Math.min(MAX_CALM, 2 * this.calm);
+  }
+
+  /** Playback does not wait, or not any longer. */
+  played() {
+    this.stalledAt = this.enoughAt = null;
   }
 
   /**
@@ -47,38 +135,55 @@ export class Playback {
    * @param {number} now
    */
   follow(position, { start, end }, now) {
-    this.#adapt(position < start, now);
-    const excess = end - position - this.target;
-    if (position < start || this.#isLate(end - position, now)) {
+    this.#relax(now);
+    const isLate = position < start || this.#isLate(end - position, now);
+    if (isLate) this.arrivals.clear();
+    this.arrivals.add(end, now);
+    if (isLate || this.#isStuck(end - position, now)) {
       this.rate = 1;
-      return Math.max(start, end - this.target);
+      this.played();
+      return Math.max(start, end - this.#beginAhead);
     }
     this.hasBegun = true;
-    // Once started, catching up goes on until the target is reached.
-    if (excess <= 0) this.rate = 1;
-    else if (excess > 0.1) this.rate = 1.1;
-    else if (excess > 0.03) this.rate = Math.max(this.rate, 1.05);
+    this.#steer(this.arrivals.reserve(position, now) - RESERVE - this.extra);
     return null;
+  }
+
+  /** Once the rate was changed, it stays so until there is just enough. @param {number} excess */
+  #steer(excess) {
+    if (excess > 0.2) this.rate = 1.1;
+    else if (excess > (this.rate > 1 ? 0.01 : 0.03)) this.rate = excess > 0.1 ? 1.05 : 1.03;
+    else if (excess < (this.rate < 1 ? 0 : -0.03)) this.rate = excess < -0.1 ? 0.95 : 0.97;
+    else this.rate = 1;
   }
 
   /** Whether playback should skip. @param {number} ahead @param {number} now */
   #isLate(ahead, now) {
-    if (!this.hasBegun) return ahead > this.target + MAX_FIRST_EXCESS;
-    if (ahead <= MAX_AHEAD || now - this.skippedAt < this.skipPause) return false;
+    if (!this.hasBegun) return ahead > BEGIN_AHEAD + MAX_FIRST_EXCESS;
+    return ahead > Math.max(MAX_AHEAD, RESERVE + this.extra + MAX_EXCESS) && this.#maySkip(now);
+  }
+
+  /** Whether playback waits although there is enough. @param {number} ahead @param {number} now */
+  #isStuck(ahead, now) {
+    if (this.stalledAt === null || ahead < this.#beginAhead) return false;
+    this.enoughAt ??= now;
+    return now - this.enoughAt >= WAIT && this.#maySkip(now);
+  }
+
+  /** @param {number} now */
+  #maySkip(now) {
+    if (now - this.skippedAt < this.skipPause) return false;
     const isRepeated = now - this.skippedAt < 2 * MAX_SKIP_PAUSE;
     this.skipPause = isRepeated ? Math.min(MAX_SKIP_PAUSE, 2 * this.skipPause) : SKIP_PAUSE;
     this.skippedAt = now;
     return true;
   }
 
-  /** @param {boolean} skipped  the daemon has skipped frames @param {number} now */
-  #adapt(skipped, now) {
-    const stall = this.stalledAt === null ? 0 : now - this.stalledAt;
-    this.stalledAt = null;
-    if (stall === 0 && now - this.changedAt < CALM) return;
+  /** @param {number} now */
+  #relax(now) {
+    if (now - this.changedAt < this.calm) return;
     this.changedAt = now;
-    if (stall === 0) this.target = Math.max(MIN_TARGET, this.target - CALM_STEP);
-    else if (stall <= MAX_STALL && !skipped) this.target = Math.min(MAX_TARGET, this.target + STALL_STEP);
+    this.extra = Math.max(0, this.extra - CALM_STEP);
   }
 
   /**

@@ -21,7 +21,8 @@ export class SourceFeed {
   source = null;
   /** null until the source is open @type {SourceBuffer | null} */
   buffer = null;
-  stalled = () => this.video.buffered.length > 0 && this.playback.stalled(performance.now());
+  stalled = () => !this.video.seeking && this.playback.stalled(this.ahead, performance.now());
+  played = () => this.playback.played();
 
   /** @param {SourcePicture} picture @param {FeedListener} listener */
   constructor(picture, listener) {
@@ -29,6 +30,7 @@ export class SourceFeed {
     this.video = picture.video;
     this.listener = listener;
     this.video.addEventListener("waiting", this.stalled);
+    this.video.addEventListener("playing", this.played);
   }
 
   /** Whether more data can be taken. */
@@ -51,7 +53,9 @@ export class SourceFeed {
   close() {
     this.isClosed = true;
     this.video.removeEventListener("waiting", this.stalled);
+    this.video.removeEventListener("playing", this.played);
     this.video.playbackRate = 1;
+    this.video.preservesPitch = true;
   }
 
   /** Whether the source can take something now. */
@@ -103,7 +107,7 @@ export class SourceFeed {
     const source = (this.source = new (sourceClass())());
     this.buffer = null;
     this.clock = { rtp: 0, at: base };
-    this.playback.keyframes = [];
+    this.playback.restart();
     source.onsourceopen = () => this.source === source && !this.isClosed && this.#opened(source, mime);
     source.addEventListener("endstreaming", () => (this.isPaused = true));
     source.addEventListener("startstreaming", () => this.#resume());
@@ -140,7 +144,7 @@ export class SourceFeed {
     if (last < 0) return;
     const seek = playback.follow(video.currentTime, { start: buffered.start(last), end: buffered.end(last) }, performance.now());
     if (seek !== null) video.currentTime = seek;
-    if (video.playbackRate !== playback.rate) video.playbackRate = playback.rate;
+    if (video.playbackRate !== playback.rate) Object.assign(video, { preservesPitch: playback.preservesPitch, playbackRate: playback.rate });
     // A fragment may have been appended between the end of the update and its event.
     if (buffer.updating || this.queue.length > 0) return;
     const end = playback.removable(video.currentTime, buffered.start(0));

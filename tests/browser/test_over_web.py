@@ -24,7 +24,7 @@ WITHOUT_UDP = [f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for 
 JOIN_LIMIT = 4000
 """Milliseconds."""
 LATENCY_LIMIT = 500
-"""Milliseconds; twice what is required on an idle machine."""
+"""Milliseconds; twice what is required on an idle machine, which `tests/faults` demands."""
 SMALL = {"video__width": 640, "video__height": 360, "video__bitrate": 800_000}
 
 

@@ -42,7 +42,7 @@ WATCH = """
 """
 
 # Runs before the page's own script: records the peer connections, and the times of the first presented frame, of
-# each change of `data-state` and of each attempt to open a WebSocket.
+# each change of `data-state`, of each attempt to open a WebSocket, of each binary message, and of a timer of 10 ms.
 INSTRUMENT = """
 () => {
   window.testPeers = [];
@@ -57,8 +57,15 @@ INSTRUMENT = """
   window.testAttempts = [];
   const Socket = window.WebSocket;
   window.WebSocket = class extends Socket {
-    constructor(...args) { super(...args); window.testAttempts.push(performance.now()); }
+    constructor(...args) {
+      super(...args);
+      window.testAttempts.push(performance.now());
+      this.addEventListener('message', ({ data }) => typeof data === 'string' || window.testArrivals.push(Date.now()));
+    }
   };
+  window.testArrivals = [];
+  window.testTimers = [];
+  setInterval(() => window.testTimers.push(Date.now()), 10);
   const video = HTMLVideoElement.prototype, request = video.requestVideoFrameCallback;
   video.requestVideoFrameCallback = function (callback) {
     return request.call(this, (...args) => {

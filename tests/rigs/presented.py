@@ -13,16 +13,36 @@ MAX_INTERVAL = 250
 
 _MIN_FREEZE = 150
 """Delay of a frame in ms that counts as a freeze, as in webrtc-stats (`freezeCount`)."""
+_MAX_DELAY = 40
+"""Delay of an event in ms after which a freeze has a cause outside of the player."""
+_JUST_BEFORE = 200
+"""Time in ms for which the player has data."""
+
+
+Freeze = tuple[int, int]
+"""Its beginning and end (Unix ms)."""
+
+
+def freezes(frames: PresentedFrames, began: int, seconds: float, fps: float = 30) -> list[Freeze]:
+    """Return the freezes within the `seconds` from `began` (Unix ms)."""
+    end = began + int(seconds * 1000)
+    times = [began, *_changes(frames), end]
+    usual = 1000 / fps
+    return [(a, b) for a, b in itertools.pairwise(times) if b - a > max(3 * usual, usual + _MIN_FREEZE)]
+
+
+def unprovoked(freezes: list[Freeze], events: list[int], usual: float) -> list[Freeze]:
+    """Return the freezes during which and just before which no `events` (Unix ms) were further apart than usual.
+
+    The others have been caused by what delayed these events: timers, if the process got no processor time.
+    """
+    gaps = [(a, b) for a, b in itertools.pairwise(events) if b - a > usual + _MAX_DELAY]
+    return [(a, b) for a, b in freezes if not any(first < b and last > a - _JUST_BEFORE for first, last in gaps)]
 
 
 def frozen_fraction(frames: PresentedFrames, began: int, seconds: float, fps: float = 30) -> float:
     """Return the fraction of the `seconds` from `began` (Unix ms) in which the video was frozen."""
-    end = began + int(seconds * 1000)
-    times = [began, *_changes(frames), end]
-    usual = 1000 / fps
-    intervals = (b - a for a, b in itertools.pairwise(times))
-    freezes = (interval for interval in intervals if interval > max(3 * usual, usual + _MIN_FREEZE))
-    return sum(freezes) / (seconds * 1000)
+    return sum(b - a for a, b in freezes(frames, began, seconds, fps)) / (seconds * 1000)
 
 
 def seconds_until_fluent(frames: PresentedFrames, start: int) -> float | None:

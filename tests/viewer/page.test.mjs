@@ -44,10 +44,10 @@ test("every import is one of the page's modules; late modules are imported by th
   assert.deepEqual(late, ["player.mjs"]);
 });
 
-test("scripts are smaller than 86 KB, the late ones than 16 KB", () => {
+test("scripts are smaller than 86 KB, the late ones than 20 KB", () => {
   const size = (names) => names.reduce((sum, name) => sum + Buffer.byteLength(read(name)), 0);
   assert.ok(size(early) < 86 * 1024, `${size(early)} bytes`);
-  assert.ok(size(LATE) < 16 * 1024, `${size(LATE)} bytes`);
+  assert.ok(size(LATE) < 20 * 1024, `${size(LATE)} bytes`);
 });
 
 test("no inline code that the policy forbids", () => {

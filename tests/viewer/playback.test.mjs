@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  CALM, KEPT, MAX_AHEAD, MAX_FIRST_EXCESS, MAX_STALL, MAX_TARGET, MIN_TARGET, Playback, SKIP_PAUSE, codecNames, keyframeTime, playbackStats,
+  Arrivals, BEGIN_AHEAD, CALM, KEPT, MAX_AHEAD, MAX_EXTRA, MAX_FIRST_EXCESS, Playback, RESERVE, SKIP_PAUSE, STALL_STEP, WAIT, codecNames,
+  keyframeTime, playbackStats,
 } from "../../viewer/playback.mjs";
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`);
@@ -17,27 +18,63 @@ test("playback begins at the first frame, wherever the media's time is", () => {
 test("what is late before anything was shown is skipped", () => {
   const playback = new Playback(0);
   const range = { start: 3600, end: 3600.5 };
-  near(playback.follow(0, range, 0), 3600.5 - MIN_TARGET);
-  near(playback.follow(3600, range, 0), 3600.5 - MIN_TARGET);
-  assert.equal(playback.follow(3600.45, range, 0), null);
+  near(playback.follow(0, range, 0), 3600.5 - BEGIN_AHEAD);
+  near(playback.follow(3600, range, 0), 3600.5 - BEGIN_AHEAD);
+  assert.equal(playback.follow(3600.5 - BEGIN_AHEAD, range, 0), null);
   assert.equal(playback.follow(3600, range, 0), null, "later it is caught up");
   const other = new Playback(0);
-  assert.equal(other.follow(0, { start: 0, end: MIN_TARGET + MAX_FIRST_EXCESS - 0.01 }, 0), null);
+  assert.equal(other.follow(0, { start: 0, end: BEGIN_AHEAD + MAX_FIRST_EXCESS - 0.01 }, 0), null);
 });
 
 test("after a skip of the daemon, playback continues at the newest range", () => {
   const playback = new Playback(0);
   assert.equal(playback.follow(10, { start: 12, end: 12.033 }, 0), 12);
-  near(playback.follow(10, { start: 12, end: 13 }, 0), 13 - MIN_TARGET);
+  near(playback.follow(10, { start: 12, end: 13 }, 0), 13 - BEGIN_AHEAD);
 });
 
-test("a small delay is caught up slowly", () => {
+test("a wrong delay is corrected slowly, and the pitch is preserved when it would be heard", () => {
   const playback = new Playback(0);
-  const follow = (ahead) => playback.follow(100 - ahead, { start: 90, end: 100 }, 0);
-  for (const [ahead, rate] of [[0.05, 1], [0.5, 1.1], [0.3, 1.1], [0.14, 1.1], [0.06, 1.1], [0.05, 1], [0.07, 1], [0.1, 1.05], [0.06, 1.05], [0.04, 1], [0.01, 1]]) {
-    assert.equal(follow(ahead), null);
-    assert.equal(playback.rate, rate, `${ahead} s`);
+  let now = 0;
+  const follow = (excess) => playback.follow(now / 1000 - RESERVE - excess, { start: -10, end: now / 1000 }, now);
+  follow(0);
+  for (const [excess, rate] of [
+    [0.3, 1.1], [0.21, 1.1], [0.15, 1.05], [0.05, 1.03], [0.02, 1.03], [0.005, 1], [0.02, 1], [0.04, 1.03], [0.005, 1],
+    [-0.02, 1], [-0.05, 0.97], [-0.01, 0.97], [-0.12, 0.95], [0.001, 1],
+  ]) {
+    now += 10_000; // what came before does not count
+    follow(excess);
+    now += 1;
+    assert.equal(follow(excess), null);
+    assert.equal(playback.rate, rate, `${excess} s`);
+    assert.equal(playback.preservesPitch, rate === 1.1);
   }
+});
+
+test("arrivals: the latest of the last seconds counts, but not what is far too late", () => {
+  const arrivals = new Arrivals();
+  let now = 0, end = 0;
+  const arrive = (after) => {
+    now += after;
+    arrivals.add((end = now / 1000), now);
+  };
+  for (let i = 0; i < 10; i += 1) arrive(33);
+  near(arrivals.jitter, 0.033);
+  near(arrivals.reserve(end - 0.2, now), 0.2 - 0.033);
+  near(arrivals.reserve(end - 0.2, now + 20), 0.22 - 0.033);
+  arrive(150);
+  near(arrivals.jitter, 0.15);
+  for (let i = 0; i < 60; i += 1) arrive(33);
+  near(arrivals.jitter, 0.15);
+  for (let i = 0; i < 60; i += 1) arrive(33);
+  near(arrivals.jitter, 0.033);
+  arrive(450);
+  near(arrivals.jitter, Arrivals.MAX_JITTER);
+  for (let i = 0; i < 120; i += 1) arrive(33);
+  arrive(1000 * Arrivals.MAX_LATE + 1);
+  near(arrivals.jitter, 0.033);
+  arrivals.clear();
+  arrivals.add(1, 0);
+  assert.equal(arrivals.jitter, 0);
 });
 
 test("a large delay is skipped, but not again and again on a slow device", () => {
@@ -47,7 +84,7 @@ test("a large delay is skipped, but not again and again on a slow device", () =>
   for (let now = 1000; now < 40_000; now += 100) {
     const seek = playback.follow(100 - MAX_AHEAD - 0.01, { start: 90, end: 100 }, now);
     if (seek === null) continue;
-    near(seek, 100 - playback.target);
+    near(seek, 100 - BEGIN_AHEAD);
     times.push(now);
   }
   const steps = times.slice(1).map((time, index) => time - times[index]);
@@ -57,31 +94,58 @@ test("a large delay is skipped, but not again and again on a slow device", () =>
   assert.notEqual(playback.follow(99, { start: 90, end: 100 }, 90_000 + SKIP_PAUSE), null);
 });
 
-test("each short stall raises the target, up to a limit; calm lowers it slowly", () => {
+test("playback that waits although there is enough goes on by a seek", () => {
   const playback = new Playback(0);
+  const range = { start: 90, end: 100 };
+  playback.follow(99.9, range, 0);
+  playback.stalled(0, 0);
+  assert.equal(playback.follow(100 - BEGIN_AHEAD + 0.01, range, 0), null);
+  assert.equal(playback.follow(100 - BEGIN_AHEAD - 0.01, range, 1), null, "it may go on by itself");
+  near(playback.follow(100 - BEGIN_AHEAD - 0.01, range, 1 + WAIT), 100 - BEGIN_AHEAD);
+  assert.equal(playback.follow(100 - BEGIN_AHEAD - 0.01, range, 2 + WAIT), null, "once");
+  playback.stalled(0, 10_000);
+  playback.follow(99.5, range, 10_000);
+  playback.played();
+  assert.equal(playback.follow(99.5, range, 10_000 + WAIT), null);
+});
+
+test("each stall with data in the buffer adds to the reserve, up to a limit; calm takes it away, more and more slowly", () => {
+  const playback = new Playback(0);
+  playback.stalled(0.1, 0);
+  assert.equal(playback.extra, 0, "nothing was shown yet");
   let now = 0;
-  const follow = (after) => playback.follow(100, { start: 90, end: 100 }, (now += after));
-  const stall = (length) => {
-    playback.stalled(now);
-    playback.stalled(now + 1);
-    follow(length);
-    follow(0);
+  const follow = (after) => playback.follow(99.87, { start: 90, end: 100 }, (now += after));
+  const stall = (ahead) => {
+    playback.stalled(ahead, now);
+    playback.stalled(ahead, now);
+    playback.played();
   };
-  stall(MAX_STALL);
-  near(playback.target, MIN_TARGET + 0.05);
-  stall(MAX_STALL + 1);
-  near(playback.target, MIN_TARGET + 0.05);
-  playback.stalled(now);
-  playback.follow(10, { start: 90, end: 100 }, (now += 100));
-  near(playback.target, MIN_TARGET + 0.05);
-  for (let i = 0; i < 40; i += 1) stall(100);
-  near(playback.target, MAX_TARGET);
-  follow(CALM - 1);
-  near(playback.target, MAX_TARGET);
+  follow(0);
+  stall(0.02);
+  assert.equal(playback.extra, 0, "nothing was ahead");
+  stall(0.1);
+  near(playback.extra, STALL_STEP);
+  follow(2 * CALM - 1);
+  near(playback.extra, STALL_STEP);
   follow(1);
-  near(playback.target, MAX_TARGET - 0.02);
-  for (let i = 0; i < 100; i += 1) follow(CALM);
-  near(playback.target, MIN_TARGET);
+  near(playback.extra, STALL_STEP - 0.01);
+  stall(0.1);
+  follow(2 * CALM);
+  near(playback.extra, 2 * STALL_STEP - 0.01);
+  for (let i = 0; i < 40; i += 1) stall(0.1);
+  near(playback.extra, MAX_EXTRA);
+  for (let i = 0; i < 100; i += 1) follow(64 * CALM);
+  assert.equal(playback.extra, 0);
+});
+
+test("a new source begins anew", () => {
+  const playback = new Playback(0);
+  playback.follow(99.9, { start: 90, end: 100 }, 0);
+  playback.stalled(0.1, 0);
+  playback.restart();
+  assert.deepEqual([playback.hasBegun, playback.stalledAt, playback.keyframes, playback.arrivals.parts], [false, null, [], []]);
+  near(playback.extra, STALL_STEP);
+  assert.equal(playback.follow(99.9, { start: 0, end: 0.04 }, 0), null);
 });
 
 test("the buffer is removed up to a keyframe that is played", () => {

@@ -131,13 +131,31 @@ test("playback follows the buffer", (context) => {
   feed.push(bytes(1));
   sources[0].buffer.done([3600, 3600.04]);
   assert.equal(video.currentTime, 3600);
-  for (const end of [3600.04, 3600.3]) {
+  for (const end of [3600.04, 3600.5]) {
     feed.push(bytes(2));
     sources[0].buffer.done([3600, end]);
   }
-  assert.equal(video.playbackRate, 1.1);
+  assert.deepEqual([video.playbackRate, video.preservesPitch], [1.05, false]);
   feed.close();
-  assert.equal(video.playbackRate, 1);
+  assert.deepEqual([video.playbackRate, video.preservesPitch], [1, true]);
+});
+
+test("stalls of playback are noticed, but not those by a seek", (context) => {
+  const { feed, sources, video } = makeFeed(context);
+  feed.push(init());
+  sources[0].open();
+  for (let i = 0; i < 2; i += 1) {
+    feed.push(bytes(1));
+    sources[0].buffer.done([0, 0.1]);
+  }
+  video.seeking = true;
+  video.dispatchEvent(new Event("waiting"));
+  assert.equal(feed.playback.stalledAt, null);
+  video.seeking = false;
+  video.dispatchEvent(new Event("waiting"));
+  assert.notEqual(feed.playback.stalledAt, null);
+  video.dispatchEvent(new Event("playing"));
+  assert.equal(feed.playback.stalledAt, null);
 });
 
 test("old frames are removed when nothing waits", (context) => {
