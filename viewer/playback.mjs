@@ -7,19 +7,18 @@
 export const RESERVE = 0.15;
 /** What each stall with data in the buffer adds to it, as far as `MAX_EXTRA`: some devices, such as headphones, need more. */
 export const STALL_STEP = 0.05;
-export const MAX_EXTRA = 0.3;
+export const MAX_EXTRA = 0.15;
 const CALM_STEP = 0.01;
 /** Time without a stall after which less is kept; it doubles with each stall. */
 export const CALM = 10_000;
-const MAX_CALM = 640_000;
+const MAX_CALM = 40_000;
 /** With less than this ahead, a stall is the network's. */
 const EMPTY = 0.03;
 /** What Chromium wants ahead before it begins to play; after a stall without a seek, it wants twice as much, then four times. */
 export const BEGIN_AHEAD = 0.21;
 /** Time for which playback waits with as much, before a seek lets it go on. */
 export const WAIT = 40;
-/** If so much more than the reserve is ahead, or `MAX_AHEAD`, it is skipped; before anything was shown, already `MAX_FIRST_EXCESS`. */
-const MAX_EXCESS = 0.4;
+/** If more is ahead, it is skipped; before anything was shown, already if it is so much more than needed. */
 export const MAX_AHEAD = 0.55;
 export const MAX_FIRST_EXCESS = 0.1;
 /** Time until the next skip; it doubles with each one, because decoding up to the new position may take a slow device too long. */
@@ -160,7 +159,7 @@ export class Playback {
   /** Whether playback should skip. @param {number} ahead @param {number} now */
   #isLate(ahead, now) {
     if (!this.hasBegun) return ahead > BEGIN_AHEAD + MAX_FIRST_EXCESS;
-    return ahead > Math.max(MAX_AHEAD, RESERVE + this.extra + MAX_EXCESS) && this.#maySkip(now);
+    return ahead > MAX_AHEAD && this.#maySkip(now);
   }
 
   /** Whether playback waits although there is enough. @param {number} ahead @param {number} now */

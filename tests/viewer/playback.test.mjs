@@ -134,7 +134,7 @@ test("each stall with data in the buffer adds to the reserve, up to a limit; cal
   near(playback.extra, 2 * STALL_STEP - 0.01);
   for (let i = 0; i < 40; i += 1) stall(0.1);
   near(playback.extra, MAX_EXTRA);
-  for (let i = 0; i < 100; i += 1) follow(64 * CALM);
+  for (let i = 0; i < 100; i += 1) follow(4 * CALM);
   assert.equal(playback.extra, 0);
 });
 
