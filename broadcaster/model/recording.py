@@ -19,6 +19,13 @@ class RecorderState(StrEnum):
     FAILED = "failed"
 
 
+class RecordingKind(StrEnum):
+    """What is in a file: the stream, or pictures far apart that play fast (`record.timelapse`)."""
+
+    VIDEO = "video"
+    TIMELAPSE = "timelapse"
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A file in the folder: `started` in Unix seconds, `duration` in seconds.
@@ -39,6 +46,7 @@ class Recording:
     clock_set: bool = True
     boot: str = ""
     started_at: float = 0.0
+    kind: RecordingKind = RecordingKind.VIDEO
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from broadcaster.stream.hub import Hub, Subscription
 FRESH_LIMIT = 3.0
 """Seconds to wait for a forced keyframe: longer than the keyframe gate lets a single requester wait."""
 
+RESUBSCRIBE_AFTER = 1.0
+"""Seconds from a failure to the next subscription."""
+
 _NAME = "stills"
 
 
@@ -46,11 +49,12 @@ class Stills:
         self._changed = asyncio.Event()
         self._jpeg: tuple[Keyframe, asyncio.Task[bytes]] | None = None
         self._subscription: Subscription | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Follow the stream."""
-        self._subscription = self._hub.subscribe(_NAME, self)
+        self._subscribe()
         self._unwatch = self._stream.watch(self._stream_changed)
 
     def close(self) -> None:
@@ -58,6 +62,8 @@ class Stills:
         if self._unwatch is not None:
             self._unwatch()
             self._unwatch = None
+        if self._retry is not None:
+            self._retry.cancel()
         if self._subscription is not None:
             self._hub.unsubscribe(self._subscription)
             self._subscription = None
@@ -119,14 +125,18 @@ class Stills:
         """Ignore audio (`hub.Subscriber`)."""
 
     def ended(self, error: Exception) -> None:
-        """Subscribe again: none of the calls above can fail for long (`hub.Subscriber`)."""
-        self._subscription = self._hub.subscribe(_NAME, self)
+        """Subscribe again in a moment (`hub.Subscriber`)."""
+        self._subscription = None
+        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self._subscribe)
 
     async def _convert(self, keyframe: Keyframe) -> bytes:
         try:
             return await asyncio.to_thread(self._to_jpeg, keyframe.unit.data)
         except ValueError as error:
             raise NoStill(str(error)) from error
+
+    def _subscribe(self) -> None:
+        self._subscription = self._hub.subscribe(_NAME, self)
 
     def _stream_changed(self, status: StreamStatus) -> None:
         if status.state is not StreamState.LIVE:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from broadcaster.media.mp4 import Tracks
-from broadcaster.model.recording import Gap, Mark, RecorderStats, Recording, SavedClip, StoreStats
+from broadcaster.model.recording import Gap, Mark, RecorderStats, Recording, RecordingKind, SavedClip, StoreStats
 from broadcaster.model.stream import AccessUnit, OpusFrame
 
 
@@ -49,6 +49,7 @@ class Segment:
     started: float
     tracks: Tracks
     kept: bool = False
+    kind: RecordingKind = RecordingKind.VIDEO
 
 
 class RecordingStore(Protocol):

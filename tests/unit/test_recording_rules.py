@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcaster.model.recording import Recording
+from broadcaster.model.recording import Recording, RecordingKind
 from broadcaster.outputs.recording.names import NameParts, file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
@@ -18,13 +18,15 @@ NOON = 1_772_366_400.0
 def test_name_has_counter_and_time_without_colons():
     assert file_name(123, NOON + 1800, kept=False) == "000123_2026-03-01T12-30-00Z.mp4"
     assert file_name(1_000_000, NOON, kept=True) == "1000000_2026-03-01T12-00-00Z_kept.mp4"
+    name = file_name(1, NOON, kept=True, kind=RecordingKind.TIMELAPSE)
+    assert name == "000001_2026-03-01T12-00-00Z_timelapse_kept.mp4"
 
 
-@given(st.integers(0, 10**12 - 1), st.integers(0, 253_402_300_799), st.booleans())
-def test_name_is_read_again(number, started, kept):
-    name = file_name(number, started, kept=kept)
-    assert parse(name) == NameParts(number, started, kept)
-    assert right_name(Recording(number, name, started, kept=kept)) == name
+@given(st.integers(0, 10**12 - 1), st.integers(0, 253_402_300_799), st.booleans(), st.sampled_from(RecordingKind))
+def test_name_is_read_again(number, started, kept, kind):
+    name = file_name(number, started, kept=kept, kind=kind)
+    assert parse(name) == NameParts(number, started, kept, kind)
+    assert right_name(Recording(number, name, started, kept=kept, kind=kind)) == name
 
 
 @pytest.mark.parametrize("clock", [-1e18, -5.0, 1e12, 1e18])
@@ -44,6 +46,7 @@ def test_name_can_be_made_whatever_the_clock_says(clock):
         "０００123_2026-03-01T12-30-00Z.mp4",
         "000123_2026-03-01T12:30:00Z.mp4",
         "123_2026-03-01T12-30-00Z.mp4",
+        "000123_2026-03-01T12-30-00Z_kept_timelapse.mp4",
         "9" * 100 + "_2026-03-01T12-30-00Z.mp4",
     ],
 )
@@ -54,7 +57,9 @@ def test_names_of_strangers_are_refused(name):
 @given(st.text(max_size=60))
 def test_any_name_is_read_or_refused(name):
     parts = parse(name)
-    assert parts is None or file_name(parts.number, parts.started, kept=parts.kept).lstrip("0") == name.lstrip("0")
+    if parts is not None:
+        again = file_name(parts.number, parts.started, kept=parts.kept, kind=parts.kind)
+        assert again.lstrip("0") == name.lstrip("0")
 
 
 def files(*sizes: int, kept: tuple[int, ...] = ()) -> list[Recording]:

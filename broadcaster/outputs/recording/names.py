@@ -7,9 +7,9 @@ import re
 import time
 from dataclasses import dataclass
 
-from broadcaster.model.recording import Recording
+from broadcaster.model.recording import Recording, RecordingKind
 
-_NAME = re.compile(r"(\d{6,12})_(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(_kept)?\.mp4", re.ASCII)
+_NAME = re.compile(r"(\d{6,12})_(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(_timelapse)?(_kept)?\.mp4", re.ASCII)
 _TIME = "%Y-%m-%dT%H-%M-%SZ"
 """ISO 8601 without colons, which FAT and Windows do not allow."""
 _LATEST = 253_402_300_799
@@ -23,12 +23,14 @@ class NameParts:
     number: int
     started: float
     kept: bool
+    kind: RecordingKind = RecordingKind.VIDEO
 
 
-def file_name(number: int, started: float, *, kept: bool) -> str:
+def file_name(number: int, started: float, *, kept: bool, kind: RecordingKind = RecordingKind.VIDEO) -> str:
     """Return the name of a file, such as `000123_2026-03-01T12-30-00Z.mp4`."""
-    moment = time.gmtime(min(max(started, 0), _LATEST))
-    return f"{number:06}_{time.strftime(_TIME, moment)}{'_kept' if kept else ''}.mp4"
+    moment = time.strftime(_TIME, time.gmtime(min(max(started, 0), _LATEST)))
+    suffix = ("_timelapse" if kind is RecordingKind.TIMELAPSE else "") + ("_kept" if kept else "")
+    return f"{number:06}_{moment}{suffix}.mp4"
 
 
 def parse(name: str) -> NameParts | None:
@@ -40,9 +42,10 @@ def parse(name: str) -> NameParts | None:
         started = calendar.timegm(time.strptime(match[2], _TIME))
     except ValueError:
         return None
-    return NameParts(int(match[1]), float(started), match[3] is not None)
+    kind = RecordingKind.TIMELAPSE if match[3] else RecordingKind.VIDEO
+    return NameParts(int(match[1]), float(started), match[4] is not None, kind)
 
 
 def right_name(recording: Recording) -> str:
     """Return the name that a recording should have."""
-    return file_name(recording.number, recording.started, kept=recording.kept)
+    return file_name(recording.number, recording.started, kept=recording.kept, kind=recording.kind)

@@ -12,7 +12,7 @@ from functools import partial
 
 from broadcaster.media.mp4_mend import closed_duration
 from broadcaster.media.mp4_reader import Mp4Error
-from broadcaster.model.recording import Gap, Mark, Recording
+from broadcaster.model.recording import Gap, Mark, Recording, RecordingKind
 from broadcaster.outputs.recording.names import file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
@@ -65,15 +65,15 @@ class Catalog:
         self._recordings = {recording.name: recording for recording in sorted(found, key=_order)}
         self._read_notes()
 
-    def begin(self, started_at: float, *, kept: bool) -> Recording:
+    def begin(self, started_at: float, *, kept: bool, kind: RecordingKind) -> Recording:
         """Return the entry of a new file, which began at this time of the monotonic clock; `put` it once it exists."""
         numbers = (recording.number for recording in self._recordings.values())
         number = self._last_number = max(self._last_number, *numbers, 0) + 1
         started = self._clock.unix(started_at)
-        name = file_name(number, started, kept=kept)
+        name = file_name(number, started, kept=kept, kind=kind)
         return Recording(
             number, name, started, kept=kept, open=True, clock_set=self._clock.is_set, boot=self._boot,
-            started_at=started_at,
+            started_at=started_at, kind=kind,
         )  # fmt: skip
 
     def put(self, recording: Recording) -> None:
@@ -236,7 +236,7 @@ def _by_name(name: str) -> Recording:
     """Return the entry that a file's name tells."""
     parts = parse(name)
     assert parts is not None
-    return Recording(parts.number, name, parts.started, kept=parts.kept)
+    return Recording(parts.number, name, parts.started, kept=parts.kept, kind=parts.kind)
 
 
 def _order(recording: Recording) -> tuple[int, str]:

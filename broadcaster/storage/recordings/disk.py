@@ -80,7 +80,7 @@ class Disk:
             if problem := self._make_room(catalog):
                 raise RecordError(problem)
             catalog.mend_unfinished({one.file.name for one in self._writing if one.file})
-            entry = catalog.begin(job.segment.started, kept=job.segment.kept)
+            entry = catalog.begin(job.segment.started, kept=job.segment.kept, kind=job.segment.kind)
             job.file = RecordingFile(self._folder, entry.name, job.segment)
             self._writing.append(job)
             catalog.put(entry)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
 
-from broadcaster.model.recording import Gap, Mark, Recording
+from broadcaster.model.recording import Gap, Mark, Recording, RecordingKind
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS marks (at REAL, monotonic REAL, boot TEXT, PRIMARY KE
 """
 # Flushing is not needed: after a power cut, the index is checked against the files or made again.
 _PRAGMAS = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
-_VERSION = 1
+_VERSION = 2
 _MAX_ROWS = 10_000
 """Gaps and marks that are kept, each."""
 
@@ -152,4 +152,6 @@ def _marks(database: sqlite3.Connection) -> tuple[Mark, ...]:
     return tuple(Mark(float(at), float(monotonic), str(boot)) for at, monotonic, boot in rows)
 
 
-_CONVERSIONS = {"int": int, "float": float, "bool": bool, "str": str}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "int": int, "float": float, "bool": bool, "str": str, "RecordingKind": RecordingKind
+}  # fmt: skip

@@ -1,0 +1,138 @@
+"""The timelapse: keyframes as they are, far apart, in files that play them fast. Nothing is decoded or encoded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from broadcaster.media.mp4 import Tracks, tracks_of
+from broadcaster.model.recording import RecordingKind
+from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamStatus
+from broadcaster.outputs.recording.segmenter import MAX_FILE
+from broadcaster.ports import Clock, StreamControl
+from broadcaster.ports.recording import Chunk, RecordingStore, Segment
+from broadcaster.stream.hub import Hub, Subscription
+
+log = logging.getLogger(__name__)
+
+PICTURE = 1 / 15
+"""Seconds for which each picture is shown."""
+RESUBSCRIBE_AFTER = 1.0
+"""Seconds from a failure to the next subscription."""
+
+_NAME = "timelapse"
+
+
+class _File:
+    """The file that is being written: its pictures and bytes so far, and the local day on which it began."""
+
+    def __init__(self, segment: Segment, day: int) -> None:
+        self.segment = segment
+        self.day = day
+        self.pictures = 0
+        self.bytes = 0
+
+    def chunk(self, unit: AccessUnit) -> Chunk:
+        """Return the next picture at its place in the file."""
+        at = self.segment.started + self.pictures * PICTURE
+        picture = AccessUnit(unit.data, at, keyframe=True)
+        return Chunk((picture,), (), at + PICTURE, self.segment.tracks, begins_source=not self.pictures)
+
+
+class Timelapse:
+    """Hands a keyframe every `interval` seconds to the disk's thread (`hub.Subscriber`).
+
+    A file ends with the local day, when the stream goes offline, and when the size of the pictures changes; not when
+    the source is opened again.
+    """
+
+    def __init__(self, hub: Hub, stream: StreamControl, store: RecordingStore, clock: Clock, interval: float) -> None:
+        self._hub = hub
+        self._stream = stream
+        self._store = store
+        self._clock = clock
+        self._interval = interval
+        self._due = float("-inf")
+        self._file: _File | None = None
+        self._subscription: Subscription | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._unwatch: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """Follow the stream."""
+        self._subscribe()
+        self._unwatch = self._stream.watch(self._stream_changed)
+
+    def close(self) -> None:
+        """End the file, and follow the stream no longer; idempotent."""
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._subscription is not None:
+            self._hub.unsubscribe(self._subscription)
+            self._subscription = None
+        self._end()
+
+    def source_changed(self) -> None:
+        """Go on with the next keyframe (`hub.Subscriber`)."""
+
+    def video(self, unit: AccessUnit, now: float) -> bool:
+        """Take a keyframe that is due (`hub.Subscriber`)."""
+        if unit.keyframe and unit.captured >= self._due:
+            # The keyframes' own interval does not add up: on average, the pictures are as far apart as they should be.
+            self._due = max(self._due + self._interval, unit.captured)
+            self._take(unit, now)
+        return True
+
+    def audio(self, frame: OpusFrame, now: float) -> None:
+        """Ignore audio (`hub.Subscriber`)."""
+
+    def ended(self, error: Exception) -> None:
+        """Subscribe again in a moment (`hub.Subscriber`)."""
+        self._subscription = None
+        self._end()
+        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self._subscribe)
+
+    def _subscribe(self) -> None:
+        self._subscription = self._hub.subscribe(_NAME, self)
+
+    def _stream_changed(self, status: StreamStatus) -> None:
+        if status.state is StreamState.OFFLINE:
+            self._end()
+
+    def _take(self, unit: AccessUnit, now: float) -> None:
+        try:
+            tracks = tracks_of(unit.data, audio=False)
+        except ValueError as error:
+            log.debug("a keyframe is omitted from the timelapse: %s", error)  # the recorder warns
+            return
+        file = self._file_for(unit, tracks, now)
+        if file is None:
+            return
+        chunk = file.chunk(unit)
+        if self._store.write(file.segment, chunk):
+            file.pictures += 1
+            file.bytes += chunk.size
+        else:
+            self._end()
+
+    def _file_for(self, unit: AccessUnit, tracks: Tracks, now: float) -> _File | None:
+        """Return the file for a picture; None while the disk takes nothing."""
+        day, file = time.localtime(self._clock.unix()).tm_yday, self._file
+        if file is not None and file.segment.tracks == tracks and file.day == day and file.bytes < MAX_FILE:
+            return file
+        self._end()
+        if self._store.may_begin(now):
+            segment = Segment(unit.captured, tracks, kind=RecordingKind.TIMELAPSE)
+            self._store.begin(segment)
+            self._file = _File(segment, day)
+        return self._file
+
+    def _end(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            self._store.end(file.segment)
