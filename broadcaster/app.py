@@ -22,7 +22,7 @@ from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.model.stream import AudioState, Quality
-from broadcaster.optional_outputs import make_recorder, make_stills
+from broadcaster.optional_outputs import make_recordings, make_stills
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
 from broadcaster.service.garbage import GarbageCollection
@@ -107,7 +107,7 @@ class Daemon:
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = self._make_server(settings.web, state_secrets(folder))
-        self._recorder = make_recorder(settings, folder, hub, self._stream, clock, self._server)
+        self._recorder, self._recordings = make_recordings(settings, folder, hub, self._stream, clock, self._server)
         self._stills = make_stills(settings, hub, self._stream, clock, self._server)
         self._shedding = LoadShedder(
             self._lag,
@@ -165,7 +165,7 @@ class Daemon:
             *([] if panel is None else [component("panel", panel.open, panel.close)]),
             stream,
             arrivals,
-            *([] if self._recorder is None else [Component("recorder", self._recorder.start, self._recorder.close)]),
+            *self._recordings,
             *self._stills,
             Component("web server", self._server.start, self._server.close),
             Component("push targets", self._start_push, self._close_push),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +16,31 @@ if TYPE_CHECKING:
     from broadcaster.outputs.recording.recorder import Recorder
 
 
-def make_recorder(
+def make_recordings(
     settings: Settings, state: Path, hub: Hub, stream: StreamControl, clock: Clock, server: WebServer
-) -> Recorder | None:
-    """Return the recorder, whose component is the caller's business; None if `record.mode` is off."""
-    if settings.record.mode == "off":
-        return None
-    from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
+) -> tuple[Recorder | None, list[Component]]:
+    """Return the recorder, if `record.mode` is not off, and the components of all that is recorded."""
+    record = settings.record
+    if record.mode == "off" and not record.timelapse:
+        return None, []
     from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
 
-    store = open_store(settings.record, state, clock)
-    recorder = Recorder(hub, stream, store, clock, settings.record)
-    server.set_recorder(recorder, store)
-    return recorder
+    store = open_store(record, state, clock)
+    server.set_library(store)
+    recorder, components = None, [replace(component("recordings", store.start), close=store.close)]
+    if record.mode != "off":
+        from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
+
+        recorder = Recorder(hub, stream, store, clock, record)
+        server.set_recorder(recorder)
+        components = [Component("recorder", recorder.start, recorder.close)]  # which starts and closes the store, too
+    if record.timelapse:
+        from broadcaster.outputs.recording.timelapse import Timelapse  # noqa: PLC0415
+
+        timelapse = Timelapse(hub, stream, store, clock, record.timelapse)
+        server.add_report("timelapse", timelapse.report)
+        components.append(component("timelapse", timelapse.start, timelapse.close))
+    return recorder, components
 
 
 def make_stills(

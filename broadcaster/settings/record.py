@@ -39,9 +39,11 @@ class RecordSettings:
     before: float = setting(
         30.0, Float(0.0, 300.0, "seconds"), "Seconds by which a recording on demand begins earlier, from memory."
     )
-    timelapse: float = setting(
-        0.0, Float(0.0, 3600.0, "seconds"), "Seconds between the pictures of a timelapse, 15 of which play in a second; 0: none."
-    )
     clip: float = setting(
         60.0, Float(0.0, 300.0, "seconds"), "Seconds that a clip keeps, from memory; 0: nothing is held for clips."
+    )
+    timelapse: float = setting(
+        0.0,
+        Float(0.0, 3600.0, "seconds"),
+        "Seconds between the pictures of a timelapse, 15 of which play in a second; 0: none.",
     )

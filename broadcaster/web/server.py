@@ -94,10 +94,13 @@ class WebServer:
         """Add a field of this name to the operator's status; what `report` returns is dataclasses, lists, values."""
         self._routes.api.reports[name] = report
 
-    def set_recorder(self, recorder: RecorderControl, library: RecordingLibrary) -> None:
-        """Let the operator control this recorder, see its status, and use its recordings."""
-        self._routes.record_api.recorder = self._routes.owner.parts.recorder = recorder
+    def set_library(self, library: RecordingLibrary) -> None:
+        """Let the operator use these recordings."""
         self._routes.recordings.library = library
+
+    def set_recorder(self, recorder: RecorderControl) -> None:
+        """Let the operator control this recorder, and see its status."""
+        self._routes.record_api.recorder = self._routes.owner.parts.recorder = recorder
         self.add_report("recorder", recorder.stats)
 
     @property

@@ -14,6 +14,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page
 
 from tests.edges.recording_rig import DiskRig
+from tests.edges.timelapse_rig import running
 from tests.rigs.firefox import firefox
 
 PAGE = "<!doctype html><video muted></video>"
@@ -104,6 +105,19 @@ async def test_recording_plays_and_seeks(browser, files, state, tmp_path):
         shown, took = await page.evaluate(SEEK, target)
         print(f"{state}: seek to {target:g} s in {took:.0f} ms")
         assert shown == pytest.approx(target, abs=0.05)
+    await page.context.close()
+
+
+async def test_timelapse_plays_and_seeks(browser, files, tmp_path):
+    async with running(tmp_path / "timelapse", 1.0) as rig:
+        rig.keyframes(60)
+        assert await rig.finish() == [60]
+        (name,) = rig.files.names()
+    page, (duration, width, height) = await open_video(browser, files[1], f"timelapse/recordings/{name}")
+    assert duration == pytest.approx(4, abs=0.01)
+    assert (width, height) == (320, 180)
+    assert (await page.evaluate(PLAY, 1.0))[0] >= 12
+    assert (await page.evaluate(SEEK, 3.02))[0] == pytest.approx(3, abs=0.01)
     await page.context.close()
 
 

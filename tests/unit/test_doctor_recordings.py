@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from broadcaster.doctor.checks import recordings
-from broadcaster.doctor.checks.recordings import FolderState, evaluate, read_folder
+from broadcaster.doctor.checks.recordings import FolderState, bytes_a_day, evaluate, read_folder
 from broadcaster.doctor.machine import Machine
 from broadcaster.doctor.result import Level
 from broadcaster.settings import RecordSettings, Settings
@@ -65,3 +65,9 @@ def test_other_disks(change, level, text):
     result = evaluate(replace(GOOD, **change), SETTINGS)
     assert result.level is level
     assert text in result.fix
+
+
+def test_timelapse_alone_needs_little():
+    live, timelapse = bytes_a_day(SETTINGS), Settings(record=RecordSettings(timelapse=10.0))
+    assert 0.2e9 < bytes_a_day(timelapse) < 1e9
+    assert bytes_a_day(Settings(record=replace(SETTINGS.record, timelapse=10.0))) == live + bytes_a_day(timelapse)

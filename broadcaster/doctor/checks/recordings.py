@@ -26,6 +26,8 @@ CHUNK = 2.0
 """Seconds of video that the recorder writes and flushes at once."""
 DROP_INS = "/etc/systemd/system/broadcaster.service.d"
 _AUDIO_BITRATE = 64_000
+_KEYFRAME = 5
+"""Size of a keyframe in ordinary pictures."""
 _DAY = 86_400
 
 _MOUNT = (
@@ -54,7 +56,7 @@ class FolderState:
 def probe(context: CheckContext) -> list[CheckResult]:
     """Return the only result."""
     settings = context.settings
-    if settings.record.mode == "off":
+    if settings.record.mode == "off" and not settings.record.timelapse:
         return [_ABOUT.ok("nothing is recorded (record.mode)")]
     folder = settings.record.folder
     path = Path(absolute(folder)) if folder else state_folder(settings.stream.state_dir) / "recordings"
@@ -66,6 +68,14 @@ def probe(context: CheckContext) -> list[CheckResult]:
         return [_ABOUT.broken(f"{path}: {missing}", _MOUNT)]
     may_write = not folder or _service_may_write(context, str(path))
     return [evaluate(read_folder(context.machine, path, chunk_size(settings), writable=may_write), settings)]
+
+
+def bytes_a_day(settings: Settings) -> float:
+    """Return how much a day of live video needs, at most."""
+    video = 0.0 if settings.record.mode == "off" else chunk_size(settings) / CHUNK
+    keyframe = settings.video.bitrate / 8 / settings.video.fps * _KEYFRAME
+    timelapse = keyframe / settings.record.timelapse if settings.record.timelapse else 0.0
+    return (video + timelapse) * _DAY
 
 
 def _missing_disk(path: str) -> str:
@@ -102,7 +112,7 @@ def evaluate(state: FolderState, settings: Settings) -> CheckResult:
         return _ABOUT.broken(f"{state.folder} cannot be written to: {state.error}", _allow(state.folder))
     if not state.writable:
         return _ABOUT.broken(f"the service may not write to {state.folder} (ProtectSystem=)", _allow(state.folder))
-    a_day = chunk_size(settings) / CHUNK * _DAY
+    a_day = bytes_a_day(settings)
     space = max(0, state.free - settings.record.keep_free)
     found = f"{format_size(state.free)} free in {state.folder}, enough for {space / a_day:.1f} days of live video"
     found += f" ({format_size(round(a_day))} a day); {CHUNK:g} s of it are written in {state.flush:.2f} s at most"

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 PICTURE = 1 / 15
 """Seconds for which each picture is shown."""
+TOLERANCE = 0.1
+"""Seconds by which a keyframe may come early: capture times are not exact."""
 RESUBSCRIBE_AFTER = 1.0
 """Seconds from a failure to the next subscription."""
 
@@ -77,14 +79,20 @@ class Timelapse:
             self._subscription = None
         self._end()
 
+    def report(self) -> dict[str, object]:
+        """Return the status for the operator: the interval, the pictures in the file, and what is wrong."""
+        pictures = 0 if self._file is None else self._file.pictures
+        return {"interval": self._interval, "pictures": pictures, "problem": self._store.problem}
+
     def source_changed(self) -> None:
         """Go on with the next keyframe (`hub.Subscriber`)."""
 
     def video(self, unit: AccessUnit, now: float) -> bool:
         """Take a keyframe that is due (`hub.Subscriber`)."""
-        if unit.keyframe and unit.captured >= self._due:
-            # The keyframes' own interval does not add up: on average, the pictures are as far apart as they should be.
-            self._due = max(self._due + self._interval, unit.captured)
+        if unit.keyframe and unit.captured >= self._due - TOLERANCE:
+            # A keyframe comes a little late, which does not add up: on average, the interval is right.
+            is_late = unit.captured - self._due >= self._interval
+            self._due = self._interval + (unit.captured if is_late else self._due)
             self._take(unit, now)
         return True
 
