@@ -2,11 +2,14 @@
 
 import asyncio
 import gc
+import time
 from itertools import pairwise
 
 import aiohttp
 import pytest
 
+from broadcaster.auth.tickets import LIFETIME
+from broadcaster.devices.clock import SystemClock
 from broadcaster.model.stream import QualityPreference
 from broadcaster.outputs.tail import Tail
 from broadcaster.outputs.viewer import MuxedViewer
@@ -87,6 +90,20 @@ async def test_ticket_is_valid_once_and_a_new_one_can_be_had() -> None:
         await second.play(2)
         assert await first.close_code() == 4004
         assert len(rig.stream) == 1
+
+
+async def test_late_ticket_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    shift = 0.0
+    monkeypatch.setattr(SystemClock, "monotonic", lambda _: time.monotonic() + shift)
+    patient = Timings(server_timeout=1000, idle=1000, pong_timeout=1000, connect_timeout=1000, close_timeout=0.1)
+    async with media_served(patient) as rig:
+        (_, early), (session, late) = await rig.join(), await rig.join()
+        shift = LIFETIME - 1
+        await (await rig.open(early)).play(1)
+        shift = LIFETIME + 1
+        assert await (await rig.open(late)).close_code() == 4001
+        await session.send("media")
+        await (await rig.open((await session.receive("media"))["ticket"])).play(1)
 
 
 async def test_no_ticket_in_time_is_refused() -> None:

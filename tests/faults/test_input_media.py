@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -168,17 +170,38 @@ async def test_readers_that_are_slow_stop_or_vanish(record):
             assert await player.close_code(15) == 4002
         async with playing(daemon) as frozen:
             transport = frozen.socket._response.connection.transport
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             transport.pause_reading()
-            began = time.monotonic()
-            most = 0
-            while time.monotonic() - began < 8:
-                most = max(most, await daemon.call("process", "buffered"))
-                await asyncio.sleep(0.2)
-            transport.abort()
+            async with within(10 + 2) as silent:
+                most = await most_unsent(daemon, until_players=1)
+            transport.resume_reading()
+            assert await frozen.close_code(15) in (4002, 1006), "1006 if it reads again too late for the close frame"
+        async with playing(daemon) as vanishing:
+            vanishing.socket._response.connection.transport.abort()
+            await most_unsent(daemon, until_players=1)
         await assert_clean(daemon, before)
         assert stopped.seconds > 9
-        record("readers", f"4002 after {stopped.seconds:.1f} s; at most {most / 1000:.0f} kB buffered; clean")
+        assert silent.seconds > 9
+        record(
+            "readers",
+            f"4002 after {stopped.seconds:.1f} and {silent.seconds:.1f} s; at most {most / 1000:.0f} kB unsent; clean",
+        )
         assert most < 200_000
+
+
+async def most_unsent(daemon: ScriptedDaemon, until_players: int) -> int:
+    """Wait until so few viewers play over the web; return the most bytes that waited for one, in process and kernel."""
+    most = 0
+    while (await daemon.status())["media"]["viewers"] > until_players:
+        most = max(most, await daemon.call("process", "buffered") + longest_send_queue(daemon.port))
+        await asyncio.sleep(0.2)
+    return most
+
+
+def longest_send_queue(port: int) -> int:
+    """Return the most bytes in the kernel's send queue of a connection to this port (proc_net_tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return max((int(row[4].split(":")[0], 16) for row in rows if int(row[1].split(":")[1], 16) == port), default=0)
 
 
 async def test_many_sockets_without_ticket(record):
