@@ -165,7 +165,8 @@ INPUT = {
         "ignored; ten in 10 s: 4005",
     ),
     "readers": Row(
-        "a player that acknowledges nothing; one that stops reading", "4002 after 10 s; at most 200 kB unsent, in the kernel, too"
+        "a player that acknowledges nothing; one that stops reading",
+        "4002 after 10 s; at most 200 kB unsent, in the kernel, too",
     ),
     "media-sockets": Row(
         "many WebSockets to `/media` without a ticket", "the oldest are closed (4005), players still join"
