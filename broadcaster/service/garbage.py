@@ -7,7 +7,9 @@ create would trigger it while they join. A frame lasts 33 ms.
 
 So the objects of start-up are frozen, which excludes them from collections. Young generations are collected as usual
 (about 1 ms). Full collections run only from here, when no viewer has joined or left for a while (1 to 2 ms with a few
-viewers). Without viewers, everything is unfrozen, collected and frozen again.
+viewers). With hundreds of viewers they would take 60 to 175 ms, so then the viewers that are present are frozen, too:
+what they leave behind stays in memory until nobody watches, or until `MAX_LEFT` of them have left. Without viewers,
+everything is unfrozen, collected and frozen again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,15 @@ QUIET_TIME = 5.0
 LONGEST_DELAY = 60.0
 """Longest delay of a full collection in seconds, from the first join or leave."""
 
+FEW = 30
+"""Viewers with whom a full collection takes less than a third of a frame interval."""
+
+MAX_LEFT = 5000
+"""Viewers that have left since everything was collected, after which this happens while others watch: about 10 MB."""
+
+_MIDDLE = 1
+"""The oldest generation that is collected while many watch."""
+
 INTERVAL = 600.0
 """Seconds between full collections without any join or leave: HTTP requests leave cycles, too."""
 
@@ -35,6 +46,7 @@ class GarbageCollection:
 
     def __init__(self) -> None:
         self._viewers = 0
+        self._left = 0
         self._changed_at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._thresholds = gc.get_threshold()
@@ -62,6 +74,7 @@ class GarbageCollection:
 
     def viewers_changed(self, count: int) -> None:
         """Postpone the collection until no viewer has joined or left for a while, up to `LONGEST_DELAY`."""
+        self._left += max(self._viewers - count, 0)
         self._viewers = count
         now = asyncio.get_running_loop().time()
         if self._changed_at is None:
@@ -75,10 +88,14 @@ class GarbageCollection:
 
     def _collect(self) -> None:
         self._changed_at = None
-        if self._viewers:
-            gc.collect()
-        else:
+        if not self._viewers or self._left > MAX_LEFT:
+            self._left = 0
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+        elif self._viewers > FEW:
+            gc.collect(_MIDDLE)
+            gc.freeze()
+        else:
+            gc.collect()
         self._schedule(INTERVAL)

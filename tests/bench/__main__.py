@@ -22,6 +22,7 @@ from tests.bench import (
     storm,
     timing,
     traces,
+    whep,
 )
 from tests.bench.measurement import Options, table
 
@@ -46,6 +47,7 @@ ONLY_WHEN_NAMED = {
     "media": media.measure,
     "narrow": narrow.measure,
     "traces": traces.measure,
+    "whep": whep.measure,
 }
 MEASUREMENTS = QUICK | ONLY_WHEN_NAMED
 
@@ -74,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="length of the measurement (fanout, formats, lipsync, narrow, profile, scale, traces)",
     )
-    parser.add_argument("--rounds", type=int, help="number of rounds (encoder, fanout, formats, garbage)")
+    parser.add_argument("--rounds", type=int, help="number of rounds (encoder, fanout, formats, garbage, whep)")
     parser.add_argument("--minutes", type=float, help="length of the measurement (churn)")
     parser.add_argument("--seed", type=int, default=1, help="seed of joins (churn), input (hostile), traces")
     parser.add_argument("--camera", action="store_true", help="keyframes as large as a camera's (scale, storm, memory)")

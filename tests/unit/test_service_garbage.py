@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 
 from broadcaster.model.stream import AudioState, StreamState, StreamStatus
-from broadcaster.service.garbage import INTERVAL, LONGEST_DELAY, QUIET_TIME, GarbageCollection
+from broadcaster.service.garbage import FEW, INTERVAL, LONGEST_DELAY, MAX_LEFT, QUIET_TIME, GarbageCollection
 from tests.rigs.timetravel import TravelClock, travel
 
 
@@ -95,6 +95,45 @@ def test_frozen_objects_are_collected_only_without_viewers():
                 garbage.viewers_changed(count)
                 await asyncio.sleep(QUIET_TIME + 0.1)
                 assert (reference() is None) is collected
+
+    travel(scenario)
+
+
+def test_many_viewers_are_frozen_instead_of_collected():
+    async def scenario(clock):
+        with watched(clock) as (garbage, times):
+            viewers = [[] for _ in range(5000)]
+            young = Cycle()
+            reference = weakref.ref(young)
+            del young
+            frozen = gc.get_freeze_count()
+            garbage.viewers_changed(FEW + 1)
+            await asyncio.sleep(QUIET_TIME + 0.1)
+            assert times == []
+            assert reference() is None
+            assert gc.get_freeze_count() >= frozen + 4000
+            garbage.viewers_changed(FEW)
+            await asyncio.sleep(QUIET_TIME + 0.1)
+            assert len(times) == 1
+            del viewers
+
+    travel(scenario)
+
+
+def test_what_many_viewers_leave_behind_is_collected_once_enough_have_left():
+    async def scenario(clock):
+        with watched(clock) as (garbage, times):
+            cycle = Cycle()
+            gc.freeze()
+            reference = weakref.ref(cycle)
+            del cycle
+            for _ in range(MAX_LEFT // 100 + 1):
+                assert reference() is not None
+                garbage.viewers_changed(FEW + 101)
+                garbage.viewers_changed(FEW + 1)
+                await asyncio.sleep(QUIET_TIME + 0.1)
+            assert reference() is None
+            assert len(times) == 1
 
     travel(scenario)
 
