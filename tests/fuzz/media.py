@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from broadcaster.devices.fakes import canned
 from broadcaster.errors import BadMessage
 from broadcaster.media.mp4 import Fragment, Sample, fragment, init_segment, length_prefixed, tracks_of
@@ -13,6 +15,7 @@ from broadcaster.outputs.messages import fragment_message, init_messages
 from broadcaster.outputs.tail import Tail
 from broadcaster.signaling.media import Ack, parse_media_message
 from broadcaster.web.short_texts import ShortTexts
+from tests.rigs import ffprobe, films
 from tests.unit.recordings import ended, reader
 
 _SLICE = b"\0\0\1\x41abc"
@@ -38,6 +41,23 @@ def mp4(data: bytes) -> None:
     again = init_segment(movie.tracks) + b"".join(map(fragment, movie.fragments))
     written = read(again)
     assert (written.tracks, written.fragments, written.size) == (movie.tracks, movie.fragments, len(again))
+
+
+FILM = b"\x21\xff\x00\x82"
+_JUDGED = 64
+"""Of so many films one is read by ffprobe, which takes a hundred times as long as we do."""
+
+
+def muxer(data: bytes) -> None:
+    """Write a film that the input chooses: we must read the same, and so must ffprobe."""
+    film = films.chosen(data[:50])
+    file = films.written(film)
+    movie = read(file)
+    assert (movie.fragments, movie.tracks, movie.size) == (film, films.TRACKS, len(file))
+    if ffprobe.IS_INSTALLED and crc32(data) % _JUDGED == 0:
+        probed = ffprobe.probe(file)
+        for kind in ffprobe.KINDS:
+            assert ffprobe.packets_read(probed, kind) == ffprobe.packets_written(film, kind)
 
 
 RECORDING = header(_TRACKS) + fragment(_SENT) + fragment(Fragment(2, (Sample(length_prefixed(_SLICE), 3000, 3000),)))

@@ -62,6 +62,7 @@ TARGETS = {
         [b"\x20\0\0\0\1\x67\x42\xe0\x1f\xaa\0\0\1\x68\xce\x38\x80\0\0\1\x65" + bytes(range(1, 90)), b"\x09\0\0\1\x61"],
     ),
     "mp4": Target(media.mp4, [media.MOVIE]),
+    "muxer": Target(media.muxer, [media.FILM]),
     "recording": Target(media.recording, [media.RECORDING]),
     "media": Target(media.messages, [media.ACKS, b'{"type":"open","ticket":"x"}']),
     "whip_answer": Target(push.whip_answer, push.SEEDS),
