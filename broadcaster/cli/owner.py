@@ -88,9 +88,13 @@ def _until_recording(target: Target, answer: dict[str, Any], wait: Callable[[flo
 def recorder(answer: dict[str, Any]) -> str:
     """Return the recorder's status in one line."""
     store = answer["store"]
-    state = f"{answer['state']} {store['file']}".strip()
-    if state == "waiting":
-        state = "waiting until the stream is live"
+    match answer["state"]:
+        case "waiting":
+            state = "waiting until the stream is live"
+        case "off":
+            state = "off"
+        case other:
+            state = f"{other} {store['file']}".strip()
     if store["problem"]:
         state += f" ({store['problem']})"
     files = count_text(store["files"], "file")

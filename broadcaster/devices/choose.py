@@ -79,7 +79,7 @@ def _camera_or_test_card(settings: VideoSettings, clock: Clock) -> VideoSource:
     try:
         return _find_camera(settings, clock)
     except SourceError as error:
-        log.warning("video.source is auto and no camera is available (%s); showing the test picture", error.detail)
+        log.warning("no camera was found (%s); viewers see the test picture (video.source is auto)", error.detail)
         return _test_card(settings, clock)
 
 

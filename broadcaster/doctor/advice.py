@@ -48,9 +48,9 @@ _RESEAT_CABLE = (
     "and check that the camera is listed:\n"
     "  rpicam-hello --list-cameras"
 )
-_PLUG_IN_AGAIN = (
-    "Plug the camera in again, if necessary at another port or with another cable, "
-    "and check that it is listed:\n"
+_PLUG_IN = (
+    "Plug in a USB camera. If it is plugged in already, try another port or another cable. "
+    "Check that it is listed:\n"
     "  lsusb"
 )
 _NOT_A_PI = change_settings(
@@ -99,9 +99,8 @@ def _connect(source: str, *, usb_library: bool, on_a_pi: bool) -> str:
     """Return how to connect a camera that this video source may be; empty for a file and the test picture."""
     if source == "picamera2" and not on_a_pi:
         return _NOT_A_PI
-    usb = (_PLUG_IN_AGAIN if usb_library else _USB_LIBRARY) if source in _USB_SOURCES else ""
+    usb = (_PLUG_IN if usb_library else _USB_LIBRARY) if source in _USB_SOURCES else ""
     csi = _RESEAT_CABLE if source in _CSI_SOURCES and on_a_pi else ""
     if not (usb and csi):
         return usb or csi
-    heading = "For a USB camera:\n" if usb_library else ""
-    return f"{heading}{usb}\nFor the Pi's own camera:\n{csi}"
+    return f"{usb}\nFor the Pi's own camera:\n{csi}"

@@ -89,6 +89,7 @@ class DaemonClient:
                 raise Refused(error_text(error.read(_MAX_ANSWER)) or str(error)) from error
         except (OSError, ValueError, HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
+            reason = (isinstance(reason, OSError) and reason.strerror) or reason
             raise NoDaemon(f"no broadcaster answers at {self.url} ({reason})") from error
 
 

@@ -39,6 +39,7 @@ class StreamLog:
         if line != self._last:
             self._last = line
             if not (has_failed and self._explained):
-                log.info("%s%s", line, f", {_AUDIO[status.sound]}" if live else "")
+                level = logging.DEBUG if status.state is StreamState.STOPPING else logging.INFO
+                log.log(level, "%s%s", line, f", {_AUDIO[status.sound]}" if live else "")
         elif live:
             log.info("stream is still live, now %s", _AUDIO[status.sound])

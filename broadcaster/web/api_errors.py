@@ -19,7 +19,12 @@ async def api_errors(request: web.Request, handler: Handler) -> web.StreamRespon
         return await handler(request)
     except web.HTTPException as error:
         if request.path.startswith(_PATH) and error.status >= _LOWEST_ERROR:
-            error.text = json.dumps({"error": (error.text or error.reason).strip()})
+            error.text = json.dumps({"error": _words(error)})
             error.content_type = "application/json"
             error.headers[hdrs.CACHE_CONTROL] = "no-store"
         raise
+
+
+def _words(error: web.HTTPException) -> str:
+    """Return the text of an error without the status, which aiohttp's own texts begin with."""
+    return (error.text or error.reason).strip().removeprefix(f"{error.status}: ")

@@ -87,6 +87,7 @@ async def test_missing_daemon_is_reported() -> None:
     code, out, err = await command("status", "--set", f"web.port={free_port()}", "--set", "web.host=127.0.0.1")
     assert (code, out) == (1, "")
     assert err.startswith("broadcaster: no broadcaster answers at http://127.0.0.1:")
+    assert "/ (Connection refused). To start it: " in err
 
 
 @pytest.mark.parametrize("word", ["settings", "token"])

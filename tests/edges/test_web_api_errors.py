@@ -35,6 +35,7 @@ async def test_errors_of_the_api_are_json(
         assert list(answer) == ["error"]
         assert words in answer["error"]
         assert answer["error"] == answer["error"].strip()
+        assert not answer["error"].startswith(str(status))
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/viewer/nothing.mjs", "/ws"])

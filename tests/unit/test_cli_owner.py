@@ -276,7 +276,7 @@ def test_recording_on_and_off(target, monkeypatch):
     monkeypatch.setattr(DaemonClient, "record", record)
     answers.append({"stream": {"state": "live"}, "recorder": RECORDER | {"state": "recording"}})
     assert owner.record(daemon, "on", lambda seconds: None).startswith("recording")
-    assert owner.record(daemon, "off").startswith("off")
+    assert owner.record(daemon, "off").startswith("off; 12 files")
     assert requests == [True, False]
 
 

@@ -39,7 +39,7 @@ def _no_cameras(monkeypatch):
 def test_csi_cameras_are_not_mentioned_on_a_pc(monkeypatch, caplog):
     monkeypatch.setattr(choose, "read_board", lambda: replace(PI, model=""))
     make_sources(VideoSettings(source="auto"), AudioSettings(source="auto"), FakeClock())
-    assert "no camera is available (no USB camera is plugged in" in caplog.text
+    assert "no camera was found (no USB camera is plugged in" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ def test_change_of_audio_state_while_live_is_logged(caplog):
     ]
 
 
+def test_stop_has_one_log_line(caplog):
+    async def scenario(clock: TravelClock) -> None:
+        driver = StreamDriver(clock, with_microphone=False)
+        async with driver.running():
+            await driver.go_live()
+            driver.controller.set_live(False)
+            await asyncio.sleep(1)
+
+    caplog.set_level("INFO", "broadcaster.stream.stream_log")
+    travel(scenario)
+    assert caplog.messages == ["stream is starting", "stream is live, without audio", "stream is offline"]
+
+
 def test_common_failure_of_video_and_audio_is_logged_once(caplog):
     async def scenario(clock: TravelClock) -> None:
         driver = StreamDriver(clock)

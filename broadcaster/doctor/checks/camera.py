@@ -118,7 +118,7 @@ def evaluate(
         found = f"{source} delivers pictures, but could not be closed within {CLOSE_TIMEOUT:g} s"
         return _ABOUT.warning(found, fix(StreamReason.CAMERA_STALLED, settings))
     if settings.source == "auto" and source == "test":
-        found = "\n".join(["no camera was found; viewers see the test picture", *logs[:1]])
+        found = next(iter(logs), "no camera was found; viewers see the test picture")
         return _ABOUT.warning(found, fix(StreamReason.NO_CAMERA, settings))
     found = f"{_name(measured, settings)}, first picture after {measured.startup:.1f} s"
     if measured.fps < MIN_RATE * measured.traits.fps:
