@@ -91,7 +91,7 @@ test("a viewer's token is exchanged for access, which media elements can send", 
 });
 
 test("errors have the text of the answer; the page knows which notice they are", async () => {
-  const { api } = fakeApi([409, "The recorder is off; set record.mode.\n"], [429, "wait"], [401, "no"], [401, "no"]);
+  const { api } = fakeApi([409, { error: "The recorder is off; set record.mode." }], [429, "wait\n"], [401, "no"], [401, "no"]);
   const error = await api.list().catch((caught) => caught);
   assert.deepEqual([error.status, error.message], [409, "The recorder is off; set record.mode."]);
   assert.equal(noticeOf(error, false), "off");

@@ -8,6 +8,15 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns the text of an error: the API's is JSON, a proxy's may be anything. @param {string} body */
+function errorText(body) {
+  try {
+    return String(JSON.parse(body).error ?? "");
+  } catch {
+    return body.trim();
+  }
+}
+
 export class RecordingsApi {
   /** Lets media elements, which cannot send headers, have the files; empty if that is not necessary. */
   access = "";
@@ -124,7 +133,7 @@ export class RecordingsApi {
     } catch {
       throw new ApiError(0, "");
     }
-    if (!response.ok) throw new ApiError(response.status, (await response.text()).trim());
+    if (!response.ok) throw new ApiError(response.status, errorText(await response.text()));
     return { answer: response.status === 204 ? null : await response.json(), response };
   }
 }
