@@ -108,6 +108,10 @@ class PushError(BroadcasterError):
         self.http_status = http_status
 
 
+class BusyError(BroadcasterError):
+    """Too much is waiting for the same thing; the caller may try again in a moment."""
+
+
 class RecordError(BroadcasterError):
     """The recorder cannot do what it was asked for; the message says why."""
 

@@ -13,6 +13,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from broadcaster.media.mp4 import (
     MOVIE_RATE,
@@ -26,6 +27,9 @@ from broadcaster.media.mp4 import (
     movie_box,
 )
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE
+
+if TYPE_CHECKING:
+    from broadcaster.media.mp4_samples import TrackSamples
 
 MARK_OFFSET = 32
 """Bytes of `ftyp`, behind which `OPEN` or `CLOSED` stands."""
@@ -49,7 +53,7 @@ def header(tracks: Tracks) -> bytes:
     return init[:MARK_OFFSET] + OPEN + init[MARK_OFFSET:]
 
 
-class _TrackIndex:
+class TrackIndex:
     """The sample tables of one track, as they grow; about 5 bytes per sample."""
 
     def __init__(self, rate: int) -> None:
@@ -58,7 +62,8 @@ class _TrackIndex:
         self._end = 0
         self._sizes = array("I")
         self._keyframes = array("I")
-        self._durations: list[list[int]] = []
+        self._run_counts = array("I")
+        self._run_durations = array("I")
         self._offsets = array("Q")
         self._counts = array("I")
 
@@ -93,9 +98,40 @@ class _TrackIndex:
                 self._keyframes.append(len(self._sizes))
             self._append_duration(sample.duration)
 
+    def extend(self, samples: TrackSamples) -> None:
+        """Take samples of another file; the last one here gets longer or shorter, so that they begin at their time.
+
+        Those that would overlap with what is here already are left out.
+        """
+        time, end, skipped = samples.start, self._end if self else 0, 0
+        while skipped < len(samples.sizes) and time + samples.durations[skipped] // 2 < end:
+            time += samples.durations[skipped]
+            skipped += 1
+        if skipped == len(samples.sizes):
+            return
+        if not self:
+            self._start = self._end = max(time, 0)
+        elif time != self._end:
+            self._prolong(time - self._end)
+        keyframes = enumerate(samples.keyframes[skipped:], len(self) + 1)
+        self._keyframes.extend(number for number, is_keyframe in keyframes if is_keyframe)
+        for duration, same in groupby(samples.durations[skipped:]):
+            self._append_run(len(list(same)), duration)
+        self._sizes.extend(samples.sizes[skipped:])
+        for chunk in samples.chunks():
+            left_out = min(max(skipped - chunk.first, 0), chunk.count)
+            if left_out < chunk.count:
+                self._offsets.append(chunk.offset + sum(samples.sizes[chunk.first : chunk.first + left_out]))
+                self._counts.append(chunk.count - left_out)
+
+    def move(self, size: int) -> None:
+        """Let all samples lie so many bytes further."""
+        self._offsets = array("Q", (offset + size for offset in self._offsets))
+
     def tables(self, *, all_keyframes: bool) -> SampleTables:
         """Return the boxes of `stbl` (14496-12 §8.6.1, §8.6.2, §8.7)."""
-        boxes = [_table(b"stts", [struct.pack(">2L", *run) for run in self._durations])]
+        runs = zip(self._run_counts, self._run_durations, strict=True)
+        boxes = [_table(b"stts", [struct.pack(">2L", *run) for run in runs])]
         if not all_keyframes:
             boxes.append(_table(b"stss", [_big_endian(self._keyframes)], len(self._keyframes)))
         boxes += [
@@ -106,20 +142,25 @@ class _TrackIndex:
         return SampleTables(b"".join(boxes), self._edits(), self._end - self._start, self._in_movie(self._end))
 
     def _append_duration(self, duration: int) -> None:
-        self._end += duration
-        if self._durations and self._durations[-1][1] == duration:
-            self._durations[-1][0] += 1
+        self._append_run(1, duration)
+
+    def _append_run(self, count: int, duration: int) -> None:
+        self._end += count * duration
+        if self._run_durations and self._run_durations[-1] == duration:
+            self._run_counts[-1] += count
         else:
-            self._durations.append([1, duration])
+            self._run_counts.append(count)
+            self._run_durations.append(duration)
 
     def _prolong(self, ticks: int) -> None:
-        """Make the last sample longer."""
-        last = self._durations[-1]
-        last[0] -= 1
-        if not last[0]:
-            self._durations.pop()
-        self._end -= last[1]
-        self._append_duration(last[1] + ticks)
+        """Make the last sample longer, or shorter if `ticks` is negative; at least one tick remains."""
+        last = self._run_durations[-1]
+        self._run_counts[-1] -= 1
+        if not self._run_counts[-1]:
+            self._run_counts.pop()
+            self._run_durations.pop()
+        self._end -= last
+        self._append_duration(max(last + ticks, 1))
 
     def _edits(self) -> bytes:
         """Return an edit list that lets the track begin later than the movie, if it does."""
@@ -139,8 +180,8 @@ class MovieIndex:
     def __init__(self, tracks: Tracks) -> None:
         self.end = len(header(tracks))
         self.tracks = tracks
-        self._video = _TrackIndex(VIDEO_RATE)
-        self._audio = _TrackIndex(AUDIO_RATE)
+        self._video = TrackIndex(VIDEO_RATE)
+        self._audio = TrackIndex(AUDIO_RATE)
 
     @property
     def duration(self) -> float:

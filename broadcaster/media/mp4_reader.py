@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from broadcaster.media.bits import PictureFormat, picture_format
+from broadcaster.media.h264 import START_CODE
 from broadcaster.media.mp4 import (
     AUDIO_RUN,
     AUDIO_TRACK,
@@ -38,13 +39,16 @@ class Movie:
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class Box:
+    """A box of a file (14496-12 §4.2): `start` is its offset in what was read, `content` what is behind its header."""
+
     kind: bytes
     start: int
     content: memoryview
 
     @property
     def end(self) -> int:
+        """The offset of what follows."""
         return self.start + _HEADER + len(self.content)
 
     def fields(self, format: str, offset: int = 0) -> tuple[int, ...]:
@@ -54,11 +58,11 @@ class _Box:
         except struct.error:
             raise Mp4Error(f"the box {self.kind!r} is too short") from None
 
-    def child(self, *path: bytes) -> _Box:
+    def child(self, *path: bytes) -> Box:
         """Return the first box at this path inside. Raises `Mp4Error` if there is none."""
         found = self
         for kind in path:
-            inner = next((one for one in _boxes(found.content) if one.kind == kind), None)
+            inner = next((one for one in boxes(found.content) if one.kind == kind), None)
             if inner is None:
                 raise Mp4Error(f"the box {found.kind!r} has no {kind!r}")
             found = inner
@@ -70,11 +74,11 @@ def read(data: bytes) -> Movie:
 
     An incomplete fragment at the end is not an error: recording may have been interrupted.
     """
-    boxes = list(_boxes(memoryview(data)))
-    if [one.kind for one in boxes[:2]] != [b"ftyp", b"moov"]:
+    found = list(boxes(memoryview(data)))
+    if [one.kind for one in found[:2]] != [b"ftyp", b"moov"]:
         raise Mp4Error("the file does not begin with ftyp and moov")
-    movie = Movie(_read_tracks(boxes[1]), size=boxes[1].end)
-    for moof, mdat in zip(boxes[2::2], boxes[3::2], strict=False):
+    movie = Movie(_read_tracks(found[1]), size=found[1].end)
+    for moof, mdat in zip(found[2::2], found[3::2], strict=False):
         if (moof.kind, mdat.kind) != (b"moof", b"mdat"):
             raise Mp4Error(f"{moof.kind!r} and {mdat.kind!r} instead of moof and mdat")
         movie.fragments.append(_read_fragment(moof, mdat))
@@ -84,13 +88,26 @@ def read(data: bytes) -> Movie:
 
 def read_fragment(data: bytes) -> Fragment:
     """Return the content of one fragment. Raises `Mp4Error`."""
-    boxes = list(_boxes(memoryview(data)))
-    if [one.kind for one in boxes] != [b"moof", b"mdat"]:
+    found = list(boxes(memoryview(data)))
+    if [one.kind for one in found] != [b"moof", b"mdat"]:
         raise Mp4Error("this is not a moof and an mdat")
-    return _read_fragment(*boxes)
+    return _read_fragment(*found)
 
 
-def _boxes(data: memoryview) -> Iterator[_Box]:
+def access_unit(sample: bytes, tracks: Tracks) -> bytes:
+    """Return a picture with start codes and the parameter sets of its track in front, as decoders take it.
+
+    It ends where the lengths in it do not fit.
+    """
+    units, position = [*tracks.sps, *tracks.pps], 0
+    while position + 4 <= len(sample):
+        (size,) = struct.unpack_from(">L", sample, position)
+        units.append(sample[position + 4 : position + 4 + size])
+        position += 4 + size
+    return b"".join(b"\0" + START_CODE + unit for unit in units)
+
+
+def boxes(data: memoryview) -> Iterator[Box]:
     """Yield the boxes in `data`, up to an incomplete one. Raises `Mp4Error` if a size is impossible."""
     offset = 0
     while offset + _HEADER <= len(data):
@@ -99,20 +116,20 @@ def _boxes(data: memoryview) -> Iterator[_Box]:
             raise Mp4Error(f"the box {kind!r} has the size {size}")
         if offset + size > len(data):
             return
-        yield _Box(kind, offset, data[offset + _HEADER : offset + size])
+        yield Box(kind, offset, data[offset + _HEADER : offset + size])
         offset += size
 
 
-def _read_tracks(moov: _Box) -> Tracks:
-    tracks = [one for one in _boxes(moov.content) if one.kind == b"trak"]
+def _read_tracks(moov: Box) -> Tracks:
+    tracks = [one for one in boxes(moov.content) if one.kind == b"trak"]
     handlers = [bytes(track.child(b"mdia", b"hdlr").content[8:12]) for track in tracks]
     if handlers not in ([b"vide"], [b"vide", b"soun"]):
         raise Mp4Error(f"the tracks are {handlers}")
     entries = tracks[0].child(b"mdia", b"minf", b"stbl", b"stsd")
-    avc1 = next(_boxes(entries.content[8:]), None)
+    avc1 = next(boxes(entries.content[8:]), None)
     if avc1 is None or avc1.kind != b"avc1":
         raise Mp4Error("the video is not avc1")
-    record = next((one for one in _boxes(avc1.content[_AVC1_FIELDS:]) if one.kind == b"avcC"), None)
+    record = next((one for one in boxes(avc1.content[_AVC1_FIELDS:]) if one.kind == b"avcC"), None)
     if record is None:
         raise Mp4Error("there is no decoder configuration")
     sps, pps = _read_parameter_sets(record)
@@ -123,7 +140,7 @@ def _read_tracks(moov: _Box) -> Tracks:
     return Tracks(sps, pps, format, audio=len(tracks) == 2)
 
 
-def _read_parameter_sets(record: _Box) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+def _read_parameter_sets(record: Box) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Return SPS and PPS of an AVCDecoderConfigurationRecord (14496-15 §5.3.3.1)."""
     (count,) = record.fields(">B", 5)
     sps, offset = _read_sized(record, 6, count & 0x1F)
@@ -134,7 +151,7 @@ def _read_parameter_sets(record: _Box) -> tuple[tuple[bytes, ...], tuple[bytes, 
     return sps, pps
 
 
-def _read_sized(record: _Box, offset: int, count: int) -> tuple[tuple[bytes, ...], int]:
+def _read_sized(record: Box, offset: int, count: int) -> tuple[tuple[bytes, ...], int]:
     sets = []
     for _ in range(count):
         (size,) = record.fields(">H", offset)
@@ -146,10 +163,10 @@ def _read_sized(record: _Box, offset: int, count: int) -> tuple[tuple[bytes, ...
     return tuple(sets), offset
 
 
-def _read_fragment(moof: _Box, mdat: _Box) -> Fragment:
+def _read_fragment(moof: Box, mdat: Box) -> Fragment:
     (number,) = moof.child(b"mfhd").fields(">L", 4)
     samples: dict[int, tuple[Sample, ...]] = {}
-    for run in (one for one in _boxes(moof.content) if one.kind == b"traf"):
+    for run in (one for one in boxes(moof.content) if one.kind == b"traf"):
         (track,) = run.child(b"tfhd").fields(">L", 4)
         if track not in (VIDEO_TRACK, AUDIO_TRACK) or track in samples:
             raise Mp4Error(f"a fragment has an unexpected track {track}")
@@ -161,7 +178,7 @@ def _read_fragment(moof: _Box, mdat: _Box) -> Fragment:
     return Fragment(number, samples.get(VIDEO_TRACK, ()), samples.get(AUDIO_TRACK, ()))
 
 
-def _read_samples(run: _Box, time: int, mdat: _Box, data_start: int) -> Iterator[Sample]:
+def _read_samples(run: Box, time: int, mdat: Box, data_start: int) -> Iterator[Sample]:
     """Yield the samples of a `trun`, whose data offset counts from the moof."""
     flags, count, offset = run.fields(">LLl")
     offset -= data_start

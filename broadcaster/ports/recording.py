@@ -121,6 +121,48 @@ class RecordingLibrary(Protocol):
         """Set whether a recording is never deleted to make room, which changes its name. Raises `RecordError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of a file."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that does not exist as such: `head`, and then these parts of others. `started` is in Unix seconds.
+
+    `tag` is the same as long as the content is.
+    """
+
+    head: bytes
+    parts: tuple[FilePart, ...]
+    started: float
+    duration: float
+    tag: str
+
+
+class RecordingReader(Protocol):
+    """What is in the recordings. All methods wait for a thread and the disk; they raise `RecordError` and `BusyError`."""
+
+    async def playlist(self, start: float, end: float, query: str) -> str:
+        """Return an HLS playlist of what was captured between two times in Unix seconds.
+
+        Its addresses are relative to that of the recordings; `query` is appended to each.
+        """
+
+    async def init_segment(self, recording: Recording) -> bytes:
+        """Return what players need before the fragments of a recording."""
+
+    async def export(self, start: float, end: float) -> Export:
+        """Return one file with what was captured between two times."""
+
+    async def keyframe(self, recording: Recording, at: float) -> bytes:
+        """Return the keyframe that is the nearest to a time in seconds from the beginning: an access unit."""
+
+
 class RecorderControl(Protocol):
     """The recorder, as API, command line and panel control it."""
 

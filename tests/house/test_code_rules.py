@@ -22,6 +22,7 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/devices/picamera/isolated_encoder.py",
     "broadcaster/outputs/muxed.py",
     "broadcaster/storage/recordings/store.py",
+    "broadcaster/worker.py",
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",
