@@ -116,6 +116,10 @@ class RecordError(BroadcasterError):
     """The recorder cannot do what it was asked for; the message says why."""
 
 
+class FormatChange(RecordError):
+    """Recordings cannot become one file, because the video's format changes."""
+
+
 class BadOffer(BroadcasterError):
     """An SDP offer of a player that cannot be answered, or that no player would send."""
 

@@ -23,10 +23,12 @@ def make_recordings(
     record = settings.record
     if record.mode == "off" and not record.timelapse:
         return None, []
+    from broadcaster.storage.recordings.reading import RecordingReader  # noqa: PLC0415
     from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
+    from broadcaster.web.recording_routes import Archive  # noqa: PLC0415
 
     store = open_store(record, state, clock)
-    server.set_library(store)
+    server.set_archive(Archive(store, RecordingReader(store), _make_jpeg, record.viewers))
     recorder, components = None, [replace(component("recordings", store.start), close=store.close)]
     if record.mode != "off":
         from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
@@ -55,3 +57,10 @@ def make_stills(
     stills = Stills(hub, stream, clock, jpeg_of)
     server.set_stills(stills)
     return [component("stills", stills.start, stills.close)]
+
+
+def _make_jpeg(keyframe: bytes, width: int | None) -> bytes:
+    """Return a keyframe as JPEG; what decodes it is loaded with the first one. Raises ValueError."""
+    from broadcaster.devices.jpeg import jpeg_of  # noqa: PLC0415
+
+    return jpeg_of(keyframe, width)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from broadcaster.media.mp4 import VIDEO_RUN, Tracks
+from broadcaster.media.mp4 import VIDEO_RUN, Tracks, init_segment
 from broadcaster.media.mp4_mend import ReadAt
 from broadcaster.media.mp4_plain import header
 from broadcaster.media.mp4_reader import Mp4Error, boxes
@@ -48,6 +48,15 @@ class FragmentTable:
     def duration(self) -> float:
         """The duration in seconds."""
         return self.times[-1] / VIDEO_RATE if self.times else 0.0
+
+    def init_segment(self) -> bytes:
+        """Return what players need before the fragments."""
+        return init_segment(replace(self.tracks, audio=self.has_audio))
+
+    def begins_at(self, offset: int) -> bool:
+        """Return whether playing may begin at this offset of the file."""
+        place = bisect_left(self.offsets, offset)
+        return place < len(self.offsets) - 1 and self.offsets[place] == offset
 
     def between(self, start: float, end: float, *, inside: bool = False) -> tuple[int, int]:
         """Return the numbers of the first place, and of the one behind the last, for a time in seconds.

@@ -145,7 +145,7 @@ class Export:
 
 
 class RecordingReader(Protocol):
-    """What is in the recordings. All methods wait for a thread and the disk; they raise `RecordError` and `BusyError`."""
+    """What is in the recordings. All methods wait for the disk in a thread, and raise `RecordError` and `BusyError`."""
 
     async def playlist(self, start: float, end: float, query: str) -> str:
         """Return an HLS playlist of what was captured between two times in Unix seconds.
@@ -155,6 +155,9 @@ class RecordingReader(Protocol):
 
     async def init_segment(self, recording: Recording) -> bytes:
         """Return what players need before the fragments of a recording."""
+
+    async def segment(self, recording: Recording, offset: int, size: int, shift: int) -> tuple[bytes | FilePart, ...]:
+        """Return the parts of a segment of a playlist: bytes of a recording, `shift` ticks of the video later."""
 
     async def export(self, start: float, end: float) -> Export:
         """Return one file with what was captured between two times."""

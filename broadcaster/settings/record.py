@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from broadcaster.settings.declaring import setting
-from broadcaster.settings.kinds import PRINTABLE, Enum, Float, Int, Text
+from broadcaster.settings.kinds import PRINTABLE, Bool, Enum, Float, Int, Text
 
 RecordMode = Literal["off", "live", "demand"]
 
@@ -38,6 +38,9 @@ class RecordSettings:
     )
     before: float = setting(
         30.0, Float(0.0, 300.0, "seconds"), "Seconds by which a recording on demand begins earlier, from memory."
+    )
+    viewers: bool = setting(
+        False, Bool(), "Whether everyone who may watch the stream may watch and download recordings, too."
     )
     clip: float = setting(
         60.0, Float(0.0, 300.0, "seconds"), "Seconds that a clip keeps, from memory; 0: nothing is held for clips."

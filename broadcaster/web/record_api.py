@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from broadcaster.ports.recording import RecorderControl
 
 _WRONG_BODY = 'The body must be {"record": true}, {"record": false}, {"clip": true} or {"mark": true}.\n'
+_OFF = "The recorder is off; set record.mode, and restart the daemon.\n"
 
 
 class RecordApi:
@@ -35,7 +36,7 @@ class RecordApi:
         operator = self._operator.require(request)
         body = await read_object(request)
         if self.recorder is None:
-            raise web.HTTPConflict(text="The recorder is off; set record.mode, and restart the daemon.\n")
+            raise web.HTTPConflict(text=_OFF)
         answer: dict[str, Any] = {"stream": to_builtins(stream_object(self._stream.status))}
         caller = f"{operator} at {request[CALLER].address}"
         match body:
@@ -51,6 +52,12 @@ class RecordApi:
             case _:
                 raise web.HTTPBadRequest(text=_WRONG_BODY)
         return json_response(answer | {"recorder": to_builtins(self.recorder.stats())})
+
+    async def refuse(self, request: web.Request) -> web.Response:
+        """Refuse a request for recordings while the recorder is off."""
+        if not self._operator.is_operator(request):
+            raise self._operator.refusal()
+        raise web.HTTPConflict(text=_OFF)
 
     async def _mark(self, recorder: RecorderControl) -> float:
         try:

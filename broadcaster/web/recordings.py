@@ -1,4 +1,4 @@
-"""`/api/recordings` and `/recordings/NAME`: the operator lists, downloads, keeps and deletes recordings."""
+"""`/api/recordings` and `/recordings/NAME`: lists, sends, keeps and deletes recordings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from broadcaster.errors import RecordError
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
-from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.proxies import CALLER
-from broadcaster.web.ranged_file import send_file
+from broadcaster.web.ranged_file import FileSender
+from broadcaster.web.recording_access import RecordingAccess
 from broadcaster.web.time_range import LATEST, TimeRange, any_range, number
 
 if TYPE_CHECKING:
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
 
 
 class RecordingsApi:
-    """Handlers for recordings; `library` is None while the recorder is off."""
+    """Handlers for single recordings, and for the list of them."""
 
-    def __init__(self, operator: OperatorAuth, clock: Clock, log: RateLimitedLogger) -> None:
-        self.library: RecordingLibrary | None = None
-        self._operator = operator
+    def __init__(self, access: RecordingAccess, sender: FileSender, clock: Clock, log: RateLimitedLogger) -> None:
+        self._access = access
+        self._sender = sender
         self._clock = clock
         self._log = log
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Route the requests to this object."""
         router.add_get("/api/recordings", self.list)
+        router.add_post("/api/recordings/access", self._access.grant)
+        router.add_delete("/api/recordings/marks/{at}", self.remove_mark)
         router.add_post("/api/recordings/{name}", self.keep)
         router.add_delete("/api/recordings/{name}", self.delete)
-        router.add_delete("/api/recordings/marks/{at}", self.remove_mark)
         router.add_get("/recordings/{name}", self.download)
 
     async def list(self, request: web.Request) -> web.Response:
         """List recordings, gaps and marks, oldest first; `from` and `to` limit the list to a range of time."""
-        library, wanted = self._library(request), any_range(request.query)
+        library, wanted = self._access.to_watch(request), any_range(request.query)
         now = self._clock.unix()
         answer = {
             "recordings": [one for one in library.recordings if _overlaps(one, wanted, now)],
@@ -51,18 +52,16 @@ class RecordingsApi:
                 if gap.start < wanted.end and gap.end > wanted.start
             ],
             "marks": [mark.at for mark in library.marks if wanted.start <= mark.at < wanted.end],
-            "change": True,
+            "change": self._access.may_change(request),
         }
         body = json.encode(answer)  # thousands: the standard library would take long
         return web.Response(body=body, content_type="application/json", headers={hdrs.CACHE_CONTROL: "no-store"})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Send a file, or the ranges of it that are requested (RFC 9110 §14); `?download` gives it another name."""
-        library, recording = self._find(request)
-        headers: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.CONTENT_TYPE: "video/mp4"}
-        if "download" in request.query:
-            headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{_readable_name(recording)}"'
-        return await send_file(request, library.path(recording), headers)
+        library = self._access.to_watch(request)
+        recording = self._access.find(library, request.match_info["name"])
+        return await send_recording(self._sender, request, library, recording, save="download" in request.query)
 
     async def keep(self, request: web.Request) -> web.Response:
         """Mark a recording as one that is never deleted to make room, or not."""
@@ -87,35 +86,31 @@ class RecordingsApi:
 
     async def remove_mark(self, request: web.Request) -> web.Response:
         """Remove a mark."""
-        library, at = self._library(request), number(request.match_info, "at", 0.0, LATEST)
+        library, at = self._access.to_change(request), number(request.match_info, "at", 0.0, LATEST)
         try:
             await library.remove_mark(at)
         except RecordError as error:
             raise web.HTTPNotFound(text=f"{error}\n") from error
         return web.Response(status=204)
 
-    def _library(self, request: web.Request) -> RecordingLibrary:
-        """Return the library. Raises HTTP errors unless the operator asks, and while the recorder is off."""
-        if not self._operator.is_operator(request):
-            raise self._operator.refusal()
-        if self.library is None:
-            raise web.HTTPConflict(text="The recorder is off; set record.mode, and restart the daemon.\n")
-        return self.library
-
     def _find(self, request: web.Request) -> tuple[RecordingLibrary, Recording]:
-        library, name = self._library(request), request.match_info["name"]
-        for recording in library.recordings:
-            if recording.name == name:
-                return library, recording
-        raise web.HTTPNotFound(text="There is no such recording.\n")
+        """Return the library and a recording, which the operator may change. Raises HTTP errors."""
+        library = self._access.to_change(request)
+        return library, self._access.find(library, request.match_info["name"])
+
+
+async def send_recording(
+    sender: FileSender, request: web.Request, library: RecordingLibrary, recording: Recording, *, save: bool
+) -> web.StreamResponse:
+    """Send a file, or a range of it; with `save`, browsers do not play it, and give it a name for people."""
+    headers: dict[str, str] = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.CONTENT_TYPE: "video/mp4"}
+    if save:
+        name = time.strftime("%Y-%m-%d %H.%M.%S.mp4", time.localtime(recording.started))
+        headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
+    return await sender.send(request, library.path(recording), headers)
 
 
 def _overlaps(recording: Recording, wanted: TimeRange, now: float) -> bool:
     """Return whether a recording has anything of this range; one that is being written lasts until now."""
     end = max(now, recording.started) if recording.open else recording.started + recording.duration
     return recording.started < wanted.end and end >= wanted.start
-
-
-def _readable_name(recording: Recording) -> str:
-    """Return a name that a person understands, in the machine's time zone."""
-    return time.strftime("%Y-%m-%d %H.%M.%S.mp4", time.localtime(recording.started))

@@ -31,7 +31,6 @@ from broadcaster.web.page import Page, viewer_folder
 from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
 from broadcaster.web.record_api import RecordApi
-from broadcaster.web.recordings import RecordingsApi
 from broadcaster.web.request_guard import Handler, RequestGuard
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
@@ -40,6 +39,7 @@ from broadcaster.web.whep import Whep
 if TYPE_CHECKING:
     from broadcaster.outputs.stills import Stills
     from broadcaster.web.stills import StillsEndpoint
+    from broadcaster.web.recording_routes import Archive, RecordingRoutes
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ class Routes:
         )
         self.api.reports["link_key"] = lambda: self._viewer_auth.link_key_id
         self.record_api = RecordApi(stream, self._operator, request_log)
-        self.recordings = RecordingsApi(self._operator, clock, request_log)
-        self._clock, self._log = clock, request_log
+        self._secrets, self._capacity, self._clock, self._log = secrets, capacity, clock, request_log
+        self._recordings: RecordingRoutes | None = None
         parts = Parts(stream, self.viewers, self._players, capacity, clock, installed_ring())
         self.owner = OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, request_log, self.read_files)
         self._closing = False
@@ -100,6 +100,21 @@ class Routes:
 
         self._stills = StillsEndpoint(stills, self.viewers, self._viewer_auth, self._operator, self._clock, self._log)
         return self._stills
+
+    def set_archive(self, archive: Archive) -> None:
+        """Serve these recordings; nothing of that is loaded without them."""
+        from broadcaster.web.recording_routes import RecordingRoutes  # noqa: PLC0415
+
+        self._recordings = RecordingRoutes(
+            archive,
+            self._operator,
+            self._viewer_auth,
+            None if self._secrets is None else self._secrets.link_key,
+            lambda: len(self.viewers),
+            self._capacity,
+            self._clock,
+            self._log,
+        )
 
     def application(self) -> web.Application:
         """Return the aiohttp application with all routes."""
@@ -120,7 +135,10 @@ class Routes:
         app.router.add_get("/api/status", self.api.status)
         app.router.add_post("/api/live", self.api.live)
         app.router.add_post("/api/record", self.record_api.record)
-        self.recordings.add_routes(app.router)
+        if self._recordings is not None:
+            self._recordings.add_routes(app.router)
+        else:
+            app.router.add_route("*", "/api/recordings{path:(/.*)?}", self.record_api.refuse)
         self.owner.add_routes(app.router)
         app.router.add_get("/healthz", self.api.health)
         app.on_response_prepare.append(self.guard.add_headers)
@@ -135,6 +153,8 @@ class Routes:
             self._players.end_links()
             if self._stills is not None:
                 self._stills.end_links()
+            if self._recordings is not None:
+                self._recordings.revoke()
 
     def start(self) -> None:
         """Start announcing changes to viewers."""

@@ -26,7 +26,8 @@ from broadcaster.web.routes import Routes
 
 if TYPE_CHECKING:
     from broadcaster.outputs.stills import Stills
-    from broadcaster.ports.recording import RecorderControl, RecordingLibrary
+    from broadcaster.ports.recording import RecorderControl
+    from broadcaster.web.recording_routes import Archive
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +95,9 @@ class WebServer:
         """Add a field of this name to the operator's status; what `report` returns is dataclasses, lists, values."""
         self._routes.api.reports[name] = report
 
-    def set_library(self, library: RecordingLibrary) -> None:
-        """Let the operator use these recordings."""
-        self._routes.recordings.library = library
+    def set_archive(self, archive: Archive) -> None:
+        """Serve these recordings; before `start`."""
+        self._routes.set_archive(archive)
 
     def set_recorder(self, recorder: RecorderControl) -> None:
         """Let the operator control this recorder, and see its status."""

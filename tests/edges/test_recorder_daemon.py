@@ -4,9 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -14,29 +11,11 @@ import pytest
 from broadcaster.devices.panel import button
 from tests.edges.app_rig import served
 from tests.edges.recording_rig import Files
+from tests.rigs.http import request
 from tests.rigs.light import LightViewer
 from tests.rigs.panel import panel_rig
 
 RECORD = ("record.mode=demand", "record.keep_free=0")
-
-
-async def request(
-    port: int, method: str, path: str, body: object = None, **headers: str
-) -> tuple[int, bytes, Mapping[str, str]]:
-    """Return status, body and headers of an answer."""
-
-    def send() -> tuple[int, bytes, Mapping[str, str]]:
-        data = None if body is None else json.dumps(body).encode()
-        fields = {"Content-Type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
-        sent = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, fields, method=method)
-        try:
-            with urllib.request.urlopen(sent, timeout=20) as answer:
-                return answer.status, answer.read(), answer.headers
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read(), error.headers
-
-    return await asyncio.to_thread(send)
 
 
 async def post(port: int, body: object, **headers: str) -> tuple[int, Any]:
@@ -193,12 +172,20 @@ async def test_recorder_that_is_off_says_so(tmp_path):
         code, answer = await post(daemon.port, {"clip": True})
         assert code == 409
         assert "record.mode" in answer
+        for method, path in (
+            ("GET", "/api/recordings"),
+            ("DELETE", "/api/recordings/x"),
+            ("POST", "/api/recordings/clips"),
+        ):
+            code, body, _ = await request(daemon.port, method, path, {} if method == "POST" else None)
+            assert (code, b"record.mode" in body) == (409, True)
+        assert (await request(daemon.port, "GET", "/recordings/film.m3u8"))[0] == 404
 
 
 def test_recorder_is_not_loaded_with_the_daemon():
     program = "import sys, broadcaster.app; print(*(name for name in sys.modules if 'recording' in name))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == ["broadcaster.web.recordings"]
+    assert loaded.stdout.split() == []
 
 
 async def test_held_button_saves_a_clip_and_the_light_confirms_it(tmp_path, monkeypatch):

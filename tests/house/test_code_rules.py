@@ -22,12 +22,12 @@ BROAD_EXCEPT_FILES = [
     "broadcaster/devices/picamera/isolated_encoder.py",
     "broadcaster/outputs/muxed.py",
     "broadcaster/storage/recordings/store.py",
-    "broadcaster/worker.py",
     "broadcaster/stream/audio.py",
     "broadcaster/stream/controller.py",
     "broadcaster/stream/hub.py",
     "broadcaster/web/push/target.py",
     "broadcaster/web/viewer.py",
+    "broadcaster/worker.py",
 ]
 """Files that may catch `Exception`: around one viewer, one push target, one subscriber, the thread that writes
 recordings, a source (its threads, opening and closing it), a second encoder, or the whole daemon, or to hand an

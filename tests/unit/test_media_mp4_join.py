@@ -1,5 +1,6 @@
 """Reading where the samples of recordings are, and joining parts of them to a plain MP4."""
 
+import itertools
 import random
 import struct
 
@@ -109,7 +110,7 @@ def test_spans_have_a_least_duration_and_leave_nothing_out():
     _, _, table = recording()
     spans = table.spans(1, 6, 1.5)
     assert [span.duration for span in spans] == [2, 2, 1]
-    for span, following in zip(spans, spans[1:], strict=False):
+    for span, following in itertools.pairwise(spans):
         assert span.offset + span.size == following.offset
         assert span.time + span.duration == pytest.approx(following.time)
 

@@ -63,13 +63,21 @@ def film_parts(files: Iterable[File], start: float, end: float) -> list[FilmPart
 
 def pause_between(before: FilmPart, part: FilmPart) -> float:
     """Return the seconds between two parts in the film: none, unless the second one continues the first."""
+    return max(_pause(before, part), 0.0) if continues(before, part) else 0.0
+
+
+def continues(before: FilmPart, part: FilmPart) -> bool:
+    """Return whether a part was captured right after another one."""
+    return abs(_pause(before, part)) < _CONTINUOUS
+
+
+def _pause(before: FilmPart, part: FilmPart) -> float:
+    """Return the seconds from the end of one part to the beginning of the next, as they were captured."""
     ended = before.span.time + before.span.duration
     one, other = before.recording, part.recording
     if one.boot and one.boot == other.boot:  # exact, whatever has happened to the clock
-        pause = other.started_at + part.span.time - (one.started_at + ended)
-    else:
-        pause = part.start - (one.started + ended)
-    return pause if 0 < pause < _CONTINUOUS else 0.0
+        return other.started_at + part.span.time - (one.started_at + ended)
+    return part.start - (one.started + ended)
 
 
 def _without(wanted: Interval, covered: Sequence[Interval]) -> Iterator[Interval]:

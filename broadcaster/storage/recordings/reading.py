@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from broadcaster.errors import RecordError
-from broadcaster.media.mp4 import init_segment
+from broadcaster.errors import FormatChange, RecordError
 from broadcaster.media.mp4_fragments import first_picture
 from broadcaster.media.mp4_join import Join
+from broadcaster.media.mp4_moved import moved_fragments
 from broadcaster.media.mp4_reader import access_unit
 from broadcaster.media.mp4_samples import read_samples
 from broadcaster.model.recording import Recording
@@ -46,6 +45,10 @@ class RecordingReader:
         """Return what players need before the fragments of a recording."""
         return await self._worker.run(partial(self._init_segment, recording))
 
+    async def segment(self, recording: Recording, offset: int, size: int, shift: int) -> tuple[bytes | FilePart, ...]:
+        """Return the parts of a segment of a playlist: bytes of a recording, `shift` ticks of the video later."""
+        return await self._worker.run(partial(self._segment, recording, offset, size, shift))
+
     async def export(self, start: float, end: float) -> Export:
         """Return one file with what was captured between two times."""
         return await self._worker.run(partial(self._export, start, end))
@@ -62,8 +65,15 @@ class RecordingReader:
         return found
 
     def _init_segment(self, recording: Recording) -> bytes:
-        table = self._tables.of(recording)
-        return init_segment(replace(table.tracks, audio=table.has_audio))
+        return self._tables.of(recording).init_segment()
+
+    def _segment(self, recording: Recording, offset: int, size: int, shift: int) -> tuple[bytes | FilePart, ...]:
+        table, path = self._tables.of(recording), self._library.path(recording)
+        if not table.begins_at(offset) or offset + size > table.offsets[-1]:
+            raise RecordError("there is no such part")
+        with reading(path) as read_at:
+            fragments = tuple(moved_fragments(read_at, offset, offset + size, shift))
+        return tuple(part for one in fragments for part in (one.moof, FilePart(path, one.offset, one.size)))
 
     def _export(self, start: float, end: float) -> Export:
         parts = self.parts(start, end)
@@ -102,10 +112,10 @@ class RecordingReader:
 
 
 def check_format(join: Join, part: FilmPart) -> None:
-    """Raise `RecordError` if a part cannot follow in the same file, because the source or its settings changed."""
+    """Raise `FormatChange` if a part cannot follow in the same file, because the source or its settings changed."""
     if not join.fits(part.table.tracks):
         moment = datetime.fromtimestamp(part.start).astimezone()
-        raise RecordError(
+        raise FormatChange(
             f"the video's format changes at {moment:%Y-%m-%d %H:%M:%S %Z}; take what is before and after it separately"
         )
 
