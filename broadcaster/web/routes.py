@@ -38,8 +38,8 @@ from broadcaster.web.whep import Whep
 
 if TYPE_CHECKING:
     from broadcaster.outputs.stills import Stills
-    from broadcaster.web.stills import StillsEndpoint
     from broadcaster.web.recording_routes import Archive, RecordingRoutes
+    from broadcaster.web.stills import StillsEndpoint
 
 log = logging.getLogger(__name__)
 
