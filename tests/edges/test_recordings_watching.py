@@ -114,6 +114,14 @@ async def test_ffmpeg_plays_a_film_and_seeks_in_it(tmp_path):
             assert shown <= picture + 0.001 <= wanted + 0.002
 
 
+async def test_timelapse_is_no_part_of_a_film(tmp_path):
+    async with archive(tmp_path) as found:
+        first, second, _ = found.rig.files.names()
+    (found.rig.files.path / second).rename(found.rig.files.path / second.replace(".mp4", "_timelapse.mp4"))
+    async with served(tmp_path, "test", *SETTINGS) as found.daemon:
+        assert set(re.findall(r"\n(\S+)/\d+_", await found.film(0, 14))) == {first}
+
+
 @needs_ffprobe
 async def test_export_is_one_file_with_ranges(tmp_path):
     async with archive(tmp_path) as found:

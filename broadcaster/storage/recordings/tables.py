@@ -16,7 +16,7 @@ from broadcaster.media.mp4_fragments import FragmentTable, fragment_table
 from broadcaster.media.mp4_mend import ReadAt
 from broadcaster.media.mp4_reader import Mp4Error
 from broadcaster.media.mp4_samples import read_samples
-from broadcaster.model.recording import Recording
+from broadcaster.model.recording import Recording, RecordingKind
 from broadcaster.outputs.recording.film import File
 
 log = logging.getLogger(__name__)
@@ -74,11 +74,16 @@ class Tables:
         return table
 
     def between(self, recordings: Iterable[Recording], start: float, end: float) -> list[File]:
-        """Return the recordings of a time in Unix seconds with their tables; what cannot be read is left out."""
+        """Return the recordings of a time in Unix seconds with their tables.
+
+        What cannot be read is left out, and so are timelapses, which play at another speed.
+        """
         found = []
         for recording in recordings:
             ended = end if recording.open else recording.started + recording.duration
-            if recording.broken or recording.started >= end or ended < start:
+            if recording.broken or recording.kind is not RecordingKind.VIDEO:
+                continue
+            if recording.started >= end or ended < start:
                 continue
             try:
                 found.append((recording, self.of(recording)))
