@@ -99,6 +99,14 @@ RECORDING = {
     "kill": Row("kill -9 at random moments while recording", "at most 2.5 s lost each, every file plays"),
     "disk-full": Row("disk full, and space again later", "one warning, every file plays, recording again by itself"),
     "disk-frozen": Row("disk does not respond for 5 s", "no gap at viewers, nothing lost"),
+    "disk-frozen-20": Row("the same while 20 watch", "no gap at viewers, loop lag under 20 ms (99th percentile)"),
+    "disk-writes": Row(
+        "nothing: half a minute of recording, at the block device", "at most 1.05 × the bytes of the file"
+    ),
+    "clip": Row(
+        "nothing: the button is held for 1 s",
+        "the clip can be played in the page within 3 s, and holds the 30 s before",
+    ),
     "downloads": Row("three recordings are downloaded, again and again, for 5 s", "no gap at viewers"),
     "disk-read-only": Row("disk becomes read-only, and is mounted again later", "the same as for a full disk"),
     "disk-pulled": Row("disk pulled, and plugged in again later", "the same, and nothing is written to the disk below"),

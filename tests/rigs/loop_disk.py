@@ -41,6 +41,12 @@ class LoopDisk:
         finally:
             os.close(descriptor)
 
+    def written(self) -> tuple[int, int]:
+        """Return how many requests the device has written, and how many bytes (block/stat.rst of the kernel)."""
+        device = run("losetup", "--noheadings", "--output", "NAME", "--associated", self.image).split()[0]
+        fields = Path(f"/sys/block/{Path(device).name}/stat").read_text("ascii").split()
+        return int(fields[4]), int(fields[6]) * 512
+
     def mount(self) -> None:
         """Mount the image, which replays its journal."""
         run("mount", "-o", "loop", self.image, self.folder)
@@ -82,6 +88,7 @@ def loop_disk(path: Path, megabytes: int = 64) -> Iterator[LoopDisk]:
         pytest.skip(f"needs root, ext4 and loop devices: {error}")
 
 
-def run(*command: object) -> None:
-    """Run a command. Raises CalledProcessError."""
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, timeout=60)
+def run(*command: object) -> str:
+    """Run a command, and return its output. Raises CalledProcessError."""
+    done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout
