@@ -101,7 +101,8 @@ RECORDING = {
     "disk-frozen": Row("disk does not respond for 5 s", "no gap at viewers, nothing lost"),
     "disk-frozen-20": Row("the same while 20 watch", "no gap at viewers, loop lag under 20 ms (99th percentile)"),
     "disk-writes": Row(
-        "nothing: half a minute of recording, at the block device", "at most 1.05 × the bytes of the file"
+        "nothing: half a minute of recording, at the block device",
+        "at most one write a second, and 1.05 × the bytes of the file",
     ),
     "clip": Row(
         "nothing: the button is held for 1 s",
