@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from broadcaster.devices.panel import button
@@ -105,11 +106,18 @@ async def test_frozen_disk_while_twenty_watch(tmp_path, record):
     assert lag < max(20.0, 2 * before)
 
 
+async def seconds_in_memory(client: aiohttp.ClientSession) -> float:
+    async with client.get("/api/status") as response:
+        return float((await response.json())["recorder"]["in_memory"])
+
+
 async def test_clip_is_playable_soon_after_the_button_was_held(tmp_path, open_page, record):
     settings = ("panel.hold_action=clip", "record.mode=demand", "record.keep_free=0", f"record.folder={tmp_path}")
     async with panel_rig(*settings, "record.clip=40") as rig:
         await rig.press()
-        await rig.wait_for_lamp(True, BEFORE + 4)
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession(f"http://127.0.0.1:{rig.port}") as client:
+            while await seconds_in_memory(client) < BEFORE + 4:
+                await asyncio.sleep(0.5)
         viewer = await open_page(f"http://127.0.0.1:{rig.port}/healthz")
         pressed = time.time()
         await rig.press(button.CLIP_HOLD + 0.1)
