@@ -61,6 +61,10 @@ class Page:
         """Serve the HTML page of the recordings."""
         return self._serve(request, "recordings.html")
 
+    async def owner(self, request: web.Request) -> web.StreamResponse:
+        """Serve the owner's HTML page."""
+        return self._serve(request, "owner.html")
+
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Serve a module, style sheet or image of the page."""
         return self._serve(request, request.match_info["path"])
@@ -91,7 +95,8 @@ class Page:
 def page_headers(host: str | None, origins: Iterable[str] | None) -> dict[str, str]:
     """Return the headers of every response; `host` is the request's `Host`, or None if it is not this machine's.
 
-    `origins` may show the page in a frame, besides its own; None: no page may, because clicks could be stolen.
+    `origins` may show the page in a frame, besides its own; None: no page may, because clicks could be stolen, and the
+    page itself may show the viewer page.
     """
     sockets = f" ws://{host} wss://{host}" if host is not None and _is_csp_host(host) else ""
     policy = (
@@ -101,6 +106,7 @@ def page_headers(host: str | None, origins: Iterable[str] | None) -> dict[str, s
         "img-src 'self' data: blob:",
         "media-src 'self' blob:",
         f"connect-src 'self'{sockets}",
+        *(["frame-src 'self'"] if origins is None else []),
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'" if origins is None else " ".join(("frame-ancestors 'self'", *origins)),

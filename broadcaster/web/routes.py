@@ -124,6 +124,7 @@ class Routes:
         page = Page(viewer_folder())
         app.router.add_get("/", page.index)
         app.router.add_get("/recordings", page.recordings)
+        app.router.add_get("/owner", page.owner)
         app.router.add_get("/viewer/{path:.+}", page.file)
         app.router.add_get("/ws", self._endpoint.handle, allow_head=False)
         if self._media is not None:

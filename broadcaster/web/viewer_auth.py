@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from broadcaster.auth.links import OPEN_GRANT, Grant, Link, key_id, link_id, read_link
+from broadcaster.auth.links import OPEN_GRANT, Grant, Link, key_id, link_id, read_link, sign_link
 from broadcaster.auth.rate_limits import TokenAttempts, TokenResult, networks
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -12,6 +12,9 @@ from broadcaster.signaling.messages import Refusal, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode
 from broadcaster.storage.link_list import LinkList
 from broadcaster.storage.secrets import SecretFile, WatchedSecret
+
+_PREVIEW = 3600
+"""Seconds: the links for the owner's own page are made for each hour and the one after it."""
 
 
 class ViewerAuth:
@@ -21,6 +24,7 @@ class ViewerAuth:
         self, viewer_token: str, key: SecretFile | None, clock: Clock, log: RateLimitedLogger, links: LinkList
     ) -> None:
         self.links = links
+        self._unlisted: set[str] = set()
         self._viewer_token = viewer_token
         self._key = None if key is None else WatchedSecret(key)
         self._clock = clock
@@ -41,6 +45,15 @@ class ViewerAuth:
     def link_key(self) -> str:
         """The key that signs viewer links; empty if no link is valid."""
         return "" if self._key is None else self._key.value
+
+    def preview_token(self, name: str) -> str:
+        """Return a token for the owner, valid for an hour at least; empty if none is needed."""
+        if self.is_open or not self.link_key:
+            return self._viewer_token
+        hour = int(self._clock.unix()) // _PREVIEW * _PREVIEW
+        link = Link(name, hour, 2 * _PREVIEW)
+        self._unlisted.add(link_id(link, self.link_key))
+        return sign_link(link, self.link_key)
 
     def reload(self) -> bool:
         """Read the file of the key again, and return whether the key has changed, which revokes all links."""
@@ -85,7 +98,8 @@ class ViewerAuth:
             raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the link has expired")
         if self.links.is_ended(id):
             raise Refusal(ErrorCode.TOKEN_EXPIRED, CloseCode.TOKEN, "the owner has ended this link")
-        self.links.add(id, link)
+        if id not in self._unlisted:
+            self.links.add(id, link)
         return Grant(link.name, now + left, by_link=True, link=id)
 
     def _warn(self, problem: str) -> None:

@@ -41,8 +41,9 @@ class Browser:
         async with self.rig.client.request(method, url, json=body, headers=sent) as response:
             for cookie in response.cookies.values():
                 self.cookie = cookie
-            answer = await response.json()
-            return response.status, answer["error"] if response.status >= 400 else answer
+            is_json = response.content_type == "application/json"
+            answer = await (response.json() if is_json else response.text())
+            return response.status, answer["error"] if is_json and response.status >= 400 else answer
 
     async def sign_in(self, token: str = TOKEN, **fields: str) -> tuple[int, Any]:
         return await self.request("POST", SESSION, {"token": token, **fields})

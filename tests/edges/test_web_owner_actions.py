@@ -57,6 +57,7 @@ async def joined(rig: WebServerRig, token: str) -> SignalingClient:
         ("POST", "/api/owner/push/test", {"enabled": True}),
         ("GET", "/api/owner/log", None),
         ("GET", LINKS, None),
+        ("GET", "/api/owner/preview", None),
         ("POST", LINKS, {"name": "Anna", "hours": 1}),
         ("DELETE", LINKS, None),
         ("DELETE", f"{LINKS}/0", None),
@@ -171,6 +172,19 @@ async def test_all_links_are_ended(rig: WebServerRig, owner: Browser) -> None:
 async def test_invalid_link_is_refused(body: object, rig: WebServerRig, owner: Browser) -> None:
     assert (await owner.request("POST", LINKS, body))[0] == 400
     assert (await owner.request("GET", LINKS))[1]["links"] == []
+
+
+async def test_preview_needs_no_link_of_its_own_in_the_list(rig: WebServerRig, owner: Browser) -> None:
+    tokens = [(await owner.request("GET", "/api/owner/preview"))[1]["token"] for _ in range(2)]
+    assert tokens[0] == tokens[1]
+    await joined(rig, tokens[0])
+    assert (await owner.request("GET", LINKS))[1]["links"] == []
+
+
+@pytest.mark.parametrize("token", ["", TOKEN[::-1]])
+async def test_preview_uses_the_viewer_token_if_there_is_one(token: str) -> None:
+    async with served(operator_token=TOKEN, viewer_token=token) as rig:
+        assert (await (await signed_in(rig)).request("GET", "/api/owner/preview"))[1] == {"token": token}
 
 
 async def test_links_need_the_setting() -> None:

@@ -51,6 +51,7 @@ class LinksApi:
         router.add_delete("/api/owner/links", self.end_all)
         router.add_delete("/api/owner/links/{id}", self.end)
         router.add_post("/api/owner/qr", self.qr)
+        router.add_get("/api/owner/preview", self.preview)
 
     async def list(self, request: web.Request) -> web.Response:
         """List the valid links that were made here or used, the newest last."""
@@ -113,6 +114,11 @@ class LinksApi:
         for y, row in enumerate(code.matrix):
             picture.write("".join(f"M{x} {y}h1v1h-1z" for x, dark in enumerate(row) if dark))
         return json_response({"size": len(code.matrix), "path": picture.getvalue()})
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """Return a token with which the owner's own page can watch; empty if none is needed."""
+        operator = self._operator.require(request)
+        return json_response({"token": self._auth.preview_token(operator.name[:MAX_NAME_LENGTH])})
 
     def _required_key(self) -> str:
         """Return the key. Raises HTTP errors if the daemon accepts no links."""
