@@ -178,9 +178,9 @@ async def test_thousand_wrong_tokens_are_rate_limited_with_the_time_to_wait(
     await signed_in.sign_in()
     statuses = [(await guesser.sign_in(f"guess-{number}"))[0] for number in range(1000)]
     assert statuses == [401] * 5 + [429] * 995
-    status, answer = await guesser.sign_in()
+    status, text = await guesser.sign_in()
     assert status == 429, "the correct token is refused, too: otherwise the limit would reveal it"
-    assert 50 <= int(answer["error"].split("wait ")[1].split(" seconds")[0]) <= 60
+    assert "wait 60 seconds" in text
     async with rig.client.post(rig.url + SESSION, json={"token": "x"}, headers=PAGE) as response:
         assert response.headers["Retry-After"] == "60"
     assert (await signed_in.request("GET", "/api/owner/browsers"))[0] == 200, "signed-in browsers are not locked out"
