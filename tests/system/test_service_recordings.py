@@ -38,6 +38,7 @@ def set_folder(container: Container, folder: str) -> None:
 def test_setting_without_the_disk_is_reported(container):
     container.make("install", "SOURCE=test")
     container.run("sed", "-i", 's/^#mode = "off"/mode = "live"/; s/^#keep_free = .*/keep_free = 0/', SETTINGS)
+    container.run("sed", "-i", "s/^#segment = .*/segment = 10.0/", SETTINGS)
     container.run("sed", "-i", 's/^#\\?source = .*/source = "test"/', SETTINGS)
     container.run("mkdir", "-p", DISK)
     set_folder(container, FOLDER)
@@ -56,8 +57,8 @@ def test_recording_begins_when_the_disk_is_mounted_again_and_again(container):
         mount(container)
         wait_for(lambda: files(container), 30)
         assert problem(container) == ""
-        container.run("umount", "--lazy", DISK)
-        wait_for(lambda: problem(container), 30)
+        container.run("umount", "--lazy", DISK)  # the open file stays on the disk until it ends
+        wait_for(lambda: problem(container), 60)
         assert container.run("find", DISK, "-mindepth", "1") == ""
 
 
