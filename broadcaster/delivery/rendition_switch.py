@@ -8,10 +8,14 @@ held until its counterpart shows whether it is the keyframe to switch at.
 from __future__ import annotations
 
 from broadcaster.media.rtp import RtpFrame
+from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.stream import Quality
 
 _HALF = 1 << 31
 """Timestamps count modulo 2^32 (RFC 3550 §5.1)."""
+
+LONGEST_APART = 1.0
+"""Seconds that one encoder may be behind the other. An older picture shows that the source's clock was set back."""
 
 
 class RenditionSwitch:
@@ -68,8 +72,8 @@ class RenditionSwitch:
         return [frame] if frame is not None and self._is_next(frame) else []
 
     def _is_next(self, frame: RtpFrame) -> bool:
-        """Return whether the picture is newer than everything selected before, and remember it."""
-        if self._last is not None and not _is_newer(frame.timestamp, self._last):
+        """Return whether the picture is not one that was selected before in the other rendition, and remember it."""
+        if self._last is not None and (self._last - frame.timestamp & 0xFFFFFFFF) <= LONGEST_APART * VIDEO_RATE:
             return False
         self._last = frame.timestamp
         return True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from broadcaster.delivery.rendition_switch import RenditionSwitch
+from broadcaster.delivery.rendition_switch import LONGEST_APART, RenditionSwitch
 from broadcaster.media.rtp import RtpFrame, RtpStream
+from broadcaster.media.timestamps import VIDEO_RATE
 from broadcaster.model.stream import Quality
 
 FULL, SMALL = Quality.FULL, Quality.SMALL
@@ -107,3 +108,13 @@ def test_timestamps_wrap():
     driver.switch.target = SMALL
     driver.add_pairs(range(2, 5), (FULL, SMALL), key=3)
     assert driver.selected == ["F0", "F1", "F2", "s3", "s4"]
+
+
+@pytest.mark.parametrize("seconds", [LONGEST_APART + 1, 5, 3600])
+def test_clock_of_the_source_that_is_set_back_costs_no_picture(seconds):
+    driver, later = SwitchDriver(), round(seconds * VIDEO_RATE)
+    driver.add_pairs(range(later, later + 3), (FULL, SMALL))
+    driver.add_pairs(range(3), (FULL, SMALL))
+    driver.switch.target = SMALL
+    driver.add_pairs(range(3, 6), (FULL, SMALL), key=4)
+    assert driver.selected == [*(f"F{later + number}" for number in range(3)), "F0", "F1", "F2", "F3", "s4", "s5"]
