@@ -23,12 +23,14 @@ def make_recordings(
     record = settings.record
     if record.mode == "off" and not record.timelapse:
         return None, []
+    from broadcaster.storage.recordings.clips import ClipSaver  # noqa: PLC0415
     from broadcaster.storage.recordings.reading import RecordingReader  # noqa: PLC0415
     from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
     from broadcaster.web.recording_routes import Archive  # noqa: PLC0415
 
     store = open_store(record, state, clock)
-    server.set_archive(Archive(store, RecordingReader(store), _make_jpeg, record.viewers))
+    reader = RecordingReader(store)
+    server.set_archive(Archive(store, reader, ClipSaver(store, reader), _make_jpeg, record.viewers))
     recorder, components = None, [replace(component("recordings", store.start), close=store.close)]
     if record.mode != "off":
         from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415

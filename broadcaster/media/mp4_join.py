@@ -35,10 +35,6 @@ class Join:
         """The duration of the video in seconds, which is where the next part may begin."""
         return self._video.end if len(self._video) else 0.0
 
-    def fits(self, tracks: Tracks) -> bool:
-        """Return whether a part with these tracks can follow."""
-        return self.tracks is None or (self.tracks.sps, self.tracks.pps) == (tracks.sps, tracks.pps)
-
     def add(self, samples: FileSamples, span: Span, pause: float) -> float:
         """Add a part, which begins so many seconds after the one before ends; return when that is in the file."""
         begins = self.duration + pause if self.size else 0.0
@@ -73,3 +69,8 @@ class Join:
     def _moved(self, samples: TrackSamples, span: Span, begins: float) -> TrackSamples:
         start = round((span.time - begins) * samples.rate)
         return samples.part(span.offset, span.offset + span.size, self.size - span.offset, start)
+
+
+def is_same_format(tracks: Tracks, others: Tracks) -> bool:
+    """Return whether parts with these tracks can be joined."""
+    return (tracks.sps, tracks.pps) == (others.sps, others.pps)

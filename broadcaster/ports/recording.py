@@ -166,6 +166,16 @@ class RecordingReader(Protocol):
         """Return the keyframe that is the nearest to a time in seconds from the beginning: an access unit."""
 
 
+class ClipSaver(Protocol):
+    """Copies what was recorded."""
+
+    async def save(self, start: float, end: float) -> SavedClip:
+        """Save what was captured between two times in Unix seconds as a recording that is kept.
+
+        Raises `RecordError` and `BusyError`.
+        """
+
+
 class RecorderControl(Protocol):
     """The recorder, as API, command line and panel control it."""
 

@@ -9,13 +9,14 @@ from aiohttp import web
 
 from broadcaster.model.stats import Capacity
 from broadcaster.ports import Clock
-from broadcaster.ports.recording import RecordingLibrary, RecordingReader
+from broadcaster.ports.recording import ClipSaver, RecordingLibrary, RecordingReader
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web.download_pacer import DownloadPacer, viewer_state
 from broadcaster.web.operator_auth import OperatorAuth
 from broadcaster.web.ranged_file import FileSender
 from broadcaster.web.recording_access import RecordingAccess
+from broadcaster.web.recording_clips import RecordingClips
 from broadcaster.web.recording_films import RecordingFilms
 from broadcaster.web.recording_shares import RecordingShares
 from broadcaster.web.recordings import RecordingsApi
@@ -29,6 +30,7 @@ class Archive:
 
     library: RecordingLibrary
     reader: RecordingReader
+    clips: ClipSaver
     make_jpeg: MakeJpeg
     viewers: bool
 
@@ -55,6 +57,7 @@ class RecordingRoutes:
         self._handlers = (
             RecordingFilms(self._access, reader, sender, thumbnails),
             RecordingShares(self._access, library, reader, sender, link_key, clock, log),
+            RecordingClips(self._access, archive.clips, log),
             RecordingsApi(self._access, sender, clock, log),
         )
 

@@ -392,6 +392,22 @@ def test_times_are_corrected_when_the_clock_is_set(tmp_path, caplog):
     rig.disk.close()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_times_are_corrected_if_the_clock_is_set_between_two_files(tmp_path, restarted):
+    rig = DiskRig(tmp_path, synchronized=False)
+    rig.clock.jump(-NOON)
+    rig.record()
+    if restarted:
+        rig.disk.close()
+    rig.clock.jump(NOON)
+    rig.synchronized = True
+    if restarted:
+        rig.restart()
+    rig.record()
+    assert rig.files.names() == ["000001_2026-03-01T12-00-00Z.mp4", "000002_2026-03-01T12-00-04Z.mp4"]
+    rig.disk.close()
+
+
 def test_ten_thousand_files_and_a_broken_one(tmp_path, caplog):
     rig = DiskRig(tmp_path)
     rig.record(1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from broadcaster.model.recording import Recording, RecordingKind
 from broadcaster.outputs.recording.names import NameParts, file_name, parse, right_name
-from broadcaster.outputs.recording.retention import Limits, make_room
+from broadcaster.outputs.recording.retention import Limits, clip_problem, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
 
 DAY = 86_400
@@ -167,3 +167,13 @@ def test_age_counts_if_the_clock_is_trusted():
     assert not clock.tells_age(50_000.0)
     clock.update(NOON, 3800.0, synchronized=True)
     assert clock.tells_age(3800.0)
+
+
+def test_clip_needs_room_of_its_own():
+    """It may use what `record.keep_free` reserves, as that is made free again, but not the last bytes of the disk."""
+    recordings, mega = [*files(100, 100), *files(50, kept=(0,))], 1 << 20
+    assert not clip_problem(recordings, Limits(free=10**12), 200 * mega, 100 * mega)
+    assert "105 MB" in clip_problem(recordings, Limits(), 100 * mega, 100 * mega)
+    assert "only 0 bytes" in clip_problem(recordings, Limits(), 5, 1)
+    assert not clip_problem(recordings, Limits(bytes=150), 200 * mega, 100)
+    assert "record.keep_bytes" in clip_problem(recordings, Limits(bytes=149), 200 * mega, 100)

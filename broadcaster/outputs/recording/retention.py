@@ -6,9 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from broadcaster.model.quantities import size_text
 from broadcaster.model.recording import Recording
 
 _DAY = 86_400
+_RESERVE = 64 << 20
+"""Bytes that a clip leaves free: recording goes on for minutes until retention makes room again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,18 @@ def make_room(
     if 0 < limits.bytes < total:
         return Room(delete, "kept recordings alone need more than record.keep_bytes")
     return Room(delete)
+
+
+def clip_problem(recordings: Iterable[Recording], limits: Limits, free: int, size: int) -> str:
+    """Return why a clip of `size` bytes must not be kept besides these recordings; an empty text if it may.
+
+    It may use what `record.keep_free` reserves, as that is free again after the next deletions.
+    """
+    if free < size + _RESERVE:
+        return (
+            f"the clip needs {size_text(size)}, and only {size_text(max(free - _RESERVE, 0))} of the disk can be used"
+        )
+    kept = sum(recording.size for recording in recordings if recording.kept)
+    if 0 < limits.bytes < kept + size:
+        return "kept recordings and this clip would need more than record.keep_bytes"
+    return ""

@@ -17,7 +17,7 @@ from broadcaster.outputs.recording.names import file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
 from broadcaster.storage.recordings.files import mend
-from broadcaster.storage.recordings.folder import Folder
+from broadcaster.storage.recordings.folder import CLIP_PART, Folder
 from broadcaster.storage.recordings.index import Index
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ class Catalog:
 
     def scan(self) -> None:
         """Compare the index with the files, and mend those that were not ended; no file can stop this."""
+        with contextlib.suppress(OSError):
+            self._folder.delete(CLIP_PART)
         indexed = {recording.name: recording for recording in self.index.all()}
         found = []
         for name in self._folder.names():
@@ -67,9 +69,7 @@ class Catalog:
 
     def begin(self, started_at: float, *, kept: bool, kind: RecordingKind) -> Recording:
         """Return the entry of a new file, which began at this time of the monotonic clock; `put` it once it exists."""
-        numbers = (recording.number for recording in self._recordings.values())
-        number = self._last_number = max(self._last_number, *numbers, 0) + 1
-        started = self._clock.unix(started_at)
+        number, started = self._next_number(), self._clock.unix(started_at)
         name = file_name(number, started, kept=kept, kind=kind)
         return Recording(
             number, name, started, kept=kept, open=True, clock_set=self._clock.is_set, boot=self._boot,
@@ -80,6 +80,21 @@ class Catalog:
         """Store an entry; without the index, if that cannot be written."""
         self._recordings[recording.name] = recording
         self._store(recording)
+
+    def add_clip(self, source: Recording, time: float, duration: float) -> Recording:
+        """Let the clip that was copied become a recording; it begins at a time in seconds of its source."""
+        number, started_at = self._next_number(), source.started_at + time if source.boot else 0.0
+        started, clock_set = source.started + time, source.clock_set
+        if not clock_set and source.boot == self._boot:  # the clock may have been set meanwhile
+            started, clock_set = self._clock.unix(started_at), self._clock.is_set
+        recording = Recording(
+            number, file_name(number, started, kept=True), started, duration, self._folder.size(CLIP_PART), kept=True,
+            clock_set=clock_set, boot=source.boot, started_at=started_at,
+        )  # fmt: skip
+        self._folder.rename(CLIP_PART, recording.name)
+        self._folder.sync()
+        self.put(recording)
+        return recording
 
     def add_gap(self, start: float, end: float) -> None:
         """Note that what was captured between two times of the monotonic clock is lost."""
@@ -153,6 +168,11 @@ class Catalog:
         if corrected:
             self._correct_marks()
         return {old: recording.name for old, recording in corrected.items()}
+
+    def _next_number(self) -> int:
+        numbers = (recording.number for recording in self._recordings.values())
+        self._last_number = max(self._last_number, *numbers, 0) + 1
+        return self._last_number
 
     def _correct_marks(self) -> None:
         """Give the right time to marks that were set since this machine's start."""

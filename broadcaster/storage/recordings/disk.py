@@ -7,17 +7,18 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from io import FileIO
 
 from broadcaster.errors import RecordError
 from broadcaster.model.quantities import count_text, size_text
 from broadcaster.model.recording import Gap, Mark, Recording, SavedClip
-from broadcaster.outputs.recording.retention import Limits
+from broadcaster.outputs.recording.retention import Limits, clip_problem
 from broadcaster.outputs.recording.wall_clock import WallClock
 from broadcaster.ports import Clock
 from broadcaster.ports.recording import Chunk, Segment
 from broadcaster.storage.recordings.catalog import Catalog
 from broadcaster.storage.recordings.files import RecordingFile
-from broadcaster.storage.recordings.folder import Folder
+from broadcaster.storage.recordings.folder import CLIP_PART, Folder
 from broadcaster.storage.recordings.time_service import TimeService, boot_id
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Disk:
         self._clock = clock
         self._synchronized = synchronized or TimeService(clock.monotonic).is_synchronized
         self._wall_clock = WallClock()
+        self._must_correct = False
         self._catalog: Catalog | None = None
         self._writing: list[Job] = []
 
@@ -75,8 +77,8 @@ class Disk:
     def begin(self, job: Job) -> None:
         """Begin a file."""
         with self._failing(job):
-            self._read_clocks()
             catalog = self._open_folder()
+            self._correct_times()
             if problem := self._make_room(catalog):
                 raise RecordError(problem)
             catalog.mend_unfinished({one.file.name for one in self._writing if one.file})
@@ -162,6 +164,25 @@ class Disk:
         self._publish()
         return changed
 
+    def create_clip(self, size: int) -> FileIO:
+        """Return a new file for a clip of this size; nothing is deleted for it. Raises `RecordError` and OSError."""
+        self._usable()
+        if problem := clip_problem(self.recordings, self._limits, self._folder.free(), size):
+            raise RecordError(problem)
+        self.drop_clip()
+        return FileIO(self._folder.create(CLIP_PART), "r+")
+
+    def add_clip(self, source: Recording, time: float, duration: float) -> Recording:
+        """Let that file, which is complete, become a recording. Raises `RecordError` and OSError."""
+        recording = self._usable().add_clip(source, time, duration)
+        self._publish()
+        return recording
+
+    def drop_clip(self) -> None:
+        """Delete what was copied of a clip."""
+        if self._folder.is_open:
+            self._folder.delete(CLIP_PART)
+
     def close(self) -> None:
         """End all files and release the folder."""
         for job in list(self._writing):
@@ -179,6 +200,12 @@ class Disk:
         if job is not None:
             job.failed = True
             self.end(job)
+
+    def _usable(self) -> Catalog:
+        """Return the catalog. Raises `RecordError` if the folder is gone."""
+        if self._catalog is None or not self._folder.is_open:
+            raise RecordError("the folder of recordings cannot be used")
+        return self._catalog
 
     def _find(self, name: str) -> tuple[Catalog, Recording]:
         """Return the catalog and a recording in it. Raises `RecordError`."""
@@ -214,13 +241,17 @@ class Disk:
         self._publish()
         return problem
 
-    def _read_clocks(self) -> bool:
-        return self._wall_clock.update(self._clock.unix(), self._clock.monotonic(), synchronized=self._synchronized())
+    def _read_clocks(self) -> None:
+        unix, monotonic = self._clock.unix(), self._clock.monotonic()
+        if self._wall_clock.update(unix, monotonic, synchronized=self._synchronized()):
+            self._must_correct = True
 
     def _correct_times(self) -> None:
-        """Rename the recordings that began before the clock was set, if it has just been."""
-        if not self._read_clocks() or self._catalog is None:
+        """Rename the recordings that began before the clock was set, if it has been set since the last call."""
+        self._read_clocks()
+        if not self._must_correct or self._catalog is None:
             return
+        self._must_correct = False
         renamed = self._catalog.correct_times()
         for job in self._writing:
             if job.file is not None:

@@ -13,6 +13,8 @@ from broadcaster.outputs.recording.names import parse
 from broadcaster.storage.recordings.mounts import missing_disk
 
 LOCK = ".broadcaster.lock"
+CLIP_PART = ".clip.part"
+"""A clip while it is being copied."""
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o640
 

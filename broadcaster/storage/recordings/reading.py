@@ -9,8 +9,9 @@ from datetime import datetime
 from functools import partial
 
 from broadcaster.errors import FormatChange, RecordError
+from broadcaster.media.mp4 import Tracks
 from broadcaster.media.mp4_fragments import first_picture
-from broadcaster.media.mp4_join import Join
+from broadcaster.media.mp4_join import Join, is_same_format
 from broadcaster.media.mp4_moved import moved_fragments
 from broadcaster.media.mp4_reader import access_unit
 from broadcaster.media.mp4_samples import read_samples
@@ -57,12 +58,22 @@ class RecordingReader:
         """Return the keyframe that is the nearest to a time in seconds from the beginning: an access unit."""
         return await self._worker.run(partial(self._keyframe, recording, at))
 
+    async def parts_of_one_format(self, start: float, end: float) -> list[FilmPart]:
+        """Return the parts of files with this time. Raises `FormatChange` if they cannot become one file."""
+        return await self._worker.run(partial(self._parts_of_one_format, start, end))
+
     def parts(self, start: float, end: float) -> list[FilmPart]:
         """In the thread: return the parts of files with this time. Raises `RecordError` if there are none."""
         found = film_parts(self._tables.between(self._library.recordings, start, end), start, end)
         if not found:
             raise RecordError("nothing was recorded at that time")
         return found
+
+    def _parts_of_one_format(self, start: float, end: float) -> list[FilmPart]:
+        parts = self.parts(start, end)
+        for part in parts:
+            check_format(parts[0].table.tracks, part)
+        return parts
 
     def _init_segment(self, recording: Recording) -> bytes:
         return self._tables.of(recording).init_segment()
@@ -94,7 +105,7 @@ class RecordingReader:
         before: FilmPart | None = None
         files = []
         for part in parts:
-            check_format(join, part)
+            check_format(parts[0].table.tracks, part)
             path = self._library.path(part.recording)
             with reading(path) as read_at:
                 join.add(read_samples(read_at), part.span, 0.0 if before is None else pause_between(before, part))
@@ -111,9 +122,9 @@ class RecordingReader:
             return access_unit(first_picture(read_at, table.offsets[place]), table.tracks)
 
 
-def check_format(join: Join, part: FilmPart) -> None:
+def check_format(tracks: Tracks, part: FilmPart) -> None:
     """Raise `FormatChange` if a part cannot follow in the same file, because the source or its settings changed."""
-    if not join.fits(part.table.tracks):
+    if not is_same_format(tracks, part.table.tracks):
         moment = datetime.fromtimestamp(part.start).astimezone()
         raise FormatChange(
             f"the video's format changes at {moment:%Y-%m-%d %H:%M:%S %Z}; take what is before and after it separately"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -163,6 +164,21 @@ class DiskStore:
     async def remove_mark(self, at: float) -> None:
         """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none."""
         await self._ask(partial(self._disk.remove_mark, at))
+
+    async def create_clip(self, size: int) -> FileIO:
+        """Return a new file for a clip of so many bytes. Raises `RecordError`, such as if there is no room for it."""
+        return await self._ask(partial(self._disk.create_clip, size))
+
+    async def add_clip(self, source: Recording, time: float, duration: float) -> Recording:
+        """Let that file, which is complete, become a recording that is kept. Raises `RecordError`.
+
+        It begins at `time` in its source, in seconds.
+        """
+        return await self._ask(partial(self._disk.add_clip, source, time, duration))
+
+    def drop_clip(self) -> None:
+        """Delete that file as soon as the disk responds."""
+        self._call(self._disk.drop_clip)
 
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
