@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from broadcaster.model.stats import Capacity
@@ -107,7 +107,14 @@ class DownloadRate:
 class DownloadPacer:
     """Shares the rate among the downloads in progress."""
 
-    def __init__(self, state: Callable[[], ViewerState]) -> None:
+    def __init__(
+        self,
+        state: Callable[[], ViewerState],
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.now = now
+        self.sleep = sleep
         self._state = state
         self._downloads = 0
         self._rate: DownloadRate | None = None
@@ -144,7 +151,7 @@ class Download:
 
     def __init__(self, pacer: DownloadPacer) -> None:
         self._pacer = pacer
-        self._due = time.monotonic()
+        self._due = pacer.now()
 
     @property
     def block(self) -> int:
@@ -153,6 +160,6 @@ class Download:
 
     async def sent(self, size: int) -> None:
         """Wait until the next bytes may be sent, after so many."""
-        now = time.monotonic()
+        now = self._pacer.now()
         self._due = max(self._due, now - _MAX_DEBT) + size / self._pacer.rate(now)
-        await asyncio.sleep(max(0.0, self._due - now))
+        await self._pacer.sleep(max(0.0, self._due - now))
