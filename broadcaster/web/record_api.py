@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 _WRONG_BODY = 'The body must be {"record": true}, {"record": false}, {"clip": true} or {"mark": true}.\n'
 _OFF = "The recorder is off; set record.mode, and restart the daemon.\n"
+_ONLY_TIMELAPSE = "Only a timelapse is recorded; to record the stream, set record.mode, and restart the daemon.\n"
 
 
 class RecordApi:
-    """The recorder over HTTP, for the operator; `recorder` is None while it is off."""
+    """The recorder over HTTP, for the operator.
+
+    `recorder` is None while it is off; there may be recordings even then, of a timelapse.
+    """
 
     def __init__(self, stream: StreamControl, operator: OperatorAuth, log: RateLimitedLogger) -> None:
         self.recorder: RecorderControl | None = None
+        self.has_recordings = False
         self._stream = stream
         self._operator = operator
         self._log = log
@@ -36,7 +41,7 @@ class RecordApi:
         operator = self._operator.require(request)
         body = await read_object(request)
         if self.recorder is None:
-            raise web.HTTPConflict(text=_OFF)
+            raise web.HTTPConflict(text=_ONLY_TIMELAPSE if self.has_recordings else _OFF)
         answer: dict[str, Any] = {"stream": to_builtins(stream_object(self._stream.status))}
         caller = f"{operator} at {request[CALLER].address}"
         match body:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from broadcaster.ports.recording import Export, RecordingReader
 
 MAX_FILM = 7 * 24 * 3600.0
-"""Seconds of a playlist; one of a day has half a megabyte."""
+"""Seconds of a playlist; that of a day has 1.7 MB before it is compressed."""
 
 MAX_EXPORT = 12 * 3600.0
 """Seconds; the index of a longer file would not fit into its 32-bit fields (`media.mp4_join`)."""

@@ -105,6 +105,7 @@ class Routes:
         """Serve these recordings; nothing of that is loaded without them."""
         from broadcaster.web.recording_routes import RecordingRoutes  # noqa: PLC0415
 
+        self.record_api.has_recordings = True
         self._recordings = RecordingRoutes(
             archive,
             self._operator,

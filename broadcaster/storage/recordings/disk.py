@@ -226,7 +226,7 @@ class Disk:
         self._publish()
         total = sum(recording.size for recording in self.recordings)
         files, free = count_text(len(self.recordings), "file"), size_text(self._folder.free())
-        log.info("recordings: %s, %s in %s; %s free", files, size_text(total), self._folder.path, free)
+        log.info("%s, %s in %s; %s free", files, size_text(total), self._folder.path, free)
         return self._catalog
 
     def _close_catalog(self) -> None:
