@@ -108,7 +108,16 @@ RECORDING = {
         "nothing: the button is held for 1 s",
         "the clip can be played in the page within 3 s, and holds the 30 s before",
     ),
+    "clip-disk": Row(
+        "disk full, and not responding, while a part of recordings is copied into a clip",
+        "an error says so, nothing is left behind, saving works again later",
+    ),
     "downloads": Row("three recordings are downloaded, again and again, for 5 s", "no gap at viewers"),
+    "downloads-20": Row("the same for 10 s while 20 watch", "no gap at viewers"),
+    "seek": Row(
+        "nothing: 40 seeks each in a file of 10 min, and in a day of 288 files",
+        "the picture is there within 500 ms (95th percentile)",
+    ),
     "disk-read-only": Row("disk becomes read-only, and is mounted again later", "the same as for a full disk"),
     "disk-pulled": Row("disk pulled, and plugged in again later", "the same, and nothing is written to the disk below"),
 }

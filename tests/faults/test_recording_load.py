@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from broadcaster.devices.panel import button
+from tests.edges.recording_rig import DiskRig
 from tests.faults.continuity import uninterrupted
-from tests.faults.test_recording import FREEZE, freeze, size
+from tests.faults.test_recording import FREEZE, download, freeze, size
 from tests.rigs.daemon import Daemon
 from tests.rigs.healthy import HealthyViewer
 from tests.rigs.loop_disk import loop_disk
@@ -28,6 +29,8 @@ MAX_WRITES = 1.0
 MAX_OVERHEAD = 1.05
 BEFORE = 30.0
 """Seconds before the press that a clip must hold."""
+DOWNLOADING = 10.0
+"""Seconds."""
 PATIENCE = 60.0
 
 OPEN = """async name => {
@@ -104,6 +107,32 @@ async def test_frozen_disk_while_twenty_watch(tmp_path, record):
         f"{FREEZE:g} s: {continuity} at 20 viewers; loop lag {lag:g} ms (99th percentile), {before:g} ms before",
     )
     assert lag < max(20.0, 2 * before)
+
+
+async def test_downloads_while_twenty_watch(tmp_path, record):
+    rig = DiskRig(tmp_path)
+    rig.disk.open()
+    for _ in range(3):
+        rig.record(150)
+    rig.disk.close()
+    settings = {"video__width": 320, "video__height": 180, "video__bitrate": 300_000, "video__second": "off"}
+    settings |= {"record__mode": "demand", "record__folder": tmp_path, "record__keep_free": 0, "record__keep_days": 0}
+    async with AsyncExitStack() as stack:
+        daemon = await stack.enter_async_context(Daemon(**settings))
+        viewers = [await stack.enter_async_context(HealthyViewer(daemon.port)) for _ in range(20)]
+        client = await stack.enter_async_context(aiohttp.ClientSession(daemon.url))
+        await asyncio.gather(*(viewer.keyframe() for viewer in viewers))
+        await asyncio.sleep(2)
+        before = (await daemon.status())["capacity"]["loop_lag_p99"]
+        async with uninterrupted(*viewers) as continuity:
+            sizes = await asyncio.gather(*(download(client, name, DOWNLOADING) for name in rig.files.names()))
+        lag = (await daemon.status())["capacity"]["loop_lag_p99"]
+    record(
+        "downloads-20",
+        f"{sum(sizes) / DOWNLOADING / 1e6:.1f} MB/s in all: {continuity} at 20 viewers; "
+        f"loop lag {lag:g} ms (99th percentile), {before:g} ms before",
+    )
+    assert all(sizes)
 
 
 async def seconds_in_memory(client: aiohttp.ClientSession) -> float:
