@@ -141,7 +141,7 @@ export class Controls {
     canvas.toBlob((blob) => blob && download(blob, `${new Date().toLocaleString("sv").replace(/\D/g, "-")}.png`));
   }
 
-  /** @param {string} stream  the stream's audio: `on`, `none` or `lost` @param {Words | null} words */
+  /** @param {string} stream  the stream's audio: `on`, `none` or `lost` @param {Words} words */
   showSound(stream, words) {
     const off = this.video.muted || this.video.volume === 0;
     const sound = stream !== "on" ? stream : off ? "muted" : "on";
@@ -152,7 +152,7 @@ export class Controls {
     const mute = this.part(".bar [data-command=mute]");
     mute.disabled = this.volume.disabled = stream !== "on";
     mute.ariaPressed = String(sound === "on");
-    if (words) mute.title = words.sound[sound];
+    mute.title = words.sound[sound];
   }
 }
 

@@ -1,35 +1,32 @@
 /**
- * The element `<live-view>`: owns the DOM, and shows the view of its `Viewer` as text and as attributes (`data-state`, …)
- * for the CSS.
+ * The element `<live-view>`: shows the picture and the view of its `Viewer` as attributes (`data-state`, …) for the CSS. Texts
+ * and controls are loaded after the first picture, or when the viewer has to read something.
  */
 
-import { Controls, cell } from "./controls.mjs";
 import { began, signaling, tokens } from "./early.mjs";
+import { language } from "./language.mjs";
 import { LivePicture } from "./picture.mjs";
-import { QualityControl, nextPreference } from "./quality.mjs";
-import { lines } from "./stats.mjs";
-import { tokenOf } from "./token.mjs";
 import { Peer, hasMediaSource, noWebrtc, refusal, socketUrl, unplayable } from "./transports.mjs";
 import { Viewer } from "./viewer.mjs";
-import { describe, fill, forPointer, language, loadWords } from "./words.mjs";
 
 /** Time between two calls of `Viewer.tick`, in ms. */
 const TICK = 200;
+/** Time in ms after which the page says that it is connecting: showing text takes time, which would delay the picture. */
+const SILENCE = 300;
+/** Time in ms after which texts and controls are loaded even if there is no picture. */
+const PATIENCE = 1000;
+/** Time in ms after which loading them is tried again. */
+const RETRY = 2000;
 
 export class LiveView extends HTMLElement {
-  /** @type {Words | null} null until they are loaded */
-  words = null;
+  /** null until it is loaded @type {import("./interface.mjs").Interface | null} */
+  interface = null;
+  isLoading = false;
   /** @type {LivePicture} */
   picture = new LivePicture(this.#part("video"), this.#part("canvas"), {
     frame: (now, timestamp) => this.viewer.frame(now, timestamp),
-    sound: () => this.controls.showSound(this.viewer.view.sound, this.words),
+    sound: () => this.interface?.showSound(this.viewer.view),
   });
-  controls = new Controls(this, this.picture, {
-    pause: () => this.picture.toggle(),
-    stats: () => this.#toggleStats(),
-    quality: () => this.viewer.view.quality && this.#prefer(nextPreference(this.viewer.view.preference), true),
-  });
-  quality = new QualityControl(this.#part(".quality"), (preference) => this.#prefer(preference, false));
   /** @type {Viewer} */
   viewer = new Viewer({
     now: () => performance.now(),
@@ -44,6 +41,7 @@ export class LiveView extends HTMLElement {
       return new Player({ url: socketUrl(url, location.href), ticket }, this.picture, listener);
     },
     picture: this.picture,
+    meter: () => this.interface?.meter ?? null,
     unplayable: () => unplayable(window),
     noWebrtc: () => noWebrtc(window),
     hasMediaSource: () => hasMediaSource(window),
@@ -51,32 +49,22 @@ export class LiveView extends HTMLElement {
     reload: () => location.reload(),
     log: (text) => console.info(text),
   });
-  /** the statistics on the page @type {Stats | null} */
-  shownStats = null;
+  locale = language(navigator.languages);
+  /** the texts of the states that come before the interface @type {Record<string, string>} */
+  firstWords = JSON.parse(document.getElementById("first-words")?.textContent ?? "{}")[this.locale] ?? {};
 
   connectedCallback() {
+    document.documentElement.lang = this.locale;
     this.#listen();
     this.viewer.joinFrom = began;
     this.viewer.start();
-    const locale = language(navigator.languages);
-    document.documentElement.lang = locale;
-    loadWords(locale).then((words) => this.#setWords(words));
-    if (new URLSearchParams(location.search).get("stats") === "1") this.#toggleStats();
+    setTimeout(() => this.#showFirstWords(), SILENCE);
+    setTimeout(() => this.#load(), PATIENCE);
   }
 
   /** @param {string} selector @returns {any} */
   #part(selector) {
     return this.querySelector(selector);
-  }
-
-  /** @param {Words} texts */
-  #setWords(texts) {
-    const words = (this.words = forPointer(texts, matchMedia("(pointer: fine)").matches));
-    this.controls.label(words);
-    this.#part(".stats").ariaLabel = words.controls.stats;
-    this.#part(".token input").ariaLabel = this.#part(".token input").placeholder = words.token;
-    this.#part(".token button").textContent = words.join;
-    this.#show(this.viewer.view);
   }
 
   #listen() {
@@ -87,35 +75,7 @@ export class LiveView extends HTMLElement {
     addEventListener("pageshow", (event) => event.persisted && viewer.start());
     addEventListener("hashchange", () => tokens.take(location, history) && (viewer.stop(), viewer.start()));
     document.addEventListener("visibilitychange", () => viewer.tick());
-    this.#part(".action").addEventListener("click", () => viewer.fire(viewer.view.state === "blocked" ? "page:tap" : "page:try"));
     this.#part(".stage").addEventListener("click", () => viewer.fire("page:tap"));
-    this.#part(".token").addEventListener("submit", (/** @type {Event} */ event) => this.#enterToken(event));
-  }
-
-  /** @param {Event} event */
-  #enterToken(event) {
-    event.preventDefault();
-    const field = this.#part(".token input");
-    const token = field.value.trim();
-    if (!token) return;
-    field.value = "";
-    tokens.keep(tokenOf(token.slice(token.indexOf("#"))) ?? token); // also accepts a whole link
-    this.viewer.fire("page:token");
-  }
-
-  /** @param {QualityPreference} preference @param {boolean} aloud  announce it to screen readers, because the control has no focus */
-  #prefer(preference, aloud) {
-    this.viewer.prefer(preference);
-    this.controls.showControls();
-    this.#part(".said").textContent = aloud ? this.quality.text : "";
-  }
-
-  #toggleStats() {
-    const stats = this.#part(".stats");
-    stats.hidden = !stats.hidden;
-    this.#part("[data-command=stats]").ariaPressed = String(!stats.hidden);
-    this.shownStats = null;
-    this.#show(this.viewer.view);
   }
 
   /** @param {View} view */
@@ -126,41 +86,34 @@ export class LiveView extends HTMLElement {
       if (text === null) delete this.dataset[name];
       else if (this.dataset[name] !== text) this.dataset[name] = text;
     }
-    this.controls.showSound(view.sound, this.words);
-    if (this.words) this.quality.show(view, this.words);
-    this.#showText(view);
-    this.#showStats(view);
+    if (this.interface) return this.interface.show(view);
+    if (state === "connecting") return;
+    this.#showFirstWords();
+    setTimeout(() => this.#load());
   }
 
-  /** Updates the statistics once per second while they are shown. @param {View} view */
-  #showStats(view) {
-    const { words } = this;
-    if (!words || this.#part(".stats").hidden || (this.shownStats && this.shownStats === view.stats)) return;
-    this.shownStats = view.stats;
-    const rows = lines(view, words).map(([key, text]) => [cell("dt", words.figures[key]), cell("dd", text ?? words.unknown)]);
-    this.#part(".stats dl").replaceChildren(...rows.flat());
+  /** Shows the state, as long as the interface does not. */
+  #showFirstWords() {
+    this.#part(".card").hidden = false;
+    const title = this.firstWords[this.viewer.view.state];
+    if (this.interface || !title || this.#part("h1").textContent === title) return;
+    for (const selector of ["h1", ".pill span", ".status"]) this.#part(selector).textContent = title;
+    document.title = `${title} · ${this.firstWords.name}`;
   }
 
-  /** Updates texts, only where they have changed, because screen readers announce each change. @param {View} view */
-  #showText(view) {
-    const { words } = this;
-    if (!words) return;
-    const { title, detail, retry, action } = describe(words, view, location.origin);
-    const count = view.viewers ?? 0;
-    const texts = {
-      h1: title, ".detail": detail, ".retry": retry, ".action": action, ".pill span": title, ".status": `${title} ${detail}`,
-      ".count span": `${count}`, ".count .unseen": fill(words.viewers, { count }),
-      ".note span": words.sound[`${this.dataset.sound}`],
-    };
-    for (const [selector, text] of Object.entries(texts)) {
-      if (this.#part(selector).textContent !== text) this.#part(selector).textContent = text;
+  /** Loads texts and controls; tries again until that succeeds. @param {number} [attempt] */
+  async #load(attempt = 0) {
+    if (attempt === 0 && this.isLoading) return;
+    this.isLoading = true;
+    try {
+      // Browsers remember that a module could not be loaded, so that each attempt needs another address.
+      const { load } = /** @type {typeof import("./interface.mjs")} */ (await import("./interface.mjs" + (attempt ? `?${attempt}` : "")));
+      this.interface = await load(this);
+      this.interface.show(this.viewer.view);
+    } catch (error) {
+      console.info(String(error));
+      setTimeout(() => this.#load(attempt + 1), RETRY);
     }
-    this.#part(".action").hidden = !action;
-    this.#part(".token").hidden = view.state !== "denied";
-    this.#part(".count").hidden = view.viewers === null;
-    const sign = `#sign-${view.state}`;
-    this.#part(".orb use").setAttribute("href", document.querySelector(sign) ? sign : "#sign-camera");
-    document.title = `${title} · ${words.name}`;
   }
 }
 

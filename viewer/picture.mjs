@@ -3,7 +3,7 @@
  * between, a canvas shows the last frame. There is only one element, because phones allow audio for the tapped one only.
  */
 
-import { TICKS } from "./stats.mjs";
+import { TICKS } from "./latency.mjs";
 
 export class LivePicture {
   /**
@@ -18,6 +18,8 @@ export class LivePicture {
     /** @type {Idle} */
     this.idle = "";
     this.turn = 0;
+    /** added after the first frame, because opening the audio output delays it @type {MediaStreamTrack | null} */
+    this.audio = null;
     video.addEventListener("pause", () => this.#paused());
     video.addEventListener("volumechange", listener.sound);
     video.addEventListener("webkitendfullscreen", () => this.play()); // iPhones pause the video when they leave full screen
@@ -26,8 +28,9 @@ export class LivePicture {
   /** @param {MediaStreamTrack} track  the first one of a new connection replaces the previous stream */
   show(track) {
     const stream = this.video.srcObject;
-    if (stream instanceof MediaStream && this.showing) stream.addTrack(track);
-    else this.#begin(new MediaStream([track]));
+    if (!(stream instanceof MediaStream && this.showing)) this.#begin(new MediaStream([track]));
+    else if (track.kind === "audio") this.audio = track;
+    else stream.addTrack(track);
   }
 
   /** Plays a media source instead of tracks. @param {MediaSource} source */
@@ -39,6 +42,7 @@ export class LivePicture {
   /** @param {MediaStream | MediaSource} source */
   #begin(source) {
     this.showing = true;
+    this.audio = null;
     this.#setSource(source);
     this.#listen(this.turn);
     this.play();
@@ -113,6 +117,12 @@ export class LivePicture {
     if (!this.video.muted && !this.idle) await this.play();
   }
 
+  #addAudio() {
+    const { srcObject } = this.video;
+    if (this.audio && srcObject instanceof MediaStream) srcObject.addTrack(this.audio);
+    this.audio = null;
+  }
+
   /** Resumes playback that something other than `toggle` has paused, such as a phone's media controls. */
   #paused() {
     if (this.showing && this.idle === "" && !document.hidden) this.play();
@@ -124,6 +134,7 @@ export class LivePicture {
       if (turn !== this.turn) return;
       const now = performance.now();
       this.canvas.hidden = true;
+      this.#addAudio();
       this.listener.frame(now, this.video.srcObject ? frame.rtpTimestamp : frame.mediaTime * TICKS * 1000);
       this.#listen(turn);
     });

@@ -1,5 +1,6 @@
-/** Statistics for display, from `getStats()`, heartbeats and frames. Pure; in ms and bits per second. */
+/** Statistics for display, from `getStats()`. Pure; in ms and bits per second. */
 
+import { median } from "./latency.mjs";
 import { LOSSY, LOSSY_DELAY, LOSSY_MS } from "./watch.mjs";
 
 /** Private, link-local and loopback addresses (RFC 1918, 3927, 4193). */
@@ -73,100 +74,24 @@ export function framesBetween(before, after) {
   return before ? (after.video.framesDecoded ?? 0) - (before.video.framesDecoded ?? 0) : 0;
 }
 
-/** Number of the latest heartbeats that count, because clocks drift. */
-const SAMPLES = 8;
-/** RTP clock of video in ticks per ms (RFC 6184 §8.2.1); timestamps wrap at 2^32. */
-export const TICKS = 90;
-const WRAP = 2 ** 32 / TICKS;
-
-/** Estimates the offset between the daemon's clock and the page's from heartbeats. */
-export class ClockOffset {
-  /** @type {{trip: number, offset: number}[]} */
-  samples = [];
-
-  /**
-   * A heartbeat was received.
-   * @param {number | undefined} sent  the page's clock when its own heartbeat was sent; undefined if this is no answer
-   * @param {number} remote  the daemon's clock
-   * @param {number} received  the page's clock
-   */
-  add(sent, remote, received) {
-    if (sent == null) return;
-    const trip = received - sent;
-    this.samples.push({ trip, offset: remote - (sent + received) / 2 });
-    if (this.samples.length > SAMPLES) this.samples.shift();
-  }
-
-  /** The heartbeat with the shortest round trip. */
-  get #best() {
-    return this.samples.reduce((best, sample) => (sample.trip < best.trip ? sample : best), { trip: Infinity, offset: 0 });
-  }
-
-  /** The daemon's clock minus the page's; null before the first heartbeat. */
-  get offset() {
-    return this.samples.length > 0 ? this.#best.offset : null;
-  }
-
-  /** The round trip of the signaling connection, or null. */
-  get trip() {
-    return this.samples.length > 0 ? this.#best.trip : null;
-  }
-}
-
-/**
- * Returns the time from capture to now, or null if unknown. Timestamps wrap every 13 hours; the nearest capture time counts.
- * @param {CaptureClock | null | undefined} clock
- * @param {number | undefined} rtpTimestamp  of the frame shown
- * @param {number | null} offset
- * @param {number} now  the page's clock
- */
-export function latency(clock, rtpTimestamp, offset, now) {
-  if (!clock || rtpTimestamp === undefined || offset === null) return null;
-  const captured = clock.at + (rtpTimestamp - clock.rtp) / TICKS;
-  const late = now + offset - captured;
-  return late - WRAP * Math.round(late / WRAP);
-}
-
-/** Returns the median, or null of no values. @param {readonly number[]} values */
-export function median(values) {
-  if (values.length === 0) return null;
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
-}
-
 /** Number of readings whose median is the frame rate: frames that arrive early or late at a reading change single ones. */
 const READINGS = 5;
 
-/** Statistics of what plays, and the latency of the frames. */
+/** Statistics of what plays. */
 export class Meter {
-  offset = new ClockOffset();
   /** of the peer connection @type {Snapshot | null} */
   snapshot = null;
   /** @type {Peer | null} */
   peer = null;
   /** when packets were lost, in ms */
   lossyAt = -Infinity;
-  /** of the frames since the last update, in ms @type {number[]} */
-  latencies = [];
   /** the latest frame rates @type {number[]} */
   rates = [];
 
-  /** A frame was shown. @param {CaptureClock | null} clock @param {number | undefined} timestamp @param {number} now */
-  frame(clock, timestamp, now) {
-    const ms = latency(clock, timestamp, this.offset.offset, now);
-    if (ms !== null) this.latencies.push(ms);
-  }
-
-  /** Returns the median latency since the last call, or null. */
-  takeLatency() {
-    const value = median(this.latencies);
-    this.latencies = [];
-    return value;
-  }
-
-  /** Returns the statistics of the stream over the web. @param {Player} player @param {number} now */
-  player(player, now) {
+  /** Returns the statistics of the stream over the web. @param {Player} player @param {number} now @param {number | null} trip */
+  player(player, now, trip) {
     const stats = player.stats(now);
-    return { ...stats, trip: this.offset.trip, fps: this.#steadyRate(stats.fps) };
+    return { ...stats, trip, fps: this.#steadyRate(stats.fps) };
   }
 
   /** Returns the frame rate without the jitter of a single reading. @param {number | null} fps */

@@ -143,6 +143,8 @@ type ViewerPorts = {
   peer: (offer: Offer, listener: PeerListener) => Peer;
   player: OpenPlayer;
   picture: Picture;
+  /** null until it is loaded */
+  meter: () => import("./stats.mjs").Meter | null;
   unplayable: () => string | null;
   noWebrtc: () => string | null;
   hasMediaSource: () => boolean;

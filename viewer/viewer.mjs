@@ -1,10 +1,10 @@
 /** One viewer: turns messages, frames and user input into events of the connection table, and executes its actions. No DOM. */
 
-import { Preference } from "./quality.mjs";
+import { ClockOffset, LatencyMeter } from "./latency.mjs";
+import { Preference } from "./preference.mjs";
 import { Routes } from "./routes.mjs";
 import { SignalingLink } from "./signaling-link.mjs";
 import { step } from "./state.mjs";
-import { ClockOffset, Meter } from "./stats.mjs";
 import { FrameWatch, WEAK, slept } from "./watch.mjs";
 
 /** Heartbeats sent after `welcome`, one per tick, to estimate the daemon's clock quickly. */
@@ -18,7 +18,7 @@ export class Viewer {
     joinMs: null, latencyMs: null, freezes: 0, stats: null, quality: null, preference: "auto", transport: "webrtc",
   };
   watch = new FrameWatch();
-  meter = new Meter();
+  latency = new LatencyMeter();
   resume = "";
   /** @type {string | null} as last received; null before the first message */
   streamState = null;
@@ -127,7 +127,7 @@ export class Viewer {
   /** Another connection plays from now on, or none. */
   #forgetFrames() {
     this.view.stats = this.view.latencyMs = null;
-    this.meter.takeLatency();
+    this.latency.take();
     this.lastFrameAt = -Infinity;
     this.watch.stop();
   }
@@ -158,7 +158,7 @@ export class Viewer {
     this.resume = message.resume;
     this.view.viewers = message.viewers;
     this.heartbeatsLeft = INITIAL_HEARTBEATS;
-    this.meter.offset = new ClockOffset(); // it may be another daemon, with another clock
+    this.latency.offset = new ClockOffset(); // it may be another daemon, with another clock
     this.routes.media.granted(message.media);
     if (message.resumed) {
       if (this.watch.weak) this.routes.resumed();
@@ -176,7 +176,7 @@ export class Viewer {
   /** @param {Heartbeat} message */
   #heartbeat({ t, now }) {
     this.preference.answered(t);
-    this.meter.offset.add(t, now, this.ports.now());
+    this.latency.offset.add(t, now, this.ports.now());
   }
 
   /** @param {Stream} stream */
@@ -207,7 +207,7 @@ export class Viewer {
     this.hasPicture = true;
     this.justShown = false;
     this.view.joinMs ??= now - this.joinFrom;
-    this.meter.frame(source.clock, timestamp, now);
+    this.latency.frame(source.clock, timestamp, now);
     if (this.signaling.up && this.view.state !== "live") this.fire("frame:new");
   }
 
@@ -263,10 +263,12 @@ export class Viewer {
     this.statsAt = now;
     const { media, peers } = this.routes;
     const { peer } = peers;
-    this.view.latencyMs = this.meter.takeLatency();
-    if (media.showing && media.player) this.view.stats = this.meter.player(media.player, now);
+    this.view.latencyMs = this.latency.take();
+    const meter = this.ports.meter();
+    if (!meter) return;
+    if (media.showing && media.player) this.view.stats = meter.player(media.player, now, this.latency.offset.trip);
     if (!peer) return;
-    const { stats, packets, frames } = await this.meter.peerStats(peer, now);
+    const { stats, packets, frames } = await meter.peerStats(peer, now);
     if (peer !== peers.peer) return;
     if (media.showing) return frames > 0 ? media.leave() : undefined;
     this.view.stats = stats;

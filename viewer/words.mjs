@@ -1,18 +1,7 @@
 /** Texts of the page, from `words.*.json`. */
 
-export const LANGUAGES = ["en", "zh"];
-
 /** States whose text depends on the reason. */
 const EXPLAINED = ["blocked", "reconnecting", "failed", "refused", "denied", "stopped", "unsupported"];
-
-/**
- * Returns the first of the viewer's languages that the page supports, else English.
- * @param {readonly string[] | undefined} languages  `navigator.languages`
- */
-export function language(languages) {
-  const bases = (languages ?? []).map((tag) => tag.toLowerCase().split("-")[0]);
-  return bases.find((base) => LANGUAGES.includes(base)) ?? "en";
-}
 
 /** Loads the texts of a language; retries until that succeeds. @param {string} locale @param {string | URL} [base]  of the file's URL */
 export async function loadWords(locale, base = import.meta.url) {

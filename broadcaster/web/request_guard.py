@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from broadcaster.rate_limited_log import RateLimitedLogger, quoted
 from broadcaster.settings import WebSettings
 from broadcaster.web import access
-from broadcaster.web.page import page_headers
+from broadcaster.web.page import INLINE_SOURCES, InlineSources, page_headers
 from broadcaster.web.proxies import CALLER, Caller, Proxies
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -66,9 +66,9 @@ class RequestGuard:
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the headers of every response (`Application.on_response_prepare`)."""
         may_be_framed = _OWNERS_PAGES.fullmatch(request.path) is None
-        response.headers.update(
-            page_headers(self._own_host(request), self._settings.origins if may_be_framed else None)
-        )
+        origins = self._settings.origins if may_be_framed else None
+        inline = request.get(INLINE_SOURCES, InlineSources())
+        response.headers.update(page_headers(self._own_host(request), origins, inline))
         response.headers[hdrs.SERVER] = "broadcaster"
 
     def _check_host(self, request: web.Request, caller: Caller) -> None:

@@ -1,13 +1,18 @@
 """The page over real HTTP: files, content types, headers, and its folder."""
 
 import asyncio
+import base64
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
 from yarl import URL
 
 from broadcaster.web import page
-from broadcaster.web.page import viewer_folder
+from broadcaster.web.document import Document
+from broadcaster.web.linker import LinkError
+from broadcaster.web.page import Page, viewer_folder
 from tests.edges.web_rig import served
 
 
@@ -15,6 +20,7 @@ async def test_the_page_is_served_with_security_headers() -> None:
     async with served(origins=("https://site.example",)) as rig, rig.client.get(rig.url) as response:
         assert response.status == 200
         assert response.content_type == "text/html"
+        html = await response.text()
         assert response.headers["Cache-Control"] == "no-cache"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
@@ -23,8 +29,8 @@ async def test_the_page_is_served_with_security_headers() -> None:
         host = f"127.0.0.1:{rig.server.port}"
         assert response.headers["Content-Security-Policy"].split("; ") == [
             "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
+            f"script-src 'self' {' '.join(hashes('script', html))}",
+            f"style-src 'self' {' '.join(hashes('style', html))}",
             "img-src 'self' data: blob:",
             "media-src 'self' blob:",
             f"connect-src 'self' ws://{host} wss://{host}",
@@ -44,6 +50,80 @@ async def test_the_page_of_recordings_is_served_and_may_not_be_framed() -> None:
             assert "https://site.example" not in policy[-1]
         async with rig.client.get(f"{rig.url}/viewer/recordings/recordings-view.mjs") as response:
             assert (response.status, response.content_type) == (200, "text/javascript")
+
+
+def hashes(tag: str, html: str) -> list[str]:
+    """Return the sources that allow the inline elements of a page (CSP 3 §2.3.1)."""
+    digests = [hashlib.sha256(text.encode()).digest() for text in re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)]
+    assert digests
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+async def test_the_page_is_one_document_and_other_responses_allow_no_inline_code() -> None:
+    async with served() as rig:
+        async with rig.client.get(rig.url) as response:
+            assert await response.text() == Document(viewer_folder(), "index.html").html
+        for path in ("/viewer/style.css", "/viewer/missing.css", "/api/status"):
+            async with rig.client.get(rig.url + path) as response:
+                assert "sha256" not in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip, deflate, br", True),
+        ("", False),
+        ("br", False),
+        ("gzip;q=0, br", False),
+        ("gzip;q=0.5", True),
+    ],
+)
+async def test_the_page_is_compressed_if_accepted(accepted: str, is_compressed: bool) -> None:
+    async with served() as rig, rig.client.get(rig.url, headers={"Accept-Encoding": accepted}) as response:
+        assert response.headers.get("Content-Encoding") == ("gzip" if is_compressed else None)
+        assert response.headers["Vary"] == "Accept-Encoding"
+        assert "<live-view" in await response.text()
+        assert int(response.headers["Content-Length"]) < 20_000 or not is_compressed
+
+
+async def test_an_unchanged_page_is_not_sent_again() -> None:
+    async with served() as rig:
+        tags = []
+        for encoding in ("gzip", "identity"):
+            async with rig.client.get(rig.url, headers={"Accept-Encoding": encoding}) as response:
+                tags.append(response.headers["ETag"])
+                policy = response.headers["Content-Security-Policy"]
+        assert tags[0] != tags[1]
+        async with rig.client.get(rig.url, headers={"Accept-Encoding": "gzip", "If-None-Match": tags[0]}) as response:
+            assert response.status == 304
+            assert response.headers["Content-Security-Policy"] == policy  # it replaces that of the stored page
+        async with rig.client.get(rig.url, headers={"Accept-Encoding": "gzip", "If-None-Match": tags[1]}) as response:
+            assert response.status == 200
+
+
+async def test_later_modules_are_linked() -> None:
+    async with served() as rig:
+        for name, text in Document(viewer_folder(), "index.html").modules.items():
+            async with rig.client.get(f"{rig.url}/viewer/linked/{name}") as response:
+                assert (response.status, response.content_type) == (200, "text/javascript")
+                assert await response.text() == text
+        async with rig.client.get(f"{rig.url}/viewer/linked/viewer.mjs") as response:
+            assert response.status == 404
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"index.html": '<link rel="stylesheet" href="viewer/a.css">'}, "a.css: No such file"),
+        ({"index.html": '<script type="module" src="viewer/a.mjs"></script>', "a.mjs": "export default 1;\n"}, "a.mjs"),
+        ({}, "index.html: No such file"),
+    ],
+)
+def test_a_page_that_cannot_be_made_is_an_error_at_start(files: dict[str, str], why: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(LinkError, match=re.escape(why)):
+        Page(tmp_path)
 
 
 async def test_files_are_served_with_their_content_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -92,6 +172,7 @@ async def test_files_outside_the_folder_are_not_served(
     folder = tmp_path / "viewer"
     folder.mkdir()
     (tmp_path / "outside.js").write_text("secret")
+    (folder / "index.html").touch()
     (folder / "link.js").symlink_to(tmp_path / "outside.js")
     monkeypatch.setattr("broadcaster.web.routes.viewer_folder", lambda: folder)
     async with served() as rig:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from broadcaster.cli.install import rebuild_wheel
+from broadcaster.web.document import Document
 from tests.house.project import ROOT
 
 PAGE = sorted(path.name for path in (ROOT / "viewer").iterdir() if path.suffix in (".html", ".css", ".mjs", ".svg"))
@@ -126,7 +127,7 @@ def test_wheel_is_typed_and_importable(installed, tmp_path):
 
 def test_daemon_from_the_wheel_serves_the_page(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
-        assert answer.read() == (ROOT / "viewer/index.html").read_bytes()
+        assert answer.read().decode() == Document(ROOT / "viewer", "index.html").html
     for name in PAGE:
         with urllib.request.urlopen(f"{url}viewer/{name}", timeout=10) as answer:
             assert answer.read() == (ROOT / "viewer" / name).read_bytes()

@@ -1,5 +1,6 @@
 /** A viewer with simulated time and fake transports, which the test controls. */
 
+import { Meter } from "../../viewer/stats.mjs";
 import { Viewer } from "../../viewer/viewer.mjs";
 
 export const HEARTBEAT = { ping_interval: 3, pong_timeout: 4, idle: 5, server_timeout: 7 };
@@ -87,6 +88,7 @@ export class ViewerDriver {
   noWebrtc = null;
   hasMediaSource = true;
   players = [];
+  meter = new Meter();
   random = 1;
   sockets = [];
   peers = [];
@@ -116,6 +118,7 @@ export class ViewerDriver {
       peer: (offer, listener) => this.peers[this.peers.push(new FakePeer(offer, listener)) - 1],
       player: async (grant, listener) => this.players[this.players.push(new FakePlayer(grant, listener)) - 1],
       picture: this.picture,
+      meter: () => this.meter,
       unplayable: () => this.unplayable,
       noWebrtc: () => this.noWebrtc,
       hasMediaSource: () => this.hasMediaSource,

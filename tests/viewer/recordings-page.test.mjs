@@ -6,7 +6,7 @@ import test from "node:test";
 
 import { KEYS } from "../../viewer/recordings/keys.mjs";
 import { icon, template } from "../../viewer/recordings/template.mjs";
-import { LANGUAGES } from "../../viewer/words.mjs";
+import { LANGUAGES } from "../../viewer/language.mjs";
 
 const folder = new URL("../../viewer/", import.meta.url);
 const read = (name) => readFileSync(new URL(name, folder), "utf8");

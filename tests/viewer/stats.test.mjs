@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ClockOffset, Meter, latency, lines, median, route, snapshot, statsBetween } from "../../viewer/stats.mjs";
+import { ClockOffset, latency, median } from "../../viewer/latency.mjs";
+import { Meter, lines, route, snapshot, statsBetween } from "../../viewer/stats.mjs";
 
 const reports = (video, more = []) => [
   { id: "v", type: "inbound-rtp", kind: "video", codecId: "c1", frameWidth: 1280, frameHeight: 720, ...video },

@@ -9,7 +9,8 @@ import { QUALITIES, SOUND } from "../../viewer/protocol.mjs";
 import { KEYS } from "../../viewer/controls.mjs";
 import { choiceText } from "../../viewer/quality.mjs";
 import { TABLE } from "../../viewer/state.mjs";
-import { LANGUAGES, describe, fill, forPointer, language } from "../../viewer/words.mjs";
+import { LANGUAGES, language } from "../../viewer/language.mjs";
+import { describe, fill, forPointer } from "../../viewer/words.mjs";
 
 const read = (name) => readFileSync(new URL(`../../viewer/${name}`, import.meta.url), "utf8");
 /** The words of a union type. */

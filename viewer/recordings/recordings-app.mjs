@@ -1,6 +1,7 @@
 /** What `<recordings-view>` consists of: connects the list of recordings with timeline, film, shelf and buttons. */
 
-import { language, loadWords } from "../words.mjs";
+import { language } from "../language.mjs";
+import { loadWords } from "../words.mjs";
 import { Actions } from "./actions.mjs";
 import { RecordingsApi } from "./api.mjs";
 import { commandsOf } from "./commands.mjs";
