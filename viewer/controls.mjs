@@ -33,6 +33,7 @@ export class Controls {
     this.part = (/** @type {string} */ selector) => /** @type {any} */ (view.querySelector(selector));
     this.volume = this.part(".volume");
     this.hideTimer = 0;
+    view.dataset.controls = "hidden";
     /** @type {ControlActions} */
     this.actions = {
       ...actions,

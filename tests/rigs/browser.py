@@ -63,7 +63,8 @@ class Viewer:
         """Wait until the page is in one of these states, and has its controls."""
         selector = ", ".join(f'live-view[data-state="{state}"]' for state in expected)
         await self.page.wait_for_selector(selector, state="attached", timeout=limit * 1000)
-        await self.page.wait_for_function("() => document.querySelector('live-view').interface", timeout=limit * 1000)
+        controls = 'live-view:not([data-controls="none"])'
+        await self.page.wait_for_selector(controls, state="attached", timeout=limit * 1000)
 
     async def states(self) -> list[tuple[str, float]]:
         """Return the states that the page has been in, with their start (Unix seconds)."""
