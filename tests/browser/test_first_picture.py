@@ -68,7 +68,7 @@ async def test_states_without_a_picture_are_explained(open_page):
 
 
 async def test_browser_without_any_way_is_told_so(browser):
-    async with Daemon(web__media=False, **SMALL) as daemon:
+    async with Daemon(web__media="false", **SMALL) as daemon:
         viewer = Viewer(await browser.new_page())
         await viewer.open(daemon.url, before=f"{WITHOUT_WEBRTC}delete window.MediaSource;")
         await viewer.state("unsupported")
