@@ -90,7 +90,7 @@ class Page:
 
     async def recordings(self, request: web.Request) -> web.StreamResponse:
         """Serve the HTML page of the recordings."""
-        return _response(request, self._read("recordings.html"))
+        return self._serve(request, "recordings.html")
 
     async def owner(self, request: web.Request) -> web.StreamResponse:
         """Serve the owner's HTML page."""
@@ -98,7 +98,9 @@ class Page:
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Serve a module, style sheet or image of the page."""
-        path = request.match_info["path"]
+        return self._serve(request, request.match_info["path"])
+
+    def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
         return _response(request, self._linked.get(path) or self._read(path))
 
     def _read(self, path: str) -> _File:

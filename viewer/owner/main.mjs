@@ -1,6 +1,6 @@
 /** The owner's page: signs in, then shows the blocks, and keeps them up to date. */
 
-import { language } from "../words.mjs";
+import { language } from "../language.mjs";
 import { call } from "./api.mjs";
 import { el, setText, toast } from "./dom.mjs";
 import { Feed } from "./feed.mjs";
