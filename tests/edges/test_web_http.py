@@ -229,7 +229,7 @@ async def test_a_bug_in_a_handler_is_logged_with_rate_limit(
     monkeypatch.setattr("broadcaster.devices.clock.SystemClock.monotonic", lambda self: 5.0)
     async with served() as rig:
         for _ in range(30):
-            async with rig.client.get(rig.url) as response:
+            async with rig.client.get(f"{rig.url}/viewer/style.css") as response:
                 assert response.status == 500
     assert [record.levelname for record in caplog.records] == ["ERROR"] * 10
     assert sum(record.exc_info is not None for record in caplog.records) == 1
