@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broadcaster import __version__
+from broadcaster.applied_settings import AppliedSettings, Apply, set_log_level
 from broadcaster.capacity import rendition_stats
 from broadcaster.components import Background, Component, component, running
 from broadcaster.delivery.fanout import Fanout
@@ -18,7 +19,6 @@ from broadcaster.devices.arrivals import watch_arrivals
 from broadcaster.devices.choose import make_sources
 from broadcaster.devices.clock import SystemClock
 from broadcaster.devices.panel import make_panel
-from broadcaster.errors import SettingsError
 from broadcaster.media.rtp import Packetizer
 from broadcaster.model.stats import Capacity, StreamReport
 from broadcaster.model.stream import AudioState, Quality
@@ -33,8 +33,9 @@ from broadcaster.service.power import PowerSwitch
 from broadcaster.service.signals import signals
 from broadcaster.service.systemd import ServiceNotifier
 from broadcaster.service.uncaught import uncaught_errors
-from broadcaster.settings import AudioSettings, PushTarget, Settings, VideoSettings, WebSettings, every_setting
+from broadcaster.settings import AudioSettings, PushTarget, Settings, VideoSettings, WebSettings
 from broadcaster.storage.secrets import StateSecrets, state_secrets
+from broadcaster.storage.settings_source import SettingsSource
 from broadcaster.storage.state_file import StateFile, state_folder
 from broadcaster.stream.bitrate import SMALL_MIN_FRACTION, BitrateControl
 from broadcaster.stream.bug_log import BugLog
@@ -53,12 +54,11 @@ STREAM_DEADLINE = 15.0
 """Deadline in seconds for the stream to close its sources; every device has a shorter deadline of its own."""
 
 Announce = Callable[[int, StreamReport, Callable[[], str]], None]
-ReadSettings = Callable[[], Settings]
 Sources = tuple[VideoSource, AudioSource | None]
 MakeSources = Callable[[VideoSettings, AudioSettings, Clock], Sources]
 
-RELOADED = ("log.level", "web.hosts", "web.origins", "push")
-"""Settings that SIGHUP applies; others need a restart. Token and certificate files are reloaded when they change."""
+_STATION = ("station.title", "station.line", "station.message", "station.next")
+_RETENTION = ("record.keep_days", "record.keep_bytes", "record.keep_free")
 
 
 async def serve(
@@ -67,30 +67,32 @@ async def serve(
     live: bool,
     announce: Announce,
     make_sources: MakeSources = make_sources,
-    read_settings: ReadSettings | None = None,
+    source: SettingsSource | None = None,
+    reload_on_hangup: bool = False,
 ) -> None:
     """Run the daemon until a signal stops it.
 
     With `live` it goes live at once; this overrides `stream.start`. `announce` is called once, with port, report and a
-    function that makes a code for the owner, when viewers can connect. `read_settings` reads the settings on SIGHUP;
-    without it, SIGHUP stops the daemon. Raises `BroadcasterError` on a fault that the owner can fix; any other
+    function that makes a code for the owner, when viewers can connect. `source` is where the settings were read from:
+    the owner's page changes them there, and with `reload_on_hangup`, SIGHUP reads them again, instead of stopping the
+    daemon. Raises `BroadcasterError` on a fault that the owner can fix; any other
     exception is a bug, and makes the daemon exit.
     """
     clock = SystemClock()
     sources = make_sources(settings.video, settings.audio, clock)
-    await Daemon(settings, sources, clock, read_settings).run(live=live, announce=announce)
+    daemon = Daemon(settings, sources, clock, source)
+    await daemon.run(live=live, announce=announce, reload_on_hangup=reload_on_hangup)
 
 
 class Daemon:
     """The daemon: builds each component once, and passes it to those that need it."""
 
     def __init__(
-        self, settings: Settings, sources: Sources, clock: Clock, read_settings: ReadSettings | None = None
+        self, settings: Settings, sources: Sources, clock: Clock, source: SettingsSource | None = None
     ) -> None:
         video, audio = sources
         self._settings = settings
         self._clock = clock
-        self._read_settings = read_settings
         folder = state_folder(settings.stream.state_dir)
         self._start = settings.stream.start
         self._desired_state = StateFile(folder)
@@ -107,7 +109,7 @@ class Daemon:
         self.peers = self.make_peers(settings, packetizer, clock, with_audio=audio is not None)
         self._media = MuxedStream(hub, clock, self._has_audio) if settings.web.media else None
         self._server = self._make_server(settings.web, state_secrets(folder))
-        self._recorder, self._recordings = make_recordings(settings, folder, hub, self._stream, clock, self._server)
+        self._recordings = make_recordings(settings, folder, hub, self._stream, clock, self._server)
         self._stills = make_stills(settings, hub, self._stream, clock, self._server)
         self._shedding = LoadShedder(
             self._lag,
@@ -121,6 +123,7 @@ class Daemon:
         self._panel = self._make_panel(settings, clock, StateFile(folder, "sound"))
         self._push: PushTargets | None = None
         self._server.add_report("push", lambda: [] if self._push is None else self._push.stats())
+        self._applied = None if source is None else AppliedSettings(source, self._actions())
         self._add_owner_parts(folder, StateFile(folder, "sound"))
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
@@ -129,12 +132,31 @@ class Daemon:
         """Let the owner's page show and control what the web server does not build; a muted microphone stays muted."""
         parts = self._server.owner_parts
         parts.push = lambda: self._push
+        parts.settings = self._applied
         parts.machine = MachineStats(self._clock, folder)
         parts.save_muted = muted.save
         if muted.load():
             self._stream.mute(True)
 
-    async def run(self, *, live: bool, announce: Announce) -> None:
+    def _actions(self) -> list[tuple[tuple[str, ...], Apply]]:
+        """Return the settings that can be applied while the daemon runs, and how.
+
+        Token and certificate files are read again when they change.
+        """
+        return [
+            (("log.level",), set_log_level),
+            (("web.hosts", "web.origins"), lambda settings: self._server.reload(settings.web)),
+            (("web.max_viewers",), lambda settings: self._server.set_limit(settings.web.max_viewers)),
+            (_STATION, lambda settings: self._server.set_station(settings.station)),
+            (("video.bitrate", "video.bitrate_min"), self._set_bitrates),
+            (_RETENTION, lambda settings: self._recordings.set_retention(settings.record)),
+            (("push",), lambda settings: self._apply_push(settings.push)),
+        ]
+
+    def _set_bitrates(self, settings: Settings) -> bool:
+        return self._bitrates[Quality.FULL].set_limits(settings.video.bitrate_min, settings.video.bitrate)
+
+    async def run(self, *, live: bool, announce: Announce, reload_on_hangup: bool = False) -> None:
         """Start the components, run until a signal or a bug, and close them in reverse."""
         stopping = asyncio.Event()
         backgrounds = [
@@ -142,7 +164,7 @@ class Daemon:
             Background("device arrivals", lambda: watch_arrivals(self._stream.retry_now)),
             Background("service", self._notifier.run),
         ]
-        hang_up = stopping.set if self._read_settings is None else self._reload
+        hang_up = self._applied.reload if self._applied is not None and reload_on_hangup else stopping.set
         with signals(self._toggle_by_signal, stopping.set, hang_up), uncaught_errors(self._bugs):
             async with running(self._components(*(background.component for background in backgrounds))):
                 announce(self._server.port, self._stream.report(), self._server.issue_owner_code)
@@ -165,7 +187,7 @@ class Daemon:
             *([] if panel is None else [component("panel", panel.open, panel.close)]),
             stream,
             arrivals,
-            *self._recordings,
+            *self._recordings.components,
             *self._stills,
             Component("web server", self._server.start, self._server.close),
             Component("push targets", self._start_push, self._close_push),
@@ -182,7 +204,7 @@ class Daemon:
     async def _start_push(self) -> None:
         self._apply_push(self._settings.push)
 
-    def _apply_push(self, targets: tuple[PushTarget, ...]) -> None:
+    def _apply_push(self, targets: tuple[PushTarget, ...]) -> bool:
         """Send the stream to these media servers; nothing of it is loaded before there is one."""
         if self._push is None and targets:
             from broadcaster.web.push.targets import PushTargets  # noqa: PLC0415
@@ -191,6 +213,7 @@ class Daemon:
             self._push = PushTargets(self.peers, self._stream, self._clock, folder)
         if self._push is not None:
             self._push.apply(targets)
+        return True
 
     async def _close_push(self) -> None:
         if self._push is not None:
@@ -205,6 +228,7 @@ class Daemon:
         server = WebServer(
             web, self.peers, self._stream, self._clock, version, self._capacity, secrets=secrets, media=media
         )
+        server.set_station(self._settings.station)
         if media is not None:
             server.add_report("media", media.totals)
         return server
@@ -228,7 +252,9 @@ class Daemon:
         if panel is None:
             return None
         self._server.watch_viewers(panel.show_viewers)
-        return PanelControl(panel, self._stream, settings.panel.hold_action, self._power.press, muted, self._recorder)
+        return PanelControl(
+            panel, self._stream, settings.panel.hold_action, self._power.press, muted, self._recordings.recorder
+        )
 
     def _go_live_or_wait(self, live: bool) -> None:
         if live or self._start == "live" or (self._start == "last" and self._desired_state.load()):
@@ -238,23 +264,6 @@ class Daemon:
             log.info(
                 'not live yet; to go live: %srun `broadcaster live on`, or POST {"live": true} to /api/live', button
             )
-
-    def _reload(self) -> None:
-        """Read the settings again, and apply those in `RELOADED`; keep the current ones if the new ones are invalid."""
-        assert self._read_settings is not None
-        try:
-            settings = self._read_settings()
-        except SettingsError as error:
-            log.error("SIGHUP: invalid settings, keeping the current ones: %s", "; ".join(error.problems))
-            return
-        changed = [item.path for item in every_setting() if item.of(settings) != item.of(self._settings)]
-        self._server.reload(settings.web)
-        self._apply_push(settings.push)
-        applied = [path for path in changed if path in RELOADED]
-        pending = [path for path in changed if path not in RELOADED]
-        log.info("SIGHUP: settings reloaded; changed: %s", ", ".join(applied) or "none")
-        if pending:
-            log.warning("SIGHUP: these settings need a restart: %s", ", ".join(pending))
 
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broadcaster.components import Component, component
 from broadcaster.ports import Clock, StreamControl
-from broadcaster.settings import Settings
+from broadcaster.settings import RecordSettings, Settings
 from broadcaster.stream.hub import Hub
 from broadcaster.web.server import WebServer
 
@@ -16,13 +17,25 @@ if TYPE_CHECKING:
     from broadcaster.outputs.recording.recorder import Recorder
 
 
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """The recorder, if `record.mode` is not off, and the components of all that is recorded.
+
+    `set_retention` applies new limits while the daemon runs.
+    """
+
+    recorder: Recorder | None = None
+    components: list[Component] = field(default_factory=list)
+    set_retention: Callable[[RecordSettings], bool] = lambda record: True
+
+
 def make_recordings(
     settings: Settings, state: Path, hub: Hub, stream: StreamControl, clock: Clock, server: WebServer
-) -> tuple[Recorder | None, list[Component]]:
-    """Return the recorder, if `record.mode` is not off, and the components of all that is recorded."""
+) -> Recordings:
+    """Return all that is recorded."""
     record = settings.record
     if record.mode == "off" and not record.timelapse:
-        return None, []
+        return Recordings()
     from broadcaster.storage.recordings.clips import ClipSaver  # noqa: PLC0415
     from broadcaster.storage.recordings.reading import RecordingReader  # noqa: PLC0415
     from broadcaster.storage.recordings.store import open_store  # noqa: PLC0415
@@ -44,7 +57,7 @@ def make_recordings(
         timelapse = Timelapse(hub, stream, store, clock, record.timelapse)
         server.add_report("timelapse", timelapse.report)
         components.append(component("timelapse", timelapse.start, timelapse.close))
-    return recorder, components
+    return Recordings(recorder, components, store.set_retention)
 
 
 def make_stills(

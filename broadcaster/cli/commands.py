@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from broadcaster import settings
@@ -24,6 +23,7 @@ from broadcaster.cli import link_key, links, logs, owner, streams
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_banner
+from broadcaster.cli.effective import effective_settings, read_file, settings_source
 from broadcaster.cli.install import install, uninstall
 from broadcaster.cli.streams import raise_descriptor_limit
 from broadcaster.cli.target import Target, find_target
@@ -91,12 +91,15 @@ def _commands(make_sources: MakeSources | None) -> dict[str, Callable[[argparse.
 
 
 def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
-    effective = _read(parsed)
+    source = settings_source(parsed)
+    effective = source.read().settings
     if logs.is_journal(sys.stderr, os.environ):
         streams.write_utf8(sys.stderr)
     logs.set_up(effective.log.level, sys.stderr, os.environ, settings.secret_values(effective))
     sys.unraisablehook = logs.log_unraisable
     faulthandler.enable(_STDERR)
+    if source.current.page_problems:
+        source.read(set_aside=True)
     raise_descriptor_limit()
     for name in settings.weak_tokens(effective):
         _log.warning("%s is easy to guess; `broadcaster token` prints a better one", name)
@@ -109,8 +112,10 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     async def serve_until_stopped() -> None:
         try:
             announce = partial(_announce, parsed, effective)
+            # A controlling terminal sends SIGHUP when it is closed.
+            reload = bool(parsed.settings) and not has_terminal()
             await serve(
-                effective, live=parsed.live, announce=announce, read_settings=_settings_reader(parsed), **options
+                effective, live=parsed.live, announce=announce, source=source, reload_on_hangup=reload, **options
             )
         finally:
             ignore_stop_signals()
@@ -118,27 +123,19 @@ def _run(parsed: argparse.Namespace, make_sources: MakeSources | None) -> None:
     asyncio.run(serve_until_stopped())
 
 
-def _settings_reader(parsed: argparse.Namespace) -> Callable[[], Settings] | None:
-    """Return a function that reads the settings again on SIGHUP.
-
-    None without a settings file, and with a controlling terminal, which sends SIGHUP when it is closed.
-    """
-    if not parsed.settings or has_terminal():
-        return None
-
-    def read_settings() -> Settings:
-        changed = _read(parsed)
-        logs.set_level(changed.log.level)
-        return changed
-
-    return read_settings
-
-
 def _show(parsed: argparse.Namespace) -> None:
-    shown = settings.template() if parsed.template else settings.render(_read(parsed), changed=parsed.changed)
+    shown = settings.template() if parsed.template else _effective(parsed)
     if not sys.stdout.isatty():
         streams.write_utf8(sys.stdout)  # it may become a settings file, and TOML is UTF-8
     print(shown, end="")
+
+
+def _effective(parsed: argparse.Namespace) -> str:
+    """Return the effective settings; a problem of the owner's page is written to stderr."""
+    read = effective_settings(parsed)
+    for problem in read.page_problems:
+        print(f"broadcaster: ignoring the settings of the owner's page: {problem}", file=sys.stderr)
+    return settings.render(read.settings, changed=parsed.changed, origins=read.origins)
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -147,7 +144,7 @@ def _check(parsed: argparse.Namespace) -> int:
     from broadcaster.doctor.check import CheckOptions, check  # noqa: PLC0415
 
     def read(file: str) -> Settings:
-        return _read(argparse.Namespace(settings=file, set=parsed.set))
+        return effective_settings(argparse.Namespace(settings=file, set=parsed.set)).settings
 
     options = CheckOptions(frozenset(parsed.what), parsed.as_me, parsed.json)
     try:
@@ -197,27 +194,13 @@ def _target(parsed: argparse.Namespace) -> Target:
 
     def read(file: str) -> Settings:
         parsed.settings = file  # so that `main` names the file if it is invalid
-        return _read(parsed)
+        return settings.read(read_file(file), parsed.set)
 
     return find_target(parsed.settings or "", read)
 
 
 def _token(parsed: argparse.Namespace) -> None:
     print(make_token())
-
-
-def _read(parsed: argparse.Namespace) -> Settings:
-    """Return the settings of the file and of the command line. Raises `SettingsError`."""
-    try:
-        # "utf-8-sig" also accepts the byte order mark that Windows editors write.
-        text = Path(parsed.settings).read_text("utf-8-sig") if parsed.settings else ""
-    except OSError as error:
-        hint = "; try it with sudo" if isinstance(error, PermissionError) else ""
-        raise SettingsError([f"the file cannot be read: {error.strerror}{hint}"]) from None
-    except UnicodeDecodeError as error:
-        problem = f"the file is not UTF-8: {error.reason} at byte {error.start}; save it with the encoding UTF-8"
-        raise SettingsError([problem]) from None
-    return settings.read(text, parsed.set)
 
 
 def _announce(

@@ -4,7 +4,7 @@
 knows which implementation is behind which protocol. Times named `now`, `captured` or `…_at` are monotonic seconds.
 """
 
-from broadcaster.ports.control import Control, Panel, StoredFlag, StreamControl
+from broadcaster.ports.control import Control, Panel, SettingsControl, StoredFlag, StreamControl
 from broadcaster.ports.peers import (
     MediaPeer,
     MediaSender,
@@ -31,6 +31,7 @@ __all__ = [
     "PlayerPeer",
     "PushPeer",
     "RtpDelivery",
+    "SettingsControl",
     "StoredFlag",
     "StreamControl",
     "VideoSink",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from broadcaster.model.stats import StreamReport
 from broadcaster.model.stream import StreamState, StreamStatus
+from broadcaster.settings.layers import LayeredSettings
 
 
 class Control(StrEnum):
@@ -73,3 +74,26 @@ class StreamControl(Protocol):
 
     def report(self) -> StreamReport:
         """Return statistics for the operator."""
+
+
+class SettingsControl(Protocol):
+    """The daemon's settings, as the owner's page shows and changes them; `revision` counts their changes."""
+
+    revision: int
+
+    @property
+    def current(self) -> LayeredSettings:
+        """The settings with which the daemon would start now."""
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The settings that wait for the next start."""
+
+    def change(self, values: Mapping[str, object]) -> None:
+        """Change settings by path, to a value as in TOML, or back to that of the other layers (None).
+
+        Raises `SettingsError` with all problems, and `BroadcasterError` if the change cannot be stored.
+        """
+
+    def reset(self) -> None:
+        """Change all settings of the page back to the values of the other layers. Raises as `change`."""

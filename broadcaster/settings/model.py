@@ -30,6 +30,7 @@ from broadcaster.settings.kinds import (
 )
 from broadcaster.settings.push import PushTarget, PushTargets
 from broadcaster.settings.record import RecordSettings
+from broadcaster.settings.station import StationSettings
 from broadcaster.settings.table import Pairs, Table
 
 Start = Literal["last", "live", "offline"]
@@ -226,6 +227,7 @@ class Settings:
     """All settings of the daemon."""
 
     stream: StreamSettings = StreamSettings()
+    station: StationSettings = StationSettings()
     web: WebSettings = WebSettings()
     video: VideoSettings = VideoSettings()
     audio: AudioSettings = AudioSettings()

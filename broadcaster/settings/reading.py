@@ -25,14 +25,14 @@ def read(toml: str = "", assignments: Iterable[str] = ()) -> Settings:
 
     Raises `SettingsError` with all problems of both.
     """
-    reader = _Reader()
+    reader = Reader()
     settings = reader.settings(reader.file(toml) | reader.assignments(assignments))
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
 
 
-class _Reader:
+class Reader:
     """Turns text into values by path, and values into settings; collects all problems."""
 
     def __init__(self) -> None:
@@ -69,13 +69,24 @@ class _Reader:
                 tables[item.table][item.name] = item.about.kind.read(value)
             except InvalidValue as error:
                 invalid.add(path)
-                self.problems += [_describe(path, problem) for problem in error.problems]
+                self._add(path, error)
         outside = tables.pop("")
         settings = Settings(
             **{name: type(getattr(_DEFAULTS, name))(**table) for name, table in tables.items()}, **outside
         )
         self._check_constraints(settings, invalid)
         return settings
+
+    def check(self, values: Mapping[str, object]) -> None:
+        """Check values that another layer covers."""
+        for path, value in values.items():
+            try:
+                _SETTINGS[path].about.kind.read(value)
+            except InvalidValue as error:
+                self._add(path, error)
+
+    def _add(self, path: str, error: InvalidValue) -> None:
+        self.problems += [_describe(path, problem) for problem in error.problems]
 
     def _table(self, name: str, table: object) -> Iterable[tuple[str, object]]:
         """Yield the known settings in one table of a file."""

@@ -118,6 +118,16 @@ class StreamMessage(StreamObject, frozen=True, omit_defaults=True, tag="stream")
     """The stream has changed."""
 
 
+class StationObject(Struct, frozen=True, omit_defaults=True):
+    """What the owner tells viewers about the stream; times are in Unix seconds."""
+
+    title: str
+    line: str
+    message: str | None = None
+    last_live: float | None = None
+    next: float | None = None
+
+
 class Welcome(Struct, frozen=True, omit_defaults=True, tag="welcome"):
     """The session is open; `viewers` counts this one too."""
 
@@ -128,6 +138,7 @@ class Welcome(Struct, frozen=True, omit_defaults=True, tag="welcome"):
     stream: StreamObject
     viewers: int
     media: MediaObject | None = None
+    station: StationObject | None = None
 
 
 class MediaClock(Struct, frozen=True):

@@ -19,6 +19,7 @@ from broadcaster.signaling.heartbeat import HeartbeatMissed, HeartbeatMonitor, R
 from broadcaster.signaling.media import MediaObject
 from broadcaster.signaling.messages import (
     ErrorMessage,
+    StationObject,
     ViewersMessage,
     Welcome,
     heartbeat_reply,
@@ -48,6 +49,7 @@ class Session:
     def __init__(self, viewer: str, resume: str, timings: Timings, status: StreamStatus, now: float) -> None:
         self.viewer = viewer
         self.resume = resume
+        self.station: StationObject | None = None
         self.state = SessionState.NEW
         self._timings = timings
         self._status = status
@@ -233,7 +235,7 @@ class Session:
 
     def _welcome(self, resumed: bool, viewers: int, media: MediaObject | None) -> Welcome:
         timings, stream = heartbeat_timings(self._timings), stream_object(self._status, self._quality)
-        return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers, media)
+        return Welcome(self.viewer, self.resume, resumed, timings, stream, viewers, media, self.station)
 
     def _is_current(self, socket: int) -> bool:
         return self.state is SessionState.ATTACHED and socket == self._socket

@@ -132,6 +132,7 @@ class BitrateControl:
         self._source = source
         self._quality = rendition.quality
         self._limits = (lowest, highest, small)
+        self._opened_with = highest
         self._rule = BitrateRule(lowest, highest, small)
         self._has_small = False
         self._timer: asyncio.TimerHandle | None = None
@@ -157,8 +158,23 @@ class BitrateControl:
         if self._timer is None and self._can_set:
             self._rule = BitrateRule(*self._limits)
             self._rendition.target_bitrate = self._rule.rate
+            if self._rule.rate != self._opened_with:
+                self._source.set_bitrate(self._rule.rate, self._quality)
             self._checks = 0
             self._schedule()
+
+    def set_limits(self, lowest: int, highest: int) -> bool:
+        """Change the lowest and the highest rate; false if the encoder's rate cannot be changed while it runs."""
+        if not self._can_set:
+            return False
+        before = self._rule.rate
+        self._limits = (lowest, highest, self._limits[2])
+        self._rule = BitrateRule(*self._limits)
+        self._rendition.bitrate = highest
+        if self._timer is not None:
+            self._rule.rate = max(min(before, highest), min(lowest, highest))
+            self._set(before)
+        return True
 
     def close(self) -> None:
         """Stop; idempotent."""
@@ -186,7 +202,12 @@ class BitrateControl:
         else:
             rate = self._rule.fall(estimates, has_small=self._has_small)
         if rate is not None:
-            self._checks = 0  # after a fall, wait a whole interval before rising
-            self._rendition.target_bitrate = rate
-            self._source.set_bitrate(rate, self._quality)
-            log.debug("bit rate (%s) %d → %d kbit/s", self._quality, before // 1000, rate // 1000)
+            self._set(before)
+
+    def _set(self, before: int) -> None:
+        """Give the encoder the rule's rate."""
+        rate = self._rule.rate
+        self._checks = 0  # after a fall, wait a whole interval before rising
+        self._rendition.target_bitrate = rate
+        self._source.set_bitrate(rate, self._quality)
+        log.debug("bit rate (%s) %d → %d kbit/s", self._quality, before // 1000, rate // 1000)

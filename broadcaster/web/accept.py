@@ -38,13 +38,17 @@ class ConnectionSlots:
 
     def __init__(self, max_viewers: int, is_own: Callable[[str], bool]) -> None:
         """`is_own` tells which addresses have no limit per address: this machine and trusted proxies."""
+        self._is_own = is_own
+        self._by_network: Counter[str] = Counter()
+        self._total = 0
+        self.allow(max_viewers)
+
+    def allow(self, max_viewers: int) -> None:
+        """Set the limits for this number of viewers; connections that exceed them stay."""
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.max_total = min(2 * CONNECTIONS_PER_VIEWER * max_viewers + SPARE, descriptors // 2)
         per_address = min(CONNECTIONS_PER_VIEWER * max_viewers + SPARE_PER_ADDRESS, self.max_total // 2)
         self.max_per_network = (per_address, 2 * per_address)
-        self._is_own = is_own
-        self._by_network: Counter[str] = Counter()
-        self._total = 0
 
     @property
     def is_full(self) -> bool:

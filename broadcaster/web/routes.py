@@ -32,6 +32,7 @@ from broadcaster.web.players import Players
 from broadcaster.web.proxies import Proxies
 from broadcaster.web.record_api import RecordApi
 from broadcaster.web.request_guard import Handler, RequestGuard
+from broadcaster.web.station import Station
 from broadcaster.web.viewer_auth import ViewerAuth
 from broadcaster.web.viewers import Viewers
 from broadcaster.web.whep import Whep
@@ -70,8 +71,16 @@ class Routes:
         """`certificate_names` returns the host names in the TLS certificate; `media` is what `/media` sends."""
         self.proxies = Proxies(settings.trusted_proxies)
         self.guard = RequestGuard(settings, self.proxies, request_log, certificate_names)
+        self.station = Station(_folder(secrets), clock)
         self.viewers = Viewers(
-            settings.max_viewers, peers, stream, clock, timings, request_log, media=media is not None
+            settings.max_viewers,
+            peers,
+            stream,
+            clock,
+            timings,
+            request_log,
+            media=media is not None,
+            station=self.station.object,
         )
         link_key = secrets.link_key if secrets is not None and settings.links else None
         self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log, LinkList(_folder(secrets)))
@@ -88,7 +97,13 @@ class Routes:
         )
         self.api.reports["link_key"] = lambda: self._viewer_auth.link_key_id
         self.record_api = RecordApi(stream, self._operator, request_log)
-        self._secrets, self._capacity, self._clock, self._log = secrets, capacity, clock, request_log
+        self._stream, self._secrets, self._capacity, self._clock, self._log = (
+            stream,
+            secrets,
+            capacity,
+            clock,
+            request_log,
+        )
         self._recordings: RecordingRoutes | None = None
         parts = Parts(stream, self.viewers, self._players, capacity, clock, installed_ring())
         self.owner = OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, request_log, self.read_files)
@@ -162,12 +177,14 @@ class Routes:
         """Start announcing changes to viewers."""
         self.viewers.start()
         self._players.start()
+        self.station.start(self._stream)
 
     async def close(self) -> None:
         """Refuse requests and end all sessions, within a second; idempotent."""
         self._closing = True
         self._endpoint.close()
         self.owner.close()
+        self.station.close()
         if self._media is not None:
             self._media.close()
         if self._stills is not None:

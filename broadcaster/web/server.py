@@ -15,7 +15,7 @@ from broadcaster.model.stats import Capacity
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.settings import WebSettings
+from broadcaster.settings import StationSettings, WebSettings
 from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.secrets import StateSecrets
 from broadcaster.web.accept import Acceptor, ConnectionSlots
@@ -72,6 +72,7 @@ class WebServer:
             self._log,
             media,
         )
+        self._slots = ConnectionSlots(settings.max_viewers, self._routes.proxies.is_own)
         self._runner: web.AppRunner | None = None
         self._acceptor: Acceptor | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -144,16 +145,28 @@ class WebServer:
         )
         await self._runner.setup()
         assert self._runner.server is not None
-        slots = ConnectionSlots(self._settings.max_viewers, self._routes.proxies.is_own)
-        self._acceptor = Acceptor(listeners, self._runner.server, tls, slots, self._log, self._routes.guard.is_own_host)
+        is_own_host = self._routes.guard.is_own_host
+        self._acceptor = Acceptor(listeners, self._runner.server, tls, self._slots, self._log, is_own_host)
         self._acceptor.start()
         self._routes.start()
         self._watcher = asyncio.create_task(self._watch_files(), name="web files")
 
-    def reload(self, settings: WebSettings) -> None:
+    def reload(self, settings: WebSettings) -> bool:
         """Apply new `web.hosts` and `web.origins`, and read the files of tokens and certificate again."""
         self._routes.guard.apply(settings)
         self._read_files()
+        return True
+
+    def set_limit(self, viewers: int) -> bool:
+        """Apply a new `web.max_viewers`; viewers that exceed it stay."""
+        self._routes.viewers.set_limit(viewers)
+        self._slots.allow(viewers)
+        return True
+
+    def set_station(self, station: StationSettings) -> bool:
+        """Tell viewers this about the stream from now on."""
+        self._routes.station.apply(station)
+        return True
 
     async def close(self) -> None:
         """End all sessions and stop serving, within 2 s; idempotent."""

@@ -37,7 +37,7 @@ from broadcaster.signaling.actions import (
     SendTicket,
 )
 from broadcaster.signaling.media import MEDIA_URL, MediaMessage, MediaObject
-from broadcaster.signaling.messages import ErrorMessage, serialize
+from broadcaster.signaling.messages import ErrorMessage, StationObject, serialize
 from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.web.media_connection import MediaConnection
@@ -49,7 +49,7 @@ from broadcaster.web.websocket import WebSocket, close_code, is_too_big
 class ViewerContext:
     """What all viewers share; `ended` is called with each session that has ended.
 
-    `tickets` are those for `/media`, None if that is off.
+    `tickets` are those for `/media`, None if that is off. `station` returns what viewers are told about the stream.
     """
 
     peers: PeerFactory
@@ -58,6 +58,7 @@ class ViewerContext:
     log: RateLimitedLogger
     ended: Callable[[Session], None]
     tickets: Tickets | None = None
+    station: Callable[[], StationObject | None] = lambda: None
 
 
 class Viewer:
@@ -88,6 +89,7 @@ class Viewer:
         self.reached_at = socket.reached_at
         ticket = self._make_ticket()
         media = MediaObject(MEDIA_URL, ticket) if ticket else None
+        self.session.station = self._context.station()
         self._input(lambda now: self.session.attach(socket.number, viewers, now, grant.expires_at, media))
 
     def receive(self, socket: WebSocket, message: WSMessage) -> None:

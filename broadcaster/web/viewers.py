@@ -18,7 +18,7 @@ from broadcaster.model.stats import ViewerOverview
 from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
-from broadcaster.signaling.messages import ErrorMessage, Refusal, too_many
+from broadcaster.signaling.messages import ErrorMessage, Refusal, StationObject, too_many
 from broadcaster.signaling.protocol import CloseCode, ErrorCode, Timings
 from broadcaster.signaling.session import Session
 from broadcaster.web.proxies import Caller, is_own
@@ -152,13 +152,14 @@ class Viewers:
         log: RateLimitedLogger,
         *,
         media: bool = False,
+        station: Callable[[], StationObject | None] = lambda: None,
     ) -> None:
-        """`media`: viewers may play over `/media`."""
+        """`media`: viewers may play over `/media`; `station` returns what they are told about the stream."""
         self._tickets = Tickets(lambda: secrets.token_urlsafe(16)) if media else None
         self.sessions = Sessions(limit, lambda: secrets.token_urlsafe(24), timings)
         self._stream = stream
         self._clock = clock
-        self._context = ViewerContext(peers, clock, timings, log, self._ended, self._tickets)
+        self._context = ViewerContext(peers, clock, timings, log, self._ended, self._tickets, station)
         self._viewers: dict[str, Viewer] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -168,6 +169,10 @@ class Viewers:
     def __len__(self) -> int:
         """The number of open sessions."""
         return len(self.sessions)
+
+    def set_limit(self, limit: int) -> None:
+        """Change the maximum number of sessions; those that exceed it stay."""
+        self.sessions.limit, self._admissions = limit, admission_limiter(limit)
 
     def watch(self, listener: Callable[[int], None]) -> None:
         """Call `listener` with the number of open sessions when it changes, at most once per second."""

@@ -55,7 +55,8 @@ async def test_owner_signs_in_goes_live_and_ends_a_link(browser):
             assert viewer.close_code == 4001
         await expect(page.get_by_text("Nobody is watching.")).to_be_visible()
 
-        await page.locator("summary").click()
+        await change_settings(page, client, daemon)
+        await page.get_by_text("Log", exact=True).click()
         await expect(page.locator(".log")).to_contain_text("ended the link of 安娜 Anna")
         await page.get_by_role("button", name="Stop", exact=True).click()
         await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
@@ -70,6 +71,28 @@ async def test_owner_signs_in_goes_live_and_ends_a_link(browser):
         await expect(page.get_by_role("alert")).to_have_text("This browser was signed out.")
         assert errors == []
         await context.close()
+
+
+async def change_settings(page, client, daemon) -> None:
+    """Name the station, give the stream a limit, and see a wrong value refused."""
+    await page.get_by_label("Title", exact=True).fill("花园 Garden")
+    await page.get_by_label("Next planned start").fill("2030-12-24T18:00")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    async with client.ws_connect(f"{daemon.url}ws", protocols=[SUBPROTOCOL]) as viewer:
+        link = await (await client.post(f"{daemon.url}api/owner/links", json={"name": "", "hours": 1})).json()
+        await expect(page.locator(".toast")).to_contain_text("Saved.")
+        await viewer.send_json({"type": "hello", "token": link["token"]})
+        station = (await viewer.receive_json())["station"]
+        assert (station["title"], station["next"] > 1.9e9) == ("花园 Garden", True)
+    await page.get_by_text("Settings to change here").click()
+    await page.get_by_role("button", name="Change video.fps").click()
+    await page.get_by_label("a whole number from 1 to 120").fill("12")
+    await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("Applied after the next start")).to_have_count(0)  # the command line covers it
+    await page.get_by_role("button", name="Change web.max_viewers").click()
+    await page.get_by_label("a whole number from 1 to 1000").fill("5")
+    await page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(page.locator("#h-viewers ~ .count")).to_contain_text("of 5")
 
 
 async def too_small(page) -> list[str]:

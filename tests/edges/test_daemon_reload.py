@@ -55,10 +55,10 @@ async def test_sighup_reloads_the_settings_file(tmp_path):
         await viewer.keyframe()
         assert await status_as(daemon, "garden.example") == 200
         assert await status_as(daemon, "garage.example") == 421
-        file.write_text('[web]\nhosts = ["garage.example"]\nmax_viewers = 3\n[log]\nlevel = "debug"\n')
+        file.write_text('[web]\nhosts = ["garage.example"]\nmax_viewers = 3\nwhep = false\n[log]\nlevel = "debug"\n')
         daemon.signal(signal.SIGHUP)
-        await wait_for_log(daemon, "SIGHUP: settings reloaded; changed: web.hosts, log.level")
-        await wait_for_log(daemon, "these settings need a restart: web.max_viewers")
+        await wait_for_log(daemon, "SIGHUP: settings reloaded; changed: web.hosts, web.max_viewers, log.level")
+        await wait_for_log(daemon, "these settings need a restart: web.whep")
         assert await status_as(daemon, "garage.example") == 200
         assert await status_as(daemon, "garden.example") == 421
         file.write_text('[web]\nhosts = "nonsense"\nport = -1\n')

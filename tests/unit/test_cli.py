@@ -32,7 +32,7 @@ def daemon(monkeypatch):
     """Replaces `broadcaster.app`; set its `error` to make `serve` raise it."""
     fake = SimpleNamespace(error=None, settings=None, live=None)
 
-    async def serve(settings, *, live, announce, read_settings):
+    async def serve(settings, *, live, announce, source, reload_on_hangup):
         fake.settings, fake.live = settings, live
         announce(8123, REPORT, lambda: "owner-code")
         if fake.error is not None:

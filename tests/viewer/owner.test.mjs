@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { errorText } from "../../viewer/owner/api.mjs";
 import { merge } from "../../viewer/owner/feed.mjs";
+import { timeField, timeSetting, typed } from "../../viewer/owner/settings-store.mjs";
 import { bytes, duration, health, percent, rate, throttling } from "../../viewer/owner/format.mjs";
 
 const words = (locale) => JSON.parse(readFileSync(new URL(`../../viewer/owner/words.${locale}.json`, import.meta.url)));
@@ -55,4 +56,20 @@ test("throttling says what is so now before what was", () => {
 test("errors of the API are JSON or plain text", () => {
   assert.equal(errorText('{"error": "no"}'), "no");
   assert.equal(errorText("no\n"), "no");
+});
+
+test("what is typed becomes a setting's value", () => {
+  assert.equal(typed({ type: "number" }, "4.5"), 4.5);
+  assert.equal(typed({ type: "number" }, " "), " ", "which the daemon refuses");
+  assert.equal(typed({ type: "bool" }, "false"), false);
+  assert.equal(typed({ type: "choice", choices: [0, 180] }, "180"), 180);
+  assert.equal(typed({ type: "text" }, "12"), "12");
+});
+
+test("a planned time survives the way to the daemon and back", () => {
+  assert.equal(timeField(timeSetting("2030-12-24T18:00")), "2030-12-24T18:00");
+  assert.match(timeSetting("2030-12-24T18:00"), /^20[\d-]+T[\d:]+Z$/);
+  assert.equal(timeField("2030-12-24 18:00"), "2030-12-24T18:00");
+  assert.equal(timeField(""), "");
+  assert.equal(timeSetting(""), "");
 });

@@ -9,7 +9,10 @@ import { linksBlock } from "./links.mjs";
 import { liveBlock, stateText } from "./live.mjs";
 import { browsersBlock } from "./browsers.mjs";
 import { pushBlock, recordingBlock } from "./outputs.mjs";
+import { settingsBlock } from "./settings.mjs";
+import { SettingsStore } from "./settings-store.mjs";
 import { describe, signInByCode, signInForm, takeCode } from "./sign-in.mjs";
+import { stationBlock } from "./station.mjs";
 import { viewersBlock } from "./viewers.mjs";
 
 const page = /** @type {HTMLElement} */ (document.getElementById("page"));
@@ -62,7 +65,8 @@ const isLoopback = () => ["localhost", "127.0.0.1", "[::1]"].includes(location.h
 function showBlocks() {
   /** @type {OwnerContext} */
   const context = { words, locale, act, state: () => current.state, up: () => current.up };
-  const blocks = [liveBlock, viewersBlock, linksBlock, recordingBlock, pushBlock, healthBlock, browsersBlock].map((make) => make(context));
+  const store = new SettingsStore(context);
+  const blocks = [liveBlock, viewersBlock, linksBlock, recordingBlock, pushBlock, stationBlock, healthBlock, settingsBlock, browsersBlock].map((make) => make(context, store));
   const pill = el("p", { class: "pill", role: "status" }, el("i"), el("span"));
   const offline = el("p", { class: "offline", role: "status", text: words.reconnecting, hidden: true });
   const update = () => {
@@ -73,6 +77,7 @@ function showBlocks() {
     setText(/** @type {Element} */ (pill.lastChild), stateText(stream.state, words));
     document.title = `${stateText(stream.state, words)} – ${words.title}`;
     for (const block of blocks) block.update();
+    store.refresh(() => blocks.forEach((block) => block.update()));
   };
   const current = (feed = new Feed({ changed: update, signedOut: () => showSignIn(words.signIn.ended), isSignedIn }));
   const shown = blocks.map((block) => block.element);

@@ -6,6 +6,7 @@ type OwnerWords = typeof import("./words.en.json") & {
   viewers: { routes: Record<string, string>; states: Record<string, string>; health: Record<string, string> };
   recording: { states: Record<string, string> };
   push: { states: Record<string, string> };
+  settings: { origins: Record<string, string> };
   health: { levels: Record<string, string>; throttled: Record<string, string> };
 };
 
@@ -36,8 +37,18 @@ type OwnerState = {
   push: OwnerPush[];
   recorder: OwnerRecorder | null;
   machine: OwnerMachine | null;
+  /** Counts the changes of the settings; null if there are none to change. */
+  settings: number | null;
 };
 
+type OwnerSetting = {
+  path: string; doc: string; allowed: string;
+  /** as TOML */
+  shown: string;
+  default: string;
+  origin: string; pending: boolean; value?: string | number | boolean; applies?: "now" | "start"; on_page?: boolean;
+  input?: { type: "bool" | "choice" | "number" | "text"; choices?: (string | number | boolean)[]; min?: number; max?: number; step?: number | "any"; unit?: string };
+};
 type OwnerLink = { id: string; name: string; made: number; expires: number; token: string };
 type OwnerBrowser = { id: string; name: string; signed_in: number; seen: number; this: boolean };
 type OwnerLogLine = { number: number; at: number; level: string; text: string };

@@ -55,7 +55,7 @@ class Disk:
         self.gaps: tuple[Gap, ...] = ()
         self.marks: tuple[Mark, ...] = ()
         self._folder = folder
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._synchronized = synchronized or TimeService(clock.monotonic).is_synchronized
         self._wall_clock = WallClock()
@@ -237,7 +237,7 @@ class Disk:
     def _make_room(self, catalog: Catalog) -> str:
         """Delete what is too old or too much; return why there is no room even then, or an empty text."""
         now = self._clock.unix() if self._wall_clock.tells_age(self._clock.monotonic()) else None
-        problem, self.free = catalog.make_room(self._limits, now)
+        problem, self.free = catalog.make_room(self.limits, now)
         self._publish()
         return problem
 

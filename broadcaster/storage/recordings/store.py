@@ -42,9 +42,12 @@ Answer = TypeVar("Answer")
 
 def open_store(record: RecordSettings, state: Path, clock: Clock) -> DiskStore:
     """Return the store of the folder in the settings; `state` is the state folder."""
-    limits = Limits(record.keep_days, record.keep_bytes, record.keep_free)
     folder = Path(absolute(record.folder)) if record.folder else state / "recordings"
-    return DiskStore(folder, limits, clock)
+    return DiskStore(folder, _limits(record), clock)
+
+
+def _limits(record: RecordSettings) -> Limits:
+    return Limits(record.keep_days, record.keep_bytes, record.keep_free)
 
 
 class DiskStore:
@@ -107,6 +110,11 @@ class DiskStore:
         await asyncio.to_thread(self._thread.join, CLOSE_LIMIT)
         if self._thread.is_alive():
             log.error("the disk does not respond; the last recording is mended at the next start")
+
+    def set_retention(self, record: RecordSettings) -> bool:
+        """Apply new limits, from the next file on; nothing is deleted before."""
+        self._disk.limits = _limits(record)
+        return True
 
     def may_begin(self, now: float) -> bool:
         """Return whether to begin a file: not right after a failure, nor while half of the queue is full."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import to_builtins
 
 from broadcaster.model.stats import Capacity, ViewerOverview
-from broadcaster.ports import Clock, StreamControl
+from broadcaster.ports import Clock, SettingsControl, StreamControl
 from broadcaster.service.log_ring import LogRing
 from broadcaster.service.machine_stats import MachineStats
 from broadcaster.signaling.messages import stream_object
@@ -41,6 +41,7 @@ class Parts:
     push: Callable[[], PushTargets | None] = lambda: None
     recorder: RecorderControl | None = None
     machine: MachineStats | None = None
+    settings: SettingsControl | None = None
     save_muted: Callable[[bool], None] = lambda muted: None
 
 
@@ -60,6 +61,7 @@ class Overview:
             "push": self._push(),
             "recorder": None if self._parts.recorder is None else to_builtins(self._parts.recorder.stats()),
             "machine": self._machine(),
+            "settings": None if self._parts.settings is None else self._parts.settings.revision,
         }
 
     def rows(self) -> dict[str, Row]:

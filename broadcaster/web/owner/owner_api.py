@@ -13,6 +13,7 @@ from broadcaster.web.owner.actions import OwnerActions
 from broadcaster.web.owner.events import OwnerEvents
 from broadcaster.web.owner.links import LinksApi
 from broadcaster.web.owner.overview import Overview, Parts
+from broadcaster.web.owner.settings import SettingsApi
 from broadcaster.web.owner.sign_in import SignInApi
 from broadcaster.web.viewer_auth import ViewerAuth
 
@@ -35,6 +36,7 @@ class OwnerApi:
         self.sign_in = SignInApi(operator, parts.clock, log)
         self._events = OwnerEvents(operator, Overview(parts, version))
         self._actions = OwnerActions(operator, parts, log)
+        self._settings = SettingsApi(operator, parts, log)
 
         def end_sessions(link: str | None) -> None:
             parts.viewers.end_links(link)
@@ -46,7 +48,7 @@ class OwnerApi:
         """Route the requests to the parts."""
         router.add_get("/api/owner/state", self._events.state)
         router.add_get("/api/owner/events", self._events.handle, allow_head=False)
-        for part in (self.sign_in, self._actions, self._links):
+        for part in (self.sign_in, self._actions, self._links, self._settings):
             part.add_routes(router)
 
     def close(self) -> None:
