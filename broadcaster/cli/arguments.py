@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
             "owner", help="print a link that signs a browser in to the owner's page", allow_abbrev=False
         )
     )
+    _add_links_options(commands.add_parser("links", help="list viewer links, or end them", allow_abbrev=False))
     for name, help in (("status", "show the status of the running daemon"), ("viewers", "list the connected viewers")):
         query = commands.add_parser(name, help=help, allow_abbrev=False)
         query.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")
@@ -79,6 +80,14 @@ def _add_link_options(link: argparse.ArgumentParser) -> None:
     link.add_argument("--name", type=_name, default="", help="the viewer's name, for the log and the status")
     link.add_argument("--address", type=_address, metavar="URL", help="the page's address, if not this machine's own")
     link.add_argument("--revoke", action="store_true", help="change the link key, which revokes all existing links")
+
+
+def _add_links_options(links: argparse.ArgumentParser) -> None:
+    what = links.add_mutually_exclusive_group()
+    what.add_argument("--end", metavar="ID", help="end this link, and the sessions of its viewers")
+    what.add_argument("--end-all", action="store_true", help="end all links, also those that are not in the list")
+    what.add_argument("--json", action="store_true", help="print JSON, as the HTTP API returns it")
+    _add_settings_options(links, default=_SERVICE_SETTINGS)
 
 
 def _add_record_options(record: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from broadcaster import settings
 from broadcaster.auth.tokens import make_token
-from broadcaster.cli import link_key, links, logs, owner, streams
+from broadcaster.cli import link_key, links, logs, owner, streams, viewer_links
 from broadcaster.cli.addresses import page_addresses
 from broadcaster.cli.arguments import parser
 from broadcaster.cli.banner import QR_CHARACTERS, BannerContext, start_banner
@@ -79,6 +79,7 @@ def _commands(make_sources: MakeSources | None) -> dict[str, Callable[[argparse.
         "settings": _show,
         "check": _check,
         "link": _link,
+        "links": _links,
         "live": _live,
         "record": _record,
         "owner": _owner,
@@ -166,6 +167,13 @@ def _link(parsed: argparse.Namespace) -> None:
     terminal, qr = sys.stdout.isatty(), _can_print_qr_codes()
     link = links.make(target.settings, target.link_key, request, time.time(), running=running, terminal=terminal, qr=qr)
     print(link)
+
+
+def _links(parsed: argparse.Namespace) -> None:
+    if parsed.end or parsed.end_all:
+        print(viewer_links.end(_target(parsed), "" if parsed.end_all else parsed.end))
+    else:
+        print(viewer_links.list_links(_target(parsed), time.time(), as_json=parsed.json))
 
 
 def _live(parsed: argparse.Namespace) -> None:

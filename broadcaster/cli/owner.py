@@ -106,7 +106,7 @@ def sign_in_link(target: Target, address: str | None, *, qr: bool) -> str:
     if address is None and target.settings.web.port == 0:
         raise BroadcasterError("web.port is 0, so only the daemon knows its port; give the page's address: --address")
     links = [address] if address else page_addresses(target.settings.web, target.settings.web.port)
-    with _start_command(target):
+    with start_command(target):
         link = owner_link(links, target.client.owner_code())
     return "\n".join([link, *(["", "  Valid once, within 10 minutes.", "", qr_code(link)] if qr else [])])
 
@@ -129,12 +129,12 @@ def viewers(target: Target, *, as_json: bool) -> str:
     stats = answer["viewer_figures"]
     if as_json:
         return json.dumps(stats, indent=2, ensure_ascii=False)
-    return _table([_COLUMNS, *map(_viewer, stats)]) if stats else "No viewers."
+    return table([_COLUMNS, *map(_viewer, stats)]) if stats else "No viewers."
 
 
 def _request(target: Target, send: Callable[[], Any]) -> dict[str, Any]:
     """Return the daemon's answer. Raises `BroadcasterError`."""
-    with _start_command(target):
+    with start_command(target):
         answer = send()
         if isinstance(answer, dict) and isinstance(answer.get("stream"), dict) and "state" in answer["stream"]:
             return answer
@@ -142,7 +142,7 @@ def _request(target: Target, send: Callable[[], Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _start_command(target: Target) -> Iterator[None]:
+def start_command(target: Target) -> Iterator[None]:
     """Add the command that starts a daemon to the error if none runs."""
     try:
         yield
@@ -219,6 +219,7 @@ def _viewer(viewer: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as text, in columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

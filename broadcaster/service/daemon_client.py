@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import quote
 
 from broadcaster import __version__
 from broadcaster.errors import BroadcasterError
@@ -74,14 +75,24 @@ class DaemonClient:
             raise NoDaemon(f"the server at {self.url} is not a broadcaster with an owner's page")
         return str(answer["code"])
 
-    def _request(self, path: str, body: dict[str, object] | None, timeout: float = TIMEOUT) -> Any:
+    def links(self) -> Any:
+        """Return the answer to `GET /api/owner/links`. Raises `NoDaemon` and `Refused`."""
+        return self._request("api/owner/links", None)
+
+    def end_links(self, link: str = "") -> Any:
+        """End one viewer link by its id, or all. Raises `NoDaemon` and `Refused`."""
+        return self._request(f"api/owner/links{'/' if link else ''}{quote(link, safe='')}", None, method="DELETE")
+
+    def _request(
+        self, path: str, body: dict[str, object] | None, timeout: float = TIMEOUT, method: str | None = None
+    ) -> Any:
         headers = {"Content-Type": "application/json", "User-Agent": f"broadcaster/{__version__}"} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )
         data = None if body is None else json.dumps(body).encode()
         handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=_unverified_tls())
         try:
-            request = urllib.request.Request(self.url + path, data, headers)
+            request = urllib.request.Request(self.url + path, data, headers, method=method)
             with urllib.request.build_opener(*handlers).open(request, timeout=timeout) as response:
                 return json.loads(response.read(_MAX_ANSWER))
         except HTTPError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -78,7 +79,11 @@ class SettingsSource:
 
 
 def _is_single(value: object) -> bool:
-    """Return whether TOML can have this as a single value: its integers have 64 bits. None resets."""
-    if isinstance(value, int):
-        return -(2**63) <= value < 2**63
-    return value is None or isinstance(value, float | str)
+    """Return whether TOML, with its integers of 64 bits and UTF-8, can have this as a single value. None resets."""
+    match value:
+        case int():
+            return -(2**63) <= value < 2**63
+        case str():
+            return not re.search("[\ud800-\udfff]", value)
+        case _:
+            return value is None or isinstance(value, float)

@@ -63,6 +63,10 @@ class RecordingAccess:
             raise self.operator.refusal()
         return self._library
 
+    def changer(self, request: web.Request) -> str:
+        """Return for the log who may change recordings, and from where. Raises HTTP errors."""
+        return f"{self.operator.require(request)} at {request[CALLER].address}"
+
     def may_change(self, request: web.Request) -> bool:
         """Return whether the operator made a request that was allowed by `to_watch`."""
         return "access" not in request.query and self.operator.is_operator(request)

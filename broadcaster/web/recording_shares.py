@@ -13,7 +13,6 @@ from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web.api import json_response, read_object
-from broadcaster.web.proxies import CALLER
 from broadcaster.web.ranged_file import FileSender
 from broadcaster.web.recording_access import RecordingAccess
 from broadcaster.web.recording_films import MAX_EXPORT, found, send_export
@@ -68,7 +67,7 @@ class RecordingShares:
             await found(self._reader.export(wanted.start, end))  # so that whoever gets it does not get an error
             share = Share(int(now), seconds, round(wanted.start * 1000), round(end * 1000))
         text = sign_share(share, self._secret())
-        self._log.info("record", f"{request[CALLER].address} made a share that ends in {seconds / 3600:.3g} h")
+        self._log.info("record", f"{self._access.changer(request)} made a share that ends in {seconds / 3600:.3g} h")
         return json_response({"path": f"recordings/shared/{text}.mp4", "until": share.created + seconds})
 
     async def send(self, request: web.Request) -> web.StreamResponse:

@@ -12,7 +12,6 @@ from broadcaster.errors import RecordError
 from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
-from broadcaster.web.proxies import CALLER
 from broadcaster.web.ranged_file import FileSender
 from broadcaster.web.recording_access import RecordingAccess
 from broadcaster.web.time_range import LATEST, TimeRange, any_range, number
@@ -66,9 +65,11 @@ class RecordingsApi:
     async def keep(self, request: web.Request) -> web.Response:
         """Mark a recording as one that is never deleted to make room, or not."""
         library, recording = self._find(request)
+        caller = self._access.changer(request)
         kept = (await read_object(request)).get("kept")
         if not isinstance(kept, bool):
             raise web.HTTPBadRequest(text='The body must be {"kept": true} or {"kept": false}.\n')
+        self._log.info("record", f"{caller} {'keeps' if kept else 'no longer keeps'} recording {recording.name}")
         try:
             return json_response(to_builtins(await library.keep(recording.name, kept)))
         except RecordError as error:
@@ -77,7 +78,7 @@ class RecordingsApi:
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a recording."""
         library, recording = self._find(request)
-        self._log.info("record", f"{request[CALLER].address} deleted recording {recording.name}")
+        self._log.info("record", f"{self._access.changer(request)} deleted recording {recording.name}")
         try:
             await library.delete(recording.name)
         except RecordError as error:
@@ -87,6 +88,7 @@ class RecordingsApi:
     async def remove_mark(self, request: web.Request) -> web.Response:
         """Remove a mark."""
         library, at = self._access.to_change(request), number(request.match_info, "at", 0.0, LATEST)
+        self._log.info("record", f"{self._access.changer(request)} removed the mark at {at:.0f}")
         try:
             await library.remove_mark(at)
         except RecordError as error:

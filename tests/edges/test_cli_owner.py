@@ -39,6 +39,11 @@ async def test_start_query_and_stop(tmp_path: Path) -> None:
         assert (code, err, json.loads(out)["stream"]["state"]) == (0, "", "live")
         assert await command("viewers", "--settings", str(file)) == (0, "No viewers.\n", "")
         assert (await command("viewers", "--json", "--settings", str(file)))[1] == "[]\n"
+        assert await command("links", "--settings", str(file)) == (
+            0,
+            "Viewers need no link (web.links is false).\n",
+            "",
+        )
         assert await command("live", "off", "--settings", str(file)) == (0, "offline\n", "")
         await sign_in((await command("owner", "--settings", str(file)))[1], port)
 

@@ -12,7 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from broadcaster.cli.commands import main
+from broadcaster.errors import BroadcasterError
 from broadcaster.signaling.protocol import SUBPROTOCOL
+from broadcaster.storage.settings_source import SettingsSource
 from tests.rigs.daemon import ROOT, Daemon
 
 SMALL = {"video__width": 320, "video__height": 180, "video__fps": 10, "audio__source": "none"}
@@ -79,9 +82,11 @@ async def effective(file: Path, state: Path) -> tuple[str, str]:
 
 async def test_settings_are_changed_applied_reset_and_kept(file: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
-    running = daemon(file, stream__state_dir=state)
+    running = daemon(file, live=True, stream__state_dir=state, video__bitrate_min=100_000)
     async with aiohttp.ClientSession() as client, running:
         owner = Owner(running, client)
+        await check_wrong_changes(owner)
+        await check_bit_rate(owner)
         _, answer = await owner.request("GET")
         origins = {row["path"]: row["origin"] for row in answer["settings"]}
         assert [origins[path] for path in ("video.fps", "web.max_viewers", "web.links")] == [
@@ -117,6 +122,7 @@ async def test_settings_are_changed_applied_reset_and_kept(file: Path, tmp_path:
         assert (row["value"], row["origin"], row["pending"]) == (4.0, "page", False)
         assert (await owner.request("DELETE", f"{URL}/web.max_viewers"))[0] == 200
         assert (await owner.setting("web.max_viewers"))["value"] == 7
+        assert (await owner.setting("video.bitrate"))["value"] == 500_000
         assert (await owner.request("DELETE"))[0] == 200
         assert not (state / "owner.toml").exists()
         assert "Traceback" not in running.log
@@ -138,42 +144,48 @@ WRONG = [
 ]
 
 
-async def test_wrong_changes_change_nothing(file: Path) -> None:
-    async with aiohttp.ClientSession() as client, daemon(file) as running:
-        owner = Owner(running, client)
-        before = await owner.request("GET")
-        for body, problem in WRONG:
-            status, answer = await owner.request("POST", body=body)
-            assert status == 400, body
-            assert problem in answer["error"]
-            assert await owner.request("GET") == before
-        assert (await owner.request("DELETE", f"{URL}/web.port"))[0] == 404
-        for method, path in (("GET", URL), ("POST", URL), ("DELETE", URL), ("DELETE", f"{URL}/web.max_viewers")):
-            async with client.request(method, running.url + path, json={"web.max_viewers": 9}) as response:
-                assert response.status == 401
-        assert "Traceback" not in running.log
+async def check_wrong_changes(owner: Owner) -> None:
+    """Wrong changes are refused with the reason, and change nothing; strangers may do nothing."""
+    before = await owner.request("GET")
+    for body, problem in WRONG:
+        status, answer = await owner.request("POST", body=body)
+        assert status == 400, body
+        assert problem in answer["error"]
+    assert await owner.request("GET") == before
+    assert (await owner.request("DELETE", f"{URL}/web.port"))[0] == 404
+    for method, path in (("GET", URL), ("POST", URL), ("DELETE", URL), ("DELETE", f"{URL}/web.max_viewers")):
+        async with owner.client.request(method, owner.daemon.url + path, json={"web.max_viewers": 9}) as response:
+            assert response.status == 401
+
+
+async def check_bit_rate(owner: Owner) -> None:
+    """The encoder's bit rate changes while the stream is live."""
+    async with asyncio.timeout(60):
+        while (await owner.request("GET", "api/status"))[1]["stream"]["state"] != "live":
+            await asyncio.sleep(0.05)
+    status, answer = await owner.request("POST", body={"video.bitrate": 500_000})
+    assert (status, answer["pending"]) == (200, [])
+    assert (await owner.request("GET", "api/status"))[1]["capacity"]["bitrate_wanted"] <= 500_000
 
 
 @pytest.mark.parametrize("content", [b"[video]\nfps = 0\n", b"\xff\xfe", b"x" * 100_000, b"[web]\nport = 1\n"])
-async def test_broken_file_is_set_aside(file: Path, tmp_path: Path, content: bytes) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
+def test_broken_file_is_set_aside(file: Path, content: bytes, capsys: Any, caplog: Any) -> None:
+    state = file.parent
     (state / "owner.toml").write_bytes(content)
-    _, errors = await effective(file, state)
-    assert "broadcaster: ignoring the settings of the owner's page: " in errors
+    assert main(["settings", "--settings", str(file), "--set", f"stream.state_dir={state}"]) == 0
+    assert "broadcaster: ignoring the settings of the owner's page: " in capsys.readouterr().err
     assert (state / "owner.toml").read_bytes() == content, "only the daemon sets it aside"
-    async with daemon(file, stream__state_dir=state) as running:
-        assert running.log.count("the settings of the owner's page are invalid, and moved to ") == 1
-        assert (state / "owner.toml.invalid").read_bytes() == content
-        assert "Traceback" not in running.log
+    source = SettingsSource(file.read_text, [f"stream.state_dir={state}"])
+    assert source.read(set_aside=True).settings.web.max_viewers == 7
+    assert caplog.text.count("the settings of the owner's page are invalid, and moved to ") == 1
+    assert (state / "owner.toml.invalid").read_bytes() == content
+    source.change({"web.max_viewers": 3})
+    assert source.read(set_aside=True).settings.web.max_viewers == 3
 
 
-async def test_bit_rate_is_changed_while_live(file: Path) -> None:
-    async with aiohttp.ClientSession() as client, daemon(file, live=True, video__bitrate_min=100_000) as running:
-        owner = Owner(running, client)
-        async with asyncio.timeout(20):
-            while (await owner.request("GET", "api/status"))[1]["stream"]["state"] != "live":
-                await asyncio.sleep(0.05)
-        status, answer = await owner.request("POST", body={"video.bitrate": 500_000})
-        assert (status, answer["pending"]) == (200, [])
-        assert (await owner.request("GET", "api/status"))[1]["capacity"]["bitrate_wanted"] == 500_000
+def test_folder_that_cannot_be_written(file: Path) -> None:
+    source = SettingsSource(file.read_text, ["stream.state_dir=/proc/nowhere"])
+    before = source.read(set_aside=True)
+    with pytest.raises(BroadcasterError, match=r"owner\.toml cannot be written"):
+        source.change({"web.max_viewers": 3})
+    assert source.current == before
