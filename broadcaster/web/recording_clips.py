@@ -10,7 +10,6 @@ from msgspec import to_builtins
 from broadcaster.errors import BusyError, RecordError
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
-from broadcaster.web.proxies import CALLER
 from broadcaster.web.ranged_file import busy
 from broadcaster.web.recording_access import RecordingAccess
 from broadcaster.web.time_range import required_range
@@ -38,7 +37,9 @@ class RecordingClips:
         """Answer with the names of the files, when they are on the disk."""
         self._access.to_change(request)
         wanted = required_range(await read_object(request), MAX_CLIP)
-        self._log.info("record", f"{request[CALLER].address} requested a clip of {wanted.end - wanted.start:.1f} s")
+        self._log.info(
+            "record", f"{self._access.changer(request)} requested a clip of {wanted.end - wanted.start:.1f} s"
+        )
         try:
             return json_response({"clip": to_builtins(await self._clips.save(wanted.start, wanted.end))})
         except RecordError as error:

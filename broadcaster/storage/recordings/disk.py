@@ -167,7 +167,7 @@ class Disk:
     def create_clip(self, size: int) -> FileIO:
         """Return a new file for a clip of this size; nothing is deleted for it. Raises `RecordError` and OSError."""
         self._usable()
-        if problem := clip_problem(self.recordings, self._limits, self._folder.free(), size):
+        if problem := clip_problem(self.recordings, self.limits, self._folder.free(), size):
             raise RecordError(problem)
         self.drop_clip()
         return FileIO(self._folder.create(CLIP_PART), "r+")
