@@ -53,6 +53,8 @@ class Routes:
     """The request handlers, and what they share."""
 
     _stills: StillsEndpoint | None = None
+    _recordings: RecordingRoutes | None = None
+    _whep: Whep | None = None
 
     def __init__(
         self,
@@ -71,16 +73,10 @@ class Routes:
         """`certificate_names` returns the host names in the TLS certificate; `media` is what `/media` sends."""
         self.proxies = Proxies(settings.trusted_proxies)
         self.guard = RequestGuard(settings, self.proxies, request_log, certificate_names)
-        self.station = Station(_folder(secrets), clock)
+        self.station = Station(_folder(secrets), stream, clock)
+        over_web = media is not None
         self.viewers = Viewers(
-            settings.max_viewers,
-            peers,
-            stream,
-            clock,
-            timings,
-            request_log,
-            media=media is not None,
-            station=self.station.object,
+            settings.max_viewers, peers, stream, clock, timings, request_log, self.station.object, media=over_web
         )
         link_key = secrets.link_key if secrets is not None and settings.links else None
         self._viewer_auth = ViewerAuth(settings.viewer_token, link_key, clock, request_log, LinkList(_folder(secrets)))
@@ -88,7 +84,6 @@ class Routes:
         self._media = None if media is None else MediaEndpoint(self.viewers, media, clock, timings, request_log)
         self._operator = _operator_auth(settings, secrets, clock, request_log)
         self._players = Players(self.viewers, peers, stream, clock, timings, request_log)
-        self._whep: Whep | None = None
         if settings.whep:
             self._whep = Whep(self.viewers, self._players, self._viewer_auth, peers, stream, clock, request_log)
         private = not self._viewer_auth.is_open
@@ -97,14 +92,7 @@ class Routes:
         )
         self.api.reports["link_key"] = lambda: self._viewer_auth.link_key_id
         self.record_api = RecordApi(stream, self._operator, request_log)
-        self._stream, self._secrets, self._capacity, self._clock, self._log = (
-            stream,
-            secrets,
-            capacity,
-            clock,
-            request_log,
-        )
-        self._recordings: RecordingRoutes | None = None
+        self._secrets, self._capacity, self._clock, self._log = secrets, capacity, clock, request_log
         parts = Parts(stream, self.viewers, self._players, capacity, clock, installed_ring())
         self.owner = OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, request_log, self.read_files)
         self._closing = False
@@ -177,7 +165,7 @@ class Routes:
         """Start announcing changes to viewers."""
         self.viewers.start()
         self._players.start()
-        self.station.start(self._stream)
+        self.station.start()
 
     async def close(self) -> None:
         """Refuse requests and end all sessions, within a second; idempotent."""

@@ -15,8 +15,9 @@ from broadcaster.storage.private_json import PrivateJson
 class Station:
     """Keeps the station's settings, and when the stream was live last, also over restarts."""
 
-    def __init__(self, folder: Path | None, clock: Clock) -> None:
+    def __init__(self, folder: Path | None, stream: StreamControl, clock: Clock) -> None:
         """`folder` is the state folder; None: nothing is stored."""
+        self._stream = stream
         self._clock = clock
         self._file = None if folder is None else PrivateJson(folder / "station.json", "when the stream was live last")
         self._settings = StationSettings()
@@ -26,10 +27,10 @@ class Station:
         last_live = stored.get("last_live")
         self._last_live = float(last_live) if isinstance(last_live, int | float) else None
 
-    def start(self, stream: StreamControl) -> None:
+    def start(self) -> None:
         """Start to note when the stream is live."""
-        self._state = stream.status.state
-        self._unwatch = stream.watch(self._stream_changed)
+        self._state = self._stream.status.state
+        self._unwatch = self._stream.watch(self._stream_changed)
 
     def close(self) -> None:
         """Stop; idempotent."""

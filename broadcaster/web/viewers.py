@@ -150,9 +150,9 @@ class Viewers:
         clock: Clock,
         timings: Timings,
         log: RateLimitedLogger,
+        station: Callable[[], StationObject | None] = lambda: None,
         *,
         media: bool = False,
-        station: Callable[[], StationObject | None] = lambda: None,
     ) -> None:
         """`media`: viewers may play over `/media`; `station` returns what they are told about the stream."""
         self._tickets = Tickets(lambda: secrets.token_urlsafe(16)) if media else None
