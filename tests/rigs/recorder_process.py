@@ -42,6 +42,18 @@ class RecorderProcess:
     def pictures(self) -> int:
         return int(struct.unpack("<Q", self._status.read_bytes())[0])
 
+    def has_open_files(self, device: int) -> bool:
+        """Return whether a file or folder on this device (`st_dev`) is open."""
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                if link.stat().st_dev == device:
+                    return True
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return True
+        return False
+
     def send(self, number: int) -> None:
         """Send a signal."""
         self.process.send_signal(number)
