@@ -133,6 +133,7 @@ class Daemon:
         parts = self._server.owner_parts
         parts.push = lambda: self._push
         parts.settings = self._applied
+        parts.has_lamp = self._has_lamp
         parts.machine = MachineStats(self._clock, folder)
         parts.save_muted = muted.save
         if muted.load():
@@ -268,6 +269,9 @@ class Daemon:
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")
         self._stream.toggle()
+
+    def _has_lamp(self) -> bool:
+        return self._panel is not None and self._panel.is_open and self._settings.panel.lamp is not None
 
     def _has_audio(self) -> bool:
         return self._stream.status.sound is AudioState.ON

@@ -42,6 +42,7 @@ class PanelControl:
         self._recorder = recorder
         self._clip: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
+        self.is_open = False
 
     def open(self) -> None:
         """Open the panel; log a warning and go on without it if its pins cannot be used."""
@@ -50,6 +51,7 @@ class PanelControl:
         except PanelError as error:
             log.warning("no live button and no tally light: %s", error)
             return
+        self.is_open = True
         if self._hold_action == "mute" and self._muted.load():
             self._stream.mute(True)
         self._unwatch = self._stream.watch(self._show)

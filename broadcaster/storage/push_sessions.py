@@ -1,4 +1,4 @@
-"""The WHIP sessions that push targets have open, so that they can be deleted after a crash."""
+"""Stored about push targets: their open WHIP sessions, to be deleted after a crash, and what is switched off."""
 
 from __future__ import annotations
 
@@ -29,3 +29,20 @@ class PushSessions:
         if self.get(target) == session:
             del self._sessions[target]
             self._file.save(self._sessions)
+
+
+class PushSwitches:
+    """Whether the owner has switched a push target on or off, by its name; this is above the settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = PrivateJson(folder / "push_switches", "which push targets are switched off")
+        self._switched = {name: value for name, value in self._file.load().items() if isinstance(value, bool)}
+
+    def get(self, target: str, setting: bool) -> bool:
+        """Return whether a target is on; `setting` if the owner has not switched it."""
+        return self._switched.get(target, setting)
+
+    def store(self, target: str, enabled: bool) -> None:
+        """Store that a target is switched on or off."""
+        self._switched[target] = enabled
+        self._file.save(self._switched)

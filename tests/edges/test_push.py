@@ -15,6 +15,7 @@ from aiortc import RTCPeerConnection
 
 from broadcaster.model.push import PushState
 from broadcaster.model.stream import StreamState
+from broadcaster.storage.push_sessions import PushSwitches
 from broadcaster.web.push.client import WhipClient
 from broadcaster.web.push.machine import SILENCE_LIMIT
 from broadcaster.webrtc.factory import OfferingPushPeer
@@ -209,6 +210,9 @@ async def test_target_is_switched_off_and_on(tmp_path):
         await rig.until(PushState.CONNECTED)
         assert rig.targets.set_enabled("test", False)
         assert rig.stats.state is PushState.DISABLED
+        rig.push(server.url)
+        assert rig.stats.state is PushState.DISABLED, "the owner's switch is above the settings"
+        assert not PushSwitches(tmp_path).get("test", True), "and kept for the next start"
         assert rig.targets.set_enabled("test", True)
         assert (await rig.until(PushState.CONNECTED)).connections == 1
         assert not rig.targets.set_enabled("other", True)

@@ -44,7 +44,7 @@ async def test_everything_comes_first_then_what_changes(rig: WebServerRig) -> No
     async with browser.events() as socket:
         first = json.loads(await socket.receive_str())
         assert first["stream"] | {"since": 0} == {
-            "state": "live", "since": 0, "sound": "on", "muted": False, "limit": 20,
+            "state": "live", "since": 0, "sound": "on", "muted": False, "lamp": False, "limit": 20,
         }  # fmt: skip
         assert first["source"]["video"] == "test picture"
         row = dict(zip(first["columns"], first["viewers"]["v1"], strict=True))

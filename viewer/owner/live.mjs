@@ -51,7 +51,7 @@ export function liveBlock({ words, act, state }) {
     setText(line, stateText(stream.state, words) + (reason ? ` – ${reason}` : ""));
     const since = fill(text.since, { time: duration(seconds, words.units) });
     const picture = `${source.width}×${source.height}, ${Math.round(source.fps)} fps, ${rate((stream.state === "live" && load.bitrate ? load.bitrate : load.bitrate_wanted) / 1000)}`;
-    setText(detail, [since, source.video, picture, soundText(stream)].filter(Boolean).join(" · "));
+    setText(detail, [since, source.video, picture, soundText(stream), lampText(stream)].filter(Boolean).join(" · "));
     setText(button, isOn() ? text.stop : text.start);
     button.classList.toggle("on", isOn());
     button.disabled ||= false;
@@ -64,6 +64,9 @@ export function liveBlock({ words, act, state }) {
 
   /** @param {NonNullable<OwnerState["stream"]>} stream */
   const soundText = (stream) => (stream.muted ? text.muted : stream.sound === "lost" ? text.soundLost : "");
+
+  /** What the tally light shows. @param {NonNullable<OwnerState["stream"]>} stream */
+  const lampText = (stream) => (stream.lamp ? text.lamps[stream.state === "live" && stream.muted ? "muted" : stream.state] ?? "" : "");
 
   const element = el("section", { class: "card live", "aria-labelledby": "h-live" },
     el("h2", { id: "h-live", class: "unseen", text: text.title }),

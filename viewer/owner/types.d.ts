@@ -5,6 +5,7 @@ type OwnerWords = typeof import("./words.en.json") & {
   reasons: Record<string, string>;
   viewers: { routes: Record<string, string>; states: Record<string, string>; health: Record<string, string> };
   recording: { states: Record<string, string> };
+  live: { lamps: Record<string, string> };
   push: { states: Record<string, string> };
   settings: { origins: Record<string, string> };
   health: { levels: Record<string, string>; throttled: Record<string, string> };
@@ -31,7 +32,7 @@ type OwnerMachine = {
 type OwnerState = {
   columns: string[];
   viewers: Map<string, OwnerViewer>;
-  stream: { state: string; reason?: string; since: number; sound: string; muted: boolean; limit: number } | null;
+  stream: { state: string; reason?: string; since: number; sound: string; muted: boolean; lamp: boolean; limit: number } | null;
   source: { video: string; encoder: string; audio: string; width: number; height: number; fps: number; version: string } | null;
   load: { bitrate: number; bitrate_wanted: number; loop_lag_p99: number; overloaded: boolean } | null;
   push: OwnerPush[];

@@ -51,7 +51,7 @@ class OwnerActions:
         return json_response({"disconnected": viewer})
 
     async def push(self, request: web.Request) -> web.Response:
-        """Switch a push target on or off, until the settings are read again."""
+        """Switch a push target on or off, also for the next start."""
         operator, name = self._operator.require(request), request.match_info["name"]
         enabled = await _read_bool(request, "enabled")
         targets = self._parts.push()

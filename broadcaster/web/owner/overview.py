@@ -42,6 +42,7 @@ class Parts:
     recorder: RecorderControl | None = None
     machine: MachineStats | None = None
     settings: SettingsControl | None = None
+    has_lamp: Callable[[], bool] = lambda: False
     save_muted: Callable[[bool], None] = lambda muted: None
 
 
@@ -75,6 +76,7 @@ class Overview:
         return {
             **to_builtins(stream_object(stream.status)),
             "muted": stream.muted,
+            "lamp": self._parts.has_lamp(),
             "limit": self._parts.viewers.sessions.limit,
         }
 

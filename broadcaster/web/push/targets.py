@@ -13,7 +13,7 @@ from broadcaster.model.stream import StreamStatus
 from broadcaster.ports import Clock, PeerFactory, StreamControl
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.settings import PushTarget
-from broadcaster.storage.push_sessions import PushSessions
+from broadcaster.storage.push_sessions import PushSessions, PushSwitches
 from broadcaster.web.push.target import PushContext, PushRunner
 
 log = logging.getLogger(__name__)
@@ -28,13 +28,18 @@ class PushTargets:
     def __init__(self, peers: PeerFactory, stream: StreamControl, clock: Clock, folder: Path) -> None:
         self._context = PushContext(peers, clock, PushSessions(folder), RateLimitedLogger(log, clock))
         self._stream = stream
+        self._switched = PushSwitches(folder)
         self._targets: tuple[PushTarget, ...] = ()
         self._runners: dict[str, PushRunner] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._unwatch: Callable[[], None] | None = None
 
     def apply(self, targets: tuple[PushTarget, ...]) -> None:
-        """Run these targets from now on. Those that are unchanged and not refused stay as they are."""
+        """Run these targets from now on, as far as the owner has not switched them off.
+
+        Those that are unchanged and not refused stay as they are.
+        """
+        targets = tuple(replace(target, enabled=self._switched.get(target.name, target.enabled)) for target in targets)
         if self._unwatch is None:
             self._unwatch = self._stream.watch(self._stream_changed)
         self._targets = targets
@@ -49,10 +54,12 @@ class PushTargets:
                 runner.stream_changed(self._stream.status.state)
 
     def set_enabled(self, name: str, enabled: bool) -> bool:
-        """Switch a target on or off, until `apply` is called again; return whether there is such a target."""
-        changed = [replace(target, enabled=enabled) if target.name == name else target for target in self._targets]
-        self.apply(tuple(changed))
-        return any(target.name == name for target in changed)
+        """Switch a target on or off, also for the next start; return whether there is such a target."""
+        if not any(target.name == name for target in self._targets):
+            return False
+        self._switched.store(name, enabled)
+        self.apply(self._targets)
+        return True
 
     async def close(self) -> None:
         """Disconnect all targets, within little more than `CLOSE_LIMIT`; idempotent."""
