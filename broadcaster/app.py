@@ -25,6 +25,7 @@ from broadcaster.model.stream import AudioState, Quality
 from broadcaster.optional_outputs import make_recordings, make_stills
 from broadcaster.outputs.muxed import MuxedStream
 from broadcaster.ports import AudioSource, Clock, PeerFactory, VideoSource
+from broadcaster.service.check_process import CheckProcess
 from broadcaster.service.garbage import GarbageCollection
 from broadcaster.service.machine_stats import MachineStats
 from broadcaster.service.notify import NotifySocket, watchdog_interval
@@ -125,6 +126,7 @@ class Daemon:
         self._server.add_report("push", lambda: [] if self._push is None else self._push.stats())
         self._applied = None if source is None else AppliedSettings(source, self._actions())
         self._add_owner_parts(folder, StateFile(folder, "sound"))
+        self._server.owner_parts.check = None if source is None else CheckProcess(source.options)
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
@@ -133,17 +135,16 @@ class Daemon:
         parts = self._server.owner_parts
         parts.push = lambda: self._push
         parts.settings = self._applied
-        parts.has_lamp = self._has_lamp
+        parts.has_lamp = lambda: (
+            self._panel is not None and self._panel.is_open and self._settings.panel.lamp is not None
+        )
         parts.machine = MachineStats(self._clock, folder)
         parts.save_muted = muted.save
         if muted.load():
             self._stream.mute(True)
 
     def _actions(self) -> list[tuple[tuple[str, ...], Apply]]:
-        """Return the settings that can be applied while the daemon runs, and how.
-
-        Token and certificate files are read again when they change.
-        """
+        """Return the settings that can be applied while the daemon runs, and how."""
         return [
             (("log.level",), set_log_level),
             (("web.hosts", "web.origins"), lambda settings: self._server.reload(settings.web)),
@@ -269,9 +270,6 @@ class Daemon:
     def _toggle_by_signal(self) -> None:
         log.info("SIGUSR1: toggling live")
         self._stream.toggle()
-
-    def _has_lamp(self) -> bool:
-        return self._panel is not None and self._panel.is_open and self._settings.panel.lamp is not None
 
     def _has_audio(self) -> bool:
         return self._stream.status.sound is AudioState.ON

@@ -16,7 +16,7 @@ from broadcaster.storage.settings_source import SettingsSource
 
 def settings_source(parsed: argparse.Namespace, folder: str = "") -> SettingsSource:
     """Return the source of the daemon's settings; `folder` is the state folder, if it is not this process's."""
-    return SettingsSource(partial(read_file, parsed.settings or ""), parsed.set, folder)
+    return SettingsSource(partial(read_file, parsed.settings or ""), parsed.set, folder, parsed.settings or "")
 
 
 def effective_settings(parsed: argparse.Namespace) -> LayeredSettings:

@@ -112,6 +112,11 @@ def _print_text(results: Iterator[CheckResult], context: CheckContext) -> list[C
 
 
 def _print_json(results: Iterator[CheckResult]) -> list[CheckResult]:
-    printed = list(results)
-    print(as_json(printed), flush=True)
+    """Print a list, each result on a line of its own as soon as it is known."""
+    printed: list[CheckResult] = []
+    print("[", flush=True)
+    for result in results:
+        print(f"{',' if printed else ''}{as_json(result)}", flush=True)
+        printed.append(result)
+    print("]", flush=True)
     return printed

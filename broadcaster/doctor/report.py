@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from broadcaster.doctor.result import CheckResult, Level
@@ -42,9 +42,9 @@ def summary(results: Sequence[CheckResult]) -> str:
     return f"{len(results)} checked: {broken or 'nothing'} broken, {counted}."
 
 
-def as_json(results: Iterable[CheckResult]) -> str:
-    """Return a list of objects with what, level (ok, warning, broken), found, why and fix."""
-    return json.dumps([asdict(result) for result in results], ensure_ascii=False, indent=2)
+def as_json(result: CheckResult) -> str:
+    """Return one line: an object with what, level (ok, warning, broken), found, why and fix."""
+    return json.dumps(asdict(result), ensure_ascii=False)
 
 
 def _labelled(mark: str, label: str, rows: list[str]) -> list[str]:

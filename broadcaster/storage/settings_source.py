@@ -15,12 +15,20 @@ from broadcaster.storage.state_file import state_folder
 class SettingsSource:
     """Reads the settings file by `read_file`, which may raise `SettingsError`, and combines it with the other layers.
 
-    `folder` is the state folder if the settings do not name one; empty: this process's.
+    `folder` is the state folder if the settings do not name one; empty: this process's. `file` is the settings file's
+    path.
     """
 
-    def __init__(self, read_file: Callable[[], str], assignments: Sequence[str], folder: str = "") -> None:
+    def __init__(
+        self, read_file: Callable[[], str], assignments: Sequence[str], folder: str = "", file: str = ""
+    ) -> None:
         self._read_file = read_file
         self._assignments = tuple(assignments)
+        self.options = [
+            *(["--settings", file] if file else []),
+            *(word for one in assignments for word in ("--set", one)),
+        ]
+        """The options with which another command has the same settings."""
         self._folder = folder
         self._toml = ""
         self.current = LayeredSettings(read_all_layers("", "", ()).settings)

@@ -55,6 +55,7 @@ async def joined(rig: WebServerRig, token: str) -> SignalingClient:
         ("POST", "/api/owner/sound", {"muted": True}),
         ("DELETE", "/api/owner/viewers/v1", None),
         ("POST", "/api/owner/push/test", {"enabled": True}),
+        ("POST", "/api/owner/check", {}),
         ("GET", "/api/owner/log", None),
         ("GET", LINKS, None),
         ("GET", "/api/owner/preview", None),

@@ -44,7 +44,7 @@ def test_colour_is_optional():
 
 
 def test_json_has_the_same_keys_in_each_object():
-    objects = json.loads(as_json([FINE, WARNING, BROKEN]))
+    objects = [json.loads(as_json(result)) for result in (FINE, WARNING, BROKEN)]
     assert [list(result) for result in objects] == [["what", "level", "found", "why", "fix"]] * 3
     assert [result["level"] for result in objects] == ["ok", "warning", "broken"]
     assert objects[1]["fix"] == WARNING.fix

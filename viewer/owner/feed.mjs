@@ -24,7 +24,7 @@ export function merge(state, message) {
 
 export class Feed {
   /** @type {OwnerState} */
-  state = { columns: [], viewers: new Map(), stream: null, source: null, load: null, push: [], recorder: null, machine: null, settings: null };
+  state = { columns: [], viewers: new Map(), stream: null, source: null, load: null, push: [], recorder: null, machine: null, check: null, settings: null };
   up = false;
   wait = 500;
   /** @type {WebSocket | null} */

@@ -2,6 +2,7 @@
 
 import { fill } from "../words.mjs";
 import { call } from "./api.mjs";
+import { checkView } from "./check.mjs";
 import { el, setText } from "./dom.mjs";
 import { bytes, percent, throttling } from "./format.mjs";
 
@@ -15,6 +16,7 @@ export function healthBlock(context) {
   const numbers = el("dl", { class: "numbers-list" });
   const problem = el("p", { class: "problem", role: "status" });
   const log = logView(context);
+  const check = checkView(context);
   const details = /** @type {HTMLDetailsElement} */ (el("details", { ontoggle: () => log.update(details.open) }, el("summary", { text: text.log }), log.element));
 
   function update() {
@@ -36,11 +38,12 @@ export function healthBlock(context) {
       setText(definition, value);
     });
     setText(problem, problems(machine, load, text).join(" "));
+    check.update();
     log.update(details.open);
   }
 
   const element = el("section", { class: "card", "aria-labelledby": "h-health" },
-    el("header", {}, el("h2", { id: "h-health", text: text.title })), problem, numbers, details);
+    el("header", {}, el("h2", { id: "h-health", text: text.title })), problem, numbers, check.element, details);
   return { element, update };
 }
 

@@ -38,6 +38,7 @@ type OwnerState = {
   push: OwnerPush[];
   recorder: OwnerRecorder | null;
   machine: OwnerMachine | null;
+  check: { state: "running" | "done" | "failed"; results: OwnerCheckResult[] } | null;
   /** Counts the changes of the settings; null if there are none to change. */
   settings: number | null;
 };
@@ -50,6 +51,7 @@ type OwnerSetting = {
   origin: string; pending: boolean; value?: string | number | boolean; applies?: "now" | "start"; on_page?: boolean;
   input?: { type: "bool" | "choice" | "number" | "text"; choices?: (string | number | boolean)[]; min?: number; max?: number; step?: number | "any"; unit?: string };
 };
+type OwnerCheckResult = { what: string; level: "ok" | "warning" | "broken"; found: string; why: string; fix: string };
 type OwnerLink = { id: string; name: string; made: number; expires: number; token: string };
 type OwnerBrowser = { id: string; name: string; signed_in: number; seen: number; this: boolean };
 type OwnerLogLine = { number: number; at: number; level: string; text: string };

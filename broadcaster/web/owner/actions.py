@@ -28,6 +28,7 @@ class OwnerActions:
         router.add_post("/api/owner/sound", self.sound)
         router.add_delete("/api/owner/viewers/{id}", self.disconnect)
         router.add_post("/api/owner/push/{name}", self.push)
+        router.add_post("/api/owner/check", self.check)
         router.add_get("/api/owner/log", self.log)
 
     async def sound(self, request: web.Request) -> web.Response:
@@ -59,6 +60,16 @@ class OwnerActions:
             raise web.HTTPNotFound(text="There is no such push target.\n")
         self._log.info("owner", f'{operator} switched push target "{name}" {"on" if enabled else "off"}')
         return json_response({"name": name, "enabled": enabled})
+
+    async def check(self, request: web.Request) -> web.Response:
+        """Start `broadcaster check`; its results are in the events, and in the state."""
+        operator, check = self._operator.require(request), self._parts.check
+        if check is None:
+            raise web.HTTPConflict(text="This daemon cannot run a check.\n")
+        if not check.start():
+            raise web.HTTPConflict(text="A check is running.\n")
+        self._log.info("owner", f"{operator} started a check")
+        return json_response({"check": check.report}, status=202)
 
     async def log(self, request: web.Request) -> web.Response:
         """Return the last lines of the log: of `level` and above, after the line with the number `after`."""

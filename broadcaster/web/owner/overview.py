@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from broadcaster.model.stats import Capacity, ViewerOverview
 from broadcaster.ports import Clock, SettingsControl, StreamControl
+from broadcaster.service.check_process import CheckProcess
 from broadcaster.service.log_ring import LogRing
 from broadcaster.service.machine_stats import MachineStats
 from broadcaster.signaling.messages import stream_object
@@ -42,6 +43,7 @@ class Parts:
     recorder: RecorderControl | None = None
     machine: MachineStats | None = None
     settings: SettingsControl | None = None
+    check: CheckProcess | None = None
     has_lamp: Callable[[], bool] = lambda: False
     save_muted: Callable[[bool], None] = lambda muted: None
 
@@ -62,6 +64,7 @@ class Overview:
             "push": self._push(),
             "recorder": None if self._parts.recorder is None else to_builtins(self._parts.recorder.stats()),
             "machine": self._machine(),
+            "check": None if self._parts.check is None else self._parts.check.report,
             "settings": None if self._parts.settings is None else self._parts.settings.revision,
         }
 

@@ -54,3 +54,5 @@ class OwnerApi:
     def close(self) -> None:
         """Close the WebSockets of the pages."""
         self._events.close()
+        if self.parts.check is not None:
+            self.parts.check.close()
