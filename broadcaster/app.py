@@ -125,16 +125,16 @@ class Daemon:
         self._push: PushTargets | None = None
         self._server.add_report("push", lambda: [] if self._push is None else self._push.stats())
         self._applied = None if source is None else AppliedSettings(source, self._actions())
-        self._add_owner_parts(folder, StateFile(folder, "sound"))
-        self._server.owner_parts.check = None if source is None else CheckProcess(source.options)
+        self._add_owner_parts(folder, StateFile(folder, "sound"), source)
         notify, watchdog = NotifySocket(os.environ.get("NOTIFY_SOCKET", "")), watchdog_interval(os.environ)
         self._notifier = ServiceNotifier(notify, watchdog, self._stream, lambda: self._server.viewers, clock)
 
-    def _add_owner_parts(self, folder: Path, muted: StateFile) -> None:
+    def _add_owner_parts(self, folder: Path, muted: StateFile, source: SettingsSource | None) -> None:
         """Let the owner's page show and control what the web server does not build; a muted microphone stays muted."""
         parts = self._server.owner_parts
         parts.push = lambda: self._push
         parts.settings = self._applied
+        parts.check = None if source is None else CheckProcess(source.options)
         parts.has_lamp = lambda: (
             self._panel is not None and self._panel.is_open and self._settings.panel.lamp is not None
         )
