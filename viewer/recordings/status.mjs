@@ -11,7 +11,7 @@ export function noticeOf(error, hasToken) {
   if (error.status === 0 || error.status >= 502) return "unreachable";
   if (error.status === 401 || error.status === 403) return hasToken ? "wrong" : "denied";
   if (error.status === 429) return "locked";
-  return error.status === 409 ? "off" : "error";
+  return error.status === 409 || error.status === 404 ? "off" : "error"; // there is no such path without a recorder
 }
 
 /**
