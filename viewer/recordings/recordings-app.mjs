@@ -65,7 +65,7 @@ export class RecordingsApp {
       tell: (text) => this.screen.tell(text), reload: () => this.refreshAll(), removing: ({ number }) => this.player.forget(number),
     });
     this.shelf = new Shelf(part(".shelf"), {
-      picture: (recording) => this.api.picture(recording), download: (recording) => this.api.download(recording),
+      picture: (recording) => this.api.picture(recording), download: (recording) => this.api.download(recording), playlist: (day) => this.api.playlist(day),
       open: (recording) => this.open(recording), keep: (recording) => this.actions.keep(recording), remove: (recording) => this.actions.remove(recording),
     });
     this.flags = new Flags(part(".flags"), { go: (time) => this.seek(time), remove: (mark) => this.actions.removeMark(mark) });

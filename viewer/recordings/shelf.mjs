@@ -37,6 +37,7 @@ export class Shelf {
     this.part(".tabs").ariaLabel = this.part(".list").ariaLabel = words.list.label;
     this.part("[data-command=showDay]").textContent = words.list.day;
     this.part("[data-command=showKept]").textContent = words.list.kept;
+    this.part(".playlist").textContent = words.player.playlist;
   }
 
   /** @param {Listing} listing @param {Span} day */
@@ -76,6 +77,8 @@ export class Shelf {
     this.part(".none").textContent = tab === "kept" ? words.list.noKept : words.list.noDay;
     const bytes = shown.reduce((sum, { size }) => sum + size, 0);
     this.part(".total").textContent = shown.length ? `${words.list.count.replace("{count}", shown.length.toLocaleString(format.locale))} · ${format.size(bytes)}` : "";
+    this.part(".playlist").hidden = tab === "kept" || !shown.some(({ broken }) => !broken);
+    this.part(".playlist").href = this.ports.playlist(day);
     this.list.show(shown);
   }
 
@@ -84,8 +87,8 @@ export class Shelf {
     const { words, format, ports } = this;
     const row = document.createElement("li");
     if (!words || !format) return row;
-    const { started, duration, size, kept, open, broken } = recording;
-    const time = format.clock(started);
+    const { started, duration, size, kept, open, broken, clock_set: isSure } = recording;
+    const time = `${isSure ? "" : "≈ "}${format.clock(started)}`;
     row.className = "item";
     row.dataset.number = String(recording.number);
     row.classList.toggle("playing", recording.number === this.playing);
@@ -94,6 +97,7 @@ export class Shelf {
       <span class="text"><b></b><span class="what"></span></span></button>
       <span class="buttons"><button type="button" class="round" data-row="keep">${icon("star")}</button><a class="round" data-row="download">${icon("download")}</a><button type="button" class="round" data-row="remove">${icon("remove")}</button></span>`;
     const part = (/** @type {string} */ selector) => /** @type {any} */ (row.querySelector(selector));
+    if (!isSure) part("b").title = words.unsure;
     part("b").textContent = this.tab === "kept" ? `${format.date(started, "short")}, ${time}` : time;
     const length = open ? words.list.open : broken ? words.list.broken : format.duration(duration);
     part(".what").textContent = open ? length : `${length} · ${format.size(size)}`;

@@ -66,7 +66,7 @@ export class StatusView {
     }
     this.part(".storage").textContent = storage ? storageText(storage, words, format) : "";
     this.part(".storage").title = words.storage.stars;
-    this.part(".more").textContent = zoneText(listing, words, format);
+    this.part(".zone").textContent = zoneText(listing, words, format);
     this.banner(recorder?.state === "failed" ? `${words.recorder.failed}: ${recorder.problem}` : "");
   }
 

@@ -87,7 +87,7 @@ const SHELF = `
       <span class="total"></span>
     </div>
     <div class="scroller" role="tabpanel"><ul class="list"></ul><p class="none" hidden></p></div>
-    <p class="more"></p>
+    <p class="more"><span class="zone"></span> <a class="playlist" hidden></a></p>
   </section>`;
 
 const DIALOGS = `

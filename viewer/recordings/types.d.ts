@@ -49,6 +49,7 @@ type GesturePorts = {
 type ShelfPorts = {
   picture: (recording: Recording) => string;
   download: (recording: Recording) => string;
+  playlist: (day: Span) => string;
   open: (recording: Recording) => void;
   keep: (recording: Recording) => void;
   remove: (recording: Recording) => void;
