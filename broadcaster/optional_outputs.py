@@ -43,7 +43,6 @@ def make_recordings(
 
     store = open_store(record, state, clock)
     reader = RecordingReader(store)
-    server.set_archive(Archive(store, reader, ClipSaver(store, reader), _make_jpeg, record.viewers))
     recorder, components = None, [replace(component("recordings", store.start), close=store.close)]
     if record.mode != "off":
         from broadcaster.outputs.recording.recorder import Recorder  # noqa: PLC0415
@@ -51,6 +50,9 @@ def make_recordings(
         recorder = Recorder(hub, stream, store, clock, record)
         server.set_recorder(recorder)
         components = [Component("recorder", recorder.start, recorder.close)]  # which starts and closes the store, too
+    status = None if recorder is None else recorder.stats
+    clips = ClipSaver(store, reader)
+    server.set_archive(Archive(store, reader, clips, _make_jpeg, record.viewers, lambda: store.limits, status))
     if record.timelapse:
         from broadcaster.outputs.recording.timelapse import Timelapse  # noqa: PLC0415
 

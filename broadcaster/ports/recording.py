@@ -111,6 +111,9 @@ class RecordingLibrary(Protocol):
     async def remove_mark(self, at: float) -> None:
         """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none."""
 
+    def stats(self) -> StoreStats:
+        """Return the state of the folder."""
+
     def path(self, recording: Recording) -> Path:
         """Return the file of a recording."""
 

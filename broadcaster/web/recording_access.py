@@ -71,10 +71,13 @@ class RecordingAccess:
         """Return whether the operator made a request that was allowed by `to_watch`."""
         return "access" not in request.query and self.operator.is_operator(request)
 
-    def find(self, library: RecordingLibrary, name: str) -> Recording:
-        """Return a recording by its name. Raises `HTTPNotFound`."""
+    def find(self, library: RecordingLibrary, name: str, *, renamed: bool = False) -> Recording:
+        """Return a recording by its name. Raises `HTTPNotFound`.
+
+        `renamed`: also by the name that it had before it was kept, or not kept any more: a browser may be playing it.
+        """
         for recording in library.recordings:
-            if recording.name == name:
+            if recording.name == name or (renamed and _unkept(recording.name) == _unkept(name)):
                 return recording
         raise web.HTTPNotFound(text="There is no such recording.\n")
 
@@ -105,6 +108,10 @@ class RecordingAccess:
             raise web.HTTPUnauthorized(
                 text="The access code is wrong or has expired.\n", headers={hdrs.WWW_AUTHENTICATE: "Bearer"}
             )
+
+
+def _unkept(name: str) -> str:
+    return name.replace("_kept.", ".")
 
 
 def _http_error(refusal: Refusal) -> web.HTTPException:

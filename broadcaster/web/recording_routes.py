@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from broadcaster.model.recording import RecorderStats
 from broadcaster.model.stats import Capacity
+from broadcaster.outputs.recording.retention import Limits
 from broadcaster.ports import Clock
 from broadcaster.ports.recording import ClipSaver, RecordingLibrary, RecordingReader
 from broadcaster.rate_limited_log import RateLimitedLogger
@@ -19,6 +21,7 @@ from broadcaster.web.recording_access import RecordingAccess
 from broadcaster.web.recording_clips import RecordingClips
 from broadcaster.web.recording_films import RecordingFilms
 from broadcaster.web.recording_shares import RecordingShares
+from broadcaster.web.recording_status import RecordingStatus
 from broadcaster.web.recordings import RecordingsApi
 from broadcaster.web.thumbnails import MakeJpeg, Thumbnails
 from broadcaster.web.viewer_auth import ViewerAuth
@@ -26,13 +29,18 @@ from broadcaster.web.viewer_auth import ViewerAuth
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What the daemon has recorded; `viewers`: they may watch it, too. `make_jpeg` makes a thumbnail of a keyframe."""
+    """What the daemon has recorded; `viewers`: they may watch it, too. `make_jpeg` makes a thumbnail of a keyframe.
+
+    `limits` returns the retention; `recorder` returns the recorder's status, and is None if there are only timelapses.
+    """
 
     library: RecordingLibrary
     reader: RecordingReader
     clips: ClipSaver
     make_jpeg: MakeJpeg
     viewers: bool
+    limits: Callable[[], Limits]
+    recorder: Callable[[], RecorderStats] | None
 
 
 class RecordingRoutes:
@@ -58,7 +66,7 @@ class RecordingRoutes:
             RecordingFilms(self._access, reader, sender, thumbnails),
             RecordingShares(self._access, library, reader, sender, link_key, clock, log),
             RecordingClips(self._access, archive.clips, log),
-            RecordingsApi(self._access, sender, clock, log),
+            RecordingsApi(self._access, sender, RecordingStatus(library, archive.limits, archive.recorder, clock), log),
         )
 
     def add_routes(self, router: web.UrlDispatcher) -> None:

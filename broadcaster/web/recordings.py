@@ -9,11 +9,11 @@ from aiohttp import hdrs, web
 from msgspec import json, to_builtins
 
 from broadcaster.errors import RecordError
-from broadcaster.ports import Clock
 from broadcaster.rate_limited_log import RateLimitedLogger
 from broadcaster.web.api import json_response, read_object
 from broadcaster.web.ranged_file import FileSender
 from broadcaster.web.recording_access import RecordingAccess
+from broadcaster.web.recording_status import RecordingStatus
 from broadcaster.web.time_range import LATEST, TimeRange, any_range, number
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 class RecordingsApi:
     """Handlers for single recordings, and for the list of them."""
 
-    def __init__(self, access: RecordingAccess, sender: FileSender, clock: Clock, log: RateLimitedLogger) -> None:
+    def __init__(
+        self, access: RecordingAccess, sender: FileSender, status: RecordingStatus, log: RateLimitedLogger
+    ) -> None:
         self._access = access
         self._sender = sender
-        self._clock = clock
+        self._status = status
         self._log = log
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
@@ -42,7 +44,9 @@ class RecordingsApi:
     async def list(self, request: web.Request) -> web.Response:
         """List recordings, gaps and marks, oldest first; `from` and `to` limit the list to a range of time."""
         library, wanted = self._access.to_watch(request), any_range(request.query)
-        now = self._clock.unix()
+        may_change = self._access.may_change(request)
+        status = self._status.fields(operator=may_change)
+        now = status["now"]
         answer = {
             "recordings": [one for one in library.recordings if _overlaps(one, wanted, now)],
             "gaps": [
@@ -51,7 +55,8 @@ class RecordingsApi:
                 if gap.start < wanted.end and gap.end > wanted.start
             ],
             "marks": [mark.at for mark in library.marks if wanted.start <= mark.at < wanted.end],
-            "change": self._access.may_change(request),
+            "change": may_change,
+            **status,
         }
         body = json.encode(answer)  # thousands: the standard library would take long
         return web.Response(body=body, content_type="application/json", headers={hdrs.CACHE_CONTROL: "no-store"})
@@ -59,7 +64,7 @@ class RecordingsApi:
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Send a file, or the ranges of it that are requested (RFC 9110 §14); `?download` gives it another name."""
         library = self._access.to_watch(request)
-        recording = self._access.find(library, request.match_info["name"])
+        recording = self._access.find(library, request.match_info["name"], renamed=True)
         return await send_recording(self._sender, request, library, recording, save="download" in request.query)
 
     async def keep(self, request: web.Request) -> web.Response:

@@ -326,3 +326,21 @@ async def test_a_thousand_requests_for_thumbnails_at_once(tmp_path):
         assert 200 in statuses
         assert {status for status in statuses if isinstance(status, int)} <= {0, 200, 503}
         assert (await found.get("healthz"))[0] == 200
+
+
+async def test_list_tells_clock_space_and_retention_and_a_renamed_file_goes_on(tmp_path):
+    async with archive(tmp_path, "record.keep_bytes=123456789") as found:
+        status, body, _ = await found.get("api/recordings")
+        answer = json.loads(body)
+        assert status == 200
+        assert abs(answer["now"] - time.time()) < 60
+        assert answer["utc_offset"] == time.localtime(answer["now"]).tm_gmtoff
+        assert answer["recorder"].keys() == {"mode", "state", "problem"}
+        assert answer["storage"]["keep_bytes"] == 123456789
+        assert answer["storage"]["files"] == len(answer["recordings"])
+        assert answer["storage"]["bytes"] >= sum(one["size"] for one in answer["recordings"]) > 0
+        name = found.rig.files.names()[0]
+        assert (await found.post(f"api/recordings/{name}", {"kept": True}))[0] == 200
+        assert (await found.get(f"recordings/{name}"))[0] == 200  # it may be playing
+        status, _ = await found.post(f"api/recordings/{name}", {"kept": False})
+        assert status == 404

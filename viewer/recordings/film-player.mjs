@@ -12,6 +12,8 @@ const FRAME = 1 / 30;
 
 export class FilmPlayer {
   film = new Film([]);
+  /** all recordings, also those that are no part of the film @type {readonly Recording[]} */
+  recordings = [];
   /** Whether it should play; also true while it loads. */
   playing = false;
   /** Whether it waits at the end of what is being recorded. */
@@ -52,11 +54,12 @@ export class FilmPlayer {
   /** The recording that plays, as it is now. @returns {Recording | null} */
   get recording() {
     const number = this.active.recording?.number;
-    return this.film.recordings.find((one) => one.number === number) ?? null;
+    return this.recordings.find((one) => one.number === number) ?? null;
   }
 
   /** @param {readonly Recording[]} recordings  in any order */
   update(recordings) {
+    this.recordings = recordings;
     this.film = new Film(recordings);
     this.#preload();
     if (this.atEdge && this.playing && this.#next()) this.#advance();
@@ -145,7 +148,7 @@ export class FilmPlayer {
     const { recording, active } = this;
     if (!recording) return null;
     if (recording.duration > active.loaded + (recording.open ? GROWN : 0)) return { recording, offset: active.end };
-    return this.film.after(recording);
+    return recording.kind === "timelapse" ? null : this.film.after(recording);
   }
 
   /** Loads what comes next, shortly before it is needed. */

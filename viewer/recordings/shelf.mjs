@@ -87,7 +87,7 @@ export class Shelf {
     const { words, format, ports } = this;
     const row = document.createElement("li");
     if (!words || !format) return row;
-    const { started, duration, size, kept, open, broken, clock_set: isSure } = recording;
+    const { started, duration, size, kept, open, broken, clock_set: isSure, kind } = recording;
     const time = `${isSure ? "" : "≈ "}${format.clock(started)}`;
     row.className = "item";
     row.dataset.number = String(recording.number);
@@ -99,7 +99,7 @@ export class Shelf {
     const part = (/** @type {string} */ selector) => /** @type {any} */ (row.querySelector(selector));
     if (!isSure) part("b").title = words.unsure;
     part("b").textContent = this.tab === "kept" ? `${format.date(started, "short")}, ${time}` : time;
-    const length = open ? words.list.open : broken ? words.list.broken : format.duration(duration);
+    const length = kind === "timelapse" ? words.list.timelapse : open ? words.list.open : broken ? words.list.broken : format.duration(duration);
     part(".what").textContent = open ? length : `${length} · ${format.size(size)}`;
     part(".what").classList.toggle("live", open);
     const fill = (/** @type {string} */ text) => text.replace("{time}", time);

@@ -38,7 +38,7 @@ export class Film {
   /** @param {readonly Recording[]} recordings  in any order */
   constructor(recordings) {
     /** by start @type {readonly Recording[]} */
-    this.recordings = recordings.filter((one) => !one.broken && one.duration > 0).sort((a, b) => a.started - b.started);
+    this.recordings = recordings.filter((one) => !one.broken && one.duration > 0 && one.kind !== "timelapse").sort((a, b) => a.started - b.started);
     let end = -Infinity;
     /** the latest end of each recording and all before it */
     this.ends = this.recordings.map((recording) => (end = Math.max(end, endOf(recording))));

@@ -4,6 +4,8 @@
 type Recording = {
   number: number; name: string; started: number; duration: number; size: number;
   kept: boolean; open: boolean; broken: boolean; clock_set: boolean;
+  /** a timelapse plays fast, and is no part of the film */
+  kind?: "video" | "timelapse";
 };
 type Span = { from: number; to: number };
 /** A gap; null: before the first or after the last recording. */

@@ -188,6 +188,11 @@ class DiskStore:
         """Delete that file as soon as the disk responds."""
         self._call(self._disk.drop_clip)
 
+    @property
+    def limits(self) -> Limits:
+        """The retention."""
+        return self._disk.limits
+
     def stats(self) -> StoreStats:
         """Return the state of the folder."""
         disk = self._disk
