@@ -107,7 +107,7 @@ export class Shelf {
     this.#name(part("[data-row=keep]"), fill(words.list.star));
     this.#name(part("[data-row=download]"), fill(words.list.download));
     this.#name(part("[data-row=remove]"), fill(words.list.remove));
-    part(".open").disabled = broken;
+    part(".open").disabled = broken || duration <= 0; // also when it has just begun
     part("[data-row=keep]").ariaPressed = String(kept);
     part("[data-row=download]").href = ports.download(recording);
     for (const name of ["keep", "remove"]) part(`[data-row=${name}]`).hidden = !this.change;
