@@ -222,6 +222,7 @@ async def test_what_is_being_recorded_plays_and_seeks(page, daemon):
     await until(page, "app.player.recording?.open && app.player.active.video.currentTime > 1")
     await page.evaluate(f"{APP}.player.seek({APP}.player.recording.started + 0.5)")
     await until(page, "app.player.target === null && app.player.active.video.readyState >= 2")
+    await page.evaluate(f"{APP}.player.seek({APP}.player.film.end - 0.2)")
     await until(page, "app.player.atEdge")
     await expect(page.locator(".edge")).to_contain_text("You have seen all that is recorded so far.")
     loaded = await page.evaluate(f"{APP}.player.active.loaded")

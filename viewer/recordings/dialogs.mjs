@@ -69,7 +69,7 @@ export class ShareDialog {
   /** @param {string} range  in words @param {(hours: number) => Promise<{ url: string; until: number }>} make */
   open(range, make) {
     this.#make = make;
-    this.part(".what").textContent = this.words?.share.detail.replace("{range}", range);
+    this.part(".scope").textContent = this.words?.share.detail.replace("{range}", range);
     this.part(".made").hidden = true;
     this.part(".problem").textContent = "";
     this.dialog.showModal();

@@ -93,7 +93,7 @@ const SHELF = `
 const DIALOGS = `
   <dialog class="box calendar"><div class="month">${button("previousMonth", "previous")}<h3></h3>${button("nextMonth", "next")}</div><table><thead><tr></tr></thead><tbody></tbody></table></dialog>
   <dialog class="box ask" role="alertdialog"><h3></h3><p></p><form method="dialog"><button value="no"></button><button value="yes" class="danger"></button></form></dialog>
-  <dialog class="box share"><h3></h3><p class="what"></p>
+  <dialog class="box share"><h3></h3><p class="scope"></p>
     <form><label><span></span> <select></select></label><button></button></form>
     <div class="made" hidden><input readonly><p class="until"></p><div><button type="button" data-share="copy"></button><button type="button" data-share="send"></button></div></div>
     <p class="problem" role="status"></p>

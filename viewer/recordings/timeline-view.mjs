@@ -7,7 +7,7 @@ import { Film, gapsOf, spansOf } from "./timeline.mjs";
 
 /** Least distance of two labels, and least width of a gap that has its words in it, in pixels. */
 const LABEL_WIDTH = 62;
-const GAP_WIDTH = 150;
+const GAP_WIDTH = 190;
 /** Most marks that are drawn. */
 const MARKS = 200;
 /** Zoom of one press. */
