@@ -137,12 +137,3 @@ export class RecordingsApi {
     return { answer: response.status === 204 ? null : await response.json(), response };
   }
 }
-
-/** Returns the sentence of an error: `{"error": "…"}`, or the text itself. @param {string} body */
-function errorText(body) {
-  try {
-    return String(JSON.parse(body).error);
-  } catch {
-    return body.trim();
-  }
-}
