@@ -96,7 +96,9 @@ async def test_recordings_are_listed_downloaded_kept_and_deleted(tmp_path):
         assert (await request(daemon.port, "POST", path, {"kept": 1}))[0] == 400
         released = json.loads((await request(daemon.port, "POST", path, {"kept": False}))[1])
         assert (released["kept"], files.names()) == (False, [released["name"]])
-        assert (await request(daemon.port, "GET", f"/recordings/{clip['name']}"))[1] == data  # a browser may be playing it
+        assert (await request(daemon.port, "GET", f"/recordings/{clip['name']}"))[
+            1
+        ] == data  # a browser may be playing it
         assert (await request(daemon.port, "DELETE", f"/api/recordings/{released['name']}"))[0] == 204
         assert not files.names()
         assert (await request(daemon.port, "DELETE", f"/api/recordings/{released['name']}"))[0] == 404
