@@ -111,7 +111,7 @@ export class Shelf {
     part("[data-row=keep]").ariaPressed = String(kept);
     part("[data-row=download]").href = ports.download(recording);
     for (const name of ["keep", "remove"]) part(`[data-row=${name}]`).hidden = !this.change;
-    part("[data-row=keep]").disabled = part("[data-row=remove]").disabled = open;
+    part("[data-row=remove]").disabled = open;
     if (recording.number === this.playing) part(".open").ariaCurrent = "true";
     if (!broken) this.#addPicture(part(".picture"), recording);
     this.#listen(row, recording);
