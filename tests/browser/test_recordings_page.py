@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, TimeoutError, expect
 
 from broadcaster.outputs.recording.names import file_name
 from tests.edges.recording_rig import NOON, DiskRig
@@ -28,6 +28,13 @@ BUSY_DAY = NOON - 10 * DAY
 """A day of 288 files."""
 APP = "document.querySelector('recordings-view').app"
 LIMIT = 15_000
+STATE = """() => {
+    const { player } = document.querySelector("recordings-view").app
+    const state = ({ video, recording }) =>
+        [recording?.number, video.currentTime, video.readyState, video.error?.message]
+    const reels = player.reels.map(state)
+    return JSON.stringify([player.time, player.target, player.playing, player.shown, reels])
+}"""
 SEEK = """async times => {
     const { player } = document.querySelector("recordings-view").app
     const took = []
@@ -104,7 +111,10 @@ async def page(browser, daemon) -> AsyncIterator[Page]:
 
 async def until(page: Page, condition: str) -> None:
     """Wait until a JavaScript expression is true; `app` is the page's."""
-    await page.wait_for_function(f"() => {{ const app = {APP}; return {condition} }}", timeout=LIMIT)
+    try:
+        await page.wait_for_function(f"() => {{ const app = {APP}; return {condition} }}", timeout=LIMIT)
+    except TimeoutError:
+        raise AssertionError(f"{condition}: {await page.evaluate(STATE)}") from None
 
 
 async def click_time(page: Page, seconds: float) -> None:

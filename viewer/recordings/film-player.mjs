@@ -79,7 +79,8 @@ export class FilmPlayer {
   play() {
     this.playing = true;
     const { video } = this.active;
-    if (this.active.recording && (video.ended || this.atEdge) && this.target === null) this.#advance();
+    if (this.target !== null) return this.ports.changed(); // it plays once that is there
+    if (this.active.recording && (video.ended || this.atEdge)) this.#advance();
     else this.#start(video);
     this.ports.changed();
   }
