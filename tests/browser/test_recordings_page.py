@@ -179,7 +179,7 @@ async def test_film_plays_across_files_and_over_gaps(page):
     assert await page.evaluate(f"Math.abs({APP}.player.time - {NOON + 750}) < 0.2")
 
 
-async def test_part_is_marked_by_keys_downloaded_and_shared(page, daemon):
+async def test_part_is_marked_by_keys_saved_downloaded_and_shared(page, daemon):
     await click_time(page, 2)
     await page.keyboard.press("k")
     await page.keyboard.press("i")
@@ -190,6 +190,10 @@ async def test_part_is_marked_by_keys_downloaded_and_shared(page, daemon):
     async with page.expect_download() as download:
         await page.keyboard.press("d")
     assert (await download.value).suggested_filename.endswith(".mp4")
+    await page.keyboard.press("s")
+    await expect(page.locator(".toast")).to_contain_text("Saved as a clip: 12:00:0", timeout=LIMIT)
+    await page.get_by_role("tab", name="Starred").click()
+    await expect(page.locator(".item")).to_have_count(2)
     await page.get_by_role("button", name="Share the part").click()
     await page.get_by_role("button", name="Make link").click()
     link = page.get_by_role("textbox", name="Share a link")
