@@ -12,8 +12,9 @@ from broadcaster.errors import RecordError
 from broadcaster.model.recording import Gap, Mark, Recording
 from broadcaster.outputs.recording.names import file_name
 from broadcaster.outputs.recording.retention import Limits
-from broadcaster.storage.recordings.folder import LOCK
+from broadcaster.storage.recordings.folder import LOCK, Folder
 from broadcaster.storage.recordings.index import FILE, Index
+from broadcaster.storage.recordings.ledger import Ledger
 from tests.edges.recording_rig import NOON, DiskRig
 from tests.unit.recordings import needs_ffprobe, probe
 
@@ -116,7 +117,7 @@ def test_gaps_are_noted(rig, tmp_path):
     rig.disk.note_gap(rig.clock.monotonic(), rig.clock.monotonic() + 5)
     rig.disk.close()
     index = Index(rig.files.path)
-    assert index.gaps() == (Gap(NOON, NOON + 5),)
+    assert index.notes() == ((Gap(NOON, NOON + 5),), ())
     index.close()
 
 
@@ -172,9 +173,15 @@ def test_mark_set_before_the_clock_moves_with_the_recording(tmp_path):
 
 
 def test_gaps_and_marks_are_bounded(tmp_path):
+    folder = Folder(tmp_path)
+    folder.open()
+    ledger = Ledger(folder)
+    ledger.note(marks=[Mark(float(number)) for number in range(10_500)])
+    ledger.close()
+    folder.close()
     index = Index(tmp_path)
-    index.put_marks(*(Mark(float(number)) for number in range(10_500)))
-    assert (len(index.marks()), index.marks()[0].at) == (10_000, 500)
+    marks = index.notes()[1]
+    assert (len(marks), marks[0].at) == (10_000, 500)
     index.close()
 
 
@@ -284,6 +291,17 @@ def test_names_of_strangers_and_symbolic_links_are_not_touched(tmp_path):
     assert (rig.files.path / links[0]).is_symlink()
     assert [one.number for one in rig.disk.recordings] == [2]
     assert rig.files.names()[0] == "000002_2026-03-01T12-00-04Z.mp4"
+
+
+def test_huge_number_of_a_stranger_is_not_continued(rig):
+    rig.disk.close()
+    (rig.files.path / file_name(10**12 - 1, NOON, kept=False)).touch()
+    (rig.files.path / file_name(10**12 - 2, NOON, kept=False)).write_bytes(bytes(5000))
+    rig.restart()
+    rig.record()
+    rig.disk.close()
+    rig.restart()
+    assert [one.number for one in rig.disk.recordings] == [1, 10**12 - 2]
 
 
 def test_lock_file_that_is_a_link_is_refused(tmp_path, caplog):
@@ -454,8 +472,8 @@ def test_index_returns_what_was_stored(tmp_path):
     for recording in recordings:
         index.put(recording)
     assert index.all() == recordings
-    index.put(replace(recordings[0], name="b"), instead_of="a")
+    index.put(replace(recordings[0], name="b"), instead_of=["a"])
     assert [one.name for one in index.all()] == ["b", "ä'\""]
-    index.remove("b", "none")
+    index.put(instead_of=["b", "none"])
     assert index.all() == recordings[1:]
     index.close()

@@ -12,6 +12,8 @@ from broadcaster.model.recording import Recording, RecordingKind
 _NAME = re.compile(r"(\d{6,12})_(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(_timelapse)?(_kept)?\.mp4", re.ASCII)
 _TIME = "%Y-%m-%dT%H-%M-%SZ"
 """ISO 8601 without colons, which FAT and Windows do not allow."""
+MAX_NUMBER = 10**11
+"""A number from here on was not given by the recorder; the next one would soon be too long to be a number."""
 _LATEST = 253_402_300_799
 """The last second of the year 9999, in Unix seconds."""
 

@@ -13,12 +13,12 @@ from functools import partial
 from broadcaster.media.mp4_mend import closed_duration
 from broadcaster.media.mp4_reader import Mp4Error
 from broadcaster.model.recording import Gap, Mark, Recording, RecordingKind
-from broadcaster.outputs.recording.names import file_name, parse, right_name
+from broadcaster.outputs.recording.names import MAX_NUMBER, file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
 from broadcaster.storage.recordings.files import mend
 from broadcaster.storage.recordings.folder import CLIP_PART, Folder
-from broadcaster.storage.recordings.index import Index
+from broadcaster.storage.recordings.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,10 @@ class Catalog:
     """The recordings of an open folder, oldest first; use it in one thread. All methods raise OSError."""
 
     def __init__(self, folder: Folder, clock: WallClock, boot: str) -> None:
-        self.index = Index(folder.path)
+        self._ledger = Ledger(folder)
         self._folder = folder
         self._clock = clock
         self._boot = boot
-        self.gaps: tuple[Gap, ...] = ()
-        self.marks: tuple[Mark, ...] = ()
         self._recordings: dict[str, Recording] = {}
         self._last_number = 0
 
@@ -44,28 +42,36 @@ class Catalog:
         """All recordings, oldest first."""
         return tuple(self._recordings.values())
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What was lost because of the disk, oldest first."""
+        return self._ledger.gaps
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All marks, oldest first."""
+        return self._ledger.marks
+
     def close(self) -> None:
         """Close the index; idempotent."""
-        self.index.close()
+        self._ledger.close()
 
     def scan(self) -> None:
         """Compare the index with the files, and mend those that were not ended; no file can stop this."""
         with contextlib.suppress(OSError):
             self._folder.delete(CLIP_PART)
-        indexed = {recording.name: recording for recording in self.index.all()}
-        found = []
+        before, found = self._ledger.recordings, []
         for name in self._folder.names():
             try:
-                recording = self._examine(name, indexed.pop(name, None))
+                recording = self._examine(name, before.get(name))
             except OSError as error:
                 log.warning("recording %s cannot be read: %s", name, error.strerror or error)
                 recording = replace(_by_name(name), broken=True)
             if recording is not None:
                 found.append(recording)
-        with contextlib.suppress(OSError):
-            self.index.remove(*indexed)
         self._recordings = {recording.name: recording for recording in sorted(found, key=_order)}
-        self._read_notes()
+        changed = [recording for recording in found if before.get(recording.name) != recording]
+        self._ledger.put(*changed, instead_of=before.keys() - self._recordings.keys())
 
     def begin(self, started_at: float, *, kept: bool, kind: RecordingKind) -> Recording:
         """Return the entry of a new file, which began at this time of the monotonic clock; `put` it once it exists."""
@@ -77,9 +83,9 @@ class Catalog:
         )  # fmt: skip
 
     def put(self, recording: Recording) -> None:
-        """Store an entry; without the index, if that cannot be written."""
+        """Store an entry."""
         self._recordings[recording.name] = recording
-        self._store(recording)
+        self._ledger.put(recording)
 
     def add_clip(self, source: Recording, time: float, duration: float) -> Recording:
         """Let the clip that was copied become a recording; it begins at a time in seconds of its source."""
@@ -98,27 +104,26 @@ class Catalog:
 
     def add_gap(self, start: float, end: float) -> None:
         """Note that what was captured between two times of the monotonic clock is lost."""
-        self.index.add_gap(self._clock.unix(start), self._clock.unix(end))
-        self._read_notes()
+        self._ledger.note(gaps=[*self.gaps, Gap(self._clock.unix(start), self._clock.unix(end))])
 
     def add_mark(self, monotonic: float) -> Mark:
         """Mark a moment of the monotonic clock."""
         mark = Mark(self._clock.unix(monotonic), monotonic, self._boot)
-        self.index.put_marks(mark)
-        self._read_notes()
+        self._ledger.note(marks=[*(one for one in self.marks if one.at != mark.at), mark])
         return mark
 
     def remove_mark(self, at: float) -> bool:
         """Remove the mark of this time, in Unix seconds; return false if there is none."""
-        found = [mark.at for mark in self.marks if abs(mark.at - at) < _SAME_MARK]
-        self.index.put_marks(instead_of=found)
-        self._read_notes()
-        return bool(found)
+        others = [mark for mark in self.marks if abs(mark.at - at) >= _SAME_MARK]
+        found = len(others) < len(self.marks)
+        self._ledger.note(marks=others)
+        return found
 
-    def forget(self, name: str) -> None:
-        """Remove the entry of a file that is gone."""
-        if self._recordings.pop(name, None) is not None:
-            self.index.remove(name)
+    def forget(self, *names: str) -> None:
+        """Remove the entries of files that are gone."""
+        for name in names:
+            self._recordings.pop(name, None)
+        self._ledger.put(instead_of=names)
 
     def get(self, name: str) -> Recording | None:
         """Return an entry by the name of its file."""
@@ -131,23 +136,23 @@ class Catalog:
         if changed.name != recording.name:
             self._folder.rename(recording.name, changed.name)
             self._replace({recording.name: changed})
-            self._store(changed, instead_of=recording.name)
+            self._ledger.put(changed, instead_of=[recording.name])
         return changed
 
     def make_room(self, limits: Limits, now: float | None) -> tuple[str, int]:
         """Delete what is too old or too much; return why there is no room even then, or "", and the free space."""
         there = self._folder.everything()
-        for name in [name for name in self._recordings if name not in there]:
-            self.forget(name)
+        self.forget(*(self._recordings.keys() - there))
         marks = [mark.at for mark in self.marks]
+        if not self._ledger.is_complete:
+            now = None  # what is old may have been marked
         room = make_room(self.recordings, limits, self._folder.free(), now, marks)
         for recording in room.delete:
             self._folder.delete(recording.name)
-            self.forget(recording.name)
             log.debug("deleted recording %s to make room", recording.name)
-        if self._recordings:
-            self.index.forget_before(min(recording.started for recording in self._recordings.values()))
-        self._read_notes()
+        self.forget(*(recording.name for recording in room.delete))
+        if self._recordings and self._ledger.is_complete:
+            self._ledger.forget_before(min(recording.started for recording in self._recordings.values()))
         return room.problem, self._folder.free()
 
     def mend_unfinished(self, except_for: Iterable[str]) -> None:
@@ -165,24 +170,24 @@ class Catalog:
             if not recording.clock_set and recording.boot == self._boot:
                 corrected[recording.name] = self._corrected(recording)
         self._replace(corrected)
+        self._ledger.put(*corrected.values(), instead_of=corrected)
         if corrected:
             self._correct_marks()
         return {old: recording.name for old, recording in corrected.items()}
 
     def _next_number(self) -> int:
-        numbers = (recording.number for recording in self._recordings.values())
+        numbers = (one.number for one in self._recordings.values() if one.number < MAX_NUMBER)
         self._last_number = max(self._last_number, *numbers, 0) + 1
         return self._last_number
 
     def _correct_marks(self) -> None:
         """Give the right time to marks that were set since this machine's start."""
-        wrong = [mark for mark in self.marks if mark.boot == self._boot]
-        right = [replace(mark, at=self._clock.unix(mark.monotonic)) for mark in wrong]
-        self.index.put_marks(*right, instead_of=[mark.at for mark in wrong])
-        self._read_notes()
-
-    def _read_notes(self) -> None:
-        self.gaps, self.marks = self.index.gaps(), self.index.marks()
+        self._ledger.note(
+            marks=[
+                replace(mark, at=self._clock.unix(mark.monotonic)) if mark.boot == self._boot else mark
+                for mark in self.marks
+            ]
+        )
 
     def _replace(self, changed: dict[str, Recording]) -> None:
         """Replace entries, by their old names, in the same places."""
@@ -199,7 +204,6 @@ class Catalog:
                 right = replace(right, name=name)
         except OSError as error:
             log.warning("recording %s cannot be renamed: %s", recording.name, error.strerror or error)
-        self._store(right, instead_of=recording.name)
         return right
 
     def _examine(self, name: str, indexed: Recording | None) -> Recording | None:
@@ -218,7 +222,6 @@ class Catalog:
             recording = mended
         finally:
             os.close(descriptor)
-        self._store(recording)
         return recording
 
     def _mend(self, recording: Recording) -> Recording | None:
@@ -244,12 +247,6 @@ class Catalog:
             self.forget(recording.name)
         else:
             self.put(mended)
-
-    def _store(self, recording: Recording, *, instead_of: str = "") -> None:
-        try:
-            self.index.put(recording, instead_of=instead_of)
-        except OSError as error:
-            log.debug("%s", error)
 
 
 def _by_name(name: str) -> Recording:

@@ -1,6 +1,7 @@
 """The index of the recordings: what the files themselves do not tell, and what would take long to read from them.
 
-It is in the same folder, and can be deleted at any time: it is made again from the files.
+It is in the same folder. If it is deleted, names, times and durations are read from the files again; marks, gaps, and
+the times of files that began before the clock was set, are lost.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import Any
@@ -18,34 +19,46 @@ from broadcaster.model.recording import Gap, Mark, Recording, RecordingKind
 log = logging.getLogger(__name__)
 
 FILE = ".index.sqlite"
+BROKEN = f"{FILE}.broken"
+"""The last index that was damaged."""
 _COLUMNS = tuple(field.name for field in fields(Recording))
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS recordings ({", ".join(_COLUMNS)}, PRIMARY KEY (name));
 CREATE TABLE IF NOT EXISTS gaps (started REAL, ended REAL);
 CREATE TABLE IF NOT EXISTS marks (at REAL, monotonic REAL, boot TEXT, PRIMARY KEY (at));
 """
-# Flushing is not needed: after a power cut, the index is checked against the files or made again.
-_PRAGMAS = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
+# Marks are nowhere else, so each change is flushed, with TRUNCATE also the end of its journal: a few times per file.
+_PRAGMAS = "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;"
 _VERSION = 2
-_MAX_ROWS = 10_000
-"""Gaps and marks that are kept, each."""
+_LATER_TIMEOUT = 200
+"""Milliseconds to wait, once it is open, while another program has locked it: files are being written meanwhile."""
+
+
+_Notes = tuple[tuple[Gap, ...], tuple[Mark, ...]]
+
+
+class IndexDamaged(OSError):
+    """The file is no index any more, unlike one that is locked or cannot be written just now."""
 
 
 class Index:
-    """The recordings and the gaps between them, in SQLite; use it in one thread."""
+    """The recordings and the gaps between them, in SQLite; use it in one thread. All methods raise OSError."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the index, or make an empty one if there is none or it is damaged. Raises OSError."""
+    def __init__(self, folder: Path, timeout: float = 5.0) -> None:
+        """Open the index, or make an empty one if there is none; a damaged one is renamed, and its marks are saved.
+
+        `timeout`: seconds to wait here while another program has locked it.
+        """
         self._path = folder / FILE
+        self._timeout = timeout
         try:
             self._database = self._open()
-        except (sqlite3.Error, TypeError, ValueError) as error:
+        except IndexDamaged as error:
             log.warning("the index of the recordings is damaged (%s); making it again from the files", error)
-            self._remove()
-            try:
-                self._database = self._open()
-            except sqlite3.Error as again:
-                raise OSError(f"the index of the recordings cannot be written: {again}") from again
+            gaps, marks = self._readable_notes()
+            set_aside(folder)
+            self._database = self._open()
+            self.rewrite((), gaps, marks)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -53,85 +66,95 @@ class Index:
 
     def all(self) -> list[Recording]:
         """Return all recordings in the order of their numbers."""
-        rows = self._database.execute(f"SELECT {', '.join(_COLUMNS)} FROM recordings ORDER BY number, name")
-        return [_recording(row) for row in rows]
+        with _errors():
+            return _recordings(self._database)
 
-    def put(self, recording: Recording, *, instead_of: str = "") -> None:
-        """Store a recording, which may have had another name."""
-        values = asdict(recording)
-        with self._changing():
-            if instead_of:
-                self._database.execute("DELETE FROM recordings WHERE name = ?", (instead_of,))
-            marks = ", ".join(f":{name}" for name in _COLUMNS)
-            self._database.execute(f"INSERT OR REPLACE INTO recordings VALUES ({marks})", values)
+    def put(self, *recordings: Recording, instead_of: Iterable[str] = ()) -> None:
+        """Store recordings, and remove those with other names."""
+        with _errors(), self._database:
+            self._database.executemany("DELETE FROM recordings WHERE name = ?", [(name,) for name in instead_of])
+            self._put(recordings)
 
-    def remove(self, *names: str) -> None:
-        """Remove recordings."""
-        with self._changing():
-            self._database.executemany("DELETE FROM recordings WHERE name = ?", [(name,) for name in names])
+    def notes(self) -> _Notes:
+        """Return the gaps and the marks, oldest first."""
+        with _errors():
+            return _gaps(self._database), _marks(self._database)
 
-    def add_gap(self, started: float, ended: float) -> None:
-        """Note that what was captured between these times, in Unix seconds, is lost."""
-        with self._changing():
-            self._database.execute("INSERT INTO gaps VALUES (?, ?)", (started, ended))
-            self._limit("gaps", "started")
+    def put_notes(self, gaps: Iterable[Gap], marks: Iterable[Mark]) -> None:
+        """Store all gaps and marks, instead of those that were there."""
+        with _errors(), self._database:
+            self._put_notes(gaps, marks)
 
-    def gaps(self) -> tuple[Gap, ...]:
-        """Return the gaps, oldest first."""
-        return _gaps(self._database)
+    def rewrite(self, recordings: Iterable[Recording], gaps: Iterable[Gap], marks: Iterable[Mark]) -> None:
+        """Store all of these instead of what was there."""
+        with _errors(), self._database:
+            self._database.execute("DELETE FROM recordings")
+            self._put(recordings)
+            self._put_notes(gaps, marks)
 
-    def put_marks(self, *marks: Mark, instead_of: Iterable[float] = ()) -> None:
-        """Store marks, some of which may have had other times."""
-        with self._changing():
-            self._database.executemany("DELETE FROM marks WHERE at = ?", [(at,) for at in instead_of])
-            self._database.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", map(astuple, marks))
-            self._limit("marks", "at")
+    def _put(self, recordings: Iterable[Recording]) -> None:
+        columns = ", ".join(f":{name}" for name in _COLUMNS)
+        self._database.executemany(f"INSERT OR REPLACE INTO recordings VALUES ({columns})", map(asdict, recordings))
 
-    def marks(self) -> tuple[Mark, ...]:
-        """Return the marks, oldest first."""
-        return _marks(self._database)
-
-    def forget_before(self, moment: float) -> None:
-        """Remove gaps and marks that are older than any recording, which began at this moment in Unix seconds."""
-        with self._changing():
-            self._database.execute("DELETE FROM gaps WHERE ended < ?", (moment,))
-            self._database.execute("DELETE FROM marks WHERE at < ?", (moment,))
-
-    def _limit(self, table: str, order: str) -> None:
-        """Remove the oldest rows of a table, if there are too many."""
-        newest = f"SELECT rowid FROM {table} ORDER BY {order} DESC LIMIT {_MAX_ROWS}"
-        self._database.execute(f"DELETE FROM {table} WHERE rowid NOT IN ({newest})")
-
-    @contextlib.contextmanager
-    def _changing(self) -> Any:
-        """Make one transaction of the block; errors of SQLite become OSError, as the disk is their reason."""
-        try:
-            with self._database:
-                yield
-        except sqlite3.Error as error:
-            raise OSError(f"the index of the recordings cannot be written: {error}") from error
+    def _put_notes(self, gaps: Iterable[Gap], marks: Iterable[Mark]) -> None:
+        self._database.execute("DELETE FROM gaps")
+        self._database.executemany("INSERT INTO gaps VALUES (?, ?)", map(astuple, gaps))
+        self._database.execute("DELETE FROM marks")
+        self._database.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", map(astuple, marks))
 
     def _open(self) -> sqlite3.Connection:
+        """Return the database, which is not written to unless it is new: the disk may be read-only."""
         if self._path.is_symlink():
             self._path.unlink()
-        with contextlib.ExitStack() as on_error:
-            database = sqlite3.connect(self._path)
+        with contextlib.ExitStack() as on_error, _errors():
+            database = sqlite3.connect(self._path, self._timeout)
             on_error.callback(database.close)
             database.executescript(_PRAGMAS)
             (found,) = database.execute("PRAGMA quick_check").fetchone()
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if found != "ok" or version not in (0, _VERSION):
                 raise ValueError(found if found != "ok" else f"version {version}")
-            database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
-            for row in database.execute(f"SELECT {', '.join(_COLUMNS)} FROM recordings"):
-                _recording(row)
-            _gaps(database), _marks(database)
+            if version == 0:
+                database.executescript(f"{_SCHEMA} PRAGMA user_version = {_VERSION};")
+            _recordings(database), _gaps(database), _marks(database)
+            database.execute(f"PRAGMA busy_timeout = {_LATER_TIMEOUT}")
             on_error.pop_all()
         return database
 
-    def _remove(self) -> None:
-        for name in (FILE, f"{FILE}-journal", f"{FILE}-wal", f"{FILE}-shm"):
-            self._path.with_name(name).unlink(missing_ok=True)
+    def _readable_notes(self) -> _Notes:
+        """Return the gaps and marks of a damaged index, if they can be read."""
+        with (
+            contextlib.suppress(sqlite3.Error, TypeError, ValueError),
+            contextlib.closing(sqlite3.connect(self._path, self._timeout)) as database,
+        ):
+            return _gaps(database), _marks(database)
+        return (), ()
+
+
+def set_aside(folder: Path) -> None:
+    """Rename a damaged index to `BROKEN`. Raises OSError."""
+    for suffix in ("-journal", "-wal", "-shm"):
+        (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        (folder / FILE).replace(folder / BROKEN)
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Let errors of SQLite, and strange rows, be OSError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        # Of these two kinds, sqlite3 raises the plain one for SQLITE_CORRUPT and SQLITE_NOTADB.
+        kind = IndexDamaged if type(error) is sqlite3.DatabaseError else OSError
+        raise kind(f"the index of the recordings cannot be used: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise IndexDamaged(str(error)) from error
+
+
+def _recordings(database: sqlite3.Connection) -> list[Recording]:
+    rows = database.execute(f"SELECT {', '.join(_COLUMNS)} FROM recordings ORDER BY number, name")
+    return [_recording(row) for row in rows]
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:
