@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from broadcaster.media.mp4 import VIDEO_RUN, Tracks, init_segment
 from broadcaster.media.mp4_mend import ReadAt
 from broadcaster.media.mp4_plain import header
-from broadcaster.media.mp4_reader import Mp4Error, boxes
+from broadcaster.media.mp4_reader import Mp4Error, boxes, refusing_damage
 from broadcaster.media.mp4_samples import Chunk, FileSamples
 from broadcaster.media.timestamps import VIDEO_RATE
 
@@ -94,8 +94,9 @@ class FragmentTable:
         return found
 
 
+@refusing_damage()
 def fragment_table(samples: FileSamples) -> FragmentTable:
-    """Return the table of a recording."""
+    """Return the table of a recording. Raises `Mp4Error`."""
     table = FragmentTable(samples.tracks, bool(samples.audio.sizes))
     for start, video in _fragments(samples):
         if video is not None and video.keyframe:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from broadcaster.media.mp4 import Tracks, init_segment, movie_box
 from broadcaster.media.mp4_fragments import Span
 from broadcaster.media.mp4_plain import MARK_OFFSET, TrackIndex
+from broadcaster.media.mp4_reader import refusing_damage
 from broadcaster.media.mp4_samples import FileSamples, TrackSamples
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE
 
@@ -35,8 +36,12 @@ class Join:
         """The duration of the video in seconds, which is where the next part may begin."""
         return self._video.end if len(self._video) else 0.0
 
+    @refusing_damage()
     def add(self, samples: FileSamples, span: Span, pause: float) -> float:
-        """Add a part, which begins so many seconds after the one before ends; return when that is in the file."""
+        """Add a part, which begins so many seconds after the one before ends; return when that is in the file.
+
+        Raises `Mp4Error`.
+        """
         begins = self.duration + pause if self.size else 0.0
         self.tracks = samples.tracks if self.tracks is None else self.tracks
         self._video.extend(self._moved(samples.video, span, begins))

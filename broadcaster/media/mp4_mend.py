@@ -45,7 +45,7 @@ def closed_duration(read_at: ReadAt) -> float:
 def read_tracks(read_at: ReadAt) -> Tracks:
     """Return the tracks of a recording, whether it was ended or not. Raises `Mp4Error`."""
     type_box = read_at(MARK_OFFSET, 0)
-    size, kind = _box_header(read_at, MARK_OFFSET + len(OPEN))
+    size, kind = box_header(read_at, MARK_OFFSET + len(OPEN))
     if kind != b"moov" or size > _MAX_INIT:
         raise Mp4Error("the file has no moov")
     tracks = read(type_box + read_at(size, MARK_OFFSET + len(OPEN))).tracks
@@ -71,6 +71,17 @@ def whole_part(read_at: ReadAt) -> MovieIndex:
         number += 1
 
 
+def box_header(read_at: ReadAt, offset: int) -> tuple[int, bytes]:
+    """Return size and type of the box at `offset`. Raises `Mp4Error`."""
+    data = read_at(_HEADER, offset)
+    if len(data) < _HEADER:
+        raise Mp4Error("the file ends here")
+    size, kind = struct.unpack(">L4s", data)
+    if not _HEADER <= size <= _MAX_BOX:
+        raise Mp4Error(f"a box has the size {size}")
+    return size, kind
+
+
 def is_picture(data: bytes) -> bool:
     """Return whether the NAL units add up to the sample, and none contains what only padding can."""
     position = 0
@@ -83,23 +94,12 @@ def is_picture(data: bytes) -> bool:
 
 
 def _fragment_at(read_at: ReadAt, offset: int) -> bytes:
-    moof, _ = _box_header(read_at, offset)
-    mdat, _ = _box_header(read_at, offset + moof)
+    moof, _ = box_header(read_at, offset)
+    mdat, _ = box_header(read_at, offset + moof)
     data = read_at(moof + mdat, offset)
     if len(data) < moof + mdat:
         raise Mp4Error("the fragment is incomplete")
     return data
-
-
-def _box_header(read_at: ReadAt, offset: int) -> tuple[int, bytes]:
-    """Return size and type of the box at `offset`. Raises `Mp4Error`."""
-    data = read_at(_HEADER, offset)
-    if len(data) < _HEADER:
-        raise Mp4Error("the file ends here")
-    size, kind = struct.unpack(">L4s", data)
-    if not _HEADER <= size <= _MAX_BOX:
-        raise Mp4Error(f"a box has the size {size}")
-    return size, kind
 
 
 def _is_whole(content: Fragment) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from broadcaster.media.mp4 import VIDEO_TRACK
-from broadcaster.media.mp4_mend import ReadAt
+from broadcaster.media.mp4_mend import ReadAt, box_header
 from broadcaster.media.mp4_reader import Box, Mp4Error, boxes
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE
 
@@ -33,8 +33,8 @@ def moved_fragments(read_at: ReadAt, begin: int, end: int, shift: int, number: i
     """
     offset = begin
     while offset < end:
-        size, kind = _box_header(read_at, offset)
-        data_size, data_kind = _box_header(read_at, offset + size)
+        size, kind = box_header(read_at, offset)
+        data_size, data_kind = box_header(read_at, offset + size)
         following = offset + size + data_size
         if (kind, data_kind) != (b"moof", b"mdat") or size > _MAX_MOOF or following > end:
             raise Mp4Error("there is no fragment at that place")
@@ -53,6 +53,7 @@ def _move(moof: bytearray, shift: int, number: int) -> None:
     position = _HEADER
     for inner in boxes(box.content):
         if inner.kind == b"mfhd" and number:
+            inner.fields(">L", _FULL_BOX)  # is there
             struct.pack_into(">L", moof, position + _HEADER + _FULL_BOX, number & 0xFFFFFFFF)
         elif inner.kind == b"traf":
             _move_run(moof, inner, position + _HEADER, shift)
@@ -67,13 +68,3 @@ def _move_run(moof: bytearray, run: Box, position: int, shift: int) -> None:
             (time,) = inner.fields(">Q", _FULL_BOX)
             struct.pack_into(">Q", moof, position + _HEADER + _FULL_BOX, max(time + ticks, 0) & ((1 << 64) - 1))
         position += _HEADER + len(inner.content)
-
-
-def _box_header(read_at: ReadAt, offset: int) -> tuple[int, bytes]:
-    data = read_at(_HEADER, offset)
-    if len(data) < _HEADER:
-        raise Mp4Error("the file ends here")
-    size, kind = struct.unpack(">L4s", data)
-    if size < _HEADER:
-        raise Mp4Error(f"a box has the size {size}")
-    return size, kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from broadcaster.media.bits import PictureFormat, picture_format
@@ -27,6 +28,17 @@ _AVC1_FIELDS = 78
 
 class Mp4Error(ValueError):
     """The data is no MP4 of the kind that this package writes."""
+
+
+@contextmanager
+def refusing_damage() -> Iterator[None]:
+    """Raise `Mp4Error` for any error that impossible numbers in a file cause inside the block."""
+    try:
+        yield
+    except Mp4Error:
+        raise
+    except (struct.error, ArithmeticError, LookupError, ValueError) as error:
+        raise Mp4Error(f"its index is impossible ({error})") from error
 
 
 @dataclass(slots=True)

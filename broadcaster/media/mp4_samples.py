@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
 
 from broadcaster.media.mp4 import AUDIO_RUN, AUDIO_TRACK, MOVIE_RATE, SYNC_SAMPLE, VIDEO_RUN, VIDEO_TRACK, Tracks
-from broadcaster.media.mp4_mend import ReadAt, read_tracks
+from broadcaster.media.mp4_mend import ReadAt, box_header, read_tracks
 from broadcaster.media.mp4_plain import MARK_OFFSET, OPEN, closed, header
-from broadcaster.media.mp4_reader import Box, Mp4Error, boxes
+from broadcaster.media.mp4_reader import Box, Mp4Error, boxes, refusing_damage
 from broadcaster.media.timestamps import AUDIO_RATE, VIDEO_RATE
 
-_HEADER = 8
 _MAX_MOOV = 64 << 20
 """Bytes; that of an hour's file has 2 MB."""
 _MAX_MOOF = 1 << 20
@@ -99,6 +98,7 @@ class FileSamples:
     end: int = 0
 
 
+@refusing_damage()
 def read_samples(read_at: ReadAt) -> FileSamples:
     """Return where the samples of a recording are. Raises `Mp4Error`.
 
@@ -120,7 +120,7 @@ def read_samples(read_at: ReadAt) -> FileSamples:
 
 
 def _read_movie(read_at: ReadAt, found: FileSamples) -> None:
-    size, kind = _box_header(read_at, found.end)
+    size, kind = box_header(read_at, found.end)
     if kind != b"moov" or size > _MAX_MOOV:
         raise Mp4Error("the file has no index")
     moov = next(boxes(memoryview(read_at(size, found.end))), None)
@@ -210,8 +210,8 @@ def _read_fragments(read_at: ReadAt, found: FileSamples) -> None:
     ends: dict[int, int] = {}
     while True:
         try:
-            size, kind = _box_header(read_at, found.end)
-            data_size, data_kind = _box_header(read_at, found.end + size)
+            size, kind = box_header(read_at, found.end)
+            data_size, data_kind = box_header(read_at, found.end + size)
             end = found.end + size + data_size
             if (kind, data_kind) != (b"moof", b"mdat") or size > _MAX_MOOF or not read_at(1, end - 1):
                 return
@@ -248,13 +248,3 @@ def _read_run(run: Box, found: FileSamples, ends: dict[int, int]) -> None:
         samples.keyframes.extend(value == SYNC_SAMPLE for value in numbers[2::columns])
     samples.offsets.append(found.end + offset)
     samples.counts.append(count)
-
-
-def _box_header(read_at: ReadAt, offset: int) -> tuple[int, bytes]:
-    data = read_at(_HEADER, offset)
-    if len(data) < _HEADER:
-        raise Mp4Error("the file ends here")
-    size, kind = struct.unpack(">L4s", data)
-    if size < _HEADER:
-        raise Mp4Error(f"a box has the size {size}")
-    return size, kind

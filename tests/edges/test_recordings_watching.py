@@ -122,6 +122,22 @@ async def test_timelapse_is_no_part_of_a_film(tmp_path):
         assert set(re.findall(r"\n(\S+)/\d+_", await found.film(0, 14))) == {first}
 
 
+async def test_damaged_file_is_left_out_of_films_and_exports(tmp_path, caplog):
+    async with archive(tmp_path) as found:
+        first, second, third = found.rig.files.names()
+    path = found.rig.files.path / second
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"stsc") + 8
+    data[place : place + 4] = bytes(4)
+    path.write_bytes(data)
+    async with served(tmp_path, "test", *SETTINGS) as found.daemon:
+        for _ in range(2):
+            assert set(re.findall(r"\n(\S+)/\d+_", await found.film(0, 200))) == {first, third}
+        status, data, _ = await found.get("recordings/export.mp4?" + times(0, 200))
+        assert (status, frames(data)) == (200, 12 * 30)
+    assert [second in record.message for record in caplog.records if "left out" in record.message] == [True]
+
+
 @needs_ffprobe
 async def test_export_is_one_file_with_ranges(tmp_path):
     async with archive(tmp_path) as found:

@@ -1,16 +1,19 @@
 """Reading where the samples of recordings are, and joining parts of them to a plain MP4."""
 
+import contextlib
 import itertools
 import random
+import re
 import struct
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broadcaster.media.mp4_fragments import FragmentTable, fragment_table
 from broadcaster.media.mp4_join import Join, is_same_format
+from broadcaster.media.mp4_moved import moved_fragments
 from broadcaster.media.mp4_reader import Mp4Error
 from broadcaster.media.mp4_samples import FileSamples, read_samples
 from tests.unit.recordings import ended, fragments, index_of, needs_ffprobe, opened, probe, reader, tracks
@@ -64,14 +67,41 @@ def test_damaged_file_is_read_or_refused(seed, draw):
         data[generator.randrange(begin, len(data))] = generator.choice([0, 1, 255, generator.randrange(256)])
     try:
         samples = read_samples(reader(bytes(data)))
+        table = fragment_table(samples)
     except Mp4Error:
         return
     assert samples.end <= len(data)
-    table = fragment_table(samples)
     for place in range(len(table.times) - 1):
         span = table.span(place, place + 1)
         assert 0 <= span.offset <= span.offset + span.size <= samples.end
         assert span.duration >= 0
+
+
+KINDS = b"stsz stts co64 stsc stss elst stbl trak hdlr moof traf tfhd tfdt trun mfhd".split()
+PLACES = st.tuples(
+    st.sampled_from(KINDS), st.integers(-1, 6), st.sampled_from([0, 1, 2, 9, 1 << 31, (1 << 32) - 1])
+)  # fmt: skip
+
+
+@given(st.booleans(), st.lists(PLACES, min_size=1, max_size=2), st.integers(0, 9))
+@example(False, [(b"stsc", 2, 0)], 0)  # no chunk has samples
+@example(True, [(b"tfdt", 3, (1 << 32) - 20_000)], 1)  # a pause that does not fit into its field
+@settings(max_examples=300, deadline=None)
+def test_impossible_numbers_raise_no_other_error(is_open, damage, which):
+    """Films, exports and clips leave out a file for an `Mp4Error` only."""
+    data = bytearray(opened(fragments(COUNT))[0] if is_open else recording()[0])
+    for kind, field, number in damage:
+        places = [found.start() for found in re.finditer(kind, data)]
+        if places:
+            struct.pack_into(">L", data, places[which * 2 % len(places)] + 4 * field, number)
+    read_at = reader(bytes(data))
+    with contextlib.suppress(Mp4Error):
+        samples = read_samples(read_at)
+        table = fragment_table(samples)
+        if len(table.times) > 1:
+            span = table.span(0, len(table.times) - 1)
+            Join().add(samples, span, 0.0)
+            list(moved_fragments(read_at, span.offset, span.offset + span.size, 90_000, 1))
 
 
 @pytest.mark.parametrize("size", [0, 10, 47, 48, 100, 5000])

@@ -59,6 +59,7 @@ class Tables:
     def __init__(self, path: Callable[[Recording], Path]) -> None:
         self._path = path
         self._tables: OrderedDict[tuple[str, int], FragmentTable] = OrderedDict()
+        self._unreadable: set[str] = set()
 
     def of(self, recording: Recording) -> FragmentTable:
         """Return the table of a recording. Raises `RecordError`."""
@@ -88,5 +89,7 @@ class Tables:
             try:
                 found.append((recording, self.of(recording)))
             except RecordError as error:
-                log.info("left out of a film: %s", error)
+                if recording.name not in self._unreadable:
+                    self._unreadable.add(recording.name)
+                    log.warning("left out of films and clips: %s", error)
         return found
