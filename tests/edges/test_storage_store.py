@@ -1,6 +1,7 @@
 """The thread that writes recordings: nothing waits for it, its queue is bounded, and failures end one file only."""
 
 import shutil
+import threading
 
 import pytest
 
@@ -8,6 +9,8 @@ from broadcaster.devices.fakes.clock import FakeClock
 from broadcaster.errors import RecordError
 from broadcaster.outputs.recording.retention import Limits
 from broadcaster.ports.recording import Segment
+from broadcaster.storage.recordings import store
+from broadcaster.storage.recordings.files import RecordingFile
 from broadcaster.storage.recordings.store import MAX_WAITING, RETRY_AFTER, DiskStore
 from tests.edges.recording_rig import NOON, Files, chunks, segment
 
@@ -111,6 +114,22 @@ async def test_clip_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(RecordError, match=r"record\.keep_free"):
         await rig.store.saved([file])
     await rig.store.close()
+
+
+async def test_clip_on_a_disk_that_hangs_is_an_error(rig, monkeypatch, caplog):
+    monkeypatch.setattr(store, "ASK_LIMIT", 0.3)
+    hangs = threading.Event()
+    monkeypatch.setattr(RecordingFile, "end", lambda file, end=RecordingFile.end: hangs.wait(60) and end(file))
+    rig.store.start()
+    file = rig.begin(kept=True)
+    rig.write(file, live=False)
+    rig.store.end(file)
+    with pytest.raises(RecordError, match="does not respond"):
+        await rig.store.saved([file])
+    hangs.set()
+    await rig.store.close()
+    assert len(rig.files.durations()) == 1
+    assert "internal error" not in caplog.text
 
 
 async def test_failure_ends_the_file_and_is_retried_later(rig):

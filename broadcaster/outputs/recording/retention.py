@@ -38,17 +38,23 @@ def is_marked(recording: Recording, marks: Sequence[float]) -> bool:
 
 
 def make_room(
-    recordings: Iterable[Recording], limits: Limits, free: int, now: float | None, marks: Sequence[float] = ()
+    recordings: Iterable[Recording],
+    limits: Limits,
+    free: int,
+    now: float | None,
+    marks: Sequence[float] = (),
+    writing: int = 0,
 ) -> Room:
     """Return what to delete so that another file fits within the limits.
 
     `recordings` are all of them, oldest first. Kept ones count, and are not deleted. Those with one of `marks` (in Unix
     seconds) in them are not deleted for their age, and for space only after all others. `free` is the free space in
     bytes, `now` in Unix seconds; None if the clock may be wrong, and nothing is too old then.
+    `writing`: bytes in files that are being written, whose entries have no size yet.
     """
     everything = list(recordings)
     marked = {recording.name for recording in everything if is_marked(recording, marks)}
-    total = sum(recording.size for recording in everything)
+    total = writing + sum(recording.size for recording in everything)
     oldest_allowed = now - limits.days * _DAY if now is not None and limits.days else float("-inf")
     delete: list[Recording] = []
     for recording in sorted(everything, key=lambda recording: recording.name in marked):

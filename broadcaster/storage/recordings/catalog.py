@@ -16,7 +16,7 @@ from broadcaster.model.recording import Gap, Mark, Recording, RecordingKind
 from broadcaster.outputs.recording.names import MAX_NUMBER, file_name, parse, right_name
 from broadcaster.outputs.recording.retention import Limits, make_room
 from broadcaster.outputs.recording.wall_clock import WallClock
-from broadcaster.storage.recordings.files import mend
+from broadcaster.storage.recordings.files import mend, playable
 from broadcaster.storage.recordings.folder import CLIP_PART, Folder
 from broadcaster.storage.recordings.ledger import Ledger
 
@@ -36,6 +36,8 @@ class Catalog:
         self._boot = boot
         self._recordings: dict[str, Recording] = {}
         self._last_number = 0
+        self._unfinished: set[str] = set()
+        """Files that could not be mended yet, such as on a full disk."""
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -59,6 +61,7 @@ class Catalog:
     def scan(self) -> None:
         """Compare the index with the files, and mend those that were not ended; no file can stop this."""
         with contextlib.suppress(OSError):
+            self._folder.check_writable()
             self._folder.delete(CLIP_PART)
         before, found = self._ledger.recordings, []
         for name in self._folder.names():
@@ -70,7 +73,7 @@ class Catalog:
             if recording is not None:
                 found.append(recording)
         self._recordings = {recording.name: recording for recording in sorted(found, key=_order)}
-        changed = [recording for recording in found if before.get(recording.name) != recording]
+        changed = [one for one in found if before.get(one.name) != one and one.name not in self._unfinished]
         self._ledger.put(*changed, instead_of=before.keys() - self._recordings.keys())
 
     def begin(self, started_at: float, *, kept: bool, kind: RecordingKind) -> Recording:
@@ -139,14 +142,17 @@ class Catalog:
             self._ledger.put(changed, instead_of=[recording.name])
         return changed
 
-    def make_room(self, limits: Limits, now: float | None) -> tuple[str, int]:
-        """Delete what is too old or too much; return why there is no room even then, or "", and the free space."""
+    def make_room(self, limits: Limits, now: float | None, writing: int = 0) -> tuple[str, int]:
+        """Delete what is too old or too much; return why there is no room even then, or "", and the free space.
+
+        `writing`: bytes in files that are being written.
+        """
         there = self._folder.everything()
         self.forget(*(self._recordings.keys() - there))
         marks = [mark.at for mark in self.marks]
         if not self._ledger.is_complete:
             now = None  # what is old may have been marked
-        room = make_room(self.recordings, limits, self._folder.free(), now, marks)
+        room = make_room(self.recordings, limits, self._folder.free(), now, marks, writing)
         for recording in room.delete:
             self._folder.delete(recording.name)
             log.debug("deleted recording %s to make room", recording.name)
@@ -159,7 +165,7 @@ class Catalog:
         """End the files that could not be ended when they should have been, such as on a full disk."""
         writing = set(except_for)
         for recording in self.recordings:
-            if recording.open and recording.name not in writing:
+            if (recording.open or recording.name in self._unfinished) and recording.name not in writing:
                 with contextlib.suppress(OSError):
                     self._mend_again(recording)
 
@@ -193,6 +199,7 @@ class Catalog:
         """Replace entries, by their old names, in the same places."""
         everything = [changed.get(recording.name, recording) for recording in self.recordings]
         self._recordings = {recording.name: recording for recording in everything}
+        self._unfinished = {changed[name].name if name in changed else name for name in self._unfinished}
 
     def _corrected(self, recording: Recording) -> Recording:
         """Return the entry with the right time, and rename the file."""
@@ -228,10 +235,14 @@ class Catalog:
         """Return the entry after mending its file; None if there was nothing in it."""
         began = time.monotonic()
         try:
+            self._folder.check_writable()
             extent = mend(self._folder, recording.name)
         except Mp4Error as error:
             log.warning("recording %s is damaged and cannot be played: %s", recording.name, error)
             return replace(recording, broken=True, open=False)
+        except OSError as error:
+            return self._unmended(recording, error)
+        self._unfinished.discard(recording.name)
         if extent is None:
             log.info("recording %s was empty, and is deleted", recording.name)
             return None
@@ -241,10 +252,21 @@ class Catalog:
         )  # fmt: skip
         return replace(recording, duration=extent.duration, size=extent.size, open=False)
 
+    def _unmended(self, recording: Recording, error: OSError) -> Recording | None:
+        """Return the entry of a file that cannot be mended before the disk can be written; it plays nevertheless."""
+        if recording.name not in self._unfinished:
+            log.warning("recording %s cannot be ended yet: %s", recording.name, error.strerror or error)
+        self._unfinished.add(recording.name)
+        with contextlib.suppress(Mp4Error):
+            recording = replace(recording, duration=playable(self._folder, recording.name))
+        return replace(recording, open=False)
+
     def _mend_again(self, recording: Recording) -> None:
         mended = self._mend(recording)
         if mended is None:
             self.forget(recording.name)
+        elif mended.name in self._unfinished:
+            self._recordings[mended.name] = mended
         else:
             self.put(mended)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from io import FileIO
 
@@ -71,17 +70,19 @@ class Disk:
     def open(self) -> None:
         """Open the folder, mend what a power cut has left, and delete what is too old or too much."""
         with self._failing(None):
-            self._make_room(self._open_folder())
+            catalog = self._writable_folder()
+            self._make_room(catalog)
+            self._mend_unfinished(catalog)
             self.problem = ""
 
     def begin(self, job: Job) -> None:
         """Begin a file."""
         with self._failing(job):
-            catalog = self._open_folder()
+            catalog = self._writable_folder()
             self._correct_times()
             if problem := self._make_room(catalog):
                 raise RecordError(problem)
-            catalog.mend_unfinished({one.file.name for one in self._writing if one.file})
+            self._mend_unfinished(catalog)
             entry = catalog.begin(job.segment.started, kept=job.segment.kept, kind=job.segment.kind)
             job.file = RecordingFile(self._folder, entry.name, job.segment)
             self._writing.append(job)
@@ -115,14 +116,13 @@ class Disk:
                 job.saved = SavedClip((file.name,), duration)
         self._publish()
 
-    def report(self, jobs: Sequence[Job], result: Future[SavedClip]) -> None:
-        """Tell which files these segments have become."""
+    def report(self, jobs: Sequence[Job]) -> SavedClip:
+        """Return which files these segments have become. Raises `RecordError` if they have not."""
         saved = [job.saved for job in jobs if job.saved is not None]
         if len(saved) < len(jobs):
-            result.set_exception(RecordError(f"the clip could not be written: {self.problem or 'it is empty'}"))
-        else:
-            names = tuple(name for one in saved for name in one.files)
-            result.set_result(SavedClip(names, round(sum(one.duration for one in saved), 3)))
+            raise RecordError(f"the clip could not be written: {self.problem or 'it is empty'}")
+        names = tuple(name for one in saved for name in one.files)
+        return SavedClip(names, round(sum(one.duration for one in saved), 3))
 
     def note_gap(self, start: float, end: float) -> None:
         """Note in the index that what was captured between two times of the monotonic clock is lost."""
@@ -133,15 +133,13 @@ class Disk:
 
     def mark(self, monotonic: float) -> float:
         """Mark a moment of the monotonic clock; return it in Unix seconds. Raises `RecordError` and OSError."""
-        if self._catalog is None:
-            raise RecordError("the folder of recordings cannot be used")
-        mark = self._catalog.add_mark(monotonic)
+        mark = self._usable().add_mark(monotonic)
         self._publish()
         return mark.at
 
     def remove_mark(self, at: float) -> None:
         """Remove the mark at this time in Unix seconds. Raises `RecordError` if there is none, and OSError."""
-        if self._catalog is None or not self._catalog.remove_mark(at):
+        if not self._usable().remove_mark(at):
             raise RecordError("there is no such mark")
         self._publish()
 
@@ -202,16 +200,18 @@ class Disk:
             self.end(job)
 
     def _usable(self) -> Catalog:
-        """Return the catalog. Raises `RecordError` if the folder is gone."""
+        """Return the catalog. Raises `RecordError` if the folder is gone, and OSError if it is read-only."""
         if self._catalog is None or not self._folder.is_open:
             raise RecordError("the folder of recordings cannot be used")
+        self._folder.check_writable()
         return self._catalog
 
     def _find(self, name: str) -> tuple[Catalog, Recording]:
-        """Return the catalog and a recording in it. Raises `RecordError`."""
+        """Return the catalog and a recording in it, to change it. Raises `RecordError` and OSError."""
         recording = None if self._catalog is None else self._catalog.get(name)
         if self._catalog is None or recording is None:
             raise RecordError("there is no such recording")
+        self._folder.check_writable()
         return self._catalog, recording
 
     def _open_folder(self) -> Catalog:
@@ -229,6 +229,19 @@ class Disk:
         log.info("%s, %s in %s; %s free", files, size_text(total), self._folder.path, free)
         return self._catalog
 
+    def _writable_folder(self) -> Catalog:
+        """Return the catalog of the folder; one that could only be read before is read again."""
+        catalog = self._open_folder()
+        if not self._folder.is_locked:
+            self._folder.lock()
+            self._close_catalog()
+            catalog = self._open_folder()
+        return catalog
+
+    def _mend_unfinished(self, catalog: Catalog) -> None:
+        catalog.mend_unfinished({one.file.name for one in self._writing if one.file})
+        self._publish()
+
     def _close_catalog(self) -> None:
         if self._catalog is not None:
             self._catalog.close()
@@ -237,7 +250,7 @@ class Disk:
     def _make_room(self, catalog: Catalog) -> str:
         """Delete what is too old or too much; return why there is no room even then, or an empty text."""
         now = self._clock.unix() if self._wall_clock.tells_age(self._clock.monotonic()) else None
-        problem, self.free = catalog.make_room(self.limits, now)
+        problem, self.free = catalog.make_room(self.limits, now, self.written)
         self._publish()
         return problem
 

@@ -95,6 +95,18 @@ def mend(folder: Folder, name: str) -> Extent | None:
         os.close(descriptor)
 
 
+def playable(folder: Folder, name: str) -> float:
+    """Return the seconds of video in a file that was not ended. Raises `Mp4Error` if there are none, and OSError."""
+    descriptor = folder.open_file(name, os.O_RDONLY)
+    try:
+        index = _whole_part(descriptor)
+    finally:
+        os.close(descriptor)
+    if index is None:
+        raise Mp4Error("it is empty")
+    return index.duration
+
+
 def _whole_part(descriptor: int) -> MovieIndex | None:
     """Return the index of the whole fragments; None if the power was cut before the first one. Raises `Mp4Error`."""
     read_at, size = partial(os.pread, descriptor), os.fstat(descriptor).st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -17,6 +18,7 @@ CLIP_PART = ".clip.part"
 """A clip while it is being copied."""
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE = 0o640
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Folder:
@@ -42,8 +44,16 @@ class Folder:
         except OSError:
             return False
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether the folder is this daemon's; otherwise it can be read only."""
+        return self._lock >= 0
+
     def open(self) -> None:
-        """Open the folder, which is made if there is none, and lock it. Raises `RecordError` and OSError."""
+        """Open the folder, which is made if there is none, and lock it, unless it cannot be written.
+
+        Raises `RecordError` and OSError.
+        """
         self.close()
         if missing := missing_disk(str(self.path)):
             raise RecordError(missing)
@@ -52,14 +62,29 @@ class Folder:
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._check_disk(is_new=is_new)
-            self._lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, **self._here)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.close()
-            raise RecordError(f"another broadcaster records into {self.path}") from None
-        except (OSError, RecordError):
+            self.lock()
+        except (OSError, RecordError) as error:
+            if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+                return
             self.close()
             raise
+
+    def lock(self) -> None:
+        """Lock the folder, which is open. Raises `RecordError` if another daemon has done so, and OSError."""
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, **self._here)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            if isinstance(error, BlockingIOError):
+                raise RecordError(f"another broadcaster records into {self.path}") from None
+            raise
+        self._lock = lock
+
+    def check_writable(self) -> None:
+        """Raise OSError if the folder is not locked: what cannot be locked is not written either."""
+        if not self.is_locked:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def close(self) -> None:
         """Release the folder; idempotent."""

@@ -32,6 +32,7 @@ class Ledger:
         self.marks: tuple[Mark, ...] = ()
         self._recordings: dict[str, Recording] = {}
         self._folder = folder
+        self._may_write = folder.is_locked
         self._index: Index | None = None
         self._problem = ""
         try:
@@ -76,7 +77,9 @@ class Ledger:
         )
 
     def _change(self, change: Callable[[Index], None]) -> None:
-        """Make a change in the file that has been made in memory."""
+        """Make a change in the file that has been made in memory, unless the folder was opened for reading only."""
+        if not self._may_write:
+            return
         try:
             try:
                 if self._index is not None:

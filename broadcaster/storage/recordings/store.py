@@ -6,7 +6,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from io import FileIO
@@ -63,6 +63,7 @@ class DiskStore:
         # Each is changed by one thread only.
         self._queued = 0
         self._written = 0
+        self._calls_made = 0
         self._failures = 0
         self._failed_at = float("-inf")
         # A daemon thread, so that a disk that hangs cannot keep the process from exiting.
@@ -142,12 +143,24 @@ class DiskStore:
         job = self._jobs[segment] if segment.kept else self._jobs.pop(segment)
         self._call(partial(self._disk.end, job), job)
 
-    def saved(self, segments: Sequence[Segment]) -> Awaitable[SavedClip]:
-        """Return a future that is done when these files, which are kept, are on the disk. It raises `RecordError`."""
+    async def saved(self, segments: Sequence[Segment]) -> SavedClip:
+        """Return when these files, which are kept, are on the disk. Raises `RecordError`.
+
+        The disk may take its time, but must do something every `ASK_LIMIT` seconds.
+        """
         jobs = [self._jobs.pop(segment) for segment in segments]
         result: Future[SavedClip] = Future()
-        self._call(partial(self._disk.report, jobs, result))
-        return asyncio.wrap_future(result)
+        self._call(partial(_answer, partial(self._disk.report, jobs), result))
+        waiting, calls = asyncio.wrap_future(result), -1
+        try:
+            while not waiting.done() and calls != self._calls_made:
+                calls = self._calls_made
+                await asyncio.wait([waiting], timeout=ASK_LIMIT)
+            if not waiting.done():
+                raise RecordError("the disk does not respond")
+            return waiting.result()
+        finally:
+            waiting.cancel()
 
     def note_gap(self, start: float, end: float) -> None:
         """Note in the index that what was captured between these times is lost."""
@@ -231,6 +244,7 @@ class DiskStore:
             except Exception as error:
                 log.exception("internal error in the thread that writes recordings; please report it")
                 self._disk.fail(job, error)
+            self._calls_made += 1
 
     def _next_call(self) -> tuple[Callable[[], None], Job | None] | None:
         """Wait for the next call; without a folder, such as before a disk is plugged in, it is opened now and then."""
