@@ -325,7 +325,7 @@ async def test_folder_that_is_deleted_costs_a_gap(tmp_path, caplog):
         (duration,) = await rig.finish()
         assert 2 < duration < 8
     index = Index(rig.files.path)
-    (gap,) = index.gaps()
+    (gap,), _ = index.notes()
     index.close()
     assert gap.end - gap.start == pytest.approx(stats.lost, abs=2.1)
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
