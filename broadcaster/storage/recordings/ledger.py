@@ -123,7 +123,7 @@ class Ledger:
 
     def _give_up(self, error: OSError) -> None:
         self._close_file()
-        if not self._problem:
+        if not self._problem and self._folder.is_open:  # otherwise the folder is the problem
             log.warning("%s; recording goes on without it", error)
         self._problem = str(error)
 
