@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from broadcaster.storage.secrets import state_secrets
 from tests.edges.devices_rig import make_file
 from tests.rigs.daemon import Daemon
 
@@ -65,6 +66,7 @@ async def test_film_with_a_name_outside_the_locale_is_played(tmp_path):
     "command", ["settings", "link --set web.links=true --set web.port=81 --set stream.state_dir={}"]
 )
 def test_commands_print_to_a_terminal_without_encoding_errors(command, tmp_path):
+    state_secrets(tmp_path).link_key.read_or_create()
     words = [sys.executable, "-m", "broadcaster", *command.format(tmp_path).split()]
     command = ["script", "-qec", " ".join(words), "/dev/null"]
     ended = subprocess.run(command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
