@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 import sys
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def _create(folder: str, user: str) -> str:
     try:
         os.makedirs(folder, _MODE, exist_ok=True)
         _give(folder, user, is_new=is_new)
+        owner = pwd.getpwnam(user)
+        if not _may_write(folder, owner):
+            return f"record.folder = {folder}: {user} may not write there; make it the owner: chown {user}: {folder}"
     except PermissionError:
         return f"record.folder = {folder}: its disk has no owners of files; mount it with the option uid={user}"
     return ""
@@ -66,8 +70,20 @@ def _give(folder: str, user: str, *, is_new: bool = False) -> None:
     os.chown(folder, uid, gid)
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name in (LOCK, FILE) or parse(entry.name):
+            if entry.name == LOCK or entry.name.startswith(FILE) or parse(entry.name):
                 os.chown(entry.path, uid, gid, follow_symlinks=False)
+
+
+def _may_write(folder: str, owner: pwd.struct_passwd) -> bool:
+    """Return whether the permissions let a user create files in a folder; root always may."""
+    found = os.stat(folder)
+    if owner.pw_uid in (0, found.st_uid):
+        bit = stat.S_IWUSR if owner.pw_uid else 0
+    elif found.st_gid in os.getgrouplist(owner.pw_name, owner.pw_gid):
+        bit = stat.S_IWGRP
+    else:
+        bit = stat.S_IWOTH
+    return found.st_mode & bit == bit
 
 
 def _remove(file: Path) -> None:

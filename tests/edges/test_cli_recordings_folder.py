@@ -49,19 +49,21 @@ def test_folder_belongs_to_the_service(srv, drop_in):
 def test_recordings_from_before_an_uninstallation_belong_to_the_service_again(srv, drop_in, is_state):
     folder = srv / "recordings"
     folder.mkdir(parents=True)
-    names = (LOCK, FILE, "000001_2026-03-01T12-00-00Z.mp4", "film.mp4")
+    names = (LOCK, FILE, f"{FILE}-journal", "000001_2026-03-01T12-00-00Z.mp4", "film.mp4")
     for name in names:
         (folder / name).touch()
     (folder / "000002_2026-03-01T12-00-00Z.mp4").symlink_to(folder / "film.mp4")
     prepare("" if is_state else str(folder), drop_in, "daemon", str(srv))
-    assert [(folder / name).owner() for name in names] == ["daemon", "daemon", "daemon", "root"]
+    assert [(folder / name).owner() for name in names] == [*["daemon"] * 4, "root"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_folder_of_somebody_else_stays_his(srv, drop_in):
     (srv / "films").mkdir(parents=True)
-    prepare(str(srv / "films"), drop_in, "daemon")
+    assert "chown daemon:" in prepare(str(srv / "films"), drop_in, "daemon")
     assert (srv / "films").owner() == "root"
+    (srv / "films").chmod(0o777)
+    assert prepare(str(srv / "films"), drop_in, "daemon") == ""
 
 
 @pytest.mark.parametrize("folder", ["", "/var/lib/broadcaster/recordings", "/var/lib/broadcaster"])

@@ -172,6 +172,20 @@ def test_mark_set_before_the_clock_moves_with_the_recording(tmp_path):
     rig.disk.close()
 
 
+def test_gap_noted_before_the_clock_was_set_moves_with_the_recordings(tmp_path):
+    rig = DiskRig(tmp_path / "recordings", synchronized=False)
+    rig.clock.jump(-NOON)
+    rig.disk.open()
+    rig.record()
+    rig.disk.note_gap(rig.clock.monotonic() - 1, rig.clock.monotonic())
+    rig.clock.jump(NOON)
+    rig.synchronized = True
+    for _ in range(2):
+        rig.record()
+    assert rig.disk.gaps == (Gap(NOON + 3, NOON + 4),)
+    rig.disk.close()
+
+
 def test_gaps_and_marks_are_bounded(tmp_path):
     folder = Folder(tmp_path)
     folder.open()

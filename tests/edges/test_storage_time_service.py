@@ -1,7 +1,9 @@
 """Whether the clock is known to be right: by the kernel, or by systemd-timedated where the kernel may not be asked."""
 
+import os
 import shutil
 import sys
+import time
 
 import pytest
 
@@ -32,6 +34,7 @@ class Rig:
 @pytest.fixture(autouse=True)
 def no_timesyncd(monkeypatch, tmp_path):
     monkeypatch.setattr(time_service, "_TIMESYNCD", str(tmp_path / "synchronized"))
+    monkeypatch.setattr(time_service, "_PATIENCE", 30.0)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -69,6 +72,20 @@ def test_command_that_is_missing_or_hangs_means_no(monkeypatch):
     monkeypatch.setattr(time_service, "_TIMEOUT", 0.1)
     for command in (["/does/not/exist"], [sys.executable, "-c", "import time; time.sleep(60)"]):
         assert not TimeService(lambda: 0.0, command, lambda: None).is_synchronized()
+
+
+def test_answer_that_takes_long_is_not_waited_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(time_service, "_PATIENCE", 0.01)
+    monkeypatch.setattr(time_service, "_TIMEOUT", 60.0)
+    answer = tmp_path / "answer"
+    os.mkfifo(answer)
+    service = TimeService(lambda: 0.0, ["cat", str(answer)], lambda: None)
+    assert not service.is_synchronized()
+    answer.write_text("b true")
+    deadline = time.monotonic() + 30
+    while not service.is_synchronized() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert service.is_synchronized()
 
 
 def test_this_machine_answers():

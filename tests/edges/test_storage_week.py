@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from broadcaster.outputs.recording.names import file_name
+from broadcaster.storage.recordings import index as index_module
 from broadcaster.storage.recordings.index import FILE
 from tests.edges.recording_rig import NOON, DiskRig
 from tests.edges.web_rig import served
@@ -25,6 +26,7 @@ LONGEST_LIST, LONGEST_MENDING = 0.050, 2.0
 async def test_week_of_files_keeps_the_limit_and_is_listed_quickly(tmp_path, monkeypatch):
     for name in ("fdatasync", "fsync"):
         monkeypatch.setattr(os, name, lambda descriptor: None)  # 6000 of them take minutes
+    monkeypatch.setattr(index_module, "_PRAGMAS", "PRAGMA synchronous = OFF;")
     rig = DiskRig(tmp_path)
     rig.record(1)
     (one,) = (file.stat().st_size for file in tmp_path.glob("*.mp4"))

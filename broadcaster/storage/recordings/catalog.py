@@ -38,6 +38,8 @@ class Catalog:
         self._last_number = 0
         self._unfinished: set[str] = set()
         """Files that could not be mended yet, such as on a full disk."""
+        self._unsure_gaps: dict[Gap, tuple[float, float]] = {}
+        """Gaps of this run that were noted before the clock was set, and their times by the monotonic clock."""
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -107,7 +109,10 @@ class Catalog:
 
     def add_gap(self, start: float, end: float) -> None:
         """Note that what was captured between two times of the monotonic clock is lost."""
-        self._ledger.note(gaps=[*self.gaps, Gap(self._clock.unix(start), self._clock.unix(end))])
+        gap = Gap(self._clock.unix(start), self._clock.unix(end))
+        if not self._clock.is_set:
+            self._unsure_gaps[gap] = start, end
+        self._ledger.note(gaps=[*self.gaps, gap])
 
     def add_mark(self, monotonic: float) -> Mark:
         """Mark a moment of the monotonic clock."""
@@ -177,8 +182,7 @@ class Catalog:
                 corrected[recording.name] = self._corrected(recording)
         self._replace(corrected)
         self._ledger.put(*corrected.values(), instead_of=corrected)
-        if corrected:
-            self._correct_marks()
+        self._correct_notes(marks=bool(corrected))
         return {old: recording.name for old, recording in corrected.items()}
 
     def _next_number(self) -> int:
@@ -186,13 +190,16 @@ class Catalog:
         self._last_number = max(self._last_number, *numbers, 0) + 1
         return self._last_number
 
-    def _correct_marks(self) -> None:
-        """Give the right time to marks that were set since this machine's start."""
+    def _correct_notes(self, *, marks: bool) -> None:
+        """Give the right time to gaps of this run, and to marks that were set since this machine's start."""
+        unix, unsure = self._clock.unix, self._unsure_gaps
+        self._unsure_gaps = {}
         self._ledger.note(
+            gaps=[Gap(*map(unix, unsure[gap])) if gap in unsure else gap for gap in self.gaps],
             marks=[
-                replace(mark, at=self._clock.unix(mark.monotonic)) if mark.boot == self._boot else mark
+                replace(mark, at=unix(mark.monotonic)) if marks and mark.boot == self._boot else mark
                 for mark in self.marks
-            ]
+            ],
         )
 
     def _replace(self, changed: dict[str, Recording]) -> None:

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from threading import Thread
 
 ASK_TIMEDATED = (
     "busctl", "--timeout=2", "get-property", "org.freedesktop.timedate1", "/org/freedesktop/timedate1",
@@ -21,6 +22,9 @@ ASK_TIMEDATED = (
 INTERVAL = 60.0
 """Seconds between two such questions, each of which starts a process or two."""
 _TIMEOUT = 5.0
+"""Seconds until a question is given up."""
+_PATIENCE = 0.2
+"""Seconds to wait for the answer at once; a later one is taken at the next call: nobody waits for a stuck bus."""
 
 _TIMESYNCD = "/run/systemd/timesync/synchronized"
 """Made by systemd-timesyncd when it has set the clock (systemd-timesyncd(8))."""
@@ -45,10 +49,12 @@ class TimeService:
         self._command = command
         self._ask_kernel = ask_kernel or kernel_is_synchronized
         self._asked = float("-inf")
+        self._question: Thread | None = None
+        self._answer = False
         self._is_synchronized = False
 
     def is_synchronized(self) -> bool:
-        """Return whether a time service has set the clock; this may take a few seconds."""
+        """Return whether a time service has set the clock, as far as is known within `_PATIENCE`."""
         if not self._is_synchronized:
             self._is_synchronized = os.path.exists(_TIMESYNCD) or self._ask()
         return self._is_synchronized
@@ -58,10 +64,15 @@ class TimeService:
         if answer is not None:
             return answer
         now = self._monotonic()
-        if now - self._asked < INTERVAL:
-            return False
-        self._asked = now
-        return _output(self._command).split() == ["b", "true"]
+        if now - self._asked >= INTERVAL and (self._question is None or not self._question.is_alive()):
+            self._asked = now
+            self._question = Thread(target=self._ask_command, name="time service", daemon=True)
+            self._question.start()
+            self._question.join(_PATIENCE)
+        return self._answer
+
+    def _ask_command(self) -> None:
+        self._answer = _output(self._command).split() == ["b", "true"]
 
 
 def boot_id() -> str:
