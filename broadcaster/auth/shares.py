@@ -16,9 +16,10 @@ _FIELDS = struct.Struct("!QQQII")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What is shared: the recording of this `number`, or if that is 0, what was captured from `start` to `end`.
+    """What is shared: what was captured from `start` to `end`, or with a `number`, the recording that began at `start`.
 
-    Those are in milliseconds of Unix time, `created` is in Unix seconds, and `seconds` is how long the share lasts.
+    Numbers are used again after the last recording was deleted, so a number alone is not enough. `start` and `end` are
+    in milliseconds of Unix time, `created` is in Unix seconds, and `seconds` is how long the share lasts.
     """
 
     created: int

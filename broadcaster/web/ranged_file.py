@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import stat
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,10 +18,14 @@ from aiohttp import hdrs, web
 
 from broadcaster.errors import BusyError
 from broadcaster.ports.recording import FilePart
+from broadcaster.storage.recordings.tables import open_recording
 from broadcaster.web.download_pacer import Download, DownloadPacer
 from broadcaster.worker import Worker
 
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+STALL_LIMIT = 120.0
+"""Seconds that a client may take for one block. It holds a file, and its share of the rate; a browser whose player is
+paused asks for the rest when it goes on."""
+
 _MAX_WAITING = 64
 """Reads of downloads that may wait for the disk."""
 
@@ -77,18 +80,26 @@ class FileSender:
         response.content_length = end - first
         await response.prepare(request)
         if request.method != hdrs.METH_HEAD:
-            with self._pacer.download() as download:
-                for part in _sliced(parts, first, end):
-                    await self._send(response, part, download)
+            try:
+                with self._pacer.download() as download:
+                    for part in _sliced(parts, first, end):
+                        await self._send(response, part, download)
+            except TimeoutError:
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError from None
         await response.write_eof()
         return response
 
     async def _send(self, response: web.StreamResponse, part: _Part, download: Download) -> None:
-        """Send one part. Raises `ConnectionResetError` if it cannot be read: the client notices the missing rest."""
+        """Send one part. Raises TimeoutError if the client takes nothing for too long.
+
+        Raises `ConnectionResetError` if the part cannot be read: the client notices the missing rest.
+        """
         if isinstance(part, bytes):
             while part:
                 data, part = part[: download.block], part[download.block :]
-                await response.write(data)
+                await _write(response, data)
                 await download.sent(len(data))
         elif isinstance(part, FilePart):
             try:
@@ -100,7 +111,7 @@ class FileSender:
             offset, end = part.offset, part.offset + part.size
             while offset < end:
                 data = await self._read(part.descriptor, min(download.block, end - offset), offset)
-                await response.write(data)
+                await _write(response, data)
                 await download.sent(len(data))
                 offset += len(data)
 
@@ -116,7 +127,7 @@ class FileSender:
     @contextlib.asynccontextmanager
     async def _opened(self, path: Path) -> AsyncIterator[int]:
         """Open a regular file inside the block. Raises `FileNotFoundError` if it cannot be opened, and `BusyError`."""
-        opening = asyncio.ensure_future(self._reader.run(partial(_open, path)))
+        opening = asyncio.ensure_future(self._reader.run(partial(open_recording, path)))
         try:
             descriptor = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -152,13 +163,10 @@ def busy() -> web.HTTPServiceUnavailable:
     )
 
 
-def _open(path: Path) -> int:
-    """Return the descriptor of a regular file. Raises OSError."""
-    descriptor = os.open(path, _OPEN_FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(path)
-    return descriptor
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    """Write, and wait until there is room for more. Raises TimeoutError."""
+    async with asyncio.timeout(STALL_LIMIT):
+        await response.write(data)
 
 
 def _close_when_opened(opening: asyncio.Future[int]) -> None:

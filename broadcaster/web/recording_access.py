@@ -32,7 +32,7 @@ class RecordingAccess:
     """The recordings for those who may watch or change them: the operator, and with `viewers` viewers may watch.
 
     A `<video>` element cannot send a token, so its addresses have an access code (`access=`): signed, for watching
-    only, and valid for some hours, until the daemon restarts, or until links are revoked.
+    only, and valid for some hours, until the daemon restarts, or until the viewer's link is ended.
     """
 
     def __init__(
@@ -86,25 +86,27 @@ class RecordingAccess:
         token = (await read_object(request)).get("token", "")
         if not isinstance(token, str):
             raise web.HTTPBadRequest(text='The body must be {} or {"token": "…"}.\n')
-        seconds = self._lifetime(request, token)
-        code = signed(_EXPIRY.pack(self._clock.monotonic() + seconds), _PURPOSE, self._secret)
+        seconds, link = self._lifetime(request, token)
+        content = _EXPIRY.pack(self._clock.monotonic() + seconds) + link.encode()
+        code = signed(content, _PURPOSE, self._secret)
         return json_response({"access": code, "until": self._clock.unix() + seconds})
 
-    def _lifetime(self, request: web.Request, token: str) -> float:
-        """Return for how many seconds the caller may watch. Raises HTTP errors."""
+    def _lifetime(self, request: web.Request, token: str) -> tuple[float, str]:
+        """Return for how many seconds the caller may watch, and the id of the link, if any. Raises HTTP errors."""
         if self._viewers and (token or self._viewer.is_open):
             try:
                 grant = self._viewer.admit(token, request[CALLER].address)
             except Refusal as refusal:
                 raise _http_error(refusal) from refusal
-            return min(ACCESS_LIFETIME, grant.expires_at - self._clock.monotonic())
+            return min(ACCESS_LIFETIME, grant.expires_at - self._clock.monotonic()), grant.link
         if not self.operator.is_operator(request):
             raise self.operator.refusal()
-        return ACCESS_LIFETIME
+        return ACCESS_LIFETIME, ""
 
     def _check_code(self, code: str) -> None:
         content = verified(code, _PURPOSE, self._secret)
-        if content is None or _EXPIRY.unpack(content)[0] <= self._clock.monotonic():
+        is_valid = content is not None and _EXPIRY.unpack_from(content)[0] > self._clock.monotonic()
+        if content is None or not is_valid or self._viewer.links.is_ended(content[_EXPIRY.size :].decode()):
             raise web.HTTPUnauthorized(
                 text="The access code is wrong or has expired.\n", headers={hdrs.WWW_AUTHENTICATE: "Bearer"}
             )

@@ -20,9 +20,15 @@ from broadcaster.web.recordings import send_recording
 from broadcaster.web.time_range import number, required_range
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broadcaster.model.recording import Recording
     from broadcaster.ports.recording import RecordingLibrary, RecordingReader
 
 MAX_HOURS = 366 * 24.0
+
+_SAME_START = 1.5
+"""Seconds: without the index, the time when a recording began is known from its name, which has whole seconds."""
 
 
 class RecordingShares:
@@ -58,14 +64,13 @@ class RecordingShares:
         now, seconds = self._clock.unix(), round(number(body, "hours", 0.01, MAX_HOURS) * 3600)
         if now < EARLIEST_CLOCK:
             raise web.HTTPConflict(text="This machine's clock was never set, so a share would not end in time.\n")
-        if "name" in body:
-            recording = self._access.find(library, str(body["name"]))
-            share = Share(int(now), seconds, number=recording.number)
+        recording = self._access.find(library, str(body["name"])) if "name" in body else None
+        if recording is not None and not recording.open:
+            share = Share(int(now), seconds, round(recording.started * 1000), number=recording.number)
         else:
-            wanted = required_range(body, MAX_EXPORT)
-            end = min(wanted.end, now)
-            await found(self._reader.export(wanted.start, end))  # so that whoever gets it does not get an error
-            share = Share(int(now), seconds, round(wanted.start * 1000), round(end * 1000))
+            start, end = _range(body, recording, now)
+            await found(self._reader.export(start, end))  # so that whoever gets it does not get an error
+            share = Share(int(now), seconds, round(start * 1000), round(end * 1000))
         text = sign_share(share, self._secret())
         self._log.info("record", f"{self._access.changer(request)} made a share that ends in {seconds / 3600:.3g} h")
         return json_response({"path": f"recordings/shared/{text}.mp4", "until": share.created + seconds})
@@ -82,7 +87,7 @@ class RecordingShares:
             export = await found(self._reader.export(share.start / 1000, share.end / 1000))
             return await send_export(self._sender, request, export, save=save)
         for recording in self._library.recordings:
-            if recording.number == share.number:
+            if recording.number == share.number and abs(recording.started - share.start / 1000) < _SAME_START:
                 return await send_recording(self._sender, request, self._library, recording, save=save)
         raise web.HTTPNotFound(text="The recording was deleted.\n")
 
@@ -94,3 +99,11 @@ class RecordingShares:
         except BroadcasterError as error:
             raise web.HTTPConflict(text=f"{error}\n") from error
         raise web.HTTPConflict(text="Shares need a state folder (stream.state_dir).\n")
+
+
+def _range(body: Mapping[str, object], recording: Recording | None, now: float) -> tuple[float, float]:
+    """Return what to share of an open recording, or else the range in the body: nothing that is recorded later."""
+    if recording is not None:
+        return recording.started, now
+    wanted = required_range(body, MAX_EXPORT)
+    return wanted.start, min(wanted.end, now)

@@ -19,7 +19,7 @@ from broadcaster.settings import WebSettings
 from broadcaster.signaling.protocol import Timings
 from broadcaster.storage.browsers import SignedInBrowsers
 from broadcaster.storage.link_list import LinkList
-from broadcaster.storage.secrets import StateSecrets
+from broadcaster.storage.secrets import SecretFile, StateSecrets
 from broadcaster.web.api import Api
 from broadcaster.web.api_errors import api_errors
 from broadcaster.web.endpoint import Endpoint
@@ -94,7 +94,7 @@ class Routes:
         self.record_api = RecordApi(stream, self._operator, request_log)
         self._secrets, self._capacity, self._clock, self._log = secrets, capacity, clock, request_log
         parts = Parts(stream, self.viewers, self._players, capacity, clock, installed_ring())
-        self.owner = OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, request_log, self.read_files)
+        self.owner = self._owner_api(parts, link_key, version, request_log)
         self._closing = False
 
     def set_stills(self, stills: Stills) -> StillsEndpoint:
@@ -154,12 +154,20 @@ class Routes:
         self._operator.reload()
         if self._viewer_auth.reload():
             log.info("link key changed; existing links are revoked")
-            self.viewers.end_links()
-            self._players.end_links()
-            if self._stills is not None:
-                self._stills.end_links()
+            self._end_links()
             if self._recordings is not None:
                 self._recordings.revoke()
+
+    def _owner_api(self, parts: Parts, link_key: SecretFile | None, version: str, log: RateLimitedLogger) -> OwnerApi:
+        end_links, read_files = self._end_links, self.read_files
+        return OwnerApi(self._operator, parts, self._viewer_auth, link_key, version, log, end_links, read_files)
+
+    def _end_links(self, link: str | None = None) -> None:
+        """End what viewers who were admitted by this link have now, or by any if all are revoked (None)."""
+        self.viewers.end_links(link)
+        self._players.end_links(link)
+        if self._stills is not None:
+            self._stills.end_links(link)
 
     def start(self) -> None:
         """Start announcing changes to viewers."""

@@ -59,10 +59,10 @@ class StillsEndpoint:
         """Return how many clients get MJPEG now, for the operator's status."""
         return {"mjpeg_clients": len(self._clients)}
 
-    def end_links(self) -> None:
-        """End the streams of viewers with a link, because all links are revoked."""
+    def end_links(self, link: str | None = None) -> None:
+        """End the streams of viewers who were admitted by this link, or by any if all are revoked (None)."""
         for client in self._clients:
-            if client.grant.by_link:
+            if client.grant.by_link and link in (None, client.grant.link):
                 client.end()
 
     def close(self) -> None:

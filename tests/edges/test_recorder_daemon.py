@@ -4,10 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 
+from broadcaster.auth.shares import read_share
 from broadcaster.devices.panel import button
 from tests.edges.app_rig import served
 from tests.edges.recording_rig import Files
@@ -146,6 +148,25 @@ async def test_recording_that_is_being_written_can_be_kept_but_not_deleted(tmp_p
         assert (kept["kept"], kept["open"]) == (True, True)
         assert files.names() == [kept["name"]]
     assert len(files.durations()) == 1
+
+
+async def test_share_of_what_is_being_written_ends_at_its_making(tmp_path):
+    files = Files(tmp_path / "recordings")
+    async with served(tmp_path, "test", "record.mode=live", "record.keep_free=0") as daemon:
+        status = 404
+        async with asyncio.timeout(30):
+            while status == 404:  # nothing is on the disk yet
+                await asyncio.sleep(0.2)
+                body = {"name": files.names()[0] if files.names() else "", "hours": 1}
+                status, answer, _ = await request(daemon.port, "POST", "/api/recordings/shares", body)
+        made = time.time()
+        path = json.loads(answer)["path"]
+        assert (await request(daemon.port, "GET", f"/{path}"))[0] == 200
+    (key,) = tmp_path.rglob("link_key")
+    share = read_share(path.removeprefix("recordings/shared/").removesuffix(".mp4"), key.read_text().strip())
+    assert share is not None
+    assert share.number == 0
+    assert share.start < share.end <= made * 1000 + 1
 
 
 @pytest.mark.parametrize("name", ["..%2Foutside.mp4", "film.mp4", ".index.sqlite", "000009_2026-03-01T12-00-00Z.mp4"])

@@ -37,7 +37,7 @@ async def shares_end(found: Archive, tmp_path) -> None:
     assert (status, (await found.get(answer["path"]))[0]) == (200, 200)
     (key,) = tmp_path.rglob("link_key")
     for age, expected in ((HOUR - 60, 200), (HOUR + 60, 410)):
-        share = sign_share(Share(int(time.time()) - age, HOUR, number=1), key.read_text().strip())
+        share = sign_share(Share(int(time.time()) - age, HOUR, round(NOON * 1000), number=1), key.read_text().strip())
         status, text, _ = await found.get(f"recordings/shared/{share}.mp4")
         assert status == expected
     assert text == b"This share has ended.\n"

@@ -1,20 +1,26 @@
 """Watching recordings over HTTP: films of several files, exports, thumbnails, shares, and who may have them."""
 
 import asyncio
+import contextlib
 import io
 import json
+import os
 import re
+import socket
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import av
 import pytest
 
+from broadcaster.web import ranged_file
 from tests.edges.app_rig import LiveDaemon, served
 from tests.edges.recording_rig import NOON, DiskRig
+from tests.edges.web_rig import until
 from tests.rigs.http import request
 from tests.unit.recordings import needs_ffprobe, probe
 
@@ -323,6 +329,57 @@ async def test_share_of_a_file_survives_a_new_name_and_not_a_new_key(tmp_path):
         (key,) = tmp_path.rglob("link_key")
         key.write_text("another-key-of-sufficient-length\n")
         assert (await found.get(answer["path"]))[0] == 404
+
+
+async def test_share_of_a_deleted_file_gives_no_other_file_with_its_number(tmp_path):
+    async with archive(tmp_path) as found:
+        name = found.rig.files.names()[0]
+        _, answer = await found.post("api/recordings/shares", {"name": name, "hours": 1})
+        assert (await found.get(answer["path"]))[0] == 200
+    for old in found.rig.files.path.glob("*.mp4"):
+        if old.name == name:
+            old.rename(old.with_name(name.replace("T12-00-00", "T13-00-00")))
+        else:
+            old.unlink()
+    async with served(tmp_path, "test", *SETTINGS) as found.daemon:
+        (other,) = json.loads((await found.get("api/recordings"))[1])["recordings"]
+        assert other["number"] == int(name[:6])
+        assert (await found.get(answer["path"]))[0] == 404
+
+
+async def test_access_code_ends_with_its_link(tmp_path):
+    settings = ("record.viewers=true", f"web.operator_token={TOKEN}", "web.links=true")
+    async with archive(tmp_path, *settings) as found:
+        links = [(await found.post("api/owner/links", {"hours": 1}, **OWN))[1]]
+        links.append((await found.post("api/owner/links", {"hours": 2}, **OWN))[1])
+        codes = [(await found.post("api/recordings/access", {"token": link["token"]}))[1]["access"] for link in links]
+        for code in codes:
+            assert (await found.get(f"api/recordings?access={code}"))[0] == 200
+        await request(found.daemon.port, "DELETE", f"/api/owner/links/{links[0]['id']}", **OWN)
+        statuses = [(await found.get(f"api/recordings?access={code}"))[0] for code in codes]
+        assert statuses == [401, 200]
+
+
+async def test_stalled_download_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranged_file, "STALL_LIMIT", 0.3)
+    async with archive(tmp_path) as found:
+        path = found.rig.files.path / found.rig.files.names()[0]
+        os.truncate(path, 256 << 20)  # more than the kernel buffers
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", found.daemon.port))
+            client.sendall(f"GET /recordings/{path.name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            await until(lambda: is_open(path))
+            await until(lambda: not is_open(path))
+
+
+def is_open(path: Path) -> bool:
+    """Return whether this process has the file open."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(descriptor.readlink())
+    return path in found
 
 
 async def test_a_thousand_requests_for_thumbnails_at_once(tmp_path):

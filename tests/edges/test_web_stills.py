@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcaster.auth.links import Link, sign_link
+from broadcaster.auth.links import Link, link_id, sign_link
 from broadcaster.model.stream import StreamState
 from broadcaster.storage.secrets import SecretFile
 from broadcaster.web import mjpeg
@@ -211,15 +211,19 @@ async def test_mjpeg_ends_with_its_link(tmp_path: Path):
     key = SecretFile(tmp_path / "key")
     key.path.write_text("k" * 43)
     async with stills_served(link_key=key, links=True) as rig:
-        now = int(rig.stills.last.published)
-        for seconds, revoke in ((2, False), (3600, True)):
-            link = sign_link(Link("Ann", now, seconds), "k" * 43)
-            async with rig.client.get(f"{rig.url}/stream.mjpeg", params={"token": link}) as response:
+        now, end_links = int(rig.stills.last.published), rig.server._routes._end_links
+        for seconds, ended in ((2, "none"), (3600, "all"), (3600, "this")):
+            link = Link("Ann", now, seconds)
+            token = sign_link(link, "k" * 43)
+            async with rig.client.get(f"{rig.url}/stream.mjpeg", params={"token": token}) as response:
                 reader = MjpegReader(response)
                 await reader.begin()
                 await reader.picture()
-                if revoke:
-                    rig.server._routes._stills.end_links()
+                end_links("another link")
+                rig.publish()
+                await reader.picture()
+                if ended != "none":
+                    end_links(None if ended == "all" else link_id(link, "k" * 43))
                 async with asyncio.timeout(10):
                     while not response.content.at_eof():
                         rig.publish()

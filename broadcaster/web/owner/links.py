@@ -32,7 +32,7 @@ class LinksApi:
         key: SecretFile | None,
         clock: Clock,
         log: RateLimitedLogger,
-        end_sessions: Callable[[str | None], None],
+        end_sessions: Callable[[str], None],
         read_files: Callable[[], None],
     ) -> None:
         """`end_sessions` ends those of a link; `read_files` notices a new key, which ends those of all links."""

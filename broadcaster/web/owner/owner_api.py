@@ -29,20 +29,19 @@ class OwnerApi:
         link_key: SecretFile | None,
         version: str,
         log: RateLimitedLogger,
+        end_links: Callable[[str], None],
         read_files: Callable[[], None],
     ) -> None:
-        """`link_key` is None if the daemon accepts no links; `read_files` notices that it has changed."""
+        """`link_key` is None if the daemon accepts no links; `read_files` notices that it has changed.
+
+        `end_links` ends what the viewers of a link have now.
+        """
         self.parts = parts
         self.sign_in = SignInApi(operator, parts.clock, log)
         self._events = OwnerEvents(operator, Overview(parts, version))
         self._actions = OwnerActions(operator, parts, log)
         self._settings = SettingsApi(operator, parts, log)
-
-        def end_sessions(link: str | None) -> None:
-            parts.viewers.end_links(link)
-            parts.players.end_links(link)
-
-        self._links = LinksApi(operator, auth, link_key, parts.clock, log, end_sessions, read_files)
+        self._links = LinksApi(operator, auth, link_key, parts.clock, log, end_links, read_files)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Route the requests to the parts."""
