@@ -87,8 +87,9 @@ class Ledger:
                 else:
                     self._write_everything()
             except IndexDamaged as error:
-                log.warning("the index of the recordings is damaged (%s); making it again", error)
                 self._close_file()
+                self._check_folder()
+                log.warning("the index of the recordings is damaged (%s); making it again", error)
                 set_aside(self._folder.path)
                 self._write_everything()
             self._problem = ""
@@ -97,12 +98,16 @@ class Ledger:
 
     def _write_everything(self) -> None:
         """Open the file, and let it be as in memory, after adding what memory does not know yet. Raises OSError."""
-        if not self._folder.is_open:
-            raise OSError(f"{self._folder.path} is gone")
+        self._check_folder()
         index = self._index = Index(self._folder.path, _TIMEOUT)
         if not self.is_complete:
             self._read(index)
         index.rewrite(self._recordings.values(), self.gaps, self.marks)
+
+    def _check_folder(self) -> None:
+        """Raise OSError if there may be another disk in the place of the folder, whose index must not be touched."""
+        if not self._folder.is_open:
+            raise OSError(f"{self._folder.path} is gone")
 
     def _read(self, index: Index) -> None:
         """Add what is in the file to what is in memory. Raises OSError."""
