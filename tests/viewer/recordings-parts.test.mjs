@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import test from "node:test";
 
 import { ApiError, RecordingsApi } from "../../viewer/recordings/api.mjs";
+import { FilmPlayer } from "../../viewer/recordings/film-player.mjs";
 import { Format } from "../../viewer/recordings/format.mjs";
 import { merged, withOpen } from "../../viewer/recordings/listing.mjs";
 import { marked, partOf } from "../../viewer/recordings/selection.mjs";
@@ -28,6 +29,28 @@ test("what is new replaces what was known of the same time", () => {
   const all = merged(old, fresh, 150);
   assert.deepEqual(all.recordings.map(({ number, name, open }) => [number, name, open]), [[1, "1.mp4", false], [2, "2_kept.mp4", false], [4, "4.mp4", false]]);
   assert.deepEqual([all.marks, all.gaps, all.now], [[50, 305], [{ from: 10, to: 20 }], 310]);
+});
+
+test("a timelapse is a file of its own: no time, no place in the film, not lost while it is written", () => {
+  const timelapse = file(3, 50, 40, { kind: "timelapse" });
+  const open = { ...timelapse, duration: 0, open: true };
+  const first = withOpen(listing([file(1, 0, 10), open], 9000));
+  assert.equal(first.recordings[1].duration, 0);
+  assert.deepEqual(merged(first, listing([file(4, 8000, 9)], 9001), 5400).recordings.map(({ number }) => number), [1, 3, 4]);
+  const { api } = fakeApi();
+  assert.equal(api.source(open), "http://pi/cam/recordings/3.mp4");
+  assert.equal(api.download(open), "http://pi/cam/recordings/3.mp4?download");
+
+  const videos = [1, 2].map(() => ({ addEventListener() {}, pause() {}, classList: { toggle() {} }, currentTime: 30, duration: 40, src: "" }));
+  const player = new FilmPlayer(videos, new Proxy({}, { get: () => () => "" }));
+  player.update([file(1, 60, 100), timelapse]);
+  player.active.recording = timelapse;
+  assert.equal(player.filmTime, null);
+  const opened = [];
+  player.open = (recording, offset) => opened.push([recording.number, offset]);
+  for (const seconds of [-10, 60, -60]) player.move(seconds);
+  assert.deepEqual(opened, [[3, 20], [3, 40], [3, 0]]);
+  assert.deepEqual([player.film.start, player.film.end], [60, 160]);
 });
 
 test("a mark beyond the other one begins another part", () => {

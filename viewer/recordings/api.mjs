@@ -87,14 +87,14 @@ export class RecordingsApi {
     await this.#call("DELETE", this.#plain(`api/recordings/marks/${mark}`));
   }
 
-  /** The file of a recording; an open one as a file of what there is so far. @param {Recording} recording */
-  source({ name, open, started, duration }) {
-    return open ? this.exported({ from: started, to: started + duration }, true) : this.url(`recordings/${name}`);
+  /** The file of a recording; an open one, unless it is a timelapse, as a film of what there is so far. @param {Recording} recording */
+  source({ name, open, started, duration, kind }) {
+    return open && kind !== "timelapse" ? this.exported({ from: started, to: started + duration }, true) : this.url(`recordings/${name}`);
   }
 
   /** @param {Recording} recording */
-  download({ name, open, started, duration }) {
-    return open ? this.exported({ from: started, to: started + duration }) : this.url(`recordings/${name}`, { download: true });
+  download({ name, open, started, duration, kind }) {
+    return open && kind !== "timelapse" ? this.exported({ from: started, to: started + duration }) : this.url(`recordings/${name}`, { download: true });
   }
 
   /** @param {Span} span @param {boolean} [inline]  to be played here */

@@ -12,11 +12,11 @@ export function commandsOf(app) {
   const { player, screen, timeline, picker, selection, actions, shelf } = app;
   return {
     play: () => (player.time === null ? app.seek(app.span.from) : player.toggle()),
-    back: () => jump(player, -JUMP), forward: () => jump(player, JUMP),
-    backMinute: () => jump(player, -LONG_JUMP), forwardMinute: () => jump(player, LONG_JUMP),
+    back: () => player.move(-JUMP), forward: () => player.move(JUMP),
+    backMinute: () => player.move(-LONG_JUMP), forwardMinute: () => player.move(LONG_JUMP),
     frameBack: () => player.step(-1), frameForward: () => player.step(1),
     first: () => player.seek(app.span.from), last: () => player.seek(lastOf(app)),
-    markIn: () => selection.mark("in", player.time), markOut: () => selection.mark("out", player.time), clear: () => selection.clear(),
+    markIn: () => selection.mark("in", player.filmTime), markOut: () => selection.mark("out", player.filmTime), clear: () => selection.clear(),
     clip: () => saveClip(app), download: () => download(app),
     share: () => actions.share(selection.span, player.recording),
     remove: () => app.listing?.change && player.recording && actions.remove(player.recording),
@@ -28,14 +28,6 @@ export function commandsOf(app) {
     showDay: () => shelf.choose("day"), showKept: () => shelf.choose("kept"),
     retry: () => app.refresh(),
   };
-}
-
-/** Moves by seconds of recorded time: backwards over a gap, too. @param {import("./film-player.mjs").FilmPlayer} player @param {number} seconds */
-function jump(player, seconds) {
-  if (player.time === null) return;
-  const time = player.time + seconds;
-  const gap = seconds < 0 ? player.film.gap(time) : null;
-  player.seek(gap && gap.from !== null ? gap.from + seconds : time);
 }
 
 /** @param {import("./recordings-app.mjs").RecordingsApp} app */

@@ -51,6 +51,11 @@ export class FilmPlayer {
     return this.target ?? this.active.time;
   }
 
+  /** The time of the film; null if a timelapse is shown, whose pictures have no time on the axis. */
+  get filmTime() {
+    return this.recording?.kind === "timelapse" && this.target === null ? null : this.time;
+  }
+
   /** The recording that plays, as it is now. @returns {Recording | null} */
   get recording() {
     const number = this.active.recording?.number;
@@ -99,8 +104,19 @@ export class FilmPlayer {
   /** Shows the next picture, or the one before. @param {1 | -1} direction */
   step(direction) {
     this.pause();
-    const { time } = this;
-    if (time !== null) this.seek(time + direction * this.#frame);
+    this.move(direction * this.#frame);
+  }
+
+  /** Moves by seconds of what is shown: in the film backwards over a gap, too; a timelapse is not left. @param {number} seconds */
+  move(seconds) {
+    const { time, recording } = this;
+    if (time === null) return;
+    if (recording?.kind === "timelapse") {
+      this.open(recording, Math.min(Math.max(time + seconds - recording.started, 0), recording.duration));
+      return;
+    }
+    const gap = seconds < 0 ? this.film.gap(time + seconds) : null;
+    this.seek(gap && gap.from !== null ? gap.from + seconds : time + seconds);
   }
 
   /** Applies to both elements. @param {"muted" | "volume" | "playbackRate"} property @param {any} value */

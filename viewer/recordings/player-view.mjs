@@ -62,8 +62,9 @@ export class PlayerView {
   }
 
   drawClock() {
-    const { time } = this.player;
-    const text = time === null || !this.format ? "–" : this.format.exact(time);
+    const { time, filmTime, recording } = this.player;
+    const { format } = this;
+    const text = time === null || !format ? "–" : filmTime !== null || !recording ? format.exact(time) : format.duration(time - recording.started);
     if (this.part(".clock").textContent !== text) this.part(".clock").textContent = text;
   }
 

@@ -228,7 +228,7 @@ export class RecordingsApp {
     this.#isDue = true;
     requestAnimationFrame(() => {
       this.#isDue = false;
-      const { time } = this.player;
+      const time = this.player.filmTime;
       if (time !== null && this.player.playing) this.#follow(time);
       this.timeline.setPosition(time);
       this.screen.drawClock();

@@ -75,7 +75,7 @@ export class SelectionView {
           ? words.cut.whole.replace("{range}", format.range(recording.started, endOf(recording)))
           : words.cut.hint;
     this.part("[data-command=clear]").hidden = one === null;
-    this.part("[data-command=markIn]").disabled = this.part("[data-command=markOut]").disabled = !recording;
+    this.part("[data-command=markIn]").disabled = this.part("[data-command=markOut]").disabled = !recording || recording.kind === "timelapse";
     this.part("[data-command=clip]").disabled = !span || span.to - span.from > MAX_CLIP;
     this.part("[data-command=download]").disabled = !span && !recording;
     this.part("[data-command=share]").disabled = !span && !recording;

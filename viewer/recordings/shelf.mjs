@@ -77,7 +77,7 @@ export class Shelf {
     this.part(".none").textContent = tab === "kept" ? words.list.noKept : words.list.noDay;
     const bytes = shown.reduce((sum, { size }) => sum + size, 0);
     this.part(".total").textContent = shown.length ? `${words.list.count.replace("{count}", shown.length.toLocaleString(format.locale))} · ${format.size(bytes)}` : "";
-    this.part(".playlist").hidden = tab === "kept" || !shown.some(({ broken }) => !broken);
+    this.part(".playlist").hidden = tab === "kept" || !shown.some(({ broken, kind }) => !broken && kind !== "timelapse");
     this.part(".playlist").href = this.ports.playlist(day);
     this.list.show(shown);
   }
