@@ -64,7 +64,7 @@ class RecordingFilms:
 
     async def init_segment(self, request: web.Request) -> web.StreamResponse:
         """Answer with what players need before the parts of a file."""
-        recording = self._access.find(self._access.to_watch(request), request.match_info["name"])
+        recording = self._access.find(self._access.to_watch(request), request.match_info["name"], renamed=True)
         data = await found(self._reader.init_segment(recording))
         cache = "no-store" if recording.open else _CACHED
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: "video/mp4", hdrs.CACHE_CONTROL: cache}
@@ -72,7 +72,7 @@ class RecordingFilms:
 
     async def segment(self, request: web.Request) -> web.StreamResponse:
         """Send a part of a file, as the playlist names it."""
-        recording = self._access.find(self._access.to_watch(request), request.match_info["name"])
+        recording = self._access.find(self._access.to_watch(request), request.match_info["name"], renamed=True)
         offset, size, shift = (int(request.match_info[name]) for name in ("offset", "size", "shift"))
         parts = await found(self._reader.segment(recording, offset, size, shift))
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: "video/mp4", hdrs.CACHE_CONTROL: _CACHED}
@@ -87,7 +87,7 @@ class RecordingFilms:
 
     async def picture(self, request: web.Request) -> web.Response:
         """Answer with the keyframe that is the nearest to `at`, in seconds from the beginning of the file."""
-        recording = self._access.find(self._access.to_watch(request), request.match_info["name"])
+        recording = self._access.find(self._access.to_watch(request), request.match_info["name"], renamed=True)
         at = math.floor(number(request.query, "at", 0.0, _MAX_AT, 0.0) + 0.5)
         headers = {hdrs.ETAG: f'"{tag(recording, at)}"', hdrs.CACHE_CONTROL: "no-cache" if recording.open else _CACHED}
         if not recording.open and request.headers.get(hdrs.IF_NONE_MATCH) == headers[hdrs.ETAG]:

@@ -413,7 +413,9 @@ async def test_list_tells_clock_space_and_retention_and_a_renamed_file_goes_on(t
         assert answer["storage"]["files"] == len(answer["recordings"])
         assert answer["storage"]["bytes"] >= sum(one["size"] for one in answer["recordings"]) > 0
         name = found.rig.files.names()[0]
+        segment = next(line for line in (await found.film(0, 8)).splitlines() if line.startswith(name))
         assert (await found.post(f"api/recordings/{name}", {"kept": True}))[0] == 200
-        assert (await found.get(f"recordings/{name}"))[0] == 200  # it may be playing
+        for path in (name, segment, f"{name}/init.mp4", f"{name}/picture.jpg"):
+            assert (await found.get(f"recordings/{path}"))[0] == 200  # it may be playing
         status, _ = await found.post(f"api/recordings/{name}", {"kept": False})
         assert status == 404
