@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from broadcaster.storage.recordings.index import FILE
 from tests.edges.recording_rig import DiskRig
 
 
@@ -69,8 +70,12 @@ def test_read_only_folder_is_listed_and_recording_fails_with_the_reason(rig, wri
 
 
 def test_read_only_folder_of_another_daemon_is_not_written_later(rig, writing):
+    with (rig.files.path / rig.files.names()[0]).open("ab") as file:
+        file.write(bytes(1))  # so that the index should be changed
+    index = (rig.files.path / FILE).read_bytes()
     writing.error = errno.EROFS
     rig.restart()
+    assert (rig.files.path / FILE).read_bytes() == index
     writing.error = 0
     other = DiskRig(rig.files.path)
     other.disk.open()
