@@ -39,7 +39,7 @@ def leave_children():
 
 results = check_isolated(["camera", "encoder"], globals()[sys.argv[1]], float(sys.argv[2]))
 exit_if_stuck(9)
-print(as_json(results))
+print(f"[{','.join(map(as_json, results))}]")
 """
 
 
