@@ -39,7 +39,7 @@ async def test_cookie_in_exchange_for_the_token_is_valid_for_the_whole_api(rig: 
     assert (await browser.request("POST", "/api/live", {"live": True}))[0] == 200
     assert rig.stream.requested == [True]
     assert "viewer_figures" in (await browser.request("GET", "/api/status"))[1]
-    assert (await browser.request("GET", "/recordings/none.mp4", Origin=""))[0] == 409, "the recorder is off"
+    assert (await browser.request("GET", "/api/recordings", Origin=""))[0] == 409, "the recorder is off"
     assert (await browser.request("GET", SESSION))[1] | {"browser": ""} == {
         "owner": True, "secure": False, "name": 'phone "Pixel 7"', "browser": "",
     }  # fmt: skip

@@ -34,7 +34,7 @@ async def test_a_viewer_joins_watches_and_leaves_nothing_behind(caplog: pytest.L
         assert await rig.is_clean()
     lines = [record.message for record in caplog.records if record.message.startswith("viewer v1 (127.0.0.1)")]
     assert [line.split(") ")[1].split(" ")[0] for line in lines] == ["joined", "connected", "left"]
-    assert "sent bye" in lines[-1]
+    assert "left the page" in lines[-1]
 
 
 async def test_viewers_are_notified_when_the_stream_starts_and_stops() -> None:
