@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamStatus
+from broadcaster.outputs.subscription import LastingSubscription
 from broadcaster.ports import Clock, StreamControl
-from broadcaster.stream.hub import Hub, Subscription
+from broadcaster.stream.hub import Hub
 
 FRESH_LIMIT = 3.0
 """Seconds to wait for a forced keyframe: longer than the keyframe gate lets a single requester wait."""
-
-RESUBSCRIBE_AFTER = 1.0
-"""Seconds from a failure to the next subscription."""
 
 _NAME = "stills"
 
@@ -48,25 +46,15 @@ class Stills:
         self._number = 0
         self._changed = asyncio.Event()
         self._jpeg: tuple[Keyframe, asyncio.Task[bytes]] | None = None
-        self._subscription: Subscription | None = None
-        self._retry: asyncio.TimerHandle | None = None
-        self._unwatch: Callable[[], None] | None = None
+        self._subscription = LastingSubscription(hub, stream, _NAME, self, self._stream_changed)
 
     def start(self) -> None:
         """Follow the stream."""
-        self._subscribe()
-        self._unwatch = self._stream.watch(self._stream_changed)
+        self._subscription.start()
 
     def close(self) -> None:
         """Follow the stream no longer; idempotent."""
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._subscription is not None:
-            self._hub.unsubscribe(self._subscription)
-            self._subscription = None
+        self._subscription.close()
         self._forget()
 
     @property
@@ -126,17 +114,13 @@ class Stills:
 
     def ended(self, error: Exception) -> None:
         """Subscribe again in a moment (`hub.Subscriber`)."""
-        self._subscription = None
-        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self._subscribe)
+        self._subscription.renew()
 
     async def _convert(self, keyframe: Keyframe) -> bytes:
         try:
             return await asyncio.to_thread(self._to_jpeg, keyframe.unit.data)
         except ValueError as error:
             raise NoStill(str(error)) from error
-
-    def _subscribe(self) -> None:
-        self._subscription = self._hub.subscribe(_NAME, self)
 
     def _stream_changed(self, status: StreamStatus) -> None:
         if status.state is not StreamState.LIVE:

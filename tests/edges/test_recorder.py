@@ -291,7 +291,7 @@ async def test_clip_over_a_change_of_the_source_has_two_files(tmp_path):
 
 
 async def test_bug_in_the_recorder_ends_one_subscription(tmp_path, monkeypatch):
-    monkeypatch.setattr("broadcaster.outputs.recording.recorder.RESUBSCRIBE_AFTER", 0.01)
+    monkeypatch.setattr("broadcaster.outputs.subscription.RESUBSCRIBE_AFTER", 0.01)
     async with recording(tmp_path) as rig:
         rig.go_live()
         rig.play(3)

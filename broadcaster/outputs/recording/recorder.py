@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from broadcaster.errors import RecordError
 from broadcaster.media.mp4 import Tracks, tracks_of
@@ -13,15 +13,13 @@ from broadcaster.model.stream import AccessUnit, AudioState, OpusFrame, StreamSt
 from broadcaster.outputs.recording.chunks import ChunkCollector
 from broadcaster.outputs.recording.ring import Ring
 from broadcaster.outputs.recording.segmenter import Segmenter
+from broadcaster.outputs.subscription import LastingSubscription
 from broadcaster.ports import Clock, StreamControl
 from broadcaster.ports.recording import Chunk, RecordingStore, Segment
 from broadcaster.settings import RecordSettings
-from broadcaster.stream.hub import Hub, Subscription
+from broadcaster.stream.hub import Hub
 
 log = logging.getLogger(__name__)
-
-RESUBSCRIBE_AFTER = 1.0
-"""Seconds from a failure of the recorder to its next subscription."""
 
 
 class Recorder:
@@ -34,7 +32,6 @@ class Recorder:
     def __init__(
         self, hub: Hub, stream: StreamControl, store: RecordingStore, clock: Clock, settings: RecordSettings
     ) -> None:
-        self._hub = hub
         self._stream = stream
         self._store = store
         self._clock = clock
@@ -50,26 +47,16 @@ class Recorder:
         self._gaps = 0
         self._lost = 0.0
         self._clip: asyncio.Task[SavedClip] | None = None
-        self._subscription: Subscription | None = None
-        self._retry: asyncio.TimerHandle | None = None
-        self._unwatch: Callable[[], None] | None = None
+        self._subscription = LastingSubscription(hub, stream, "recorder", self, self._stream_changed)
 
     async def start(self) -> None:
         """Start the disk's thread, and follow the stream."""
         self._store.start()
-        self._subscribe()
-        self._unwatch = self._stream.watch(self._stream_changed)
+        self._subscription.start()
 
     async def close(self) -> None:
         """End the file and wait until it is on the disk, for a few seconds at most; idempotent."""
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._subscription is not None:
-            self._hub.unsubscribe(self._subscription)
-            self._subscription = None
+        self._subscription.close()
         self._flush()
         await self._store.close()
         if self._clip is not None:
@@ -129,10 +116,9 @@ class Recorder:
 
     def ended(self, error: Exception) -> None:
         """Subscribe again in a moment (`hub.Subscriber`)."""
-        self._subscription = None
         self._collector = ChunkCollector()
         self._end()
-        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self._subscribe)
+        self._subscription.renew()
 
     @property
     def _state(self) -> RecorderState:
@@ -141,9 +127,6 @@ class Recorder:
         if self._store.problem or self._gap_since is not None:
             return RecorderState.FAILED
         return RecorderState.WAITING if self._segmenter.segment is None else RecorderState.RECORDING
-
-    def _subscribe(self) -> None:
-        self._subscription = self._hub.subscribe("recorder", self)
 
     def _stream_changed(self, status: StreamStatus) -> None:
         if status.state is not StreamState.LIVE:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable
 
 from broadcaster.media.mp4 import Tracks, tracks_of
 from broadcaster.model.recording import RecordingKind
 from broadcaster.model.stream import AccessUnit, OpusFrame, StreamState, StreamStatus
 from broadcaster.outputs.recording.segmenter import MAX_FILE
+from broadcaster.outputs.subscription import LastingSubscription
 from broadcaster.ports import Clock, StreamControl
 from broadcaster.ports.recording import Chunk, RecordingStore, Segment
-from broadcaster.stream.hub import Hub, Subscription
+from broadcaster.stream.hub import Hub
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +20,6 @@ PICTURE = 1 / 15
 """Seconds for which each picture is shown."""
 TOLERANCE = 0.1
 """Seconds by which a keyframe may come early: capture times are not exact."""
-RESUBSCRIBE_AFTER = 1.0
-"""Seconds from a failure to the next subscription."""
 
 _NAME = "timelapse"
 
@@ -51,32 +48,20 @@ class Timelapse:
     """
 
     def __init__(self, hub: Hub, stream: StreamControl, store: RecordingStore, clock: Clock, interval: float) -> None:
-        self._hub = hub
-        self._stream = stream
         self._store = store
         self._clock = clock
         self._interval = interval
         self._due = float("-inf")
         self._file: _File | None = None
-        self._subscription: Subscription | None = None
-        self._retry: asyncio.TimerHandle | None = None
-        self._unwatch: Callable[[], None] | None = None
+        self._subscription = LastingSubscription(hub, stream, _NAME, self, self._stream_changed)
 
     def start(self) -> None:
         """Follow the stream."""
-        self._subscribe()
-        self._unwatch = self._stream.watch(self._stream_changed)
+        self._subscription.start()
 
     def close(self) -> None:
         """End the file, and follow the stream no longer; idempotent."""
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._subscription is not None:
-            self._hub.unsubscribe(self._subscription)
-            self._subscription = None
+        self._subscription.close()
         self._end()
 
     def report(self) -> dict[str, object]:
@@ -101,12 +86,8 @@ class Timelapse:
 
     def ended(self, error: Exception) -> None:
         """Subscribe again in a moment (`hub.Subscriber`)."""
-        self._subscription = None
         self._end()
-        self._retry = asyncio.get_running_loop().call_later(RESUBSCRIBE_AFTER, self._subscribe)
-
-    def _subscribe(self) -> None:
-        self._subscription = self._hub.subscribe(_NAME, self)
+        self._subscription.renew()
 
     def _stream_changed(self, status: StreamStatus) -> None:
         if status.state is StreamState.OFFLINE:
